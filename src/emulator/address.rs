@@ -1,0 +1,197 @@
+//! Where a request is addressed to: from the `Host` header and the path to a bucket and an object.
+//!
+//! Follows "Regions and endpoints" of the OSS documentation and the URL styles of the official
+//! SDKs. Only hosts of that shape, this machine, and the configured custom domains are known.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::error::ServiceError;
+use super::request::decode;
+
+/// What a request is addressed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) bucket: Option<String>,
+    /// The object's key; empty for the bucket itself.
+    pub(super) key: String,
+    /// What is signed: `/`, `/{bucket}/` or `/{bucket}/{key}`, decoded. Independent of the style,
+    /// except that a path-style URL without its slash signs `/{bucket}`: clients must send the
+    /// slash (change log of the Go SDK, 1.1.0).
+    pub(super) resource: String,
+    pub(super) endpoint: Endpoint,
+    is_path_style: bool,
+}
+
+/// The endpoint part of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// This machine: an IP literal, `localhost` or a name under it.
+    Local,
+    /// A host of OSS; an accelerate endpoint has no region.
+    Public { region: Option<String> },
+    /// A cloud box, which is signed with its own id as the region.
+    CloudBox { id: String },
+    /// A domain bound to a bucket (CNAME).
+    CustomDomain,
+}
+
+impl Address {
+    /// Takes host and path apart. `custom_domains` are domain to bucket.
+    pub(super) fn resolve(
+        host: &str,
+        path: &str,
+        custom_domains: &BTreeMap<String, String>,
+    ) -> Result<Self, ServiceError> {
+        let host = without_port(host);
+        if let Some(bucket) = custom_domains.get(host) {
+            return Ok(Self::in_host(Some(bucket), path, Endpoint::CustomDomain));
+        }
+        let literal = host.trim_start_matches('[').trim_end_matches(']');
+        if host == "localhost" || literal.parse::<IpAddr>().is_ok() {
+            return Ok(Self::in_path(path, Endpoint::Local));
+        }
+        let (bucket, endpoint) = split_host(host).ok_or_else(|| {
+            let message = "The host is neither an endpoint of OSS nor a custom domain of a bucket.";
+            ServiceError::new(403, "NonStandardHostForbidden", message)
+        })?;
+        if bucket.is_none() && path != "/" {
+            return Ok(Self::in_path(path, endpoint));
+        }
+        Ok(Self::in_host(bucket, path, endpoint))
+    }
+
+    /// Why this style of address is refused, if it is: path style on a public endpoint.
+    pub(super) fn refusal(&self) -> Option<ServiceError> {
+        let is_public =
+            matches!(self.endpoint, Endpoint::Public { .. } | Endpoint::CloudBox { .. });
+        (self.is_path_style && is_public).then(|| {
+            let message = "Please use virtual hosted style to access.";
+            ServiceError::new(403, "SecondLevelDomainForbidden", message)
+        })
+    }
+
+    fn in_host(bucket: Option<&str>, path: &str, endpoint: Endpoint) -> Self {
+        let key = decode(path.strip_prefix('/').unwrap_or(path));
+        let resource = bucket.map_or_else(|| "/".to_owned(), |bucket| format!("/{bucket}/{key}"));
+        Self { bucket: bucket.map(str::to_owned), key, resource, endpoint, is_path_style: false }
+    }
+
+    fn in_path(path: &str, endpoint: Endpoint) -> Self {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        let bucket = Some(decode(bucket)).filter(|bucket| !bucket.is_empty());
+        let resource = format!("/{}", decode(path));
+        Self { bucket, key: decode(key), resource, endpoint, is_path_style: true }
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Splits `{bucket}.{endpoint}`.
+fn split_host(host: &str) -> Option<(Option<&str>, Endpoint)> {
+    let labels: Vec<&str> = host.split('.').collect();
+    let (before, endpoint) = match labels.as_slice() {
+        [before @ .., "localhost"] => (before, Endpoint::Local),
+        [before @ .., id, _region, "oss-cloudbox", "aliyuncs", "com"] => {
+            (before, Endpoint::CloudBox { id: (*id).to_owned() })
+        }
+        [before @ .., region, "oss", "aliyuncs", "com"] => {
+            (before, Endpoint::Public { region: Some((*region).to_owned()) })
+        }
+        [before @ .., name, "aliyuncs", "com"] => {
+            let name = name.strip_prefix("oss-")?;
+            let region = match name {
+                "accelerate" | "accelerate-overseas" => None,
+                name => Some(name.strip_suffix("-internal").unwrap_or(name).to_owned()),
+            };
+            (before, Endpoint::Public { region })
+        }
+        _ => return None,
+    };
+    match before {
+        [] => Some((None, endpoint)),
+        [bucket] => Some((Some(*bucket), endpoint)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(host: &str, path: &str) -> Result<Address, ServiceError> {
+        let domains = BTreeMap::from([("assets.example.com".to_owned(), "demo".to_owned())]);
+        Address::resolve(host, path, &domains)
+    }
+
+    fn public(region: &str) -> Endpoint {
+        Endpoint::Public { region: Some(region.to_owned()) }
+    }
+
+    #[test]
+    fn every_style_finds_the_same_bucket() {
+        for (host, path, endpoint) in [
+            ("127.0.0.1:8080", "/demo/", Endpoint::Local),
+            ("[::1]:8080", "/demo/", Endpoint::Local),
+            ("[::1]", "/demo/", Endpoint::Local),
+            ("localhost", "/demo/", Endpoint::Local),
+            ("demo.localhost:8080", "/", Endpoint::Local),
+            ("assets.example.com", "/", Endpoint::CustomDomain),
+            ("demo.oss-cn-hangzhou.aliyuncs.com", "/", public("cn-hangzhou")),
+            ("demo.oss-cn-hangzhou-internal.aliyuncs.com:80", "/", public("cn-hangzhou")),
+            ("demo.cn-hangzhou.oss.aliyuncs.com", "/", public("cn-hangzhou")),
+            ("demo.oss-accelerate.aliyuncs.com", "/", Endpoint::Public { region: None }),
+            (
+                "demo.cb-1.cn-hangzhou.oss-cloudbox.aliyuncs.com",
+                "/",
+                Endpoint::CloudBox { id: "cb-1".to_owned() },
+            ),
+        ] {
+            let address = resolve(host, path).unwrap();
+            assert_eq!(address.bucket.as_deref(), Some("demo"), "{host}");
+            assert_eq!((address.key.as_str(), address.resource.as_str()), ("", "/demo/"), "{host}");
+            assert_eq!(address.endpoint, endpoint, "{host}");
+            assert_eq!(address.refusal(), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn keys_are_decoded() {
+        for (host, path) in [("127.0.0.1", "/demo/a%20b/c%2B"), ("demo.localhost", "/a%20b/c%2B")] {
+            let address = resolve(host, path).unwrap();
+            assert_eq!((&*address.key, &*address.resource), ("a b/c+", "/demo/a b/c+"));
+        }
+    }
+
+    #[test]
+    fn the_service_itself_has_no_bucket() {
+        for host in ["127.0.0.1:1", "localhost", "oss-cn-hangzhou.aliyuncs.com"] {
+            let address = resolve(host, "/").unwrap();
+            assert_eq!((address.bucket, &*address.resource), (None, "/"), "{host}");
+        }
+    }
+
+    #[test]
+    fn path_style_is_refused_on_public_endpoints_and_unknown_hosts_always() {
+        let address = resolve("oss-cn-hangzhou.aliyuncs.com", "/demo/").unwrap();
+        assert_eq!(address.resource, "/demo/");
+        assert_eq!(address.refusal().unwrap().code, "SecondLevelDomainForbidden");
+        for host in
+            ["", "example.com", "demo.example.com", "demo.ecs.aliyuncs.com", "a.b.localhost"]
+        {
+            assert_eq!(resolve(host, "/").unwrap_err().code, "NonStandardHostForbidden", "{host}");
+        }
+    }
+
+    #[test]
+    fn a_path_style_url_without_its_slash_signs_another_resource() {
+        let address = resolve("127.0.0.1", "/demo").unwrap();
+        assert_eq!((address.bucket.as_deref(), &*address.resource), (Some("demo"), "/demo"));
+    }
+}

@@ -1,0 +1,43 @@
+//! An answer before it is bytes.
+
+use time::OffsetDateTime;
+
+use super::timestamp;
+use super::xml::Element;
+
+/// Status, headers and body. The length and the framing are the server's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer without a body.
+    pub(super) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// An answer with an XML body.
+    pub(super) fn xml(status: u16, body: &Element) -> Self {
+        Self::raw(status, "application/xml", body.to_document())
+    }
+
+    /// An answer with any body.
+    pub(super) fn raw(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        Self { status, headers: vec![("Content-Type", content_type.to_owned())], body }
+    }
+
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The headers that every answer of OSS carries.
+    pub(super) fn with_oss_headers(self, request_id: &str, now: OffsetDateTime) -> Self {
+        self.header("Server", "AliyunOSS")
+            .header("Date", timestamp::http_date(now))
+            .header("x-oss-request-id", request_id)
+    }
+}

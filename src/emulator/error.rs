@@ -1,0 +1,127 @@
+//! The errors OSS answers with: status, code, message, EC, and their XML body.
+//!
+//! Codes, statuses and the messages in quotation marks on the error pages of the OSS documentation
+//! ("Error responses", the EC pages under `api.aliyun.com/troubleshoot`). Messages that no page
+//! shows are our own wording; clients must not read messages anyway.
+
+use std::borrow::Cow;
+
+use super::answer::Answer;
+use super::xml::Element;
+
+/// An error answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ServiceError {
+    pub(super) status: u16,
+    pub(super) code: Cow<'static, str>,
+    message: Cow<'static, str>,
+    ec: Option<&'static str>,
+    details: Vec<(&'static str, String)>,
+    retry_after_seconds: Option<u64>,
+}
+
+impl ServiceError {
+    pub(super) fn new(
+        status: u16,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            ec: None,
+            details: Vec::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// A 400 `InvalidArgument`.
+    pub(super) fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(400, "InvalidArgument", message)
+    }
+
+    /// A 403 `AccessDenied`.
+    pub(super) fn access_denied(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(403, "AccessDenied", message)
+    }
+
+    /// A 400 `MalformedXML` (EC 0031-00000001).
+    pub(super) fn malformed_xml() -> Self {
+        let message = "The XML you provided was not well-formed or did not validate against our \
+                       published schema.";
+        Self::new(400, "MalformedXML", message).ec("0031-00000001")
+    }
+
+    /// A 404 `NoSuchBucket` (EC 0015-00000101).
+    pub(super) fn no_such_bucket(bucket: &str) -> Self {
+        Self::new(404, "NoSuchBucket", "The specified bucket does not exist.")
+            .ec("0015-00000101")
+            .detail("BucketName", bucket)
+    }
+
+    /// The number that tells support which check it was.
+    pub(super) fn ec(mut self, ec: &'static str) -> Self {
+        self.ec = Some(ec);
+        self
+    }
+
+    /// One more element in the body.
+    pub(super) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn retry_after(mut self, seconds: Option<u64>) -> Self {
+        self.retry_after_seconds = seconds;
+        self
+    }
+
+    /// The answer, for the request of this id that was addressed to this host.
+    pub(super) fn to_answer(&self, request_id: &str, host_id: &str) -> Answer {
+        let mut body = Element::new("Error")
+            .with(Element::of_text("Code", &self.code))
+            .with(Element::of_text("Message", &self.message))
+            .with(Element::of_text("RequestId", request_id))
+            .with(Element::of_text("HostId", host_id));
+        for (name, value) in &self.details {
+            body = body.with(Element::of_text(name, value));
+        }
+        if let Some(ec) = self.ec {
+            let page = format!("https://api.aliyun.com/troubleshoot?q={ec}");
+            body =
+                body.with(Element::of_text("EC", ec)).with(Element::of_text("RecommendDoc", &page));
+        }
+        let mut answer = Answer::xml(self.status, &body);
+        if let Some(ec) = self.ec {
+            answer = answer.header("x-oss-ec", ec);
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            answer = answer.header("Retry-After", seconds.to_string());
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn body_is_what_the_documentation_shows() {
+        let error = ServiceError::no_such_bucket("test");
+        let answer =
+            error.to_answer("5C3D9175B6FC201293AD0000", "test.oss-cn-hangzhou.aliyuncs.com");
+        assert_eq!(answer.status, 404);
+        assert_eq!(
+            String::from_utf8(answer.body).unwrap(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchBucket</Code>\
+             <Message>The specified bucket does not exist.</Message>\
+             <RequestId>5C3D9175B6FC201293AD0000</RequestId>\
+             <HostId>test.oss-cn-hangzhou.aliyuncs.com</HostId><BucketName>test</BucketName>\
+             <EC>0015-00000101</EC>\
+             <RecommendDoc>https://api.aliyun.com/troubleshoot?q=0015-00000101</RecommendDoc></Error>"
+        );
+        assert!(answer.headers.contains(&("x-oss-ec", "0015-00000101".to_owned())));
+    }
+}

@@ -1,0 +1,166 @@
+//! What the emulator remembers of a request and its answer. Never a secret: no header values but
+//! the user agent, and of the query only names.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::request::Request;
+use super::rule::EncryptionRule;
+
+/// Longer bodies are remembered up to here.
+const MAX_BODY: usize = 4096;
+
+/// One request and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// The id that the answer carries in `x-oss-request-id`.
+    pub request_id: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The `Host` header: it shows how the bucket was addressed.
+    pub host: String,
+    /// The path as it was sent.
+    pub path: String,
+    /// The names in the query, without their values.
+    pub query_names: Vec<String>,
+    /// The operation's name in the API, if the emulator knows it.
+    pub operation: Option<String>,
+    /// The bucket it was about.
+    pub bucket: Option<String>,
+    /// Who said to have signed it.
+    pub access_key_id: Option<String>,
+    /// `v1` or `v4`.
+    pub signature_version: Option<String>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// The names of all headers, in the order received.
+    pub header_names: Vec<String>,
+    /// The body, up to 4096 bytes of it, as text.
+    pub body: String,
+    /// The answer's status; 0 where none was sent.
+    pub status: u16,
+    /// The answer's error code.
+    pub code: Option<String>,
+    /// The scripted fault that acted on it.
+    pub fault: Option<String>,
+    /// The bucket's rule before.
+    pub rule_before: Option<EncryptionRule>,
+    /// The bucket's rule after.
+    pub rule_after: Option<EncryptionRule>,
+}
+
+impl Exchange {
+    /// The part that is known when a request comes in.
+    pub(super) fn new(request: &Request, request_id: &str) -> Self {
+        let body = request.body.get(..MAX_BODY).unwrap_or(&request.body);
+        Self {
+            request_id: request_id.to_owned(),
+            method: request.method.clone(),
+            host: request.host.clone(),
+            path: request.path.clone(),
+            query_names: request.query.iter().map(|(name, _)| name.clone()).collect(),
+            user_agent: request.header("user-agent"),
+            header_names: request.headers.iter().map(|(name, _)| name.clone()).collect(),
+            body: String::from_utf8_lossy(body).into_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// One line of JSON, for machines.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Nothing in it can fail to serialise: strings, numbers and lists of them.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Exchange {
+    /// One line for people: `PUT    demo  PutBucketEncryption  200  none → AES256`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, status, rule_before, rule_after, .. } = self;
+        let bucket = self.bucket.as_deref().unwrap_or("-");
+        let asked = || format!("{}?{}", self.path, self.query_names.join("&"));
+        let operation = self.operation.clone().unwrap_or_else(asked);
+        write!(formatter, "{method:<6} {bucket}  {operation}  ")?;
+        match status {
+            0 => formatter.write_str("no answer")?,
+            status => write!(formatter, "{status}")?,
+        }
+        if let Some(code) = &self.code {
+            write!(formatter, "  {code}")?;
+        }
+        let shown = |rule: &Option<EncryptionRule>| {
+            rule.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
+        };
+        if rule_before != rule_after {
+            write!(formatter, "  {} → {}", shown(rule_before), shown(rule_after))?;
+        } else if self.code.is_none() && operation.ends_with("Encryption") {
+            write!(formatter, "  {}", shown(rule_after))?;
+        }
+        match &self.fault {
+            Some(fault) => write!(formatter, "  [injected: {fault}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(method: &str, operation: &str, status: u16) -> Exchange {
+        Exchange {
+            method: method.to_owned(),
+            operation: Some(operation.to_owned()),
+            bucket: Some("demo-logs".to_owned()),
+            status,
+            ..Exchange::default()
+        }
+    }
+
+    #[test]
+    fn is_one_line_for_people() {
+        let mut rule = EncryptionRule::new("KMS");
+        rule.kms_master_key_id = Some("9468da86-3509".to_owned());
+        let mut put = exchange("PUT", "PutBucketEncryption", 200);
+        put.rule_after = Some(rule.clone());
+        assert_eq!(
+            put.to_string(),
+            "PUT    demo-logs  PutBucketEncryption  200  none → KMS (key 9468…)"
+        );
+        let mut get = exchange("GET", "GetBucketEncryption", 200);
+        (get.rule_before, get.rule_after) = (Some(rule.clone()), Some(rule));
+        assert_eq!(get.to_string(), "GET    demo-logs  GetBucketEncryption  200  KMS (key 9468…)");
+        let mut missing = exchange("GET", "GetBucketEncryption", 404);
+        missing.code = Some("NoSuchServerSideEncryptionRule".to_owned());
+        assert_eq!(
+            missing.to_string(),
+            "GET    demo-logs  GetBucketEncryption  404  NoSuchServerSideEncryptionRule"
+        );
+        let mut unknown = exchange("GET", "", 400);
+        (unknown.operation, unknown.path) = (None, "/demo-logs/".to_owned());
+        unknown.query_names = vec!["acl".to_owned()];
+        assert_eq!(unknown.to_string(), "GET    demo-logs  /demo-logs/?acl  400");
+        let mut lost = exchange("DELETE", "DeleteBucketEncryption", 0);
+        lost.fault = Some("reset before the change".to_owned());
+        assert_eq!(
+            lost.to_string(),
+            "DELETE demo-logs  DeleteBucketEncryption  no answer  none  \
+             [injected: reset before the change]"
+        );
+    }
+
+    #[test]
+    fn is_one_line_for_machines_and_bodies_are_bounded() {
+        let headers = vec![("authorization".to_owned(), "OSS id:secret-signature".to_owned())];
+        let body = "x\n".repeat(10_000).into();
+        let exchange = Exchange::new(&Request { headers, body, ..Request::default() }, "ID");
+        assert_eq!(exchange.body.len(), MAX_BODY);
+        let json = exchange.to_json();
+        assert!(!json.contains('\n') && !json.contains("secret-signature"), "{json}");
+        let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(parsed["header_names"], serde_json::json!(["authorization"]));
+    }
+}

@@ -1,0 +1,151 @@
+//! Between HTTP as hyper has it and the emulator's own values.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::StatusCode;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::answer::Answer;
+use super::error::ServiceError;
+use super::request::{Request, parse_query};
+
+/// Larger request bodies are refused.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// The answer is a reset of the connection.
+#[derive(Debug)]
+pub(super) struct Reset;
+
+impl fmt::Display for Reset {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the connection is reset on purpose")
+    }
+}
+
+impl std::error::Error for Reset {}
+
+/// Reads a request whole, within bounds.
+pub(super) async fn receive(
+    request: hyper::Request<Incoming>,
+) -> Result<Request, (Request, ServiceError)> {
+    let (parts, body) = request.into_parts();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers: Vec<(String, String)> =
+        parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    // A client that takes the emulator for its proxy sends the authority in the request line.
+    let host = parts.headers.get("host").map(text);
+    let host = host.or_else(|| parts.uri.authority().map(ToString::to_string)).unwrap_or_default();
+    let mut request = Request {
+        method: parts.method.to_string(),
+        host,
+        path: parts.uri.path().to_owned(),
+        query: parse_query(parts.uri.query().unwrap_or_default()),
+        headers,
+        body: Vec::new(),
+    };
+    let too_large = || {
+        let message = "The request body is larger than the emulator takes.";
+        ServiceError::new(400, "EntityTooLarge", message)
+    };
+    // A length that is announced is refused without waiting for the body.
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err((request, too_large()));
+    }
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => {
+            request.body = body.to_bytes().into();
+            Ok(request)
+        }
+        Err(error) if error.is::<LengthLimitError>() => Err((request, too_large())),
+        Err(_) => {
+            let message = "You did not provide the number of bytes specified by the Content-Length \
+                           HTTP header.";
+            Err((request, ServiceError::new(400, "IncompleteBody", message)))
+        }
+    }
+}
+
+pub(super) fn response(
+    answer: Answer,
+    since: Instant,
+    is_cut: bool,
+) -> hyper::Response<AnswerBody> {
+    let Answer { status, mut headers, body } = answer;
+    if headers.iter().any(|(name, _)| *name == "x-oss-request-id") {
+        headers.push(("x-oss-server-time", since.elapsed().as_millis().to_string()));
+    }
+    let mut response = hyper::Response::new(AnswerBody::new(body, is_cut));
+    // A status that HTTP does not have can only come from a fault: let it be a plain failure.
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in headers {
+        // What is no header value can only come from a fault: the header stays away.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// A body that may end before the length it promises.
+pub(super) struct AnswerBody {
+    length: u64,
+    rest: Bytes,
+    cut: Cut,
+}
+
+#[derive(PartialEq, Eq)]
+enum Cut {
+    No,
+    /// What there is to send is with the connection, which has not had the chance to write it.
+    Unwritten,
+    Now,
+}
+
+impl AnswerBody {
+    fn new(body: Vec<u8>, is_cut: bool) -> Self {
+        let mut rest = Bytes::from(body);
+        let length = rest.len();
+        if !is_cut {
+            return Self { length: length as u64, rest, cut: Cut::No };
+        }
+        rest.truncate(length / 2);
+        Self { length: length.max(1) as u64, rest, cut: Cut::Unwritten }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Reset;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
+        }
+        match self.cut {
+            Cut::No => Poll::Ready(None),
+            Cut::Unwritten => {
+                self.cut = Cut::Now;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Cut::Now => Poll::Ready(Some(Err(Reset))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.cut == Cut::No
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length)
+    }
+}

@@ -1,0 +1,50 @@
+//! A local HTTP endpoint that behaves as Alibaba Cloud OSS does for bucket encryption, and checks
+//! every signature.
+//!
+//! Data flows one way: bytes → `request` → `address` and `operation` → `auth` (verdict) →
+//! `store` (change) → `answer` → bytes. Everything but `server` and `http` is pure: it
+//! knows no socket and no clock, time is an argument. `service` puts the pure parts together, `fault` decides
+//! when the endpoint misbehaves, `exchange` is what it remembers of each request.
+//!
+//! The module imports nothing from the rest of the crate. It verifies signatures with code of its
+//! own: an endpoint that shared the client's signer would accept the client's mistakes.
+//!
+//! Where OSS's behaviour could not be confirmed, a comment says so. Not confirmed either: the code
+//! for bodies over 1 MiB (`EntityTooLarge`), the wording of `IncompleteBody` and
+//! `NonStandardHostForbidden`, that a bucket of another region answers `BucketAlreadyExists`, and
+//! `CanonicalRequest` in the body of a V4 `SignatureDoesNotMatch`.
+//!
+//! ```
+//! use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
+//!
+//! let config = Config::default().with_credentials("LTAI5tFAKE", "not-a-secret").with_bucket("demo");
+//! let emulator = Emulator::start(config)?;
+//! // Point a client at emulator.url(), then look at what it did:
+//! emulator.set_rule("demo", EncryptionRule::new("AES256"));
+//! assert!(emulator.exchanges().is_empty());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod address;
+mod answer;
+mod auth;
+mod config;
+mod error;
+mod exchange;
+mod fault;
+mod http;
+mod operation;
+mod request;
+mod rule;
+mod server;
+mod service;
+mod store;
+mod timestamp;
+mod xml;
+
+pub use auth::Credentials;
+pub use config::{BucketConfig, Config, Observer};
+pub use exchange::Exchange;
+pub use fault::Fault;
+pub use rule::EncryptionRule;
+pub use server::Emulator;

@@ -1,0 +1,121 @@
+//! Which operation of the API a request asks for: from method, sub-resource and address.
+
+use super::address::Address;
+use super::error::ServiceError;
+use super::request::Request;
+
+/// The operations that the emulator knows, named as in the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    PutBucketEncryption,
+    GetBucketEncryption,
+    DeleteBucketEncryption,
+    PutBucket,
+    DeleteBucket,
+    GetBucketLocation,
+}
+
+impl Operation {
+    /// The operation on the bucket of this address.
+    pub(super) fn of(request: &Request, address: &Address) -> Result<Self, ServiceError> {
+        if address.bucket.is_none() || !address.key.is_empty() {
+            return Err(not_implemented(request));
+        }
+        // A sub-resource that is not known must never be taken for the bucket itself: `DELETE
+        // /?policy` is not DeleteBucket.
+        let sub_resource =
+            ["encryption", "location"].into_iter().find(|name| request.has_query(name));
+        let sub_resource = match sub_resource {
+            None if !request.query.is_empty() => return Err(not_implemented(request)),
+            found => found,
+        };
+        match (request.method.as_str(), sub_resource) {
+            ("PUT", Some("encryption")) => Ok(Self::PutBucketEncryption),
+            ("GET", Some("encryption")) => Ok(Self::GetBucketEncryption),
+            ("DELETE", Some("encryption")) => Ok(Self::DeleteBucketEncryption),
+            ("GET", Some("location")) => Ok(Self::GetBucketLocation),
+            ("PUT", None) => Ok(Self::PutBucket),
+            ("DELETE", None) => Ok(Self::DeleteBucket),
+            _ => Err(not_implemented(request)),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::PutBucketEncryption => "PutBucketEncryption",
+            Self::GetBucketEncryption => "GetBucketEncryption",
+            Self::DeleteBucketEncryption => "DeleteBucketEncryption",
+            Self::PutBucket => "PutBucket",
+            Self::DeleteBucket => "DeleteBucket",
+            Self::GetBucketLocation => "GetBucketLocation",
+        }
+    }
+
+    /// Whether it changes a bucket's encryption.
+    pub(super) fn writes_encryption(self) -> bool {
+        matches!(self, Self::PutBucketEncryption | Self::DeleteBucketEncryption)
+    }
+}
+
+/// OSS has the operation, the emulator does not: the code and status that OSS uses for a feature it
+/// lacks, with a message that says who is speaking.
+fn not_implemented(request: &Request) -> ServiceError {
+    let names: Vec<&str> = request.query.iter().map(|(name, _)| name.as_str()).collect();
+    let what = format!("{} {}?{}", request.method, request.path, names.join("&"));
+    ServiceError::new(400, "NotImplemented", format!("The emulator does not implement {what}."))
+        .detail("Header", names.first().copied().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::emulator::request::parse_query;
+
+    fn operation(method: &str, path: &str, query: &str) -> Result<Operation, ServiceError> {
+        let request = Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: parse_query(query),
+            ..Request::default()
+        };
+        let address = Address::resolve("127.0.0.1", path, &BTreeMap::new()).unwrap();
+        Operation::of(&request, &address)
+    }
+
+    #[test]
+    fn knows_each_operation() {
+        for (method, query, expected) in [
+            ("PUT", "encryption", Operation::PutBucketEncryption),
+            ("GET", "encryption=", Operation::GetBucketEncryption),
+            ("DELETE", "zz=1&encryption", Operation::DeleteBucketEncryption),
+            ("PUT", "", Operation::PutBucket),
+            ("DELETE", "", Operation::DeleteBucket),
+            ("GET", "location", Operation::GetBucketLocation),
+        ] {
+            assert_eq!(operation(method, "/demo/", query), Ok(expected), "{method} {query}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_implemented() {
+        for (method, path, query) in [
+            ("GET", "/", ""),
+            ("GET", "/demo/", ""),
+            ("POST", "/demo/", "encryption"),
+            ("DELETE", "/demo/", "policy"),
+            ("PUT", "/demo/", "acl"),
+            ("PUT", "/demo/", "location"),
+            ("PUT", "/demo/key", ""),
+            ("PUT", "/demo/key", "encryption"),
+        ] {
+            let error = operation(method, path, query).unwrap_err();
+            assert_eq!(
+                (error.status, &*error.code),
+                (400, "NotImplemented"),
+                "{method} {path} {query}"
+            );
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A request as it was received: nothing in it has been checked.
+
+use percent_encoding::percent_decode_str;
+
+/// One HTTP request, whole.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Request {
+    pub(super) method: String,
+    /// The `Host` header, port included.
+    pub(super) host: String,
+    /// The path as sent, still percent-encoded.
+    pub(super) path: String,
+    /// The query as name and value, decoded, in the order sent.
+    pub(super) query: Vec<(String, String)>,
+    /// Header names in lower case, in the order received.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    /// The value of a header, several lines of one name joined by `,`, without outer white space.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<&str> = self
+            .headers
+            .iter()
+            .filter(|(found, _)| found == name)
+            .map(|(_, value)| value.trim())
+            .collect();
+        if values.is_empty() { None } else { Some(values.join(",")) }
+    }
+
+    /// Whether the query has a parameter of this name, with or without a value.
+    pub(super) fn has_query(&self, name: &str) -> bool {
+        self.query.iter().any(|(found, _)| found == name)
+    }
+}
+
+/// Decodes a query string. A raw `+` is a blank: oss2 sends blanks that way (its HTTP library
+/// encodes forms) while it signs them as `%20`, and OSS takes it.
+pub(super) fn parse_query(raw: &str) -> Vec<(String, String)> {
+    raw.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))
+        })
+        .collect()
+}
+
+/// Percent-decodes; what is not UTF-8 afterwards could not be signed by any client, so it may
+/// become replacement characters.
+pub(super) fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_is_decoded_and_values_are_optional() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(parse_query(""), []);
+        assert_eq!(parse_query("encryption"), [pair("encryption", "")]);
+        assert_eq!(parse_query("encryption="), [pair("encryption", "")]);
+        assert_eq!(parse_query("a+=b%2B+c&%E4%B8%AD==d"), [pair("a ", "b+ c"), pair("中", "=d")]);
+    }
+
+    #[test]
+    fn header_lines_of_one_name_are_joined() {
+        let headers =
+            vec![("a".into(), " 1 ".into()), ("b".into(), "x".into()), ("a".into(), "2".into())];
+        let request = Request { headers, ..Request::default() };
+        assert_eq!(request.header("a").as_deref(), Some("1,2"));
+        assert_eq!(request.header("c"), None);
+    }
+}

@@ -1,0 +1,269 @@
+//! The only part with sockets, a thread and a clock: an HTTP/1.1 server on the loopback address.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use super::http::{AnswerBody, Reset, receive, response};
+use super::service::{Delivery, Outcome, Service};
+use super::{Config, Credentials, EncryptionRule, Exchange, Fault, Observer};
+
+/// A running endpoint. It stops when this value is dropped.
+///
+/// It runs on a thread of its own, so it serves blocking and asynchronous callers alike.
+pub struct Emulator {
+    port: u16,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    service: Mutex<Service>,
+    observer: Option<Observer>,
+    connections: AtomicUsize,
+}
+
+impl Emulator {
+    /// Binds the port on 127.0.0.1, never on another address, and serves.
+    pub fn start(config: Config) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared {
+            service: Mutex::new(Service::new(&config)),
+            observer: config.observer,
+            connections: AtomicUsize::new(0),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("oss-emulator".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || run(listener, &shared, stopped, &ready)
+        })?;
+        let ended = || Err(io::Error::other("the emulator's thread ended at its start"));
+        started.recv().unwrap_or_else(|_| ended())?;
+        Ok(Self { port, shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// `http://127.0.0.1:{port}`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many TCP connections it has accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Makes an access key known; one of the same id is replaced.
+    pub fn add_credentials(&self, credentials: Credentials) {
+        self.service().add_credentials(credentials);
+    }
+
+    /// Sets by how many seconds the server's clock is ahead of the machine's.
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.service().clock_offset_seconds = seconds;
+    }
+
+    /// Adds a fault behind those already scripted.
+    pub fn inject(&self, fault: Fault) {
+        self.service().faults.push(fault);
+    }
+
+    /// Forgets all faults, and ends stale reads.
+    pub fn clear_faults(&self) {
+        self.service().clear_faults();
+    }
+
+    /// The bucket's rule as it really is, whatever stale reads show.
+    #[must_use]
+    pub fn rule(&self, bucket: &str) -> Option<EncryptionRule> {
+        self.service().store.rule(bucket).cloned()
+    }
+
+    /// Sets the bucket's rule as someone else would, unchecked; creates the bucket if need be.
+    pub fn set_rule(&self, bucket: &str, rule: EncryptionRule) {
+        self.service().set_rule(bucket, rule);
+    }
+
+    /// Removes the bucket's rule as someone else would.
+    pub fn remove_rule(&self, bucket: &str) {
+        // A missing bucket has no rule either.
+        let _ = self.service().store.delete_encryption(bucket);
+    }
+
+    /// Creates a bucket in the endpoint's region; one that is there stays as it is.
+    pub fn create_bucket(&self, bucket: &str) {
+        let mut service = self.service();
+        let region = service.region.clone();
+        let _ = service.store.put_bucket(bucket, &region);
+    }
+
+    /// Removes a bucket and its rule.
+    pub fn remove_bucket(&self, bucket: &str) {
+        let _ = self.service().store.delete_bucket(bucket);
+    }
+
+    /// What was asked and answered so far: the last 10,000 requests at most. A client that has an
+    /// answer finds its request here.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.service().exchanges()
+    }
+
+    /// Forgets what was asked and answered so far.
+    pub fn clear_exchanges(&self) {
+        self.service().clear_exchanges();
+    }
+
+    fn service(&self) -> MutexGuard<'_, Service> {
+        self.shared.service()
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Emulator").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The thread may have ended by itself.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn service(&self) -> MutexGuard<'_, Service> {
+        // Nothing panics while it holds the lock; if it did, the state would still be whole.
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread: a runtime of its own, which ends with it and takes every connection along.
+fn run(
+    listener: TcpListener,
+    shared: &Arc<Shared>,
+    stopped: oneshot::Receiver<()>,
+    ready: &mpsc::Sender<io::Result<()>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = runtime.and_then(|runtime| {
+        let context = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        drop(context);
+        Ok((runtime, listener))
+    });
+    let (started, running) = match result {
+        Ok(running) => (Ok(()), Some(running)),
+        Err(error) => (Err(error), None),
+    };
+    // Whoever started the thread waits for this.
+    let _ = ready.send(started);
+    if let Some((runtime, listener)) = running {
+        runtime.block_on(accept(&listener, shared, stopped));
+    }
+}
+
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    shared: &Arc<Shared>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            _ = &mut stopped => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(stream, Arc::clone(shared)));
+            }
+            // Out of file descriptors, most likely: leave the others time to finish.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// One connection, request after request.
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    // Without it small answers wait for the client's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let is_reset = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        let shared = &shared;
+        let is_reset = &is_reset;
+        Box::pin(async move {
+            handle(request, shared)
+                .await
+                .inspect_err(|Reset| is_reset.store(true, Ordering::SeqCst))
+        })
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let ended = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let stream = connection.into_parts().io.into_inner();
+    if is_reset.load(Ordering::SeqCst) {
+        // Closing without lingering sends RST instead of FIN.
+        let _ = stream.set_zero_linger();
+    }
+    // An error is the client's doing or a fault's; either way the connection is over.
+    drop((ended, stream));
+}
+
+async fn handle(
+    request: hyper::Request<Incoming>,
+    shared: &Shared,
+) -> Result<hyper::Response<AnswerBody>, Reset> {
+    let since = Instant::now();
+    let received = receive(request).await;
+    let now = OffsetDateTime::now_utc();
+    let request_id = format!("{:024X}", fastrand::u128(..) >> 32);
+    let Outcome { exchange, delivery } = match received {
+        Ok(request) => shared.service().serve(&request, now, &request_id),
+        Err((request, error)) => shared.service().refuse(&request, error, now, &request_id),
+    };
+    if let Some(observer) = &shared.observer {
+        observer(&exchange);
+    }
+    match delivery {
+        Delivery::Whole { answer, delay } => {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            Ok(response(answer, since, false))
+        }
+        Delivery::Cut(answer) => Ok(response(answer, since, true)),
+        Delivery::Reset => Err(Reset),
+    }
+}

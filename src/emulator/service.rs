@@ -1,0 +1,322 @@
+//! The endpoint without its sockets: a request and an instant in, an answer and how to deliver it
+//! out. Here the pure parts come together.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::address::{Address, Endpoint};
+use super::answer::Answer;
+use super::auth::{self, Authorization, Scope};
+use super::error::ServiceError;
+use super::fault::{Action, Faults};
+use super::operation::Operation;
+use super::request::Request;
+use super::rule::EncryptionRule;
+use super::store::{Store, is_bucket_name};
+use super::xml::Element;
+use super::{Config, Credentials, Exchange};
+
+/// So many exchanges are remembered; then the oldest are forgotten.
+const MAX_EXCHANGES: usize = 10_000;
+
+/// Everything the endpoint knows.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) region: String,
+    pub(super) store: Store,
+    pub(super) faults: Faults,
+    pub(super) clock_offset_seconds: i64,
+    credentials: BTreeMap<String, Credentials>,
+    custom_domains: BTreeMap<String, String>,
+    exchanges: VecDeque<Arc<Exchange>>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) delivery: Delivery,
+}
+
+/// How the answer reaches the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    Whole { answer: Answer, delay: Duration },
+    Cut(Answer),
+    Reset,
+}
+
+/// A request that may be carried out.
+#[derive(Debug)]
+struct Accepted {
+    operation: Operation,
+    /// The region it was signed for.
+    region: String,
+    fault: Option<Action>,
+}
+
+impl Delivery {
+    fn at_once(answer: Answer) -> Self {
+        Self::Whole { answer, delay: Duration::ZERO }
+    }
+}
+
+impl Service {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut service = Self {
+            region: config.region.clone(),
+            store: Store::default(),
+            faults: Faults::default(),
+            clock_offset_seconds: config.clock_offset_seconds,
+            credentials: BTreeMap::new(),
+            custom_domains: config.custom_domains.clone(),
+            exchanges: VecDeque::new(),
+        };
+        for bucket in &config.buckets {
+            let region = bucket.region.as_deref().unwrap_or(&config.region);
+            // A name given twice keeps its first region.
+            let _ = service.store.put_bucket(&bucket.name, region);
+        }
+        for credentials in &config.credentials {
+            service.add_credentials(credentials.clone());
+        }
+        service
+    }
+
+    /// Makes a key known; one of the same id is replaced.
+    pub(super) fn add_credentials(&mut self, credentials: Credentials) {
+        self.credentials.insert(credentials.access_key_id.clone(), credentials);
+    }
+
+    /// Sets a rule past the API, unchecked; creates the bucket where it is missing.
+    pub(super) fn set_rule(&mut self, bucket: &str, rule: EncryptionRule) {
+        if self.store.region(bucket).is_none() {
+            let _ = self.store.put_bucket(bucket, &self.region);
+        }
+        let _ = self.store.put_encryption(bucket, rule);
+    }
+
+    /// Ends all misbehaviour, stale reads included.
+    pub(super) fn clear_faults(&mut self) {
+        self.faults.clear();
+        self.store.release_reads();
+    }
+
+    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+        self.exchanges.iter().map(|exchange| Exchange::clone(exchange)).collect()
+    }
+
+    pub(super) fn clear_exchanges(&mut self) {
+        self.exchanges.clear();
+    }
+
+    /// Serves a request that arrives at `now` by the machine's clock.
+    pub(super) fn serve(
+        &mut self,
+        request: &Request,
+        now: OffsetDateTime,
+        request_id: &str,
+    ) -> Outcome {
+        let now = self.server_time(now);
+        let mut exchange = Exchange::new(request, request_id);
+        let delivery = match self.accept(request, now, &mut exchange) {
+            Ok(accepted) => self.deliver(&accepted, request, now, &mut exchange),
+            Err(error) => Delivery::at_once(finish(Err(error), now, &mut exchange)),
+        };
+        match &delivery {
+            Delivery::Whole { answer, .. } | Delivery::Cut(answer) => {
+                exchange.status = answer.status;
+            }
+            Delivery::Reset => exchange.code = None,
+        }
+        exchange.rule_after = self.rule_of(&exchange);
+        Outcome { exchange: self.remember(exchange), delivery }
+    }
+
+    /// The answer to a request that could not even be read.
+    pub(super) fn refuse(
+        &mut self,
+        request: &Request,
+        error: ServiceError,
+        now: OffsetDateTime,
+        request_id: &str,
+    ) -> Outcome {
+        let mut exchange = Exchange::new(request, request_id);
+        let answer = finish(Err(error), self.server_time(now), &mut exchange);
+        exchange.status = answer.status;
+        let delivery = Delivery::at_once(answer);
+        Outcome { exchange: self.remember(exchange), delivery }
+    }
+
+    /// Everything before the operation itself: where to, what, by whom, and whether a fault acts.
+    fn accept(
+        &mut self,
+        request: &Request,
+        now: OffsetDateTime,
+        exchange: &mut Exchange,
+    ) -> Result<Accepted, ServiceError> {
+        let address = Address::resolve(&request.host, &request.path, &self.custom_domains)?;
+        exchange.bucket.clone_from(&address.bucket);
+        exchange.rule_before = self.rule_of(exchange);
+        let operation = Operation::of(request, &address);
+        exchange.operation = operation.as_ref().ok().map(|operation| operation.name().to_owned());
+        if let Some(refusal) = address.refusal() {
+            return Err(refusal);
+        }
+        let authorization = Authorization::of(request)?;
+        exchange.access_key_id = Some(authorization.access_key_id().to_owned());
+        exchange.signature_version = Some(authorization.version().to_owned());
+        let scope = self.scope(&address);
+        auth::verify(request, &address.resource, &authorization, &self.credentials, &scope, now)?;
+        auth::check_digest(request)?;
+        let operation = operation?;
+        let bucket = address.bucket.as_deref().unwrap_or_default();
+        if !is_bucket_name(bucket) {
+            let message = "The specified bucket is not valid.";
+            return Err(
+                ServiceError::new(400, "InvalidBucketName", message).detail("BucketName", bucket)
+            );
+        }
+        self.check_endpoint(bucket, &address.endpoint)?;
+        let fault = self.faults.take(&request.method, Some(bucket), operation);
+        exchange.fault = fault.as_ref().map(ToString::to_string);
+        match fault.as_ref().and_then(Action::error) {
+            Some(error) => Err(error),
+            None => Ok(Accepted { operation, region: scope.region, fault }),
+        }
+    }
+
+    /// Carries the operation out, as far as the fault lets it.
+    fn deliver(
+        &mut self,
+        accepted: &Accepted,
+        request: &Request,
+        now: OffsetDateTime,
+        exchange: &mut Exchange,
+    ) -> Delivery {
+        match &accepted.fault {
+            Some(Action::ResetBefore) => return Delivery::Reset,
+            Some(Action::Garbage { status, content_type, body }) => {
+                return Delivery::at_once(Answer::raw(*status, content_type, body.clone()));
+            }
+            _ => {}
+        }
+        let outcome = self.carry_out(accepted, request, exchange);
+        let answer = finish(outcome, now, exchange);
+        match accepted.fault {
+            Some(Action::ResetAfter) => Delivery::Reset,
+            Some(Action::CutBody) => Delivery::Cut(answer),
+            Some(Action::Delay(delay)) => Delivery::Whole { answer, delay },
+            _ => Delivery::at_once(answer),
+        }
+    }
+
+    /// What a signature must be made for: the region in the host's name, where there is one, else
+    /// the bucket's, else this endpoint's.
+    fn scope(&self, address: &Address) -> Scope {
+        let of_bucket = || {
+            let bucket = address.bucket.as_deref().unwrap_or_default();
+            self.store.region(bucket).unwrap_or(&self.region).to_owned()
+        };
+        match &address.endpoint {
+            Endpoint::CloudBox { id } => Scope { region: id.clone(), product: "oss-cloudbox" },
+            Endpoint::Public { region: Some(region) } => {
+                Scope { region: region.clone(), product: "oss" }
+            }
+            _ => Scope { region: of_bucket(), product: "oss" },
+        }
+    }
+
+    /// A bucket answers only at an endpoint of its own region (page "OSS 403", and the error that
+    /// the SDKs show for it); the error names the right one.
+    fn check_endpoint(&self, bucket: &str, endpoint: &Endpoint) -> Result<(), ServiceError> {
+        match (endpoint, self.store.region(bucket)) {
+            (Endpoint::Public { region: Some(asked) }, Some(right)) if asked != right => {
+                let message = "The bucket you are attempting to access must be addressed using the \
+                               specified endpoint. Please send all future requests to this \
+                               endpoint.";
+                Err(ServiceError::access_denied(message)
+                    .detail("Bucket", bucket)
+                    .detail("Endpoint", format!("oss-{right}.aliyuncs.com")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        accepted: &Accepted,
+        request: &Request,
+        exchange: &Exchange,
+    ) -> Result<Answer, ServiceError> {
+        let bucket = exchange.bucket.as_deref().unwrap_or_default();
+        let answer = match accepted.operation {
+            Operation::PutBucketEncryption => {
+                let rule = EncryptionRule::from_xml(&request.body)?;
+                self.store.put_encryption(bucket, rule)?;
+                Answer::empty(200)
+            }
+            Operation::GetBucketEncryption => {
+                Answer::xml(200, &self.store.get_encryption(bucket)?.to_xml())
+            }
+            Operation::DeleteBucketEncryption => {
+                self.store.delete_encryption(bucket)?;
+                Answer::empty(204)
+            }
+            Operation::PutBucket => {
+                self.store.put_bucket(bucket, &accepted.region)?;
+                Answer::empty(200).header("Location", format!("/{bucket}"))
+            }
+            Operation::DeleteBucket => {
+                self.store.delete_bucket(bucket)?;
+                Answer::empty(204)
+            }
+            Operation::GetBucketLocation => {
+                let region = self.store.region(bucket);
+                let region = region.ok_or_else(|| ServiceError::no_such_bucket(bucket))?;
+                let location = format!("oss-{region}");
+                Answer::xml(200, &Element::of_text("LocationConstraint", &location))
+            }
+        };
+        if let Some(Action::StaleReads(reads)) = accepted.fault {
+            self.store.hold_reads(bucket, exchange.rule_before.clone(), reads);
+        }
+        Ok(answer)
+    }
+
+    fn rule_of(&self, exchange: &Exchange) -> Option<EncryptionRule> {
+        self.store.rule(exchange.bucket.as_deref()?).cloned()
+    }
+
+    fn server_time(&self, now: OffsetDateTime) -> OffsetDateTime {
+        now.checked_add(time::Duration::seconds(self.clock_offset_seconds)).unwrap_or(now)
+    }
+
+    fn remember(&mut self, exchange: Exchange) -> Arc<Exchange> {
+        let exchange = Arc::new(exchange);
+        if self.exchanges.len() == MAX_EXCHANGES {
+            self.exchanges.pop_front();
+        }
+        self.exchanges.push_back(Arc::clone(&exchange));
+        exchange
+    }
+}
+
+/// The answer as OSS sends it; an error leaves its code in the exchange.
+fn finish(
+    outcome: Result<Answer, ServiceError>,
+    now: OffsetDateTime,
+    exchange: &mut Exchange,
+) -> Answer {
+    let answer = outcome.unwrap_or_else(|error| {
+        exchange.code = Some(error.code.clone().into_owned());
+        error.to_answer(&exchange.request_id, &exchange.host)
+    });
+    answer.with_oss_headers(&exchange.request_id, now)
+}

@@ -1,0 +1,207 @@
+//! The buckets and their rules. A pure state machine; nothing is persisted.
+
+use std::collections::BTreeMap;
+
+use super::error::ServiceError;
+use super::rule::EncryptionRule;
+
+/// All buckets by name.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    buckets: BTreeMap<String, Bucket>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    region: String,
+    rule: Option<EncryptionRule>,
+    stale: Option<StaleReads>,
+}
+
+/// What reads still see after a write: OSS is slightly eventual (the SDKs' live tests wait one to
+/// five seconds after a put or delete).
+#[derive(Debug)]
+struct StaleReads {
+    rule: Option<EncryptionRule>,
+    remaining: u32,
+}
+
+impl Store {
+    /// The region of a bucket, if there is such a bucket.
+    pub(super) fn region(&self, bucket: &str) -> Option<&str> {
+        self.buckets.get(bucket).map(|bucket| bucket.region.as_str())
+    }
+
+    /// The rule as it really is, whatever reads still see.
+    pub(super) fn rule(&self, bucket: &str) -> Option<&EncryptionRule> {
+        self.buckets.get(bucket)?.rule.as_ref()
+    }
+
+    /// Creates a bucket; one that is there stays as it is. The emulator has one account, and OSS
+    /// lets an owner put a bucket again; the other region is refused by code as on the page
+    /// `PutBucket`.
+    pub(super) fn put_bucket(&mut self, bucket: &str, region: &str) -> Result<(), ServiceError> {
+        let entry = self.buckets.entry(bucket.to_owned()).or_insert_with(|| Bucket {
+            region: region.to_owned(),
+            rule: None,
+            stale: None,
+        });
+        if entry.region == region {
+            return Ok(());
+        }
+        let message = "The requested bucket name is not available. The bucket namespace is shared \
+                       by all users of the system. Please select a different name and try again.";
+        Err(ServiceError::new(409, "BucketAlreadyExists", message).detail("BucketName", bucket))
+    }
+
+    /// Removes a bucket (page `DeleteBucket`).
+    pub(super) fn delete_bucket(&mut self, bucket: &str) -> Result<(), ServiceError> {
+        let removed = self.buckets.remove(bucket);
+        removed.map(|_| ()).ok_or_else(|| ServiceError::no_such_bucket(bucket))
+    }
+
+    /// Replaces the whole rule (oss2 `test_bucket_encryption` goes through SM4, AES256 and KMS and
+    /// reads back only the last).
+    pub(super) fn put_encryption(
+        &mut self,
+        bucket: &str,
+        rule: EncryptionRule,
+    ) -> Result<(), ServiceError> {
+        self.bucket(bucket)?.rule = Some(rule);
+        Ok(())
+    }
+
+    /// The rule as reads see it. No rule is 404 (the HTTP 404 page and the SDKs' live tests; an
+    /// older page of `GetBucketEncryption` says 400).
+    pub(super) fn get_encryption(&mut self, bucket: &str) -> Result<EncryptionRule, ServiceError> {
+        let bucket = self.bucket(bucket)?;
+        let rule = match &mut bucket.stale {
+            Some(StaleReads { rule, remaining }) if *remaining > 0 => {
+                *remaining -= 1;
+                rule.clone()
+            }
+            _ => bucket.rule.clone(),
+        };
+        rule.ok_or_else(|| {
+            let message = "The server side encryption configuration was not found.";
+            ServiceError::new(404, "NoSuchServerSideEncryptionRule", message).ec("0005-00000004")
+        })
+    }
+
+    /// Removes the rule; succeeds without one too (docstring of oss2 `delete_bucket_encryption`).
+    pub(super) fn delete_encryption(&mut self, bucket: &str) -> Result<(), ServiceError> {
+        self.bucket(bucket)?.rule = None;
+        Ok(())
+    }
+
+    /// Lets the next `reads` see `rule`, whatever the bucket has.
+    pub(super) fn hold_reads(&mut self, bucket: &str, rule: Option<EncryptionRule>, reads: u32) {
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
+            bucket.stale = Some(StaleReads { rule, remaining: reads });
+        }
+    }
+
+    /// Lets all reads see what is there.
+    pub(super) fn release_reads(&mut self) {
+        for bucket in self.buckets.values_mut() {
+            bucket.stale = None;
+        }
+    }
+
+    fn bucket(&mut self, name: &str) -> Result<&mut Bucket, ServiceError> {
+        self.buckets.get_mut(name).ok_or_else(|| ServiceError::no_such_bucket(name))
+    }
+}
+
+/// Whether a bucket may have this name (page "Bucket naming conventions").
+pub(super) fn is_bucket_name(name: &str) -> bool {
+    let is_edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    (3..=63).contains(&bytes.len())
+        && bytes.iter().all(|&byte| is_edge(byte) || byte == b'-')
+        && bytes.first().copied().is_some_and(is_edge)
+        && bytes.last().copied().is_some_and(is_edge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> Store {
+        let mut store = Store::default();
+        store.put_bucket("demo", "cn-hangzhou").unwrap();
+        store
+    }
+
+    fn code<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> (u16, String) {
+        let error = result.unwrap_err();
+        (error.status, error.code.into_owned())
+    }
+
+    #[test]
+    fn a_rule_is_put_replaced_and_deleted() {
+        let mut store = store();
+        let missing = (404, "NoSuchServerSideEncryptionRule".to_owned());
+        assert_eq!(code(store.get_encryption("demo")), missing);
+        let mut rule = EncryptionRule::new("KMS");
+        rule.kms_master_key_id = Some("123".to_owned());
+        store.put_encryption("demo", rule.clone()).unwrap();
+        assert_eq!(store.get_encryption("demo"), Ok(rule));
+        store.put_encryption("demo", EncryptionRule::new("KMS")).unwrap();
+        assert_eq!(store.get_encryption("demo"), Ok(EncryptionRule::new("KMS")));
+        store.delete_encryption("demo").unwrap();
+        store.delete_encryption("demo").unwrap();
+        assert_eq!(code(store.get_encryption("demo")), missing);
+    }
+
+    #[test]
+    fn a_missing_bucket_is_named() {
+        let mut store = store();
+        let missing = (404, "NoSuchBucket".to_owned());
+        assert_eq!(code(store.get_encryption("other")), missing);
+        assert_eq!(code(store.put_encryption("other", EncryptionRule::new("SM4"))), missing);
+        assert_eq!(code(store.delete_encryption("other")), missing);
+        assert_eq!(code(store.delete_bucket("other")), missing);
+    }
+
+    #[test]
+    fn a_bucket_is_put_again_only_where_it_is() {
+        let mut store = store();
+        store.put_encryption("demo", EncryptionRule::new("SM4")).unwrap();
+        store.put_bucket("demo", "cn-hangzhou").unwrap();
+        assert_eq!(store.rule("demo"), Some(&EncryptionRule::new("SM4")));
+        assert_eq!(
+            code(store.put_bucket("demo", "cn-beijing")),
+            (409, "BucketAlreadyExists".to_owned())
+        );
+        store.delete_bucket("demo").unwrap();
+        store.put_bucket("demo", "cn-beijing").unwrap();
+        assert_eq!((store.region("demo"), store.rule("demo")), (Some("cn-beijing"), None));
+    }
+
+    #[test]
+    fn held_reads_see_the_rule_before() {
+        let mut store = store();
+        store.put_encryption("demo", EncryptionRule::new("KMS")).unwrap();
+        store.hold_reads("demo", None, 1);
+        assert_eq!(store.rule("demo"), Some(&EncryptionRule::new("KMS")));
+        assert_eq!(code(store.get_encryption("demo")).0, 404);
+        assert_eq!(store.get_encryption("demo"), Ok(EncryptionRule::new("KMS")));
+        store.hold_reads("demo", Some(EncryptionRule::new("SM4")), 9);
+        assert_eq!(store.get_encryption("demo"), Ok(EncryptionRule::new("SM4")));
+        store.release_reads();
+        assert_eq!(store.get_encryption("demo"), Ok(EncryptionRule::new("KMS")));
+    }
+
+    #[test]
+    fn bucket_names() {
+        let longest = "a".repeat(63);
+        for name in ["abc", "a-b", "0a9", &longest] {
+            assert!(is_bucket_name(name), "{name}");
+        }
+        let too_long = "a".repeat(64);
+        for name in ["", "ab", "-ab", "ab-", "Abc", "a_b", "a.b", "中中", &too_long] {
+            assert!(!is_bucket_name(name), "{name}");
+        }
+    }
+}

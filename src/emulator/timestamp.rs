@@ -1,0 +1,58 @@
+//! The three ways OSS writes an instant. All are UTC.
+
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+/// `Wed, 28 Dec 2022 10:27:41 GMT`: the `Date` header and signature V1 (RFC 1123, two-digit day).
+const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+);
+
+/// `20221228T102741Z`: `x-oss-date` and signature V4.
+const BASIC: &[BorrowedFormatItem<'_>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
+
+/// `2022-12-28T10:27:41.000Z`: bodies.
+const EXTENDED: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+pub(super) fn http_date(instant: OffsetDateTime) -> String {
+    format(instant, HTTP_DATE)
+}
+
+pub(super) fn basic(instant: OffsetDateTime) -> String {
+    format(instant, BASIC)
+}
+
+pub(super) fn extended(instant: OffsetDateTime) -> String {
+    format(instant, EXTENDED)
+}
+
+/// Reads the two forms that requests carry.
+pub(super) fn parse(text: &str) -> Option<OffsetDateTime> {
+    let parse = |description| PrimitiveDateTime::parse(text, description).ok();
+    parse(BASIC).or_else(|| parse(HTTP_DATE)).map(PrimitiveDateTime::assume_utc)
+}
+
+fn format(instant: OffsetDateTime, description: &[BorrowedFormatItem<'_>]) -> String {
+    // Fails only for a description that asks for what an instant does not have.
+    instant.to_offset(time::UtcOffset::UTC).format(description).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_and_reads_what_the_vectors_have() {
+        let instant = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
+        assert_eq!(http_date(instant), "Wed, 28 Dec 2022 10:27:41 GMT");
+        assert_eq!(basic(instant), "20221228T102741Z");
+        assert_eq!(extended(instant), "2022-12-28T10:27:41.000Z");
+        assert_eq!(parse("Wed, 28 Dec 2022 10:27:41 GMT"), Some(instant));
+        assert_eq!(parse("20221228T102741Z"), Some(instant));
+        assert_eq!(parse("2022-12-28"), None);
+        assert_eq!(http_date(OffsetDateTime::UNIX_EPOCH), "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+}

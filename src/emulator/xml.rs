@@ -1,0 +1,157 @@
+//! The XML that OSS reads and writes: shallow trees of elements with text.
+//!
+//! Reading takes prolog, byte order mark, namespaces, comments, CDATA, any order of elements and
+//! unknown ones (the official SDKs send differing forms); it refuses document type definitions.
+
+use quick_xml::Reader;
+use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::events::{BytesRef, Event};
+
+/// Deeper documents are refused; OSS nests four levels.
+const MAX_DEPTH: usize = 32;
+
+/// An element: its local name, the text directly in it, and its children.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Element {
+    pub(super) name: String,
+    text: String,
+    children: Vec<Element>,
+}
+
+impl Element {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// An element with nothing but text.
+    pub(super) fn of_text(name: &str, text: &str) -> Self {
+        Self { text: text.to_owned(), ..Self::new(name) }
+    }
+
+    pub(super) fn with(mut self, child: Self) -> Self {
+        self.children.push(child);
+        self
+    }
+
+    /// The first child of that local name.
+    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The text without outer white space.
+    pub(super) fn text(&self) -> &str {
+        self.text.trim()
+    }
+
+    /// Parses a whole document; nothing where it is not well-formed.
+    pub(super) fn parse(document: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(document).ok()?;
+        let mut reader = Reader::from_str(text);
+        // The elements still open, outermost first; the very first stands for the document.
+        let mut open = vec![Self::default()];
+        loop {
+            match reader.read_event().ok()? {
+                Event::Start(tag) => {
+                    if open.len() > MAX_DEPTH {
+                        return None;
+                    }
+                    open.push(Self::new(tag.local_name().into_inner()));
+                }
+                Event::Empty(tag) => {
+                    let empty = Self::new(tag.local_name().into_inner());
+                    open.last_mut()?.children.push(empty);
+                }
+                Event::End(_) => {
+                    let closed = open.pop()?;
+                    open.last_mut()?.children.push(closed);
+                }
+                Event::Text(text) => open.last_mut()?.text.push_str(&text.xml10_content()),
+                Event::CData(text) => open.last_mut()?.text.push_str(&text.xml10_content()),
+                Event::GeneralRef(reference) => {
+                    let character = resolve(&reference)?;
+                    open.last_mut()?.text.push_str(&character);
+                }
+                Event::DocType(_) => return None,
+                Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+                Event::Eof => break,
+            }
+        }
+        let [document] = <[Self; 1]>::try_from(open).ok()?;
+        let [root] = <[Self; 1]>::try_from(document.children).ok()?;
+        document.text.trim().is_empty().then_some(root)
+    }
+
+    /// The document with its prolog.
+    pub(super) fn to_document(&self) -> Vec<u8> {
+        let mut document = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        self.write(&mut document);
+        document.into_bytes()
+    }
+
+    fn write(&self, out: &mut String) {
+        let Self { name, text, children } = self;
+        out.extend(["<", name, ">", &*escape(text)]);
+        for child in children {
+            child.write(out);
+        }
+        out.extend(["</", name, ">"]);
+    }
+}
+
+/// What a character reference or one of the five predefined entities stands for.
+fn resolve(reference: &BytesRef<'_>) -> Option<String> {
+    match reference.resolve_char_ref().ok()? {
+        Some(character) => Some(character.to_string()),
+        None => resolve_predefined_entity(reference).map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_spelling_of_one_document() {
+        let plain = Element::new("a").with(Element::of_text("b", "1<2"));
+        for document in [
+            "<a><b>1&lt;2</b></a>",
+            "\u{feff}<?xml version=\"1.0\"?><!-- c --><a><b>1&#60;2</b></a>\n",
+            "<x:a xmlns:x=\"http://example.com\"><x:b><![CDATA[1<2]]></x:b></x:a>",
+            "<a c='d'><b>1&#x3c;<!-- inside -->2</b></a>",
+        ] {
+            assert_eq!(Element::parse(document.as_bytes()).as_ref(), Some(&plain), "{document}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_well_formed() {
+        let deep = "<a>".repeat(100) + &"</a>".repeat(100);
+        for document in [
+            "",
+            "text",
+            "<a>",
+            "<a></b>",
+            "<a/><b/>",
+            "<a/>text",
+            "<!DOCTYPE a []><a/>",
+            "<a>&x;</a>",
+            &deep,
+        ] {
+            assert_eq!(Element::parse(document.as_bytes()), None, "{document}");
+        }
+        assert_eq!(Element::parse(b"<a>\xff</a>"), None);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let element =
+            Element::new("a").with(Element::of_text("b", "<&>\"' 中\n")).with(Element::new("c"));
+        let document = element.to_document();
+        let mut expected = element;
+        expected.children[0].text = "<&>\"' 中\n".to_owned();
+        assert_eq!(Element::parse(&document), Some(expected));
+        assert!(
+            document.starts_with(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a><b>&lt;&amp;")
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! `terraform-provider-oss`: a Terraform and OpenTofu provider for the default server-side
+//! encryption of Alibaba Cloud OSS buckets.
+//!
+//! The library exists for the binary, the tests and the examples; it promises no stability.
+//! Data flows one way: bytes → values → decision → request → signature → answer → values → bytes.
+//! `ARCHITECTURE.md` is the map.
+//!
+//! * [`plugin`]: the process as a plugin of Terraform: handshake, mutual TLS, shutdown, logging.
+//! * [`tfplugin`]: plugin protocol 6: values, schemas, diagnostics, the gRPC service.
+//! * [`provider`]: this provider: its configuration and its list of resources.
+//! * [`resources`]: one file a resource.
+//! * [`oss`]: the OSS client, usable without Terraform.
+//! * `emulator`: a local endpoint that behaves as OSS does (feature `emulator`, never shipped).
+
+#[cfg(feature = "emulator")]
+pub mod emulator;
+pub mod oss;
+pub mod plugin;
+pub mod provider;
+pub mod resources;
+pub mod tfplugin;

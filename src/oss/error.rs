@@ -1,0 +1,321 @@
+//! What can go wrong with a call, named by what the caller can do about it.
+//!
+//! Source of the body's shape: OSS documentation, "Error responses". A `SignatureDoesNotMatch` body
+//! repeats the string to sign, which can hold a security token: only the fields below are kept.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use thiserror::Error;
+
+use super::names::BucketName;
+use super::request::Operation;
+use super::xml::Element;
+
+/// How much of a body that is not XML is kept, in bytes.
+const BODY_START: usize = 256;
+/// How much of an element's text is kept, in characters.
+const MAX_TEXT: usize = 1024;
+/// From the first of these on, a body that cannot be parsed may repeat what was signed.
+const SECRET_MARKERS: [&str; 4] = ["stringtosign", "security-token", "authorization", "signature"];
+
+/// A call that did not succeed: what was attempted, and why it failed in the end.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{operation} of bucket {bucket} failed: {kind}")]
+pub struct Error {
+    /// What was attempted.
+    pub operation: Operation,
+    /// On which bucket.
+    pub bucket: BucketName,
+    /// How often it was sent; 0 when nothing was.
+    pub attempts: u32,
+    /// Scheme, host and port that it was sent to.
+    pub endpoint: String,
+    /// The region it was signed for.
+    pub region: String,
+    /// Whether OSS may have carried it out all the same: an attempt was sent whose end is unknown.
+    pub may_have_taken_effect: bool,
+    /// Why it failed.
+    pub kind: ErrorKind,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ErrorKind {
+    /// OSS answered with an error.
+    #[error("{0}")]
+    Service(Box<ServiceError>),
+    /// There was no whole answer.
+    #[error("{0}")]
+    Transport(TransportError),
+    /// A successful status with a body that is not what the call answers.
+    #[error("the answer could not be understood: {0}")]
+    UnexpectedAnswer(String),
+    /// No access key was configured.
+    #[error("no credentials are configured")]
+    NoCredentials,
+    /// Neither the call nor the client names a region, and the signature needs one.
+    #[error("no region is configured")]
+    NoRegion,
+    /// The deadline passed; the last failure before it, if there was one.
+    #[error("the time limit passed{}", last.as_ref().map(|last| format!("; last failure: {last}")).unwrap_or_default())]
+    DeadlineExceeded {
+        /// What the last attempt ended with.
+        last: Option<Box<ErrorKind>>,
+    },
+    /// The caller asked to stop.
+    #[error("the call was cancelled")]
+    Cancelled,
+}
+
+/// An error that OSS answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Code` element; `BadErrorResponse` when the body had none, as in the V2 SDKs.
+    pub code: String,
+    /// The `Message` element, or the beginning of a body that is not XML.
+    pub message: String,
+    /// The request id, for a support ticket.
+    pub request_id: Option<String>,
+    /// The fine-grained error code, for diagnosis only: OSS may change it.
+    pub ec: Option<String>,
+    /// A page of OSS about this error.
+    pub recommend_doc: Option<String>,
+    /// The endpoint that OSS says the bucket must be addressed at.
+    pub endpoint: Option<String>,
+    /// How long OSS asks to wait, from `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
+impl ServiceError {
+    /// Reads an error answer. `header` looks up a header by its lower-case name.
+    pub(super) fn parse(status: u16, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Self {
+        // Without a body (HEAD, some 3xx and 4xx) the same XML comes in base64 in a header.
+        let from_header =
+            || header("x-oss-err").and_then(|value| BASE64_STANDARD.decode(value.trim()).ok());
+        let body = match body {
+            [] => from_header().unwrap_or_default(),
+            body => body.to_vec(),
+        };
+        let root = Element::parse(&body).ok().filter(|root| root.name == "Error");
+        let text = |name: &str| root.as_ref().and_then(|root| root.text_of(name)).map(shown);
+        Self {
+            status,
+            code: text("Code").unwrap_or_else(|| "BadErrorResponse".to_owned()),
+            message: match &root {
+                Some(_) => text("Message").unwrap_or_default(),
+                None => body_start(&body),
+            },
+            request_id: text("RequestId").or_else(|| header("x-oss-request-id").map(shown)),
+            ec: text("EC").or_else(|| header("x-oss-ec").map(shown)),
+            recommend_doc: text("RecommendDoc"),
+            endpoint: text("Endpoint"),
+            retry_after: header("retry-after")
+                .and_then(|value| value.trim().parse().ok())
+                .map(Duration::from_secs),
+        }
+    }
+}
+
+/// A text of the answer as it may stand on a terminal: bounded, without control characters.
+fn shown(text: impl AsRef<str>) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    text.as_ref().chars().take(MAX_TEXT).map(printable).collect()
+}
+
+/// The beginning of a body that is not an error of OSS.
+fn body_start(body: &[u8]) -> String {
+    let start = String::from_utf8_lossy(body.get(..BODY_START).unwrap_or(body)).into_owned();
+    // Only ASCII letters change, so positions stay the same.
+    let lower = start.to_ascii_lowercase();
+    let secret = SECRET_MARKERS.iter().filter_map(|marker| lower.find(marker)).min();
+    let start = shown(start.get(..secret.unwrap_or(start.len())).unwrap_or_default());
+    match start.trim() {
+        "" => "the answer had no body".to_owned(),
+        start => start.to_owned(),
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "OSS answered {} {}: {}", self.status, self.code, self.message)?;
+        match &self.request_id {
+            Some(request_id) => write!(formatter, " (request id {request_id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why there was no whole answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TransportError {
+    /// No connection: name resolution, refused, unreachable.
+    #[error("no connection could be made: {0}")]
+    Connect(String),
+    /// The certificate or the TLS handshake was refused, before anything was sent; trying again
+    /// does not help.
+    #[error("no trusted connection could be made: {0}")]
+    Tls(String),
+    /// No answer within the connection's time limits.
+    #[error("no answer came in time: {0}")]
+    Timeout(String),
+    /// The connection broke, or the body ended early.
+    #[error("the connection broke: {0}")]
+    Interrupted(String),
+    /// The body is larger than any answer of these calls.
+    #[error("the answer was larger than {0} bytes")]
+    TooLarge(usize),
+    /// The HTTP client could not be set up or could not build the request.
+    #[error("the request could not be made: {0}")]
+    Setup(String),
+}
+
+impl ErrorKind {
+    /// Whether an attempt that ended like this may have been carried out.
+    pub(super) fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Service(service) => service.status >= 500 || service.status == 408,
+            // An attempt that was cut off may have been connecting still; that is not known.
+            Self::Transport(transport) => !matches!(
+                transport,
+                TransportError::Connect(_) | TransportError::Tls(_) | TransportError::Setup(_)
+            ),
+            Self::UnexpectedAnswer(_) | Self::DeadlineExceeded { .. } | Self::Cancelled => true,
+            Self::NoCredentials | Self::NoRegion => false,
+        }
+    }
+}
+
+impl Error {
+    /// What OSS answered, if it answered: also behind a passed deadline.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceError> {
+        fn find(kind: &ErrorKind) -> Option<&ServiceError> {
+            match kind {
+                ErrorKind::Service(service) => Some(service),
+                ErrorKind::DeadlineExceeded { last: Some(last) } => find(last),
+                _ => None,
+            }
+        }
+        find(&self.kind)
+    }
+
+    /// Whether OSS said that there is no rule, or no bucket. Only status and `Code` decide.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(&self.kind, ErrorKind::Service(service) if service.status == 404
+            && matches!(service.code.as_str(), "NoSuchBucket" | "NoSuchServerSideEncryptionRule"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_HEADERS: fn(&str) -> Option<String> = |_| None;
+
+    #[test]
+    fn keeps_what_oss_said() {
+        let body = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code>
+            <Message>must be addressed using the specified endpoint</Message>
+            <RequestId>5C3D9175B6FC201293AD</RequestId><HostId>h</HostId><Bucket>demo</Bucket>
+            <Endpoint>oss-cn-shanghai.aliyuncs.com</Endpoint><EC>0003-00001403</EC>
+            <RecommendDoc>https://api.aliyun.com/troubleshoot?q=1</RecommendDoc></Error>";
+        let error = ServiceError::parse(403, NO_HEADERS, body);
+        assert_eq!(
+            error,
+            ServiceError {
+                status: 403,
+                code: "AccessDenied".to_owned(),
+                message: "must be addressed using the specified endpoint".to_owned(),
+                request_id: Some("5C3D9175B6FC201293AD".to_owned()),
+                ec: Some("0003-00001403".to_owned()),
+                recommend_doc: Some("https://api.aliyun.com/troubleshoot?q=1".to_owned()),
+                endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
+                retry_after: None,
+            }
+        );
+    }
+
+    #[test]
+    fn never_keeps_the_string_to_sign() {
+        for body in [
+            "<Error><Code>SignatureDoesNotMatch</Code><Message>m</Message>
+             <StringToSign>x-oss-security-token:TOKEN</StringToSign></Error>",
+            // Cut off, and not well-formed.
+            "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>PUT\nTOKEN",
+            "<Error><bad><stringtosign>TOKEN</Error>",
+            "x-oss-Security-Token: TOKEN",
+            "proxy log: Authorization: OSS4-HMAC-SHA256 TOKEN",
+        ] {
+            let error = ServiceError::parse(403, NO_HEADERS, body.as_bytes());
+            assert!(!format!("{error:?} {error}").contains("TOKEN"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_bounded_and_printable() {
+        let body = format!(
+            "<Error><Code>\u{1b}[31mX</Code><Message>{}</Message></Error>",
+            "y".repeat(9999)
+        );
+        let error =
+            ServiceError::parse(400, NO_HEADERS, body.replace('\u{1b}', "&#x1b;").as_bytes());
+        assert!(!error.to_string().contains('\u{1b}'), "{error}");
+        assert_eq!(error.message.len(), MAX_TEXT);
+        let error = ServiceError::parse(400, NO_HEADERS, b"not \x1b[31mXML");
+        assert_eq!(error.message, "not  [31mXML");
+    }
+
+    #[test]
+    fn reads_the_error_header_when_there_is_no_body() {
+        let header = |name: &str| match name {
+            "x-oss-err" => Some(BASE64_STANDARD.encode("<Error><Code>NoSuchBucket</Code></Error>")),
+            "x-oss-request-id" => Some("R1".to_owned()),
+            "retry-after" => Some("7".to_owned()),
+            _ => None,
+        };
+        let error = ServiceError::parse(404, header, b"");
+        assert_eq!(
+            (error.code.as_str(), error.request_id.as_deref()),
+            ("NoSuchBucket", Some("R1"))
+        );
+        assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn keeps_the_beginning_of_what_is_not_xml() {
+        let page = format!("<html><body>{}", "x".repeat(1000));
+        let error = ServiceError::parse(502, NO_HEADERS, page.as_bytes());
+        assert_eq!(error.code, "BadErrorResponse");
+        assert_eq!(error.message.len(), BODY_START);
+        let error = ServiceError::parse(403, NO_HEADERS, b"");
+        assert_eq!(error.message, "the answer had no body");
+    }
+
+    #[test]
+    fn only_status_and_code_mean_not_found() {
+        let not_found = |status, code: &str, message: &str| {
+            let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+            let service = ServiceError::parse(status, NO_HEADERS, body.as_bytes());
+            Error {
+                operation: Operation::GetBucketEncryption,
+                bucket: BucketName::parse("demo").unwrap(),
+                attempts: 1,
+                endpoint: String::new(),
+                region: String::new(),
+                may_have_taken_effect: false,
+                kind: ErrorKind::Service(Box::new(service)),
+            }
+            .is_not_found()
+        };
+        assert!(not_found(404, "NoSuchBucket", ""));
+        assert!(not_found(404, "NoSuchServerSideEncryptionRule", ""));
+        assert!(!not_found(404, "NoSuchKey", ""));
+        assert!(!not_found(403, "AccessDenied", "NoSuchBucket 404"));
+        assert!(!not_found(403, "NoSuchBucket", ""));
+    }
+}

@@ -1,0 +1,142 @@
+//! Names that become part of a host or of a signature: buckets and regions.
+//!
+//! Parsing is the only way to make one, so nothing that could change the contacted host (a dot, a
+//! slash, an at sign) ever reaches address building.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Why a string is not a bucket or region name. The text completes the sentence "… must".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// Fewer than 3 or more than 63 characters.
+    #[error("must have 3 to 63 characters")]
+    BucketLength,
+    /// A character outside `a-z`, `0-9` and `-`.
+    #[error("must consist of lower-case letters, digits and hyphens only")]
+    BucketCharacters,
+    /// A hyphen at the beginning or the end.
+    #[error("must begin and end with a lower-case letter or a digit")]
+    BucketEdges,
+    /// A region that is empty or has a character outside `a-z`, `0-9` and `-`.
+    #[error("must be a region id such as cn-hangzhou: lower-case letters, digits and hyphens only")]
+    Region,
+    /// A region as it stands in host names.
+    #[error("must be written without the `oss-` of host names, for example cn-hangzhou")]
+    RegionPrefix,
+}
+
+/// A valid bucket name: 3 to 63 characters of `a-z`, `0-9` and `-`, beginning and ending with a
+/// letter or digit (OSS documentation, "Bucket naming conventions"; the V2 SDKs check the same).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BucketName(String);
+
+impl BucketName {
+    /// Checks `name` against the naming rules.
+    pub fn parse(name: &str) -> Result<Self, NameError> {
+        let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        if !name.chars().all(|c| is_alphanumeric(c) || c == '-') {
+            return Err(NameError::BucketCharacters);
+        }
+        if !(3..=63).contains(&name.len()) {
+            return Err(NameError::BucketLength);
+        }
+        if !name.starts_with(is_alphanumeric) || !name.ends_with(is_alphanumeric) {
+            return Err(NameError::BucketEdges);
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A region id as it is signed, e.g. `cn-hangzhou` (without the `oss-` of host names).
+///
+/// No list of regions is compiled in: new ones work on the day they open.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Region(String);
+
+impl Region {
+    /// Checks that `region` can be part of a host name.
+    pub fn parse(region: &str) -> Result<Self, NameError> {
+        let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let valid = region.len() <= 63
+            && region.starts_with(is_alphanumeric)
+            && region.ends_with(is_alphanumeric)
+            && region.chars().all(|c| is_alphanumeric(c) || c == '-');
+        if !valid {
+            return Err(NameError::Region);
+        }
+        if region.starts_with("oss-") {
+            return Err(NameError::RegionPrefix);
+        }
+        Ok(Self(region.to_owned()))
+    }
+
+    /// The id as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, expected: Result<(), NameError>) {
+        assert_eq!(BucketName::parse(name).map(|_| ()), expected, "{name:?}");
+    }
+
+    #[test]
+    fn accepts_every_legal_bucket_name() {
+        check("abc", Ok(()));
+        check("a-1", Ok(()));
+        check("0--0", Ok(()));
+        check(&"a".repeat(63), Ok(()));
+    }
+
+    #[test]
+    fn refuses_what_oss_refuses() {
+        check("", Err(NameError::BucketLength));
+        check("ab", Err(NameError::BucketLength));
+        check(&"a".repeat(64), Err(NameError::BucketLength));
+        check("-ab", Err(NameError::BucketEdges));
+        check("ab-", Err(NameError::BucketEdges));
+        check("Abc", Err(NameError::BucketCharacters));
+        check("a_c", Err(NameError::BucketCharacters));
+        check("äbc", Err(NameError::BucketCharacters));
+    }
+
+    #[test]
+    fn refuses_what_would_change_the_host() {
+        for name in ["a.evil.example/", "abc@evil", "abc/../x", "abc#", "abc?x", "abc:80", "a\nb"] {
+            check(name, Err(NameError::BucketCharacters));
+        }
+        for region in ["", "cn.evil", "cn/hangzhou", "CN-HANGZHOU", "cn hangzhou", "a@b"] {
+            assert_eq!(Region::parse(region), Err(NameError::Region), "{region:?}");
+        }
+        assert!(Region::parse("cn-hangzhou").is_ok());
+        for region in ["-", "-cn", "cn-"] {
+            assert_eq!(Region::parse(region), Err(NameError::Region), "{region:?}");
+        }
+        assert_eq!(Region::parse("oss-cn-hangzhou"), Err(NameError::RegionPrefix));
+    }
+}

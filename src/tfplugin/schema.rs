@@ -1,0 +1,284 @@
+//! Schemas: what Terraform shows and checks, and what a value must look like.
+
+use serde_json::Number;
+use thiserror::Error;
+
+use super::path::AttributePath;
+use super::value::{Object, Value};
+
+/// The schema of the provider or of a resource.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// The version of stored states.
+    pub version: i64,
+    /// The root block.
+    pub block: Block,
+}
+
+/// Attributes and nested blocks.
+#[derive(Debug, Clone, Default)]
+pub struct Block {
+    /// What the block is for, in Markdown.
+    pub description: &'static str,
+    /// The attributes, in the order of the documentation.
+    pub attributes: Vec<Attribute>,
+    /// The nested blocks, each of nesting mode single.
+    pub blocks: Vec<NestedBlock>,
+}
+
+/// A block in a block, at most once.
+#[derive(Debug, Clone)]
+pub struct NestedBlock {
+    /// Its name.
+    pub name: &'static str,
+    /// Its content.
+    pub block: Block,
+}
+
+/// The attribute types that the schemas use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttributeType {
+    /// A bool.
+    Bool,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+}
+
+/// Who sets an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The configuration has to.
+    Required,
+    /// The configuration may.
+    Optional,
+    /// The configuration may; where it does not, the provider does.
+    OptionalComputed,
+    /// The provider does.
+    Computed,
+}
+
+/// An attribute.
+#[derive(Debug, Clone)]
+pub struct Attribute {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub attribute_type: AttributeType,
+    /// What it means, in Markdown.
+    pub description: &'static str,
+    /// Who sets it.
+    pub source: Source,
+    /// Is hidden by Terraform.
+    pub sensitive: bool,
+}
+
+impl Attribute {
+    /// A string that must be set.
+    #[must_use]
+    pub fn required(name: &'static str, description: &'static str) -> Self {
+        Self { source: Source::Required, ..Self::optional(name, description) }
+    }
+
+    /// A string that may be set.
+    #[must_use]
+    pub fn optional(name: &'static str, description: &'static str) -> Self {
+        Self {
+            name,
+            attribute_type: AttributeType::String,
+            description,
+            source: Source::Optional,
+            sensitive: false,
+        }
+    }
+
+    /// A string that may be set, and that the provider sets where it is not.
+    #[must_use]
+    pub fn optional_computed(name: &'static str, description: &'static str) -> Self {
+        Self { source: Source::OptionalComputed, ..Self::optional(name, description) }
+    }
+
+    /// A string that the provider sets.
+    #[must_use]
+    pub fn computed(name: &'static str, description: &'static str) -> Self {
+        Self { source: Source::Computed, ..Self::optional(name, description) }
+    }
+
+    /// The same attribute, hidden in Terraform's output.
+    #[must_use]
+    pub fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
+}
+
+/// Why a value does not have the shape that the schema asks for: a bug in the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NonConforming {
+    /// The whole value is not an object.
+    #[error("the value is not an object")]
+    NotAnObject,
+    /// An attribute or block is absent.
+    #[error("{0} is missing")]
+    Missing(AttributePath),
+    /// The schema has nothing of that name.
+    #[error("{0} is not in the schema")]
+    Undeclared(AttributePath),
+    /// A value of another type.
+    #[error("{0} is not a {1}")]
+    Type(AttributePath, &'static str),
+}
+
+/// How to treat names that one side does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// Wire values: every name present, no other.
+    Exact,
+    /// Stored states: absent names become null, others are dropped.
+    Lenient,
+}
+
+impl Block {
+    /// Checks that `value` is an object of exactly this block's attributes and nested blocks.
+    pub fn conform(&self, value: Value) -> Result<Object, NonConforming> {
+        self.conform_with(value, Strictness::Exact)
+    }
+
+    pub(super) fn conform_with(
+        &self,
+        value: Value,
+        strictness: Strictness,
+    ) -> Result<Object, NonConforming> {
+        let Value::Object(object) = value else { return Err(NonConforming::NotAnObject) };
+        self.conform_object(object, strictness, None)
+    }
+
+    fn conform_object(
+        &self,
+        mut object: Object,
+        strictness: Strictness,
+        parent: Option<&AttributePath>,
+    ) -> Result<Object, NonConforming> {
+        let path_of = |name: &str| {
+            parent.map_or_else(|| AttributePath::root(name), |parent| parent.attribute(name))
+        };
+        let mut conforming = Object::new();
+        let mut take = |name: &str| match (object.remove(name), strictness) {
+            (Some(value), _) => Ok(value),
+            (None, Strictness::Lenient) => Ok(Value::Null),
+            (None, Strictness::Exact) => Err(NonConforming::Missing(path_of(name))),
+        };
+        for attribute in &self.attributes {
+            let value = take(attribute.name)?;
+            conforming.set(attribute.name, attribute.conform(value, || path_of(attribute.name))?);
+        }
+        for nested in &self.blocks {
+            let path = path_of(nested.name);
+            let value = match take(nested.name)? {
+                Value::Object(block) => {
+                    nested.block.conform_object(block, strictness, Some(&path))?.into()
+                }
+                value @ (Value::Null | Value::Unknown) => value,
+                _ => return Err(NonConforming::Type(path, "block")),
+            };
+            conforming.set(nested.name, value);
+        }
+        match object.iter().next() {
+            Some((name, _)) if strictness == Strictness::Exact => {
+                Err(NonConforming::Undeclared(path_of(name)))
+            }
+            _ => Ok(conforming),
+        }
+    }
+}
+
+impl Attribute {
+    fn conform(
+        &self,
+        value: Value,
+        path: impl FnOnce() -> AttributePath,
+    ) -> Result<Value, NonConforming> {
+        match (self.attribute_type, value) {
+            (_, value @ (Value::Null | Value::Unknown))
+            | (AttributeType::Bool, value @ Value::Bool(_))
+            | (AttributeType::Number, value @ Value::Number(_))
+            | (AttributeType::String, value @ Value::String(_)) => Ok(value),
+            // On the wire a number that fits no machine type is a decimal string.
+            (AttributeType::Number, Value::String(digits)) => digits
+                .parse::<f64>()
+                .ok()
+                .and_then(Number::from_f64)
+                .map(Value::Number)
+                .ok_or_else(|| NonConforming::Type(path(), "number")),
+            (AttributeType::Bool, _) => Err(NonConforming::Type(path(), "bool")),
+            (AttributeType::Number, _) => Err(NonConforming::Type(path(), "number")),
+            (AttributeType::String, _) => Err(NonConforming::Type(path(), "string")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block() -> Block {
+        Block {
+            description: "",
+            attributes: vec![Attribute::required("name", ""), number("size")],
+            blocks: vec![NestedBlock {
+                name: "timeouts",
+                block: Block {
+                    attributes: vec![Attribute::optional("create", "")],
+                    ..Block::default()
+                },
+            }],
+        }
+    }
+
+    fn number(name: &'static str) -> Attribute {
+        Attribute { attribute_type: AttributeType::Number, ..Attribute::optional(name, "") }
+    }
+
+    fn valid() -> Object {
+        Object::new().with("name", "x").with("size", Value::Null).with("timeouts", Value::Null)
+    }
+
+    fn check(object: Object, expected: &str) {
+        let error = block().conform(object.into()).expect_err(expected);
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn takes_what_the_schema_declares() {
+        let timeouts = Object::new().with("create", "5m");
+        for object in [
+            valid(),
+            valid().with("name", Value::Unknown),
+            valid().with("size", Value::Number(3.into())),
+            valid().with("timeouts", timeouts),
+        ] {
+            assert_eq!(block().conform(object.clone().into()), Ok(object));
+        }
+        let decimal = block().conform(valid().with("size", "1.5").into()).unwrap();
+        assert!(*decimal.get("size") == Value::Number(Number::from_f64(1.5).unwrap()));
+    }
+
+    #[test]
+    fn names_the_attribute_that_does_not_fit() {
+        check(Object::new(), "name is missing");
+        check(valid().with("name", Value::Bool(true)), "name is not a string");
+        check(valid().with("size", "many"), "size is not a number");
+        check(valid().with("other", "x"), "other is not in the schema");
+        check(valid().with("timeouts", "x"), "timeouts is not a block");
+        let timeouts = Object::new().with("create", Value::Bool(true));
+        check(valid().with("timeouts", timeouts), "timeouts.create is not a string");
+        assert_eq!(block().conform(Value::Null), Err(NonConforming::NotAnObject));
+    }
+
+    #[test]
+    fn stored_states_may_lack_names_and_have_others() {
+        let stored = Object::new().with("name", "x").with("dropped_since", "y");
+        assert_eq!(block().conform_with(stored.into(), Strictness::Lenient), Ok(valid()));
+    }
+}

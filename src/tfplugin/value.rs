@@ -1,0 +1,172 @@
+//! Terraform's values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Number;
+
+/// A value of any type, as configurations, plans and states carry it.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// Not set, whatever the type.
+    Null,
+    /// Set, but only known after something else was applied.
+    Unknown,
+    /// A bool.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string, UTF-8 in normalization form C as Terraform sends it.
+    String(String),
+    /// A list, set or tuple.
+    List(Vec<Value>),
+    /// An object, map or block.
+    Object(Object),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(text: Option<&str>) -> Self {
+        text.map_or(Self::Null, Self::from)
+    }
+}
+
+impl fmt::Debug for Value {
+    /// Shows the shape only: a configuration holds secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => formatter.write_str("Null"),
+            Self::Unknown => formatter.write_str("Unknown"),
+            Self::Bool(_) => formatter.write_str("Bool"),
+            Self::Number(_) => formatter.write_str("Number"),
+            Self::String(_) => formatter.write_str("String"),
+            Self::List(elements) => formatter.debug_list().entries(elements).finish(),
+            Self::Object(object) => object.fmt(formatter),
+        }
+    }
+}
+
+/// What a reader of an attribute has to tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attr<T> {
+    /// Not set.
+    Null,
+    /// Not known yet.
+    Unknown,
+    /// Set.
+    Known(T),
+}
+
+impl<T> Attr<T> {
+    /// The value, if there is one already.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Null | Self::Unknown => None,
+        }
+    }
+
+    /// Applies `convert` to a known value.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Attr<U> {
+        match self {
+            Self::Known(value) => Attr::Known(convert(value)),
+            Self::Null => Attr::Null,
+            Self::Unknown => Attr::Unknown,
+        }
+    }
+}
+
+/// Attribute and block names with their values. Conforms to a schema once
+/// [`Block::conform`](super::Block::conform) has passed it.
+#[derive(Clone, Default, PartialEq)]
+pub struct Object(BTreeMap<String, Value>);
+
+impl Object {
+    /// An object without attributes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of an attribute; null if the object has none of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &Value {
+        self.0.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// Sets an attribute.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// The same object with an attribute set.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Removes an attribute and returns its value.
+    pub(super) fn remove(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
+    /// A string attribute. An attribute of another type reads as null; conforming objects have none.
+    #[must_use]
+    pub fn string(&self, name: &str) -> Attr<&str> {
+        match self.get(name) {
+            Value::String(text) => Attr::Known(text),
+            Value::Unknown => Attr::Unknown,
+            _ => Attr::Null,
+        }
+    }
+
+    /// A nested block of nesting mode single.
+    #[must_use]
+    pub fn block(&self, name: &str) -> Attr<&Object> {
+        match self.get(name) {
+            Value::Object(block) => Attr::Known(block),
+            Value::Unknown => Attr::Unknown,
+            _ => Attr::Null,
+        }
+    }
+
+    /// Names and values in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Self::Object(object)
+    }
+}
+
+impl FromIterator<(String, Value)> for Object {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(attributes: I) -> Self {
+        Self(attributes.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_shapes_only() {
+        let object = Object::new().with("secret_key", "the-secret").with("region", Value::Unknown);
+        assert_eq!(format!("{object:?}"), r#"{"region": Unknown, "secret_key": String}"#);
+    }
+}

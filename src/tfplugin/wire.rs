@@ -1,0 +1,196 @@
+//! The only conversions between protocol messages and the values of this module. Pure.
+
+use super::diagnostics::{Diagnostic, Diagnostics, Severity};
+use super::path::AttributePath;
+use super::pb;
+use super::schema::{Attribute, AttributeType, Block, NestedBlock, Schema, Source, Strictness};
+use super::value::{Object, Value};
+use super::{json, msgpack};
+
+/// Reads a value that must be present. `what` names it in the message for the host.
+pub(super) fn from_dynamic(
+    value: Option<&pb::DynamicValue>,
+    what: &str,
+) -> Result<Value, Diagnostic> {
+    let invalid = |reason: String| {
+        Diagnostic::error(
+            format!("Invalid {what} in the request"),
+            format!(
+                "Terraform sent a {what} that cannot be read: {reason}. This is a problem of the \
+                 plugin connection or a bug, not of the configuration; please report it."
+            ),
+        )
+    };
+    match value {
+        Some(value) if !value.msgpack.is_empty() => {
+            msgpack::decode(&value.msgpack).map_err(|error| invalid(error.to_string()))
+        }
+        Some(value) if !value.json.is_empty() => json::decode(&value.json).map_err(invalid),
+        _ => Err(invalid("it is absent".to_owned())),
+    }
+}
+
+/// Reads an object of `block`, or nothing where the value is null.
+pub(super) fn from_dynamic_object(
+    value: Option<&pb::DynamicValue>,
+    block: &Block,
+    what: &str,
+) -> Result<Option<Object>, Diagnostic> {
+    match from_dynamic(value, what)? {
+        Value::Null => Ok(None),
+        value => block.conform(value).map(Some).map_err(|error| non_conforming(what, &error)),
+    }
+}
+
+/// Reads a stored state, whatever attributes older or newer versions stored.
+pub(super) fn from_raw_state(
+    state: Option<&pb::RawState>,
+    block: &Block,
+) -> Result<Option<Object>, Diagnostic> {
+    let what = "stored state";
+    let Some(state) = state else {
+        return Err(Diagnostic::error("Missing stored state", "Terraform sent no stored state."));
+    };
+    if state.json.is_empty() {
+        return Err(Diagnostic::error(
+            "Unsupported stored state",
+            "The state was stored in the format of Terraform 0.11 or older, which this provider \
+             never wrote. Remove the resource from the state with `terraform state rm`, then \
+             import it again.",
+        ));
+    }
+    let value = json::decode(&state.json)
+        .map_err(|reason| Diagnostic::error("Unreadable stored state", format!("{reason}.")))?;
+    match value {
+        Value::Null => Ok(None),
+        value => block
+            .conform_with(value, Strictness::Lenient)
+            .map(Some)
+            .map_err(|error| non_conforming(what, &error)),
+    }
+}
+
+fn non_conforming(what: &str, error: &impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(
+        format!("Unexpected {what}"),
+        format!("The {what} does not have the shape of the schema: {error}."),
+    )
+}
+
+/// Writes a value as `MessagePack`, which every host reads.
+pub(super) fn to_dynamic(value: &Value) -> pb::DynamicValue {
+    pb::DynamicValue { msgpack: msgpack::encode(value), json: Vec::new() }
+}
+
+/// Writes an object, or null where there is none.
+pub(super) fn to_dynamic_object(object: Option<Object>) -> pb::DynamicValue {
+    to_dynamic(&object.map_or(Value::Null, Value::Object))
+}
+
+/// Writes messages.
+pub(super) fn to_diagnostics(diagnostics: Diagnostics) -> Vec<pb::Diagnostic> {
+    let to_diagnostic = |diagnostic: Diagnostic| pb::Diagnostic {
+        severity: match diagnostic.severity {
+            Severity::Error => pb::diagnostic::Severity::Error,
+            Severity::Warning => pb::diagnostic::Severity::Warning,
+        }
+        .into(),
+        summary: diagnostic.summary,
+        detail: diagnostic.detail,
+        attribute: diagnostic.attribute.as_ref().map(to_path),
+    };
+    diagnostics.into_iter().map(to_diagnostic).collect()
+}
+
+/// Writes a path.
+pub(super) fn to_path(path: &AttributePath) -> pb::AttributePath {
+    use pb::attribute_path::{Step, step::Selector};
+    let step = |name: &String| Step { selector: Some(Selector::AttributeName(name.clone())) };
+    pb::AttributePath { steps: path.names().iter().map(step).collect() }
+}
+
+/// Writes a schema.
+pub(super) fn to_schema(schema: &Schema) -> pb::Schema {
+    pb::Schema { version: schema.version, block: Some(to_block(&schema.block)) }
+}
+
+fn to_block(block: &Block) -> pb::schema::Block {
+    pb::schema::Block {
+        attributes: block.attributes.iter().map(to_attribute).collect(),
+        block_types: block.blocks.iter().map(to_nested_block).collect(),
+        description: block.description.to_owned(),
+        description_kind: pb::StringKind::Markdown.into(),
+        ..Default::default()
+    }
+}
+
+fn to_nested_block(nested: &NestedBlock) -> pb::schema::NestedBlock {
+    pb::schema::NestedBlock {
+        type_name: nested.name.to_owned(),
+        block: Some(to_block(&nested.block)),
+        nesting: pb::schema::nested_block::NestingMode::Single.into(),
+        ..Default::default()
+    }
+}
+
+fn to_attribute(attribute: &Attribute) -> pb::schema::Attribute {
+    let attribute_type = match attribute.attribute_type {
+        AttributeType::Bool => r#""bool""#,
+        AttributeType::Number => r#""number""#,
+        AttributeType::String => r#""string""#,
+    };
+    pb::schema::Attribute {
+        name: attribute.name.to_owned(),
+        r#type: attribute_type.into(),
+        description: attribute.description.to_owned(),
+        description_kind: pb::StringKind::Markdown.into(),
+        required: attribute.source == Source::Required,
+        optional: matches!(attribute.source, Source::Optional | Source::OptionalComputed),
+        computed: matches!(attribute.source, Source::Computed | Source::OptionalComputed),
+        sensitive: attribute.sensitive,
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block() -> Block {
+        Block { attributes: vec![Attribute::optional("bucket", "")], ..Block::default() }
+    }
+
+    fn dynamic(msgpack: &[u8], json: &[u8]) -> pb::DynamicValue {
+        pb::DynamicValue { msgpack: msgpack.to_vec(), json: json.to_vec() }
+    }
+
+    #[test]
+    fn msgpack_wins_over_json_and_absence_is_an_error() {
+        assert!(from_dynamic(Some(&dynamic(b"\xa1m", b"\"j\"")), "x") == Ok("m".into()));
+        assert!(from_dynamic(Some(&dynamic(b"", b"\"j\"")), "x") == Ok("j".into()));
+        for absent in [None, Some(&dynamic(b"", b""))] {
+            let error = from_dynamic(absent, "prior state").unwrap_err();
+            assert_eq!(error.summary, "Invalid prior state in the request");
+        }
+    }
+
+    #[test]
+    fn a_null_object_is_no_object() {
+        assert_eq!(from_dynamic_object(Some(&dynamic(b"\xc0", b"")), &block(), "x"), Ok(None));
+        let malformed = from_dynamic_object(Some(&dynamic(b"\x80", b"")), &block(), "state");
+        assert!(malformed.unwrap_err().detail.contains("bucket is missing"));
+    }
+
+    #[test]
+    fn stored_states_of_other_versions_are_read() {
+        let raw = |json: &str| pb::RawState { json: json.into(), ..Default::default() };
+        let expected = Object::new().with("bucket", "demo");
+        let read = from_raw_state(Some(&raw(r#"{"bucket":"demo","gone":[1]}"#)), &block());
+        assert_eq!(read, Ok(Some(expected)));
+        let read = from_raw_state(Some(&raw("{}")), &block());
+        assert_eq!(read, Ok(Some(Object::new().with("bucket", Value::Null))));
+        assert!(from_raw_state(Some(&raw("{")), &block()).is_err());
+        assert!(from_raw_state(Some(&raw("")), &block()).is_err());
+        assert!(from_raw_state(None, &block()).is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! The real `terraform` drives the built provider against the local endpoint.
+//!
+//! `TERRAFORM` names the program (default `terraform`). Where it is absent these tests say so and
+//! pass; with `REQUIRE_TERRAFORM=1` they fail.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod errors;
+mod lifecycle;
+mod meta;
+mod workspace;

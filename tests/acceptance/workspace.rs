@@ -1,0 +1,205 @@
+//! An empty folder, a local endpoint, and the program.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+use terraform_provider_oss::emulator::{Config, Emulator};
+
+pub(crate) const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
+pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
+
+/// The terraform configuration around each test's own part.
+const HEADER: &str = r#"
+terraform {
+  required_providers {
+    oss = { source = "oss-tools/oss" }
+  }
+}
+"#;
+
+pub(crate) struct Workspace {
+    pub(crate) emulator: Emulator,
+    directory: TempDir,
+    terraform: PathBuf,
+}
+
+/// What a command did.
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    /// With line breaks and frames of terraform's messages folded into single spaces.
+    pub(crate) stderr: String,
+    /// Everything, as it was printed.
+    pub(crate) printed: String,
+    what: String,
+}
+
+impl Workspace {
+    /// None, said loudly, where there is no terraform.
+    pub(crate) fn new(buckets: &[&str]) -> Option<Self> {
+        let terraform = terraform()?;
+        let mut config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
+        for bucket in buckets {
+            config = config.with_bucket(bucket);
+        }
+        let workspace = Self {
+            emulator: Emulator::start(config).unwrap(),
+            directory: TempDir::new().unwrap(),
+            terraform,
+        };
+        let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+        let cli_config = format!(
+            "provider_installation {{\n  dev_overrides {{\n    \"oss-tools/oss\" = {:?}\n  }}\n  \
+             direct {{}}\n}}\n",
+            provider.parent().unwrap().to_str().unwrap(),
+        );
+        workspace.write("cli.tfrc", &cli_config);
+        Some(workspace)
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.directory.path().join(name), text).unwrap();
+    }
+
+    /// The configuration: the provider for the local endpoint, and `resources`.
+    pub(crate) fn configure(&self, resources: &str) {
+        let provider = format!(
+            "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {:?}\n}}\n",
+            self.emulator.url(),
+        );
+        self.configure_with(&provider, resources);
+    }
+
+    /// The configuration with another provider block.
+    pub(crate) fn configure_with(&self, provider: &str, resources: &str) {
+        self.write("main.tf", &format!("{HEADER}{provider}{resources}"));
+    }
+
+    /// Runs terraform with the test's keys in the environment.
+    pub(crate) fn terraform(&self, arguments: &[&str]) -> Run {
+        let keys = [
+            ("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID),
+            ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET),
+        ];
+        self.terraform_in(&keys, arguments)
+    }
+
+    /// Runs terraform with this environment and nothing else that matters to it.
+    pub(crate) fn terraform_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let home = self.directory.path();
+        let output = Command::new(&self.terraform)
+            .args(arguments)
+            .current_dir(home)
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", home)
+            .env("TMPDIR", home)
+            .env("TF_CLI_CONFIG_FILE", home.join("cli.tfrc"))
+            .env("CHECKPOINT_DISABLE", "1")
+            .env("TF_IN_AUTOMATION", "1")
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        Run {
+            code: output.status.code(),
+            stderr: fold(&stderr),
+            printed: format!("{stdout}{stderr}"),
+            stdout,
+            what: arguments.join(" "),
+        }
+    }
+
+    /// Applies without asking, and expects success.
+    pub(crate) fn apply(&self) -> Run {
+        self.terraform(&["apply", "-auto-approve", "-no-color"]).succeeds()
+    }
+
+    /// Plans and expects that nothing is to change.
+    pub(crate) fn expect_no_changes(&self) {
+        let plan = self.terraform(&["plan", "-detailed-exitcode", "-no-color"]);
+        assert_eq!(plan.code, Some(0), "{plan}");
+    }
+
+    /// Plans and expects changes; returns what terraform shows.
+    pub(crate) fn expect_changes(&self) -> String {
+        let plan = self.terraform(&["plan", "-detailed-exitcode", "-no-color"]);
+        assert_eq!(plan.code, Some(2), "{plan}");
+        plan.stdout
+    }
+
+    /// The attributes of all resources in the state, by address.
+    pub(crate) fn state(&self) -> Vec<(String, Json)> {
+        let shown = self.terraform(&["show", "-json"]).succeeds().stdout;
+        let state: Json = serde_json::from_str(&shown).unwrap();
+        let none = Vec::new();
+        let resources =
+            state["values"]["root_module"]["resources"].as_array().unwrap_or(&none).clone();
+        resources
+            .into_iter()
+            .map(|resource| {
+                (resource["address"].as_str().unwrap().to_owned(), resource["values"].clone())
+            })
+            .collect()
+    }
+
+    /// What the endpoint saw since the last look, as `PUT demo 200`.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let calls = self.emulator.exchanges();
+        self.emulator.clear_exchanges();
+        let line = |exchange: &terraform_provider_oss::emulator::Exchange| {
+            let bucket = exchange.bucket.as_deref().unwrap_or("-");
+            format!("{} {bucket} {}", exchange.method, exchange.status)
+        };
+        calls.iter().map(line).collect()
+    }
+}
+
+impl Run {
+    #[track_caller]
+    pub(crate) fn succeeds(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(self) -> Self {
+        assert_eq!(self.code, Some(1), "{self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { code, stdout, stderr, what, .. } = self;
+        write!(formatter, "terraform {what} ended with {code:?}\n{stdout}\n{stderr}")
+    }
+}
+
+/// The program, or none where it cannot be run.
+fn terraform() -> Option<PathBuf> {
+    let name = std::env::var_os("TERRAFORM").unwrap_or_else(|| OsString::from("terraform"));
+    let found = Command::new(&name).arg("version").env("CHECKPOINT_DISABLE", "1").output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(PathBuf::from(name));
+    }
+    let message = format!("{} cannot be run: this acceptance test did NOT run", name.display());
+    assert!(std::env::var_os("REQUIRE_TERRAFORM").is_none(), "{message}");
+    // Not through the macro: its output is hidden when a test passes.
+    let _ = writeln!(std::io::stderr(), "\n*** {message} ***");
+    None
+}
+
+/// Terraform wraps its messages and draws a frame around them.
+fn fold(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().filter(|word| !"│╷╵".contains(word)).collect();
+    words.join(" ")
+}

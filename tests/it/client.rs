@@ -1,0 +1,334 @@
+//! The client against the local endpoint, which checks every signature with code of its own.
+
+use std::time::Duration;
+
+use terraform_provider_oss::emulator::{self, Emulator, Fault};
+use terraform_provider_oss::oss::sign::SignatureVersion;
+use terraform_provider_oss::oss::{
+    AddressStyle, BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint,
+    Error, ErrorKind, Region, RetryPolicy, SseAlgorithm, TransportError,
+};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket};
+
+use super::support::{KEY_ID, KEY_SECRET, emulator as start};
+
+fn config(emulator: &Emulator) -> ClientConfig {
+    ClientConfig {
+        region: Some(Region::parse("cn-hangzhou").unwrap()),
+        endpoint: Some(Endpoint::parse(&emulator.url()).unwrap()),
+        credentials: Some(Credentials::new(KEY_ID, KEY_SECRET)),
+        // Retries at once: the waits are tested as a table, without waiting.
+        retry: RetryPolicy { base_wait: Duration::ZERO, ..RetryPolicy::default() },
+        ..ClientConfig::default()
+    }
+}
+
+fn client(emulator: &Emulator) -> Client {
+    Client::new(config(emulator))
+}
+
+fn bucket() -> BucketName {
+    BucketName::parse("demo").unwrap()
+}
+
+fn call() -> Call {
+    Call::within(Duration::from_mins(1))
+}
+
+fn kms() -> EncryptionRule {
+    EncryptionRule {
+        sse_algorithm: SseAlgorithm::Kms,
+        kms_master_key_id: Some("9468da86".to_owned()),
+        kms_data_encryption: Some("SM4".to_owned()),
+    }
+}
+
+async fn put(client: &Client) -> Result<(), Error> {
+    client.put_bucket_encryption(&bucket(), &kms(), &call()).await
+}
+
+async fn get(client: &Client) -> Result<EncryptionRule, Error> {
+    client.get_bucket_encryption(&bucket(), &call()).await
+}
+
+/// What OSS answered, as `403 AccessDenied`.
+fn answer(error: &Error) -> String {
+    let service = error.service().unwrap_or_else(|| panic!("no answer: {error}"));
+    format!("{} {}", service.status, service.code)
+}
+
+#[tokio::test]
+async fn puts_gets_and_deletes_with_both_signatures() {
+    for signature_version in [SignatureVersion::V1, SignatureVersion::V4] {
+        let emulator = start(&["demo"]);
+        let client = Client::new(ClientConfig { signature_version, ..config(&emulator) });
+        put(&client).await.unwrap();
+        assert_eq!(get(&client).await.unwrap(), kms());
+        client.delete_bucket_encryption(&bucket(), &call()).await.unwrap();
+        assert!(get(&client).await.unwrap_err().is_not_found());
+        client.delete_bucket_encryption(&bucket(), &call()).await.unwrap();
+        assert_eq!(emulator.connections(), 1, "connections are reused");
+    }
+}
+
+#[tokio::test]
+async fn signs_temporary_keys_with_their_token() {
+    let emulator = start(&["demo"]);
+    emulator.add_credentials(
+        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token("the-token", None),
+    );
+    for signature_version in [SignatureVersion::V1, SignatureVersion::V4] {
+        let temporary = Credentials::new("STS.TEST", "temporary-secret");
+        let config = ClientConfig { signature_version, ..config(&emulator) };
+        let with = |credentials| {
+            Client::new(ClientConfig { credentials: Some(credentials), ..config.clone() })
+        };
+        put(&with(temporary.clone().with_security_token("the-token"))).await.unwrap();
+        let error = put(&with(temporary.clone().with_security_token("another"))).await.unwrap_err();
+        assert_eq!(answer(&error), "403 InvalidSecurityToken");
+        assert_eq!(answer(&put(&with(temporary)).await.unwrap_err()), "403 InvalidAccessKeyId");
+    }
+}
+
+#[tokio::test]
+async fn reaches_a_bucket_at_its_own_domain() {
+    let mut options = emulator::Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    options = options.with_bucket("demo");
+    options.custom_domains.insert("localhost".to_owned(), "demo".to_owned());
+    let emulator = Emulator::start(options).unwrap();
+    let endpoint = Endpoint::parse(&format!("http://localhost:{}", emulator.port())).unwrap();
+    let config = ClientConfig {
+        endpoint: Some(endpoint),
+        address_style: AddressStyle::Cname,
+        ..config(&emulator)
+    };
+    put(&Client::new(config)).await.unwrap();
+    assert!(emulator.rule("demo").is_some());
+    assert_eq!(emulator.exchanges()[0].path, "/");
+}
+
+#[tokio::test]
+async fn a_wrong_key_region_or_clock_is_told_with_its_code() {
+    let emulator = start(&["demo"]);
+    let with = |change: fn(&mut ClientConfig)| {
+        let mut config = config(&emulator);
+        change(&mut config);
+        Client::new(config)
+    };
+    let unknown = with(|config| config.credentials = Some(Credentials::new("nobody", KEY_SECRET)));
+    assert_eq!(answer(&get(&unknown).await.unwrap_err()), "403 InvalidAccessKeyId");
+    let wrong = with(|config| config.credentials = Some(Credentials::new(KEY_ID, "wrong")));
+    assert_eq!(answer(&get(&wrong).await.unwrap_err()), "403 SignatureDoesNotMatch");
+    let elsewhere = with(|config| config.region = Some(Region::parse("cn-shanghai").unwrap()));
+    assert_eq!(answer(&get(&elsewhere).await.unwrap_err()), "400 InvalidArgument");
+
+    emulator.set_clock_offset(3600);
+    let error = get(&client(&emulator)).await.unwrap_err();
+    assert_eq!(answer(&error), "403 RequestTimeTooSkewed");
+    assert_eq!(error.attempts, 1);
+}
+
+#[tokio::test]
+async fn what_may_pass_by_itself_is_tried_again() {
+    let faults: [fn() -> Fault; 6] = [
+        || Fault::answer(500, "InternalError"),
+        || Fault::answer(503, "MetaOperationQpsLimitExceeded"),
+        || Fault::answer(429, "Throttling"),
+        Fault::reset_before,
+        Fault::reset_after,
+        Fault::cut_body,
+    ];
+    for fault in faults {
+        let emulator = start(&["demo"]);
+        let client = client(&emulator);
+        put(&client).await.unwrap();
+        emulator.clear_exchanges();
+        emulator.inject(fault().times(3));
+        assert_eq!(get(&client).await.unwrap(), kms(), "{:?}", fault());
+        assert_eq!(emulator.exchanges().len(), 4, "{:?}", fault());
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_tried_again() {
+    for (status, code) in [
+        (400, "InvalidArgument"),
+        (403, "AccessDenied"),
+        (404, "NoSuchBucket"),
+        (409, "Conflict"),
+        (301, "PermanentRedirect"),
+    ] {
+        let emulator = start(&["demo"]);
+        emulator.inject(Fault::answer(status, code));
+        let error = get(&client(&emulator)).await.unwrap_err();
+        assert_eq!(answer(&error), format!("{status} {code}"));
+        assert_eq!((error.attempts, emulator.exchanges().len()), (1, 1));
+        assert!(!error.may_have_taken_effect);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = start(&["demo"]);
+    // Answers one request with a redirect to the other endpoint.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let redirect = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: {}/demo/?encryption\r\n\
+         Content-Length: 0\r\n\r\n",
+        elsewhere.url(),
+    );
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream.write_all(redirect.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    let config = ClientConfig { endpoint: Some(endpoint), ..config(&elsewhere) };
+    let error = get(&Client::new(config)).await.unwrap_err();
+    assert_eq!(answer(&error), "307 BadErrorResponse");
+    assert!(elsewhere.exchanges().is_empty());
+}
+
+#[tokio::test]
+async fn attempts_are_counted_and_end() {
+    let emulator = start(&["demo"]);
+    emulator.inject(Fault::answer(500, "InternalError").forever());
+    let error = put(&client(&emulator)).await.unwrap_err();
+    assert_eq!(answer(&error), "500 InternalError");
+    assert_eq!((error.attempts, emulator.exchanges().len()), (12, 12));
+    assert!(error.may_have_taken_effect, "a 500 says nothing about the change");
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_connection_error_without_doubt() {
+    let gone = start(&[]);
+    let config = config(&gone);
+    drop(gone);
+    let error = put(&Client::new(config)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Connect(_))), "{error}");
+    assert!(!error.may_have_taken_effect);
+}
+
+#[tokio::test]
+async fn an_endpoint_without_tls_is_told_at_once() {
+    let emulator = start(&["demo"]);
+    let endpoint = Endpoint::parse(&emulator.url().replace("http://", "https://")).unwrap();
+    let config = ClientConfig { endpoint: Some(endpoint), ..config(&emulator) };
+    let error = put(&Client::new(config)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Tls(_))), "{error}");
+    assert_eq!(error.attempts, 1);
+}
+
+#[cfg(target_os = "linux")] // Other systems treat a full queue in other ways.
+#[tokio::test]
+async fn a_connection_that_takes_too_long_leaves_no_doubt() {
+    // Nobody accepts; once the queue of the system is full, connecting takes forever.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let queue = futures_util::future::join_all((0..4).map(|_| {
+        tokio::time::timeout(Duration::from_millis(50), tokio::net::TcpStream::connect(address))
+    }));
+    let queue = queue.await;
+    let emulator = start(&[]);
+    let config = ClientConfig {
+        endpoint: Some(Endpoint::parse(&format!("http://{address}")).unwrap()),
+        connect_timeout: Duration::from_millis(50),
+        ..config(&emulator)
+    };
+    let error = put(&Client::new(config)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Connect(_))), "{error}");
+    assert!(!error.may_have_taken_effect);
+    assert_eq!(error.attempts, 6);
+    drop(queue);
+}
+
+#[tokio::test]
+async fn silence_is_a_timeout_and_leaves_doubt() {
+    let emulator = start(&["demo"]);
+    emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
+    let config = ClientConfig {
+        read_timeout: Duration::from_millis(20),
+        retry: RetryPolicy { max_attempts: 2, base_wait: Duration::ZERO, ..RetryPolicy::default() },
+        ..config(&emulator)
+    };
+    let error = put(&Client::new(config)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Timeout(_))), "{error}");
+    assert_eq!(error.attempts, 2);
+    assert!(error.may_have_taken_effect);
+}
+
+#[tokio::test]
+async fn the_deadline_ends_a_call_that_waits_for_its_answer() {
+    let emulator = start(&["demo"]);
+    emulator.inject(Fault::delay(Duration::from_mins(5)));
+    let call = Call::within(Duration::from_millis(50));
+    let client = client(&emulator);
+    let error = client.put_bucket_encryption(&bucket(), &kms(), &call).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::DeadlineExceeded { last: None });
+    assert!(error.may_have_taken_effect);
+}
+
+#[tokio::test]
+async fn the_deadline_ends_everything_and_tells_the_last_failure() {
+    let emulator = start(&["demo"]);
+    emulator.inject(Fault::answer(503, "ServiceUnavailable").retry_after(3600).forever());
+    let error = get(&client(&emulator)).await.unwrap_err();
+    let ErrorKind::DeadlineExceeded { last: Some(_) } = &error.kind else { panic!("{error}") };
+    assert_eq!(answer(&error), "503 ServiceUnavailable");
+    assert_eq!(error.attempts, 1, "the wait that was asked for is beyond the deadline");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_is_not_sent() {
+    let emulator = start(&["demo"]);
+    let call = call();
+    call.cancellation.cancel();
+    let client = client(&emulator);
+    let error = client.put_bucket_encryption(&bucket(), &kms(), &call).await.unwrap_err();
+    assert_eq!((error.kind, error.attempts), (ErrorKind::Cancelled, 0));
+    assert!(!error.may_have_taken_effect);
+    assert!(emulator.exchanges().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_from_oss_is_told_apart() {
+    let emulator = start(&["demo"]);
+    let client = client(&emulator);
+    emulator.inject(Fault::garbage("text/html", "<html>Please log in</html>"));
+    let error = get(&client).await.unwrap_err();
+    let ErrorKind::UnexpectedAnswer(reason) = &error.kind else { panic!("{error}") };
+    assert!(reason.contains("status 200 has no x-oss-request-id"), "{reason}");
+
+    put(&client).await.unwrap();
+    emulator.inject(Fault::garbage("text/html", "<html>Please log in</html>").method("DELETE"));
+    let error = client.delete_bucket_encryption(&bucket(), &call()).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::UnexpectedAnswer(_)), "{error}");
+    assert!(emulator.rule("demo").is_some(), "a page is no deletion");
+
+    emulator.inject(Fault::garbage("text/html", "x".repeat(2 * 1024 * 1024)));
+    let error = get(&client).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::TooLarge(_))), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_a_header_is_an_error_that_hides_it() {
+    let emulator = start(&["demo"]);
+    let credentials = Credentials::new("id", "secret").with_security_token("line\nbreak");
+    let config = ClientConfig { credentials: Some(credentials), ..config(&emulator) };
+    let error = get(&Client::new(config)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Setup(_))), "{error}");
+    assert!(!error.to_string().contains("break"), "{error}");
+}
+
+#[tokio::test]
+async fn the_configuration_shows_no_secret() {
+    let emulator = start(&[]);
+    let shown = format!("{:?}", client(&emulator));
+    assert!(shown.contains("cn-hangzhou"), "{shown}");
+    assert!(!shown.contains(KEY_SECRET), "{shown}");
+}

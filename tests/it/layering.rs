@@ -1,0 +1,111 @@
+//! Who may import whom: the table of `ARCHITECTURE.md` as data, so that it cannot go stale.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module, and the siblings it may use.
+struct Rule {
+    module: &'static str,
+    siblings: &'static [&'static str],
+}
+
+const RULES: [Rule; 7] = [
+    Rule { module: "main", siblings: &["plugin", "provider", "tfplugin"] },
+    Rule { module: "plugin", siblings: &[] },
+    Rule { module: "tfplugin", siblings: &[] },
+    Rule { module: "oss", siblings: &[] },
+    Rule { module: "emulator", siblings: &[] },
+    Rule { module: "resources", siblings: &["oss", "tfplugin"] },
+    Rule { module: "provider", siblings: &["oss", "resources", "tfplugin"] },
+];
+
+/// What only these files may mention.
+const CONFINED: [(&str, &[&str]); 10] = [
+    ("pb::", &["plugin/", "tfplugin/"]),
+    ("Instant::now", &["oss/client.rs", "resources/bucket_encryption.rs", "emulator/"]),
+    ("reqwest", &["oss/client.rs"]),
+    ("SystemTime", &["oss/client.rs", "plugin/log.rs", "emulator/"]),
+    ("quick_xml", &["oss/xml.rs", "oss/encryption.rs", "emulator/"]),
+    ("tokio::net", &["plugin/listener.rs", "emulator/"]),
+    ("rmpv", &["tfplugin/msgpack.rs"]),
+    ("rustls", &["plugin/tls.rs", "plugin/serve.rs", "oss/client.rs", "emulator/"]),
+    ("tonic", &["plugin/", "tfplugin/pb.rs", "tfplugin/server.rs", "main.rs"]),
+    ("std::env::var", &["main.rs"]),
+];
+
+fn sources() -> Vec<(String, String)> {
+    fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let name = |path: &Path| path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+    files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// Whether a line is in the tests at the end of a file, which are a module deeper.
+fn is_test(text: &str, number: usize) -> bool {
+    text.lines().position(|line| line == "#[cfg(test)]").is_some_and(|start| start < number)
+}
+
+/// The code without comments.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    numbered.filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn modules_import_only_what_the_table_allows() {
+    let mut violations = Vec::new();
+    for (file, text) in sources() {
+        let module = file.split(['/', '.']).next().unwrap();
+        let Some(rule) = RULES.iter().find(|rule| rule.module == module) else { continue };
+        for (number, line) in lines(&text) {
+            let line = line.replace("terraform_provider_oss::", "crate::");
+            if line.contains("super::super::") && !is_test(&text, number) {
+                violations.push(format!("src/{file}:{number}: name the module from the crate on"));
+            }
+            for path in line.split("crate::").skip(1) {
+                let target: String =
+                    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if target != module && !rule.siblings.contains(&target.as_str()) {
+                    violations.push(format!("src/{file}:{number}: {module} must not use {target}"));
+                }
+            }
+        }
+    }
+    assert_eq!(violations, Vec::<String>::new());
+}
+
+#[test]
+fn io_clock_and_formats_stay_in_their_files() {
+    let mut violations = Vec::new();
+    for (file, text) in sources() {
+        for (what, files) in CONFINED {
+            if files.iter().any(|allowed| file.starts_with(allowed)) {
+                continue;
+            }
+            for (number, line) in lines(&text) {
+                if line.contains(what) {
+                    violations.push(format!("src/{file}:{number}: {what} does not belong here"));
+                }
+            }
+        }
+    }
+    assert_eq!(violations, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_says_what_it_owns() {
+    for (file, text) in sources() {
+        assert!(text.starts_with("//!"), "src/{file} has no module documentation");
+    }
+}

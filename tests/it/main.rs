@@ -1,0 +1,17 @@
+//! Everything below the real terraform: the client against the local endpoint, the protocol in
+//! memory, the built binary as a process, and the rules of the layout.
+//!
+//! One binary, because each one links the whole TLS stack.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod client;
+mod layering;
+mod process;
+mod protocol;
+mod support;

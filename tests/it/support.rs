@@ -1,0 +1,175 @@
+//! What several test files need: a local endpoint, and Terraform's side of the protocol.
+
+use rmpv::Value as Wire;
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::emulator::{Config, Emulator};
+use terraform_provider_oss::provider::{Environment, Oss};
+use terraform_provider_oss::tfplugin::pb;
+use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
+use terraform_provider_oss::tfplugin::pb::provider_server::ProviderServer;
+use terraform_provider_oss::tfplugin::{Provider, Server};
+use tokio_util::sync::CancellationToken;
+
+/// How tests write a value that is not known yet.
+pub(crate) const UNKNOWN: &str = "(unknown)";
+
+pub(crate) const TYPE: &str = "oss_bucket_encryption";
+
+/// Obviously made-up keys.
+pub(crate) const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
+pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
+
+/// A local endpoint with these buckets, that knows the test key.
+pub(crate) fn emulator(buckets: &[&str]) -> Emulator {
+    let mut config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    for bucket in buckets {
+        config = config.with_bucket(bucket);
+    }
+    Emulator::start(config).unwrap()
+}
+
+/// The generated client right on top of the service: whole messages, no transport.
+pub(crate) type Host<P> = ProviderClient<ProviderServer<Server<P>>>;
+
+pub(crate) fn host<P: Provider>(provider: P) -> Host<P> {
+    ProviderClient::new(Server::new(provider, CancellationToken::new()).into_service())
+}
+
+/// This provider without any environment, not configured.
+pub(crate) fn unconfigured() -> Host<Oss> {
+    host(Oss::new(Environment::default()))
+}
+
+/// A configuration for a local endpoint.
+pub(crate) fn configuration(emulator: &Emulator) -> pb::configure_provider::Request {
+    let config = provider_config(json!({
+        "region": "cn-hangzhou",
+        "endpoint": emulator.url(),
+        "access_key": KEY_ID,
+        "secret_key": KEY_SECRET,
+    }));
+    pb::configure_provider::Request { config: Some(config), ..Default::default() }
+}
+
+/// This provider, configured for a local endpoint.
+pub(crate) async fn configured(emulator: &Emulator) -> Host<Oss> {
+    let mut host = unconfigured();
+    let request = configuration(emulator);
+    let answer = host.configure_provider(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), Vec::<String>::new());
+    host
+}
+
+/// A provider block: the arguments given, and null for the others.
+pub(crate) fn provider_config(arguments: Json) -> pb::DynamicValue {
+    let names = [
+        "region",
+        "endpoint",
+        "address_style",
+        "signature_version",
+        "access_key",
+        "secret_key",
+        "security_token",
+    ];
+    dynamic(&complete(&names, arguments))
+}
+
+/// A resource: the attributes given, and null for the others.
+pub(crate) fn resource(attributes: Json) -> Json {
+    let names = [
+        "bucket",
+        "sse_algorithm",
+        "kms_master_key_id",
+        "kms_data_encryption",
+        "region",
+        "id",
+        "timeouts",
+    ];
+    complete(&names, attributes)
+}
+
+fn complete(names: &[&str], given: Json) -> Json {
+    let mut all: serde_json::Map<String, Json> =
+        names.iter().map(|name| ((*name).to_owned(), Json::Null)).collect();
+    let Json::Object(given) = given else { panic!("{given} is not an object") };
+    all.extend(given);
+    Json::Object(all)
+}
+
+/// A value as Terraform sends it.
+pub(crate) fn dynamic(json: &Json) -> pb::DynamicValue {
+    let mut msgpack = Vec::new();
+    rmpv::encode::write_value(&mut msgpack, &to_wire(json)).unwrap();
+    pb::DynamicValue { msgpack, json: Vec::new() }
+}
+
+/// A value as the provider answers it.
+pub(crate) fn from_dynamic(value: Option<&pb::DynamicValue>) -> Json {
+    // An absent value and a null one mean the same to Terraform.
+    let Some(value) = value else { return Json::Null };
+    from_wire(rmpv::decode::read_value(&mut value.msgpack.as_slice()).unwrap())
+}
+
+fn to_wire(json: &Json) -> Wire {
+    match json {
+        Json::Null => Wire::Nil,
+        Json::Bool(value) => Wire::from(*value),
+        Json::Number(number) => Wire::from(number.as_i64().unwrap()),
+        Json::String(text) if text == UNKNOWN => Wire::Ext(0, vec![0]),
+        Json::String(text) => Wire::from(text.as_str()),
+        Json::Array(elements) => Wire::Array(elements.iter().map(to_wire).collect()),
+        Json::Object(members) => Wire::Map(
+            members
+                .iter()
+                .map(|(name, value)| (Wire::from(name.as_str()), to_wire(value)))
+                .collect(),
+        ),
+    }
+}
+
+fn from_wire(wire: Wire) -> Json {
+    match wire {
+        Wire::Nil => Json::Null,
+        Wire::Boolean(value) => Json::from(value),
+        Wire::Integer(value) => Json::from(value.as_i64().unwrap()),
+        Wire::String(text) => Json::from(text.into_str().unwrap()),
+        Wire::Ext(..) => Json::from(UNKNOWN),
+        Wire::Array(elements) => elements.into_iter().map(from_wire).collect(),
+        Wire::Map(members) => members
+            .into_iter()
+            .map(|(name, value)| (name.as_str().unwrap().to_owned(), from_wire(value)))
+            .collect(),
+        other => panic!("{other} is no value of Terraform"),
+    }
+}
+
+/// Messages as `error at bucket: Invalid bucket name`, without their details.
+pub(crate) fn diagnostics(diagnostics: &[pb::Diagnostic]) -> Vec<String> {
+    diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let severity = match diagnostic.severity() {
+                pb::diagnostic::Severity::Error => "error",
+                pb::diagnostic::Severity::Warning => "warning",
+                pb::diagnostic::Severity::Invalid => "invalid",
+            };
+            let path = diagnostic.attribute.as_ref().map(path).unwrap_or_default();
+            let path = if path.is_empty() { path } else { format!(" at {path}") };
+            format!("{severity}{path}: {}", diagnostic.summary)
+        })
+        .collect()
+}
+
+/// A path as `timeouts.create`.
+pub(crate) fn path(path: &pb::AttributePath) -> String {
+    use pb::attribute_path::step::Selector;
+    let names: Vec<&str> = path
+        .steps
+        .iter()
+        .map(|step| match &step.selector {
+            Some(Selector::AttributeName(name)) => name.as_str(),
+            other => panic!("unexpected step {other:?}"),
+        })
+        .collect();
+    names.join(".")
+}
