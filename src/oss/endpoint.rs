@@ -203,6 +203,8 @@ mod tests {
             ("https://host/path", EndpointError::MoreThanHost),
             ("https://host/?x", EndpointError::MoreThanHost),
             ("https://user@host", EndpointError::MoreThanHost),
+            ("https://:password@host", EndpointError::MoreThanHost),
+            ("https://host/#x", EndpointError::MoreThanHost),
             ("host\\evil", EndpointError::NotAUrl),
         ];
         for (endpoint, expected) in cases {

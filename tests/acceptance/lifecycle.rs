@@ -265,3 +265,19 @@ fn a_virtual_hosted_bucket_behind_a_proxy() {
     assert_eq!(workspace.emulator.exchanges()[0].host, "demo.oss-cn-hangzhou.aliyuncs.com");
     assert!(workspace.emulator.rule("demo").is_some());
 }
+
+#[test]
+fn a_local_endpoint_needs_neither_proxy_nor_trust_store() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    workspace.configure(&resource("bucket = \"demo\"\nsse_algorithm = \"AES256\""));
+    let environment = [
+        // Nobody listens on this port.
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("SSL_CERT_FILE", "/no/such/file"),
+        ("SSL_CERT_DIR", "/no/such/folder"),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET),
+    ];
+    workspace.terraform_in(&environment, &["apply", "-auto-approve"]).succeeds();
+    assert!(workspace.emulator.rule("demo").is_some());
+}

@@ -510,8 +510,7 @@ async fn a_refused_create_leaves_no_state_and_a_doubtful_one_does() {
     // The rule is set, but the answer never comes: the state must not forget it.
     emulator.inject(Fault::reset_after().method("PUT").forever());
     let mut planned = aes256("demo");
-    planned["timeouts"] =
-        json!({ "create": "300ms", "read": null, "update": null, "delete": null });
+    planned["timeouts"] = json!({ "create": "1s", "read": null, "update": null, "delete": null });
     let (state, found) = apply(&mut host, &Json::Null, &planned).await;
     assert_eq!(state, planned);
     assert_eq!(diagnostics(&found), ["error: Cannot set the encryption of bucket demo"]);
@@ -536,8 +535,7 @@ async fn a_write_that_never_becomes_visible_keeps_the_state_and_says_both_rules(
     apply(&mut host, &Json::Null, &aes256("demo")).await;
     emulator.inject(Fault::stale_reads(1_000_000));
     let mut planned = kms("demo");
-    planned["timeouts"] =
-        json!({ "create": null, "read": null, "update": "300ms", "delete": null });
+    planned["timeouts"] = json!({ "create": null, "read": null, "update": "1s", "delete": null });
     let (state, found) = apply(&mut host, &aes256("demo"), &planned).await;
     assert_eq!(state, planned);
     let expected = "error: The encryption of bucket demo does not read back as written";
