@@ -103,8 +103,10 @@ impl Options {
 fn run(options: Options) -> io::Result<()> {
     let is_json = options.json;
     let config = options.config();
-    let region = config.region.clone();
-    let emulator = Emulator::start(config)?;
+    let (region, port) = (config.region.clone(), config.port);
+    let emulator = Emulator::start(config).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on 127.0.0.1:{port}: {error}"))
+    })?;
     let url = emulator.url();
     if is_json {
         let endpoint = serde_json::json!({

@@ -101,7 +101,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 
 /// `terraform` or `tofu`, with what it says its version is.
 fn find_terraform() -> Result<(PathBuf, String), String> {
-    let named = env::var_os("TERRAFORM");
+    let named = env::var_os("TERRAFORM").filter(|name| !name.is_empty());
     let candidates = match &named {
         Some(name) => vec![name.as_os_str()],
         None => vec![OsStr::new("terraform"), OsStr::new("tofu")],

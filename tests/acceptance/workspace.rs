@@ -186,13 +186,15 @@ impl std::fmt::Display for Run {
 
 /// The program, or none where it cannot be run.
 fn terraform() -> Option<PathBuf> {
-    let name = std::env::var_os("TERRAFORM").unwrap_or_else(|| OsString::from("terraform"));
+    let name = std::env::var_os("TERRAFORM").filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| OsString::from("terraform"));
     let found = Command::new(&name).arg("version").env("CHECKPOINT_DISABLE", "1").output();
     if found.is_ok_and(|output| output.status.success()) {
         return Some(PathBuf::from(name));
     }
     let message = format!("{} cannot be run: this acceptance test did NOT run", name.display());
-    assert!(std::env::var_os("REQUIRE_TERRAFORM").is_none(), "{message}");
+    let is_required = std::env::var_os("REQUIRE_TERRAFORM").is_some_and(|value| !value.is_empty());
+    assert!(!is_required, "{message}");
     // Not through the macro: its output is hidden when a test passes.
     let _ = writeln!(std::io::stderr(), "\n*** {message} ***");
     None
