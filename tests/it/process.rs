@@ -1,5 +1,5 @@
 //! The built binary as a host starts it: a process, a line on standard output, mutual TLS, and the
-//! end. Nothing here needs terraform: the host's side is `Host`, with a client certificate of the
+//! end. Nothing here needs terraform: the host's side is `Client`, with a client certificate of the
 //! shape that go-plugin makes (`mtls.go`).
 
 #![cfg(unix)]
