@@ -28,6 +28,7 @@
 mod address;
 mod answer;
 mod auth;
+mod buckets;
 mod config;
 mod error;
 mod exchange;

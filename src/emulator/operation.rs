@@ -1,6 +1,7 @@
 //! Which operation of the API a request asks for: from method, sub-resource and address.
 
 use super::address::Address;
+use super::buckets::LIST_PARAMETERS;
 use super::error::ServiceError;
 use super::request::Request;
 
@@ -13,18 +14,28 @@ pub(super) enum Operation {
     PutBucket,
     DeleteBucket,
     GetBucketLocation,
+    GetBucketInfo,
+    ListBuckets,
 }
 
 impl Operation {
-    /// The operation on the bucket of this address.
+    /// The operation on what this address names: a bucket, or the service itself.
     pub(super) fn of(request: &Request, address: &Address) -> Result<Self, ServiceError> {
-        if address.bucket.is_none() || !address.key.is_empty() {
+        if address.bucket.is_none() {
+            let is_known = |(name, _): &(String, String)| LIST_PARAMETERS.contains(&name.as_str());
+            let is_list = request.method == "GET"
+                && request.query.iter().all(is_known)
+                && request.header("x-oss-resource-group-id").is_none();
+            return if is_list { Ok(Self::ListBuckets) } else { Err(not_implemented(request)) };
+        }
+        if !address.key.is_empty() {
             return Err(not_implemented(request));
         }
         // A sub-resource that is not known must never be taken for the bucket itself: `DELETE
         // /?policy` is not DeleteBucket.
-        let sub_resource =
-            ["encryption", "location"].into_iter().find(|name| request.has_query(name));
+        let sub_resource = ["encryption", "location", "bucketInfo"]
+            .into_iter()
+            .find(|name| request.has_query(name));
         let sub_resource = match sub_resource {
             None if !request.query.is_empty() => return Err(not_implemented(request)),
             found => found,
@@ -34,6 +45,7 @@ impl Operation {
             ("GET", Some("encryption")) => Ok(Self::GetBucketEncryption),
             ("DELETE", Some("encryption")) => Ok(Self::DeleteBucketEncryption),
             ("GET", Some("location")) => Ok(Self::GetBucketLocation),
+            ("GET", Some("bucketInfo")) => Ok(Self::GetBucketInfo),
             ("PUT", None) => Ok(Self::PutBucket),
             ("DELETE", None) => Ok(Self::DeleteBucket),
             _ => Err(not_implemented(request)),
@@ -48,6 +60,8 @@ impl Operation {
             Self::PutBucket => "PutBucket",
             Self::DeleteBucket => "DeleteBucket",
             Self::GetBucketLocation => "GetBucketLocation",
+            Self::GetBucketInfo => "GetBucketInfo",
+            Self::ListBuckets => "ListBuckets",
         }
     }
 
@@ -93,15 +107,23 @@ mod tests {
             ("PUT", "", Operation::PutBucket),
             ("DELETE", "", Operation::DeleteBucket),
             ("GET", "location", Operation::GetBucketLocation),
+            ("GET", "bucketInfo", Operation::GetBucketInfo),
         ] {
             assert_eq!(operation(method, "/demo/", query), Ok(expected), "{method} {query}");
+        }
+        for query in ["", "prefix=a&marker=b&max-keys=1"] {
+            assert_eq!(operation("GET", "/", query), Ok(Operation::ListBuckets), "{query}");
         }
     }
 
     #[test]
     fn nothing_else_is_implemented() {
         for (method, path, query) in [
-            ("GET", "/", ""),
+            ("PUT", "/", ""),
+            ("GET", "/", "tag-key=a"),
+            ("GET", "/", "tagging"),
+            ("GET", "/", "prefix=a&regions"),
+            ("PUT", "/demo/", "bucketInfo"),
             ("GET", "/demo/", ""),
             ("POST", "/demo/", "encryption"),
             ("DELETE", "/demo/", "policy"),

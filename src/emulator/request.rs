@@ -29,6 +29,11 @@ impl Request {
         if values.is_empty() { None } else { Some(values.join(",")) }
     }
 
+    /// The value of the first query parameter of this name.
+    pub(super) fn query_value(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether the query has a parameter of this name, with or without a value.
     pub(super) fn has_query(&self, name: &str) -> bool {
         self.query.iter().any(|(found, _)| found == name)

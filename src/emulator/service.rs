@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use super::address::{Address, Endpoint};
 use super::answer::Answer;
 use super::auth::{self, Authorization, Scope};
+use super::buckets::{self, Listing};
 use super::error::ServiceError;
 use super::fault::{Action, Faults};
 use super::operation::Operation;
@@ -176,15 +177,15 @@ impl Service {
         auth::verify(request, &address.resource, &authorization, &self.credentials, &scope, now)?;
         auth::check_digest(request)?;
         let operation = operation?;
-        let bucket = address.bucket.as_deref().unwrap_or_default();
-        if !is_bucket_name(bucket) {
-            let message = "The specified bucket is not valid.";
-            return Err(
-                ServiceError::new(400, "InvalidBucketName", message).detail("BucketName", bucket)
-            );
+        if let Some(bucket) = &address.bucket {
+            if !is_bucket_name(bucket) {
+                let message = "The specified bucket is not valid.";
+                return Err(ServiceError::new(400, "InvalidBucketName", message)
+                    .detail("BucketName", bucket));
+            }
+            self.check_endpoint(bucket, &address.endpoint)?;
         }
-        self.check_endpoint(bucket, &address.endpoint)?;
-        let fault = self.faults.take(&request.method, Some(bucket), operation);
+        let fault = self.faults.take(&request.method, address.bucket.as_deref(), operation);
         exchange.fault = fault.as_ref().map(ToString::to_string);
         match fault.as_ref().and_then(Action::error) {
             Some(error) => Err(error),
@@ -282,6 +283,14 @@ impl Service {
                 let region = region.ok_or_else(|| ServiceError::no_such_bucket(bucket))?;
                 let location = format!("oss-{region}");
                 Answer::xml(200, &Element::of_text("LocationConstraint", &location))
+            }
+            Operation::GetBucketInfo => {
+                let rule = self.store.read_rule(bucket)?;
+                let region = self.store.region(bucket).unwrap_or_default();
+                Answer::xml(200, &buckets::info(bucket, region, rule.as_ref()))
+            }
+            Operation::ListBuckets => {
+                Answer::xml(200, &Listing::of(request)?.to_xml(self.store.all()))
             }
         };
         if let Some(Action::StaleReads(reads)) = accepted.fault {

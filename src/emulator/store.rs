@@ -32,6 +32,11 @@ impl Store {
         self.buckets.get(bucket).map(|bucket| bucket.region.as_str())
     }
 
+    /// Name and region of every bucket, sorted by name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.buckets.iter().map(|(name, bucket)| (name.as_str(), bucket.region.as_str()))
+    }
+
     /// The rule as it really is, whatever reads still see.
     pub(super) fn rule(&self, bucket: &str) -> Option<&EncryptionRule> {
         self.buckets.get(bucket)?.rule.as_ref()
@@ -74,17 +79,24 @@ impl Store {
     /// The rule as reads see it. No rule is 404 (the HTTP 404 page and the SDKs' live tests; an
     /// older page of `GetBucketEncryption` says 400).
     pub(super) fn get_encryption(&mut self, bucket: &str) -> Result<EncryptionRule, ServiceError> {
+        self.read_rule(bucket)?.ok_or_else(|| {
+            let message = "The server side encryption configuration was not found.";
+            ServiceError::new(404, "NoSuchServerSideEncryptionRule", message).ec("0005-00000004")
+        })
+    }
+
+    /// The rule as reads see it, if they see one.
+    pub(super) fn read_rule(
+        &mut self,
+        bucket: &str,
+    ) -> Result<Option<EncryptionRule>, ServiceError> {
         let bucket = self.bucket(bucket)?;
-        let rule = match &mut bucket.stale {
+        Ok(match &mut bucket.stale {
             Some(StaleReads { rule, remaining }) if *remaining > 0 => {
                 *remaining -= 1;
                 rule.clone()
             }
             _ => bucket.rule.clone(),
-        };
-        rule.ok_or_else(|| {
-            let message = "The server side encryption configuration was not found.";
-            ServiceError::new(404, "NoSuchServerSideEncryptionRule", message).ec("0005-00000004")
         })
     }
 

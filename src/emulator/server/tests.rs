@@ -95,6 +95,16 @@ fn a_connection_serves_several_requests() {
 }
 
 #[test]
+fn buckets_are_listed() {
+    let emulator = start(Config::default());
+    let mut client = Client::new(&emulator);
+    client.send("v4-list-buckets");
+    let (head, body) = client.answer();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(body.contains("<Buckets><Bucket><Name>examplebucket</Name>"), "{body}");
+}
+
+#[test]
 fn an_unsigned_request_is_denied() {
     let emulator = start(Config::default());
     let mut client = Client::new(&emulator);

@@ -124,13 +124,53 @@ fn a_bucket_is_signed_for_its_own_region_and_asked_at_its_own_endpoint() {
 fn styles_and_operations_that_oss_or_the_emulator_refuse() {
     let mut service = service();
     assert_eq!(ask(&mut service, "v4-get-encryption-path-style"), "403 SecondLevelDomainForbidden");
-    assert_eq!(ask(&mut service, "v4-list-buckets"), "400 NotImplemented");
-    assert_eq!(ask(&mut service, "v4-get-bucket-info"), "400 NotImplemented");
+    assert_eq!(ask(&mut service, "v4-list-buckets-tag"), "400 NotImplemented");
+    assert_eq!(ask(&mut service, "v4-list-buckets-tagging"), "400 NotImplemented");
+    assert_eq!(ask(&mut service, "v4-list-buckets-resource-group"), "400 NotImplemented");
     let elsewhere = |request: &mut Request| "example.com".clone_into(&mut request.host);
     assert_eq!(shown(&serve(&mut service, GET, elsewhere)), "403 NonStandardHostForbidden");
     let outcome = serve(&mut service, "v4-get-bucket-location", |_| {});
     let body = answer(&outcome).1;
     assert!(body.ends_with("<LocationConstraint>oss-cn-hangzhou</LocationConstraint>"), "{body}");
+}
+
+#[test]
+fn buckets_of_all_regions_are_listed_from_any_endpoint() {
+    let mut service = service();
+    service.store.put_bucket("tf-one", "cn-beijing").unwrap();
+    for id in ["v4-list-buckets", "v1-list-buckets"] {
+        let outcome = serve(&mut service, id, |_| {});
+        let body = answer(&outcome).1;
+        assert!(body.contains("<Name>examplebucket</Name>"), "{body}");
+        assert!(body.contains("<Name>tf-one</Name><Location>oss-cn-beijing<"), "{body}");
+        assert_eq!(outcome.exchange.to_string(), "GET    -  ListBuckets  200");
+        assert_eq!(outcome.exchange.bucket, None);
+    }
+    let outcome = serve(&mut service, "v1-list-buckets-paged", |_| {});
+    let body = answer(&outcome).1;
+    assert!(body.contains("<Marker>tf-acc-bucket-7</Marker><MaxKeys>100</MaxKeys>"), "{body}");
+    assert!(body.contains("<Name>tf-one</Name>") && !body.contains("examplebucket"), "{body}");
+    assert_eq!(ask(&mut service, "v4-list-buckets-special-chars"), "200");
+    let no_header =
+        |request: &mut Request| request.headers.retain(|(name, _)| name != "authorization");
+    assert_eq!(shown(&serve(&mut service, "v4-list-buckets", no_header)), "403 AccessDenied");
+    service.faults.push(Fault::answer(503, "ServiceUnavailable"));
+    assert_eq!(ask(&mut service, "v4-list-buckets"), "503 ServiceUnavailable");
+}
+
+#[test]
+fn a_bucket_tells_about_itself() {
+    let mut service = service();
+    for id in ["v4-get-bucket-info", "v1-get-bucket-info"] {
+        let body = answer(&serve(&mut service, id, |_| {})).1;
+        assert!(body.contains("<SSEAlgorithm>None</SSEAlgorithm>"), "{body}");
+    }
+    service.set_rule("examplebucket", EncryptionRule::new("SM4"));
+    let body = answer(&serve(&mut service, "v4-get-bucket-info", |_| {})).1;
+    assert!(body.contains("<SSEAlgorithm>SM4</SSEAlgorithm>"), "{body}");
+    assert!(body.contains("<ExtranetEndpoint>oss-cn-hangzhou.aliyuncs.com<"), "{body}");
+    service.store.delete_bucket("examplebucket").unwrap();
+    assert_eq!(ask(&mut service, "v4-get-bucket-info"), "404 NoSuchBucket");
 }
 
 #[test]
