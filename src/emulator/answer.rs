@@ -24,6 +24,11 @@ impl Answer {
         Self::raw(status, "application/xml", body.to_document())
     }
 
+    /// An answer with a JSON body.
+    pub(super) fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self::raw(status, "application/json;charset=utf-8", body.to_string().into_bytes())
+    }
+
     /// An answer with any body.
     pub(super) fn raw(status: u16, content_type: &str, body: Vec<u8>) -> Self {
         Self { status, headers: vec![("Content-Type", content_type.to_owned())], body }

@@ -18,6 +18,10 @@ pub struct Config {
     pub buckets: Vec<BucketConfig>,
     /// The access keys that may sign.
     pub credentials: Vec<Credentials>,
+    /// The roles that STS knows.
+    pub roles: Vec<Role>,
+    /// The identity providers that STS knows: ARN to the one token it takes.
+    pub oidc_providers: BTreeMap<String, String>,
     /// Custom domains (CNAME): domain to bucket.
     pub custom_domains: BTreeMap<String, String>,
     /// By how many seconds the server's clock is ahead of the machine's.
@@ -35,6 +39,36 @@ pub struct BucketConfig {
     pub region: Option<String>,
 }
 
+/// A role of RAM that can be assumed by whoever the emulator knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub(super) arn: String,
+    pub(super) external_id: Option<String>,
+    pub(super) max_session_seconds: u64,
+}
+
+impl Role {
+    /// A role of this ARN, `acs:ram::{account}:role/{name}`, for sessions of up to an hour.
+    #[must_use]
+    pub fn new(arn: &str) -> Self {
+        Self { arn: arn.to_owned(), external_id: None, max_session_seconds: 3600 }
+    }
+
+    /// The same role for callers of `AssumeRole` who know this.
+    #[must_use]
+    pub fn with_external_id(mut self, external_id: &str) -> Self {
+        self.external_id = Some(external_id.to_owned());
+        self
+    }
+
+    /// The same role for sessions of up to so many seconds.
+    #[must_use]
+    pub fn with_max_session(mut self, seconds: u64) -> Self {
+        self.max_session_seconds = seconds;
+        self
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -42,6 +76,8 @@ impl Default for Config {
             region: "cn-hangzhou".to_owned(),
             buckets: Vec::new(),
             credentials: Vec::new(),
+            roles: Vec::new(),
+            oidc_providers: BTreeMap::new(),
             custom_domains: BTreeMap::new(),
             clock_offset_seconds: 0,
             observer: None,
@@ -71,6 +107,20 @@ impl Config {
         self
     }
 
+    /// With a role that can be assumed.
+    #[must_use]
+    pub fn with_role(mut self, role: Role) -> Self {
+        self.roles.push(role);
+        self
+    }
+
+    /// With an identity provider and the one token that it vouches for.
+    #[must_use]
+    pub fn with_oidc_provider(mut self, arn: &str, token: &str) -> Self {
+        self.oidc_providers.insert(arn.to_owned(), token.to_owned());
+        self
+    }
+
     /// With an observer.
     #[must_use]
     pub fn with_observer(mut self, observer: impl Fn(&Exchange) + Send + Sync + 'static) -> Self {
@@ -87,6 +137,8 @@ impl fmt::Debug for Config {
             .field("region", &self.region)
             .field("buckets", &self.buckets)
             .field("credentials", &self.credentials)
+            .field("roles", &self.roles)
+            .field("oidc_providers", &self.oidc_providers.keys())
             .field("custom_domains", &self.custom_domains)
             .field("clock_offset_seconds", &self.clock_offset_seconds)
             .finish_non_exhaustive()
@@ -99,10 +151,13 @@ mod tests {
 
     #[test]
     fn debug_shows_no_secret() {
-        let config =
-            Config::default().with_credentials("LTAI5tFAKE", "the-secret").with_bucket("demo");
+        let config = Config::default()
+            .with_credentials("LTAI5tFAKE", "the-secret")
+            .with_oidc_provider("acs:ram::1:oidc-provider/gh", "the-token")
+            .with_bucket("demo");
         let shown = format!("{config:?}");
         assert!(shown.contains("LTAI5tFAKE") && shown.contains("demo"), "{shown}");
-        assert!(!shown.contains("the-secret"), "{shown}");
+        assert!(shown.contains("oidc-provider/gh"), "{shown}");
+        assert!(!shown.contains("the-secret") && !shown.contains("the-token"), "{shown}");
     }
 }

@@ -14,10 +14,10 @@ use super::xml::Element;
 pub(super) struct ServiceError {
     pub(super) status: u16,
     pub(super) code: Cow<'static, str>,
-    message: Cow<'static, str>,
+    pub(super) message: Cow<'static, str>,
     ec: Option<&'static str>,
     details: Vec<(&'static str, String)>,
-    retry_after_seconds: Option<u64>,
+    retry_after: Option<String>,
 }
 
 impl ServiceError {
@@ -32,7 +32,7 @@ impl ServiceError {
             message: message.into(),
             ec: None,
             details: Vec::new(),
-            retry_after_seconds: None,
+            retry_after: None,
         }
     }
 
@@ -72,8 +72,9 @@ impl ServiceError {
         self
     }
 
-    pub(super) fn retry_after(mut self, seconds: Option<u64>) -> Self {
-        self.retry_after_seconds = seconds;
+    /// The value of the `Retry-After` header: seconds or a date.
+    pub(super) fn retry_after(mut self, value: Option<String>) -> Self {
+        self.retry_after = value;
         self
     }
 
@@ -96,10 +97,15 @@ impl ServiceError {
         if let Some(ec) = self.ec {
             answer = answer.header("x-oss-ec", ec);
         }
-        if let Some(seconds) = self.retry_after_seconds {
-            answer = answer.header("Retry-After", seconds.to_string());
+        self.with_retry_after(answer)
+    }
+
+    /// An answer of another shape, with this error's header.
+    pub(super) fn with_retry_after(&self, answer: Answer) -> Answer {
+        match &self.retry_after {
+            Some(value) => answer.header("Retry-After", value.as_str()),
+            None => answer,
         }
-        answer
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the emulator remembers of a request and its answer. Never a secret: no header values but
-//! the user agent, and of the query only names.
+//! the user agent, of the query only names, of a form only what proves nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -15,8 +16,10 @@ const MAX_BODY: usize = 4096;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// The id that the answer carries in `x-oss-request-id`.
+    /// The id that the answer carries: in `x-oss-request-id`, or in `RequestId` of STS.
     pub request_id: String,
+    /// Whom it was sent to: `oss` or `sts`.
+    pub service: &'static str,
     /// The HTTP method.
     pub method: String,
     /// The `Host` header: it shows how the bucket was addressed.
@@ -37,7 +40,14 @@ pub struct Exchange {
     pub user_agent: Option<String>,
     /// The names of all headers, in the order received.
     pub header_names: Vec<String>,
-    /// The body, up to 4096 bytes of it, as text.
+    /// Of a call to STS, those parameters that are no secrets: `RoleArn`, `RoleSessionName`,
+    /// `DurationSeconds`, `Policy`, `ExternalId`, `OIDCProviderArn`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+    /// The id of the temporary key that the answer hands out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minted_access_key_id: Option<String>,
+    /// The body of a request about a bucket, up to 4096 bytes of it, as text.
     pub body: String,
     /// The answer's status; 0 where none was sent.
     pub status: u16,
@@ -54,18 +64,23 @@ pub struct Exchange {
 impl Exchange {
     /// The part that is known when a request comes in.
     pub(super) fn new(request: &Request, request_id: &str) -> Self {
-        let body = request.body.get(..MAX_BODY).unwrap_or(&request.body);
         Self {
             request_id: request_id.to_owned(),
+            service: "oss",
             method: request.method.clone(),
             host: request.host.clone(),
             path: request.path.clone(),
             query_names: request.query.iter().map(|(name, _)| name.clone()).collect(),
             user_agent: request.header("user-agent"),
             header_names: request.headers.iter().map(|(name, _)| name.clone()).collect(),
-            body: String::from_utf8_lossy(body).into_owned(),
             ..Self::default()
         }
+    }
+
+    /// Remembers the body too: only once it is known not to hold a token.
+    pub(super) fn keep_body(&mut self, request: &Request) {
+        let body = request.body.get(..MAX_BODY).unwrap_or(&request.body);
+        self.body = String::from_utf8_lossy(body).into_owned();
     }
 
     /// One line of JSON, for machines.
@@ -98,6 +113,10 @@ impl fmt::Display for Exchange {
             write!(formatter, "  {} → {}", shown(rule_before), shown(rule_after))?;
         } else if self.code.is_none() && operation.ends_with("Encryption") {
             write!(formatter, "  {}", shown(rule_after))?;
+        }
+        if let Some(role) = self.parameters.get("RoleArn") {
+            let session = self.parameters.get("RoleSessionName").map_or("-", String::as_str);
+            write!(formatter, "  {role} as {session}")?;
         }
         match &self.fault {
             Some(fault) => write!(formatter, "  [injected: {fault}]"),
@@ -143,6 +162,12 @@ mod tests {
         (unknown.operation, unknown.path) = (None, "/demo-logs/".to_owned());
         unknown.query_names = vec!["acl".to_owned()];
         assert_eq!(unknown.to_string(), "GET    demo-logs  /demo-logs/?acl  400");
+        let mut sts = exchange("POST", "AssumeRole", 200);
+        sts.bucket = None;
+        for (name, value) in [("RoleArn", "acs:ram::1:role/x"), ("RoleSessionName", "tf")] {
+            sts.parameters.insert(name.to_owned(), value.to_owned());
+        }
+        assert_eq!(sts.to_string(), "POST   -  AssumeRole  200  acs:ram::1:role/x as tf");
         let mut lost = exchange("DELETE", "DeleteBucketEncryption", 0);
         lost.fault = Some("reset before the change".to_owned());
         assert_eq!(
@@ -156,7 +181,10 @@ mod tests {
     fn is_one_line_for_machines_and_bodies_are_bounded() {
         let headers = vec![("authorization".to_owned(), "OSS id:secret-signature".to_owned())];
         let body = "x\n".repeat(10_000).into();
-        let exchange = Exchange::new(&Request { headers, body, ..Request::default() }, "ID");
+        let request = Request { headers, body, ..Request::default() };
+        let mut exchange = Exchange::new(&request, "ID");
+        assert_eq!(exchange.body, "", "it may be anything");
+        exchange.keep_body(&request);
         assert_eq!(exchange.body.len(), MAX_BODY);
         let json = exchange.to_json();
         assert!(!json.contains('\n') && !json.contains("secret-signature"), "{json}");

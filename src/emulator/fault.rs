@@ -1,7 +1,7 @@
 //! When and how the endpoint misbehaves: a script of faults, first in, first out.
 //!
-//! A fault acts on requests whose signature is right and whose operation is known, so that it never
-//! hides a mistake of the client.
+//! A fault acts on requests whose signature or token is right and whose operation is known, so that
+//! it never hides a mistake of the client.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,13 +26,14 @@ pub struct Fault {
     action: Action,
     method: Option<String>,
     bucket: Option<String>,
+    operation: Option<String>,
     /// How often it still acts; none is forever.
     remaining: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    Answer { status: u16, code: String, message: String, retry_after_seconds: Option<u64> },
+    Answer { status: u16, code: String, message: String, retry_after: Option<String> },
     Garbage { status: u16, content_type: String, body: Vec<u8> },
     ResetBefore,
     ResetAfter,
@@ -42,11 +43,12 @@ pub(super) enum Action {
 }
 
 impl Fault {
-    /// An error answer in place of the operation, which is not carried out.
+    /// An error answer in place of the operation, which is not carried out; in the shape that the
+    /// service has for errors: XML of OSS, JSON of STS.
     pub fn answer(status: u16, code: &str) -> Self {
         let message = "This error was injected into the emulator.".to_owned();
         let code = code.to_owned();
-        Self::new(Action::Answer { status, code, message, retry_after_seconds: None })
+        Self::new(Action::Answer { status, code, message, retry_after: None })
     }
 
     /// Any body in place of the operation, as a proxy in between would answer: without OSS's
@@ -94,6 +96,13 @@ impl Fault {
         self
     }
 
+    /// Only requests for this operation, by the name that an exchange shows. Without this filter a
+    /// fault acts on operations of OSS only, never on calls for credentials.
+    pub fn operation(mut self, operation: &str) -> Self {
+        self.operation = Some(operation.to_owned());
+        self
+    }
+
     /// So many requests, one after the other; none for 0.
     pub fn times(mut self, times: u32) -> Self {
         self.remaining = Some(times);
@@ -114,10 +123,15 @@ impl Fault {
         self
     }
 
-    /// The `Retry-After` header of an error answer.
-    pub fn retry_after(mut self, seconds: u64) -> Self {
-        if let Action::Answer { retry_after_seconds, .. } = &mut self.action {
-            *retry_after_seconds = Some(seconds);
+    /// The `Retry-After` header of an error answer, in seconds.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.retry_after_text(&seconds.to_string())
+    }
+
+    /// The `Retry-After` header of an error answer, in any form: HTTP allows a date too.
+    pub fn retry_after_text(mut self, value: &str) -> Self {
+        if let Action::Answer { retry_after, .. } = &mut self.action {
+            *retry_after = Some(value.to_owned());
         }
         self
     }
@@ -131,16 +145,18 @@ impl Fault {
     }
 
     fn new(action: Action) -> Self {
-        Self { action, method: None, bucket: None, remaining: Some(1) }
+        Self { action, method: None, bucket: None, operation: None, remaining: Some(1) }
     }
 
-    fn applies(&self, method: &str, bucket: Option<&str>, operation: Operation) -> bool {
+    fn applies(&self, target: &Target<'_>) -> bool {
         let wanted =
             |wanted: &Option<String>, found| wanted.is_none() || wanted.as_deref() == found;
         let is_write_only = matches!(self.action, Action::StaleReads(_));
-        wanted(&self.method, Some(method))
-            && wanted(&self.bucket, bucket)
-            && (!is_write_only || operation.writes_encryption())
+        wanted(&self.method, Some(target.method))
+            && wanted(&self.bucket, target.bucket)
+            && wanted(&self.operation, Some(target.operation))
+            && (self.operation.is_some() || target.is_oss)
+            && (!is_write_only || target.writes_encryption)
             && self.remaining != Some(0)
     }
 }
@@ -148,9 +164,9 @@ impl Fault {
 impl Action {
     /// The error that is answered in place of the operation, if that is what it does.
     pub(super) fn error(&self) -> Option<ServiceError> {
-        let Self::Answer { status, code, message, retry_after_seconds } = self else { return None };
+        let Self::Answer { status, code, message, retry_after } = self else { return None };
         let message = Cow::Owned(message.clone());
-        Some(ServiceError::new(*status, code.clone(), message).retry_after(*retry_after_seconds))
+        Some(ServiceError::new(*status, code.clone(), message).retry_after(retry_after.clone()))
     }
 }
 
@@ -165,6 +181,30 @@ impl fmt::Display for Action {
             Self::Delay(delay) => write!(formatter, "delay {delay:?}"),
             Self::StaleReads(reads) => write!(formatter, "{reads} stale reads"),
         }
+    }
+}
+
+/// What faults look at to tell requests apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'r> {
+    method: &'r str,
+    bucket: Option<&'r str>,
+    /// The operation's name.
+    operation: &'r str,
+    is_oss: bool,
+    writes_encryption: bool,
+}
+
+impl<'r> Target<'r> {
+    /// An operation of OSS.
+    pub(super) fn oss(method: &'r str, bucket: Option<&'r str>, operation: Operation) -> Self {
+        let writes_encryption = operation.writes_encryption();
+        Self { method, bucket, operation: operation.name(), is_oss: true, writes_encryption }
+    }
+
+    /// An operation of another service.
+    pub(super) fn elsewhere(method: &'r str, operation: &'r str) -> Self {
+        Self { method, bucket: None, operation, is_oss: false, writes_encryption: false }
     }
 }
 
@@ -184,14 +224,8 @@ impl Faults {
     }
 
     /// What is to happen to this request: the first fault that applies to it, once less.
-    pub(super) fn take(
-        &mut self,
-        method: &str,
-        bucket: Option<&str>,
-        operation: Operation,
-    ) -> Option<Action> {
-        let fault =
-            self.script.iter_mut().find(|fault| fault.applies(method, bucket, operation))?;
+    pub(super) fn take(&mut self, target: &Target<'_>) -> Option<Action> {
+        let fault = self.script.iter_mut().find(|fault| fault.applies(target))?;
         let action = fault.action.clone();
         fault.remaining = fault.remaining.map(|remaining| remaining - 1);
         self.script.retain(|fault| fault.remaining != Some(0));
@@ -208,7 +242,35 @@ mod tests {
             "PUT" => Operation::PutBucketEncryption,
             _ => Operation::GetBucketEncryption,
         };
-        faults.take(method, Some(bucket), operation).map(|action| action.to_string())
+        let target = Target::oss(method, Some(bucket), operation);
+        faults.take(&target).map(|action| action.to_string())
+    }
+
+    #[test]
+    fn only_a_fault_that_names_it_acts_on_a_call_elsewhere() {
+        let mut faults = Faults::default();
+        faults.push(Fault::reset_before());
+        faults.push(Fault::answer(429, "Throttling").operation("AssumeRole"));
+        faults.push(Fault::cut_body().operation("GetBucketEncryption"));
+        let assume_role = Target::elsewhere("POST", "AssumeRole");
+        assert!(faults.take(&Target::elsewhere("POST", "AssumeRoleWithOIDC")).is_none());
+        assert_eq!(faults.take(&assume_role).unwrap().to_string(), "answer 429 Throttling");
+        assert!(faults.take(&assume_role).is_none());
+        assert_eq!(take(&mut faults, "PUT", "demo").as_deref(), Some("reset before the change"));
+        assert_eq!(take(&mut faults, "PUT", "demo"), None);
+        assert_eq!(take(&mut faults, "GET", "demo").as_deref(), Some("cut body"));
+    }
+
+    #[test]
+    fn what_a_client_is_told_to_wait_is_seconds_or_a_date() {
+        let header = |fault: Fault| {
+            let answer = fault.action.error().unwrap().to_answer("", "");
+            answer.headers.into_iter().find(|(name, _)| *name == "Retry-After").unwrap().1
+        };
+        let fault = || Fault::answer(503, "ServiceUnavailable");
+        assert_eq!(header(fault().retry_after(7)), "7");
+        let date = "Wed, 28 Dec 2022 10:27:41 GMT";
+        assert_eq!(header(fault().retry_after_text(date)), date);
     }
 
     #[test]

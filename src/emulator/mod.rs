@@ -1,8 +1,9 @@
 //! A local HTTP endpoint that behaves as Alibaba Cloud OSS does for bucket encryption, and checks
-//! every signature.
+//! every signature. On the same port it hands out temporary credentials as STS does.
 //!
-//! Data flows one way: bytes → `request` → `address` and `operation` → `auth` (verdict) →
-//! `store` (change) → `answer` → bytes. Everything but `server` and `http` is pure: it
+//! Data flows one way: bytes → `request` → `route` (which service) → for OSS `address` and
+//! `operation` → `auth` (verdict) → `store` (change) → `answer` → bytes; for the others `sts` →
+//! `keys` (a new session, which OSS accepts from then on) → `answer`. Everything but `server` and `http` is pure: it
 //! knows no socket and no clock, time is an argument. `service` puts the pure parts together, `fault` decides
 //! when the endpoint misbehaves, `exchange` is what it remembers of each request.
 //!
@@ -34,17 +35,20 @@ mod error;
 mod exchange;
 mod fault;
 mod http;
+mod keys;
 mod operation;
 mod request;
+mod route;
 mod rule;
 mod server;
 mod service;
 mod store;
+mod sts;
 mod timestamp;
 mod xml;
 
 pub use auth::Credentials;
-pub use config::{BucketConfig, Config, Observer};
+pub use config::{BucketConfig, Config, Observer, Role};
 pub use exchange::Exchange;
 pub use fault::Fault;
 pub use rule::EncryptionRule;

@@ -34,6 +34,16 @@ impl Request {
         self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// The parameters in the body, where that is a form.
+    pub(super) fn form(&self) -> Vec<(String, String)> {
+        let content_type = self.header("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Vec::new();
+        }
+        parse_query(&String::from_utf8_lossy(&self.body))
+    }
+
     /// Whether the query has a parameter of this name, with or without a value.
     pub(super) fn has_query(&self, name: &str) -> bool {
         self.query.iter().any(|(found, _)| found == name)

@@ -81,7 +81,24 @@ impl Emulator {
 
     /// Makes an access key known; one of the same id is replaced.
     pub fn add_credentials(&self, credentials: Credentials) {
-        self.service().add_credentials(credentials);
+        self.service().keys.add(credentials);
+    }
+
+    /// Sets how many seconds every session lives that is minted from now on, whatever was asked
+    /// for; none ends that.
+    pub fn set_session_seconds(&self, seconds: Option<u64>) {
+        self.service().keys.session_seconds = seconds;
+    }
+
+    /// Ends every session that was minted so far, at once.
+    pub fn expire_sessions(&self) {
+        self.service().keys.expire_sessions();
+    }
+
+    /// Sets the token that `AssumeRoleWithOIDC` takes from this provider, as when a token file is
+    /// rotated: the one before counts as expired. A provider that is not known becomes so.
+    pub fn set_oidc_token(&self, provider_arn: &str, token: &str) {
+        self.service().sts.set_oidc_token(provider_arn, token);
     }
 
     /// Sets by how many seconds the server's clock is ahead of the machine's.

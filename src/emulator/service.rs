@@ -1,6 +1,7 @@
 //! The endpoint without its sockets: a request and an instant in, an answer and how to deliver it
 //! out. Here the pure parts come together.
 
+mod temporary;
 #[cfg(test)]
 mod tests;
 
@@ -15,25 +16,28 @@ use super::answer::Answer;
 use super::auth::{self, Authorization, Scope};
 use super::buckets::{self, Listing};
 use super::error::ServiceError;
-use super::fault::{Action, Faults};
+use super::fault::{Action, Faults, Target};
+use super::keys::Keys;
 use super::operation::Operation;
 use super::request::Request;
+use super::route::Route;
 use super::rule::EncryptionRule;
 use super::store::{Store, is_bucket_name};
+use super::sts::Sts;
 use super::xml::Element;
-use super::{Config, Credentials, Exchange};
+use super::{Config, Exchange};
 
 /// So many exchanges are remembered; then the oldest are forgotten.
 const MAX_EXCHANGES: usize = 10_000;
 
 /// Everything the endpoint knows.
-#[derive(Debug)]
 pub(super) struct Service {
     pub(super) region: String,
     pub(super) store: Store,
     pub(super) faults: Faults,
     pub(super) clock_offset_seconds: i64,
-    credentials: BTreeMap<String, Credentials>,
+    pub(super) keys: Keys,
+    pub(super) sts: Sts,
     custom_domains: BTreeMap<String, String>,
     exchanges: VecDeque<Arc<Exchange>>,
 }
@@ -66,6 +70,24 @@ impl Delivery {
     fn at_once(answer: Answer) -> Self {
         Self::Whole { answer, delay: Duration::ZERO }
     }
+
+    /// Carries something out, as far as the fault lets it.
+    fn of(fault: Option<&Action>, carry_out: impl FnOnce() -> Answer) -> Self {
+        match fault {
+            Some(Action::ResetBefore) => return Self::Reset,
+            Some(Action::Garbage { status, content_type, body }) => {
+                return Self::at_once(Answer::raw(*status, content_type, body.clone()));
+            }
+            _ => {}
+        }
+        let answer = carry_out();
+        match fault {
+            Some(Action::ResetAfter) => Self::Reset,
+            Some(Action::CutBody) => Self::Cut(answer),
+            Some(Action::Delay(delay)) => Self::Whole { answer, delay: *delay },
+            _ => Self::at_once(answer),
+        }
+    }
 }
 
 impl Service {
@@ -75,7 +97,8 @@ impl Service {
             store: Store::default(),
             faults: Faults::default(),
             clock_offset_seconds: config.clock_offset_seconds,
-            credentials: BTreeMap::new(),
+            keys: Keys::default(),
+            sts: Sts::default(),
             custom_domains: config.custom_domains.clone(),
             exchanges: VecDeque::new(),
         };
@@ -85,14 +108,15 @@ impl Service {
             let _ = service.store.put_bucket(&bucket.name, region);
         }
         for credentials in &config.credentials {
-            service.add_credentials(credentials.clone());
+            service.keys.add(credentials.clone());
+        }
+        for role in &config.roles {
+            service.sts.add_role(role.clone());
+        }
+        for (arn, token) in &config.oidc_providers {
+            service.sts.set_oidc_token(arn, token);
         }
         service
-    }
-
-    /// Makes a key known; one of the same id is replaced.
-    pub(super) fn add_credentials(&mut self, credentials: Credentials) {
-        self.credentials.insert(credentials.access_key_id.clone(), credentials);
     }
 
     /// Sets a rule past the API, unchecked; creates the bucket where it is missing.
@@ -126,9 +150,11 @@ impl Service {
     ) -> Outcome {
         let now = self.server_time(now);
         let mut exchange = Exchange::new(request, request_id);
-        let delivery = match self.accept(request, now, &mut exchange) {
-            Ok(accepted) => self.deliver(&accepted, request, now, &mut exchange),
-            Err(error) => Delivery::at_once(finish(Err(error), now, &mut exchange)),
+        let route = Route::of(request, &self.custom_domains);
+        exchange.service = route.service();
+        let delivery = match &route {
+            Route::Oss => self.serve_oss(request, now, &mut exchange),
+            Route::Sts(parameters) => self.serve_sts(request, parameters, now, &mut exchange),
         };
         match &delivery {
             Delivery::Whole { answer, .. } | Delivery::Cut(answer) => {
@@ -155,6 +181,21 @@ impl Service {
         Outcome { exchange: self.remember(exchange), delivery }
     }
 
+    fn serve_oss(
+        &mut self,
+        request: &Request,
+        now: OffsetDateTime,
+        exchange: &mut Exchange,
+    ) -> Delivery {
+        match self.accept(request, now, exchange) {
+            Ok(accepted) => Delivery::of(accepted.fault.as_ref(), || {
+                let outcome = self.carry_out(&accepted, request, exchange);
+                finish(outcome, now, exchange)
+            }),
+            Err(error) => Delivery::at_once(finish(Err(error), now, exchange)),
+        }
+    }
+
     /// Everything before the operation itself: where to, what, by whom, and whether a fault acts.
     fn accept(
         &mut self,
@@ -163,6 +204,9 @@ impl Service {
         exchange: &mut Exchange,
     ) -> Result<Accepted, ServiceError> {
         let address = Address::resolve(&request.host, &request.path, &self.custom_domains)?;
+        if address.bucket.is_some() {
+            exchange.keep_body(request);
+        }
         exchange.bucket.clone_from(&address.bucket);
         exchange.rule_before = self.rule_of(exchange);
         let operation = Operation::of(request, &address);
@@ -174,7 +218,7 @@ impl Service {
         exchange.access_key_id = Some(authorization.access_key_id().to_owned());
         exchange.signature_version = Some(authorization.version().to_owned());
         let scope = self.scope(&address);
-        auth::verify(request, &address.resource, &authorization, &self.credentials, &scope, now)?;
+        auth::verify(request, &address.resource, &authorization, self.keys.known(), &scope, now)?;
         auth::check_digest(request)?;
         let operation = operation?;
         if let Some(bucket) = &address.bucket {
@@ -185,37 +229,19 @@ impl Service {
             }
             self.check_endpoint(bucket, &address.endpoint)?;
         }
-        let fault = self.faults.take(&request.method, address.bucket.as_deref(), operation);
-        exchange.fault = fault.as_ref().map(ToString::to_string);
+        let target = Target::oss(&request.method, address.bucket.as_deref(), operation);
+        let fault = self.take_fault(&target, exchange);
         match fault.as_ref().and_then(Action::error) {
             Some(error) => Err(error),
             None => Ok(Accepted { operation, region: scope.region, fault }),
         }
     }
 
-    /// Carries the operation out, as far as the fault lets it.
-    fn deliver(
-        &mut self,
-        accepted: &Accepted,
-        request: &Request,
-        now: OffsetDateTime,
-        exchange: &mut Exchange,
-    ) -> Delivery {
-        match &accepted.fault {
-            Some(Action::ResetBefore) => return Delivery::Reset,
-            Some(Action::Garbage { status, content_type, body }) => {
-                return Delivery::at_once(Answer::raw(*status, content_type, body.clone()));
-            }
-            _ => {}
-        }
-        let outcome = self.carry_out(accepted, request, exchange);
-        let answer = finish(outcome, now, exchange);
-        match accepted.fault {
-            Some(Action::ResetAfter) => Delivery::Reset,
-            Some(Action::CutBody) => Delivery::Cut(answer),
-            Some(Action::Delay(delay)) => Delivery::Whole { answer, delay },
-            _ => Delivery::at_once(answer),
-        }
+    /// The fault that acts on a request, if one does.
+    fn take_fault(&mut self, target: &Target<'_>, exchange: &mut Exchange) -> Option<Action> {
+        let fault = self.faults.take(target);
+        exchange.fault = fault.as_ref().map(ToString::to_string);
+        fault
     }
 
     /// What a signature must be made for: the region in the host's name, where there is one, else

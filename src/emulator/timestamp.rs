@@ -1,4 +1,4 @@
-//! The three ways OSS writes an instant. All are UTC.
+//! The ways OSS and STS write an instant. All are UTC.
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -17,6 +17,10 @@ const BASIC: &[BorrowedFormatItem<'_>] =
 const EXTENDED: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+/// `2022-12-28T10:27:41Z`: STS and what hands out credentials.
+const SECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+
 pub(super) fn http_date(instant: OffsetDateTime) -> String {
     format(instant, HTTP_DATE)
 }
@@ -29,7 +33,16 @@ pub(super) fn extended(instant: OffsetDateTime) -> String {
     format(instant, EXTENDED)
 }
 
-/// Reads the two forms that requests carry.
+pub(super) fn seconds(instant: OffsetDateTime) -> String {
+    format(instant, SECONDS)
+}
+
+/// Reads the form that STS takes.
+pub(super) fn parse_seconds(text: &str) -> Option<OffsetDateTime> {
+    PrimitiveDateTime::parse(text, SECONDS).ok().map(PrimitiveDateTime::assume_utc)
+}
+
+/// Reads the two forms that requests to OSS carry.
 pub(super) fn parse(text: &str) -> Option<OffsetDateTime> {
     let parse = |description| PrimitiveDateTime::parse(text, description).ok();
     parse(BASIC).or_else(|| parse(HTTP_DATE)).map(PrimitiveDateTime::assume_utc)
@@ -53,6 +66,10 @@ mod tests {
         assert_eq!(parse("Wed, 28 Dec 2022 10:27:41 GMT"), Some(instant));
         assert_eq!(parse("20221228T102741Z"), Some(instant));
         assert_eq!(parse("2022-12-28"), None);
+        assert_eq!(seconds(instant), "2022-12-28T10:27:41Z");
+        assert_eq!(parse_seconds("2022-12-28T10:27:41Z"), Some(instant));
+        assert_eq!(parse_seconds("2022-12-28T10:27:41.000Z"), None);
+        assert_eq!(parse("2022-12-28T10:27:41Z"), None);
         assert_eq!(http_date(OffsetDateTime::UNIX_EPOCH), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod emulator;
 mod layering;
 mod process;
 mod protocol;

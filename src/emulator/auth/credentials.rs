@@ -9,15 +9,15 @@ use time::OffsetDateTime;
 #[derive(Clone)]
 pub struct Credentials {
     pub(in crate::emulator) access_key_id: String,
-    pub(super) access_key_secret: String,
+    pub(in crate::emulator) access_key_secret: String,
     token: Option<Token>,
 }
 
 /// What makes a key temporary.
 #[derive(Clone)]
-pub(super) struct Token {
-    pub(super) value: String,
-    pub(super) expires_at: Option<OffsetDateTime>,
+pub(in crate::emulator) struct Token {
+    pub(in crate::emulator) value: String,
+    pub(in crate::emulator) expires_at: Option<OffsetDateTime>,
 }
 
 impl Credentials {
@@ -39,8 +39,15 @@ impl Credentials {
         self
     }
 
-    pub(super) fn token(&self) -> Option<&Token> {
+    pub(in crate::emulator) fn token(&self) -> Option<&Token> {
         self.token.as_ref()
+    }
+
+    /// Ends a temporary key, whatever the clock says.
+    pub(in crate::emulator) fn expire(&mut self) {
+        if let Some(token) = &mut self.token {
+            token.expires_at = Some(OffsetDateTime::UNIX_EPOCH);
+        }
     }
 }
 

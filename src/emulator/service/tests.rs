@@ -15,7 +15,7 @@ const REQUEST_ID: &str = "5C3D9175B6FC201293AD0000";
 fn service() -> Service {
     let config = Config::default().with_bucket("examplebucket");
     let mut service = Service::new(&config);
-    service.add_credentials(Case::named(GET).credentials);
+    service.keys.add(Case::named(GET).credentials);
     service
 }
 

@@ -1,0 +1,118 @@
+//! Who may sign: the keys that the configuration names, and the sessions that the emulator mints.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+
+use super::Credentials;
+
+/// Every access key that is known.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    known: BTreeMap<String, Credentials>,
+    /// The ids of those that the emulator made itself.
+    minted: BTreeSet<String>,
+    /// How long every new session lives, whatever was asked for.
+    pub(super) session_seconds: Option<u64>,
+}
+
+/// Temporary credentials that were just made. No `Debug`: all of it but the id is secret.
+pub(super) struct Session {
+    pub(super) access_key_id: String,
+    pub(super) access_key_secret: String,
+    pub(super) security_token: String,
+    pub(super) expires_at: OffsetDateTime,
+}
+
+impl Keys {
+    /// Makes a key known; one of the same id is replaced.
+    pub(super) fn add(&mut self, credentials: Credentials) {
+        self.known.insert(credentials.access_key_id.clone(), credentials);
+    }
+
+    /// All keys by id.
+    pub(super) fn known(&self) -> &BTreeMap<String, Credentials> {
+        &self.known
+    }
+
+    /// Makes credentials that are accepted from now on, for so many seconds. They are derived from
+    /// the id of the request that asks for them, which is random: so this stays pure, and they
+    /// open nothing but this emulator.
+    pub(super) fn mint(&mut self, request_id: &str, seconds: u64, now: OffsetDateTime) -> Session {
+        let serial = self.minted.len();
+        let derive = |purpose| Sha256::digest(format!("{purpose} {request_id} {serial}"));
+        let seconds = self.session_seconds.unwrap_or(seconds);
+        let session = Session {
+            access_key_id: format!("STS.NU{request_id}{serial}"),
+            access_key_secret: URL_SAFE_NO_PAD.encode(derive("secret")),
+            // Real tokens are base64 and much longer. Every one of these has the three characters
+            // that a client must encode in a query or a form.
+            security_token: format!("CAIS+/{}", STANDARD.encode(derive("token"))),
+            expires_at: after(now, seconds),
+        };
+        let credentials = Credentials::new(&session.access_key_id, &session.access_key_secret)
+            .with_token(&session.security_token, Some(session.expires_at.into()));
+        self.minted.insert(session.access_key_id.clone());
+        self.add(credentials);
+        session
+    }
+
+    /// Ends every session that was minted.
+    pub(super) fn expire_sessions(&mut self) {
+        for id in &self.minted {
+            if let Some(credentials) = self.known.get_mut(id) {
+                credentials.expire();
+            }
+        }
+    }
+}
+
+/// A whole second, because answers carry no fractions of it.
+pub(super) fn after(now: OffsetDateTime, seconds: u64) -> OffsetDateTime {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let instant = now.unix_timestamp().saturating_add(seconds);
+    OffsetDateTime::from_unix_timestamp(instant).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expiry(keys: &Keys, session: &Session) -> OffsetDateTime {
+        keys.known()[&session.access_key_id].token().unwrap().expires_at.unwrap()
+    }
+
+    #[test]
+    fn sessions_are_known_differ_and_expire() {
+        let now = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
+        let mut keys = Keys::default();
+        keys.add(Credentials::new("LTAI5tFAKE", "secret"));
+        let (one, two) = (keys.mint("ID", 900, now), keys.mint("ID", 60, now));
+        assert_ne!(one.access_key_id, two.access_key_id);
+        assert_ne!(one.access_key_secret, two.access_key_secret);
+        assert_ne!(one.security_token, two.security_token);
+        assert_ne!(keys.mint("OTHER", 60, now).security_token, two.security_token);
+        assert!(one.access_key_id.starts_with("STS."), "{}", one.access_key_id);
+        assert!(['+', '/', '='].iter().all(|c| one.security_token.contains(*c)));
+        assert_eq!(one.expires_at, now + time::Duration::seconds(900));
+        assert_eq!(expiry(&keys, &one), one.expires_at);
+        assert_eq!(expiry(&keys, &two), now + time::Duration::seconds(60));
+        keys.expire_sessions();
+        assert!(expiry(&keys, &one) < now && expiry(&keys, &two) < now);
+        assert!(keys.known()["LTAI5tFAKE"].token().is_none(), "permanent keys stay as they are");
+    }
+
+    #[test]
+    fn the_life_of_sessions_can_be_set() {
+        let now = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
+        let mut keys = Keys { session_seconds: Some(2), ..Keys::default() };
+        assert_eq!(keys.mint("ID", 900, now).expires_at, now + time::Duration::seconds(2));
+        keys.session_seconds = None;
+        assert_eq!(keys.mint("ID", 900, now).expires_at, now + time::Duration::seconds(900));
+        keys.session_seconds = Some(u64::MAX);
+        assert_eq!(keys.mint("ID", 900, now).expires_at, now, "beyond the calendar");
+    }
+}

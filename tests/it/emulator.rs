@@ -1,0 +1,194 @@
+//! The local endpoint over real sockets, asked with code of its own: what the project's client
+//! makes of it is tested elsewhere.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+use sha1::Sha1;
+use terraform_provider_oss::emulator::{Config, Emulator, Fault, Role};
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
+
+use super::support::{KEY_ID, KEY_SECRET};
+
+const ROLE: &str = "acs:ram::1:role/deployer";
+const PROVIDER: &str = "acs:ram::1:oidc-provider/gh";
+
+fn start(config: Config) -> Emulator {
+    let config = config
+        .with_credentials(KEY_ID, KEY_SECRET)
+        .with_bucket("demo")
+        .with_role(Role::new(ROLE))
+        .with_oidc_provider(PROVIDER, "the-oidc-token");
+    Emulator::start(config).unwrap()
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// An access key, maybe with the token of its session.
+struct Key {
+    id: String,
+    secret: String,
+    token: Option<String>,
+}
+
+impl Key {
+    fn permanent() -> Self {
+        Self { id: KEY_ID.to_owned(), secret: KEY_SECRET.to_owned(), token: None }
+    }
+
+    /// The one that STS, the metadata service or a credentials URI hands out.
+    fn of(body: &Value) -> Self {
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        Self {
+            id: text("AccessKeyId"),
+            secret: text("AccessKeySecret"),
+            token: Some(text("SecurityToken")),
+        }
+    }
+
+    fn sign(&self, suffix: &str, string_to_sign: &str) -> String {
+        let key = format!("{}{suffix}", self.secret);
+        let mac = Hmac::<Sha1>::new_from_slice(key.as_bytes()).unwrap();
+        STANDARD.encode(mac.chain_update(string_to_sign).finalize().into_bytes())
+    }
+
+    /// `GET /?encryption` of the bucket, signed with V1: whether the key opens anything.
+    async fn opens(&self, http: &reqwest::Client, emulator: &Emulator) -> String {
+        let date = OffsetDateTime::now_utc().format(&Rfc2822).unwrap().replace("+0000", "GMT");
+        let token = self.token.iter().map(|token| format!("x-oss-security-token:{token}\n"));
+        let token: String = token.collect();
+        let signature = self.sign("", &format!("GET\n\n\n{date}\n{token}/demo/?encryption"));
+        let mut request = http
+            .get(format!("{}/demo/?encryption", emulator.url()))
+            .header("date", date)
+            .header("authorization", format!("OSS {}:{signature}", self.id));
+        if let Some(token) = &self.token {
+            request = request.header("x-oss-security-token", token);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.text().await.unwrap();
+        let code = body.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next());
+        format!("{status} {}", code.unwrap_or_default())
+    }
+
+    /// `AssumeRole` with everything in the query.
+    fn assume_role(
+        &self,
+        http: &reqwest::Client,
+        emulator: &Emulator,
+        nonce: &str,
+    ) -> RequestBuilder {
+        const ENCODED: &AsciiSet =
+            &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+        let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap();
+        let timestamp = now.format(&Rfc3339).unwrap();
+        let mut parameters = vec![
+            ("AccessKeyId", self.id.as_str()),
+            ("Action", "AssumeRole"),
+            ("Format", "JSON"),
+            ("RoleArn", ROLE),
+            ("RoleSessionName", "terraform"),
+        ];
+        parameters.extend(self.token.as_deref().map(|token| ("SecurityToken", token)));
+        parameters.extend([
+            ("SignatureMethod", "HMAC-SHA1"),
+            ("SignatureNonce", nonce),
+            ("SignatureVersion", "1.0"),
+            ("Timestamp", &timestamp),
+            ("Version", "2015-04-01"),
+        ]);
+        let pairs: Vec<String> =
+            parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let query = pairs.join("&");
+        let signature = self.sign("&", &format!("POST&%2F&{}", encode(&query)));
+        let url = format!("{}/?{query}&Signature={}", emulator.url(), encode(&signature));
+        http.request(Method::POST, url)
+    }
+}
+
+fn assume_role_with_oidc(
+    http: &reqwest::Client,
+    emulator: &Emulator,
+    token: &str,
+) -> RequestBuilder {
+    let url =
+        format!("{}/?Action=AssumeRoleWithOIDC&Format=JSON&Version=2015-04-01", emulator.url());
+    let body =
+        format!("RoleArn={ROLE}&RoleSessionName=ci&OIDCProviderArn={PROVIDER}&OIDCToken={token}");
+    http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body)
+}
+
+async fn json(answer: Response) -> Value {
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_and_opens_a_bucket_until_its_session_ends() {
+    let (emulator, http) = (start(Config::default()), http());
+    let answer = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.headers().contains_key("date"));
+    assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("x-oss-")));
+    let session = Key::of(&json(answer).await["Credentials"]);
+    let no_rule = "404 NoSuchServerSideEncryptionRule";
+    assert_eq!(session.opens(&http, &emulator).await, no_rule);
+
+    // From that session to the next one, which outlives it.
+    let answer = session.assume_role(&http, &emulator, "2").send().await.unwrap();
+    let chained = Key::of(&json(answer).await["Credentials"]);
+    assert_eq!(chained.opens(&http, &emulator).await, no_rule);
+
+    emulator.expire_sessions();
+    assert_eq!(chained.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+    let answer = session.assume_role(&http, &emulator, "3").send().await.unwrap();
+    assert_eq!(json(answer).await["Code"], "InvalidSecurityToken.Expired");
+    assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
+
+    let exchanges = emulator.exchanges();
+    assert_eq!(exchanges[0].minted_access_key_id, exchanges[1].access_key_id);
+    let services: Vec<&str> = exchanges.iter().map(|exchange| exchange.service).collect();
+    assert_eq!(services, ["sts", "oss", "sts", "oss", "oss", "sts", "oss"]);
+}
+
+#[tokio::test]
+async fn a_rotated_token_and_a_short_session() {
+    let (emulator, http) = (start(Config::default()), http());
+    let ask = async |token| {
+        let answer = assume_role_with_oidc(&http, &emulator, token).send().await.unwrap();
+        json(answer).await
+    };
+    emulator.set_session_seconds(Some(0));
+    let session = Key::of(&ask("the-oidc-token").await["Credentials"]);
+    assert_eq!(session.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+    emulator.set_session_seconds(None);
+    let session = Key::of(&ask("the-oidc-token").await["Credentials"]);
+    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+
+    emulator.set_oidc_token(PROVIDER, "the-next-token");
+    assert_eq!(ask("the-oidc-token").await["Code"], "AuthenticationFail.OIDCToken.Expired");
+    assert!(ask("the-next-token").await["Credentials"].is_object());
+}
+
+#[tokio::test]
+async fn a_call_for_credentials_is_throttled() {
+    let (emulator, http) = (start(Config::default()), http());
+    emulator.inject(
+        Fault::answer(429, "Throttling.User")
+            .operation("AssumeRoleWithOIDC")
+            .retry_after_text("Wed, 28 Dec 2022 10:27:41 GMT"),
+    );
+    let call = || assume_role_with_oidc(&http, &emulator, "the-oidc-token").send();
+    let answer = call().await.unwrap();
+    assert_eq!(answer.status(), 429);
+    assert_eq!(answer.headers()["retry-after"], "Wed, 28 Dec 2022 10:27:41 GMT");
+    assert_eq!(json(answer).await["Code"], "Throttling.User");
+    assert_eq!(call().await.unwrap().status(), 200);
+}
