@@ -22,6 +22,12 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// The identity providers that STS knows: ARN to the one token it takes.
     pub oidc_providers: BTreeMap<String, String>,
+    /// The role of the ECS instance that the metadata service speaks for, if it has one.
+    pub ecs_role: Option<String>,
+    /// Which requests the metadata service takes.
+    pub metadata_mode: MetadataMode,
+    /// Whether `/-/credentials` hands out credentials.
+    pub has_credentials_uri: bool,
     /// Custom domains (CNAME): domain to bucket.
     pub custom_domains: BTreeMap<String, String>,
     /// By how many seconds the server's clock is ahead of the machine's.
@@ -37,6 +43,18 @@ pub struct BucketConfig {
     pub name: String,
     /// Where it is; none is the endpoint's region.
     pub region: Option<String>,
+}
+
+/// Which requests the metadata service takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MetadataMode {
+    /// With a token or without one, as an instance is by default.
+    #[default]
+    Any,
+    /// Only with a token: security hardening mode.
+    V2Required,
+    /// It has no tokens: asking for one is answered with 404.
+    V1Only,
 }
 
 /// A role of RAM that can be assumed by whoever the emulator knows.
@@ -78,6 +96,9 @@ impl Default for Config {
             credentials: Vec::new(),
             roles: Vec::new(),
             oidc_providers: BTreeMap::new(),
+            ecs_role: None,
+            metadata_mode: MetadataMode::default(),
+            has_credentials_uri: false,
             custom_domains: BTreeMap::new(),
             clock_offset_seconds: 0,
             observer: None,
@@ -121,6 +142,28 @@ impl Config {
         self
     }
 
+    /// With an instance that has this role: its credentials are at
+    /// `/-/ecs/latest/meta-data/ram/security-credentials/`.
+    #[must_use]
+    pub fn with_ecs_role(mut self, name: &str) -> Self {
+        self.ecs_role = Some(name.to_owned());
+        self
+    }
+
+    /// With a metadata service that takes these requests.
+    #[must_use]
+    pub fn with_metadata_mode(mut self, mode: MetadataMode) -> Self {
+        self.metadata_mode = mode;
+        self
+    }
+
+    /// With credentials for whoever asks at `/-/credentials`.
+    #[must_use]
+    pub fn with_credentials_uri(mut self) -> Self {
+        self.has_credentials_uri = true;
+        self
+    }
+
     /// With an observer.
     #[must_use]
     pub fn with_observer(mut self, observer: impl Fn(&Exchange) + Send + Sync + 'static) -> Self {
@@ -139,6 +182,9 @@ impl fmt::Debug for Config {
             .field("credentials", &self.credentials)
             .field("roles", &self.roles)
             .field("oidc_providers", &self.oidc_providers.keys())
+            .field("ecs_role", &self.ecs_role)
+            .field("metadata_mode", &self.metadata_mode)
+            .field("has_credentials_uri", &self.has_credentials_uri)
             .field("custom_domains", &self.custom_domains)
             .field("clock_offset_seconds", &self.clock_offset_seconds)
             .finish_non_exhaustive()

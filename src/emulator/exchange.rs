@@ -18,7 +18,7 @@ const MAX_BODY: usize = 4096;
 pub struct Exchange {
     /// The id that the answer carries: in `x-oss-request-id`, or in `RequestId` of STS.
     pub request_id: String,
-    /// Whom it was sent to: `oss` or `sts`.
+    /// Whom it was sent to: `oss`, `sts`, `ecs-metadata` or `credentials-uri`.
     pub service: &'static str,
     /// The HTTP method.
     pub method: String,
@@ -28,7 +28,8 @@ pub struct Exchange {
     pub path: String,
     /// The names in the query, without their values.
     pub query_names: Vec<String>,
-    /// The operation's name in the API, if the emulator knows it.
+    /// The operation's name in the API, if the emulator knows it. Names of our own are
+    /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials` and `CredentialsUri`.
     pub operation: Option<String>,
     /// The bucket it was about.
     pub bucket: Option<String>,

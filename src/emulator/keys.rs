@@ -43,14 +43,14 @@ impl Keys {
     /// open nothing but this emulator.
     pub(super) fn mint(&mut self, request_id: &str, seconds: u64, now: OffsetDateTime) -> Session {
         let serial = self.minted.len();
-        let derive = |purpose| Sha256::digest(format!("{purpose} {request_id} {serial}"));
+        let seed = format!("{request_id} {serial}");
         let seconds = self.session_seconds.unwrap_or(seconds);
         let session = Session {
             access_key_id: format!("STS.NU{request_id}{serial}"),
-            access_key_secret: URL_SAFE_NO_PAD.encode(derive("secret")),
+            access_key_secret: URL_SAFE_NO_PAD.encode(derive("secret", &seed)),
             // Real tokens are base64 and much longer. Every one of these has the three characters
             // that a client must encode in a query or a form.
-            security_token: format!("CAIS+/{}", STANDARD.encode(derive("token"))),
+            security_token: format!("CAIS+/{}", STANDARD.encode(derive("token", &seed))),
             expires_at: after(now, seconds),
         };
         let credentials = Credentials::new(&session.access_key_id, &session.access_key_secret)
@@ -68,6 +68,11 @@ impl Keys {
             }
         }
     }
+}
+
+/// Bytes that nobody can guess who does not know the seed.
+pub(super) fn derive(purpose: &str, seed: &str) -> Vec<u8> {
+    Sha256::digest(format!("{purpose} {seed}")).to_vec()
 }
 
 /// A whole second, because answers carry no fractions of it.

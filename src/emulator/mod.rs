@@ -1,9 +1,10 @@
 //! A local HTTP endpoint that behaves as Alibaba Cloud OSS does for bucket encryption, and checks
-//! every signature. On the same port it hands out temporary credentials as STS does.
+//! every signature. On the same port it hands out temporary credentials as STS, the metadata
+//! service of an ECS instance (below `/-/ecs`) and a credentials URI (`/-/credentials`) do.
 //!
 //! Data flows one way: bytes → `request` → `route` (which service) → for OSS `address` and
-//! `operation` → `auth` (verdict) → `store` (change) → `answer` → bytes; for the others `sts` →
-//! `keys` (a new session, which OSS accepts from then on) → `answer`. Everything but `server` and `http` is pure: it
+//! `operation` → `auth` (verdict) → `store` (change) → `answer` → bytes; for the others `sts` or
+//! `metadata` → `keys` (a new session, which OSS accepts from then on) → `answer`. Everything but `server` and `http` is pure: it
 //! knows no socket and no clock, time is an argument. `service` puts the pure parts together, `fault` decides
 //! when the endpoint misbehaves, `exchange` is what it remembers of each request.
 //!
@@ -36,6 +37,7 @@ mod exchange;
 mod fault;
 mod http;
 mod keys;
+mod metadata;
 mod operation;
 mod request;
 mod route;
@@ -48,7 +50,7 @@ mod timestamp;
 mod xml;
 
 pub use auth::Credentials;
-pub use config::{BucketConfig, Config, Observer, Role};
+pub use config::{BucketConfig, Config, MetadataMode, Observer, Role};
 pub use exchange::Exchange;
 pub use fault::Fault;
 pub use rule::EncryptionRule;

@@ -3,22 +3,36 @@
 use std::collections::BTreeMap;
 
 use super::address::Address;
+use super::metadata;
 use super::request::Request;
 use super::sts::Parameters;
+
+/// Where the credentials URI is.
+const CREDENTIALS_URI: &str = "/-/credentials";
 
 /// Who is to answer.
 pub(super) enum Route {
     Oss,
     Sts(Parameters),
+    Metadata(metadata::Call),
+    CredentialsUri,
 }
 
 impl Route {
     /// A host or a path that names a bucket is OSS's, whatever the query says; any other, known to
-    /// OSS or not, may be STS's.
+    /// OSS or not, may be STS's. No bucket can be called `-`: below it is what has a host of its
+    /// own elsewhere.
     pub(super) fn of(request: &Request, custom_domains: &BTreeMap<String, String>) -> Self {
         let address = Address::resolve(&request.host, &request.path, custom_domains);
-        if address.is_ok_and(|address| address.bucket.is_some()) {
-            return Self::Oss;
+        match address.as_ref().map(|address| address.bucket.as_deref()) {
+            Ok(Some("-")) if request.path == CREDENTIALS_URI => return Self::CredentialsUri,
+            Ok(Some("-")) => {
+                let below = request.path.strip_prefix(metadata::PREFIX);
+                let below = below.filter(|path| path.starts_with('/'));
+                return below.map_or(Self::Oss, |path| Self::Metadata(metadata::Call::of(path)));
+            }
+            Ok(Some(_)) => return Self::Oss,
+            _ => {}
         }
         Parameters::of(request).map_or(Self::Oss, Self::Sts)
     }
@@ -28,6 +42,8 @@ impl Route {
         match self {
             Self::Oss => "oss",
             Self::Sts(_) => "sts",
+            Self::Metadata(_) => "ecs-metadata",
+            Self::CredentialsUri => "credentials-uri",
         }
     }
 }
@@ -55,6 +71,14 @@ mod tests {
         assert_eq!(service("127.0.0.1:8080", "/", ""), "oss");
         assert_eq!(service("127.0.0.1:8080", "/", call), "sts");
         assert_eq!(service("sts.cn-hangzhou.aliyuncs.com", "/", call), "sts");
+        assert_eq!(service("127.0.0.1:8080", "/-/ecs/latest/api/token", ""), "ecs-metadata");
+        assert_eq!(service("127.0.0.1:8080", "/-/ecs/", call), "ecs-metadata");
+        assert_eq!(service("127.0.0.1:8080", "/-/credentials", "a=b"), "credentials-uri");
+        assert_eq!(service("127.0.0.1:8080", "/-/credentials/", ""), "oss");
+        assert_eq!(service("127.0.0.1:8080", "/-/ecstasy", ""), "oss");
+        assert_eq!(service("127.0.0.1:8080", "/-/", call), "oss");
+        assert_eq!(service("demo.localhost", "/-/credentials", ""), "oss");
+        assert_eq!(service("demo.localhost", "/-/ecs/latest/api/token", ""), "oss");
         assert_eq!(service("127.0.0.1:8080", "/demo/", call), "oss");
         assert_eq!(service("demo.localhost", "/", call), "oss");
         assert_eq!(service("assets.example.com", "/", call), "oss");

@@ -67,6 +67,18 @@ impl Emulator {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The base of the metadata service's addresses, which go on with `/latest/…`.
+    #[must_use]
+    pub fn metadata_url(&self) -> String {
+        format!("{}/-/ecs", self.url())
+    }
+
+    /// The credentials URI, whether it is switched on or not.
+    #[must_use]
+    pub fn credentials_uri(&self) -> String {
+        format!("{}/-/credentials", self.url())
+    }
+
     /// The port it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {

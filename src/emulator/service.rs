@@ -18,6 +18,7 @@ use super::buckets::{self, Listing};
 use super::error::ServiceError;
 use super::fault::{Action, Faults, Target};
 use super::keys::Keys;
+use super::metadata::Metadata;
 use super::operation::Operation;
 use super::request::Request;
 use super::route::Route;
@@ -38,6 +39,8 @@ pub(super) struct Service {
     pub(super) clock_offset_seconds: i64,
     pub(super) keys: Keys,
     pub(super) sts: Sts,
+    metadata: Metadata,
+    has_credentials_uri: bool,
     custom_domains: BTreeMap<String, String>,
     exchanges: VecDeque<Arc<Exchange>>,
 }
@@ -99,6 +102,8 @@ impl Service {
             clock_offset_seconds: config.clock_offset_seconds,
             keys: Keys::default(),
             sts: Sts::default(),
+            metadata: Metadata::new(config.ecs_role.clone(), config.metadata_mode),
+            has_credentials_uri: config.has_credentials_uri,
             custom_domains: config.custom_domains.clone(),
             exchanges: VecDeque::new(),
         };
@@ -155,6 +160,8 @@ impl Service {
         let delivery = match &route {
             Route::Oss => self.serve_oss(request, now, &mut exchange),
             Route::Sts(parameters) => self.serve_sts(request, parameters, now, &mut exchange),
+            Route::Metadata(call) => self.serve_metadata(request, call, now, &mut exchange),
+            Route::CredentialsUri => self.serve_credentials_uri(request, now, &mut exchange),
         };
         match &delivery {
             Delivery::Whole { answer, .. } | Delivery::Cut(answer) => {

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use sha1::Sha1;
-use terraform_provider_oss::emulator::{Config, Emulator, Fault, Role};
+use terraform_provider_oss::emulator::{Config, Emulator, Fault, MetadataMode, Role};
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
@@ -191,4 +191,31 @@ async fn a_call_for_credentials_is_throttled() {
     assert_eq!(answer.headers()["retry-after"], "Wed, 28 Dec 2022 10:27:41 GMT");
     assert_eq!(json(answer).await["Code"], "Throttling.User");
     assert_eq!(call().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn an_instance_and_a_uri_give_credentials_that_open_a_bucket() {
+    let config = Config::default().with_ecs_role("the-role").with_credentials_uri();
+    let emulator = start(config.with_metadata_mode(MetadataMode::V2Required));
+    let http = http();
+    let base = format!("{}/latest", emulator.metadata_url());
+    let ttl = "X-aliyun-ecs-metadata-token-ttl-seconds";
+    let token = http.put(format!("{base}/api/token")).header(ttl, "21600").send().await.unwrap();
+    assert_eq!((token.status().as_u16(), token.headers().contains_key("date")), (200, true));
+    let token = token.text().await.unwrap();
+    let roles = format!("{base}/meta-data/ram/security-credentials/");
+    let get = async |url: String| {
+        let request = http.get(url).header("X-aliyun-ecs-metadata-token", &token);
+        request.send().await.unwrap()
+    };
+    let role = get(roles.clone()).await.text().await.unwrap();
+    assert_eq!(role, "the-role");
+    let session = Key::of(&json(get(format!("{roles}{role}")).await).await);
+    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    assert_eq!(http.get(roles).send().await.unwrap().status(), 403, "not without the token");
+
+    let session = Key::of(&json(get(emulator.credentials_uri()).await).await);
+    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    emulator.expire_sessions();
+    assert_eq!(session.opens(&http, &emulator).await, "403 SecurityTokenExpired");
 }

@@ -117,7 +117,7 @@ pub(super) struct Sts {
 /// An identity provider, and the one token that it has given out.
 struct Provider {
     token: String,
-    /// Tokens that were accepted before.
+    /// Tokens that were accepted before, and the accepted one where it came back.
     former: BTreeSet<String>,
 }
 
@@ -132,8 +132,7 @@ impl Sts {
             former.insert(token);
             former
         });
-        let mut former = former.unwrap_or_default();
-        former.remove(token);
+        let former = former.unwrap_or_default();
         let provider = Provider { token: token.to_owned(), former };
         self.providers.insert(provider_arn.to_owned(), provider);
     }
@@ -282,7 +281,7 @@ pub(super) fn error_answer(error: &ServiceError, request_id: &str, host_id: &str
         "Message": error.message,
         "Recommend": recommend,
     });
-    error.with_retry_after(Answer::json(error.status, &body))
+    Answer::json(error.status, &body)
 }
 
 fn check_time(text: &str, now: OffsetDateTime) -> Result<(), ServiceError> {
