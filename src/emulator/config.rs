@@ -28,6 +28,8 @@ pub struct Config {
     pub metadata_mode: MetadataMode,
     /// Whether `/-/credentials` hands out credentials.
     pub has_credentials_uri: bool,
+    /// Whether it speaks TLS, with a certificate that it makes itself.
+    pub has_tls: bool,
     /// Custom domains (CNAME): domain to bucket.
     pub custom_domains: BTreeMap<String, String>,
     /// By how many seconds the server's clock is ahead of the machine's.
@@ -99,6 +101,7 @@ impl Default for Config {
             ecs_role: None,
             metadata_mode: MetadataMode::default(),
             has_credentials_uri: false,
+            has_tls: false,
             custom_domains: BTreeMap::new(),
             clock_offset_seconds: 0,
             observer: None,
@@ -164,6 +167,14 @@ impl Config {
         self
     }
 
+    /// With TLS in place of plain HTTP: [`certificate_pem`](super::Emulator::certificate_pem) is
+    /// what a client has to trust.
+    #[must_use]
+    pub fn with_tls(mut self) -> Self {
+        self.has_tls = true;
+        self
+    }
+
     /// With an observer.
     #[must_use]
     pub fn with_observer(mut self, observer: impl Fn(&Exchange) + Send + Sync + 'static) -> Self {
@@ -185,6 +196,7 @@ impl fmt::Debug for Config {
             .field("ecs_role", &self.ecs_role)
             .field("metadata_mode", &self.metadata_mode)
             .field("has_credentials_uri", &self.has_credentials_uri)
+            .field("has_tls", &self.has_tls)
             .field("custom_domains", &self.custom_domains)
             .field("clock_offset_seconds", &self.clock_offset_seconds)
             .finish_non_exhaustive()

@@ -4,9 +4,10 @@
 //!
 //! Data flows one way: bytes → `request` → `route` (which service) → for OSS `address` and
 //! `operation` → `auth` (verdict) → `store` (change) → `answer` → bytes; for the others `sts` or
-//! `metadata` → `keys` (a new session, which OSS accepts from then on) → `answer`. Everything but `server` and `http` is pure: it
-//! knows no socket and no clock, time is an argument. `service` puts the pure parts together, `fault` decides
-//! when the endpoint misbehaves, `exchange` is what it remembers of each request.
+//! `metadata` → `keys` (a new session, which OSS accepts from then on) → `answer`. Everything but
+//! `server`, `http` and `tls` is pure: it knows no socket and no clock, time is an argument.
+//! `service` puts the pure parts together, `fault` decides when the endpoint misbehaves, `exchange`
+//! is what it remembers of each request.
 //!
 //! The module imports nothing from the rest of the crate. It verifies signatures with code of its
 //! own: an endpoint that shared the client's signer would accept the client's mistakes.
@@ -47,6 +48,7 @@ mod service;
 mod store;
 mod sts;
 mod timestamp;
+mod tls;
 mod xml;
 
 pub use auth::Credentials;

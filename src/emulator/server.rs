@@ -1,4 +1,5 @@
-//! The only part with sockets, a thread and a clock: an HTTP/1.1 server on the loopback address.
+//! The only part with sockets, a thread and a clock: an HTTP/1.1 server on the loopback address,
+//! with or without TLS.
 
 #[cfg(test)]
 mod tests;
@@ -16,11 +17,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use time::OffsetDateTime;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 use super::http::{AnswerBody, Reset, receive, response};
 use super::service::{Delivery, Outcome, Service};
+use super::tls::Identity;
 use super::{Config, Credentials, EncryptionRule, Exchange, Fault, Observer};
 
 /// A running endpoint. It stops when this value is dropped.
@@ -28,6 +32,7 @@ use super::{Config, Credentials, EncryptionRule, Exchange, Fault, Observer};
 /// It runs on a thread of its own, so it serves blocking and asynchronous callers alike.
 pub struct Emulator {
     port: u16,
+    certificate_pem: Option<String>,
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -37,6 +42,8 @@ struct Shared {
     service: Mutex<Service>,
     observer: Option<Observer>,
     connections: AtomicUsize,
+    /// Only where TLS is spoken.
+    acceptor: Option<TlsAcceptor>,
 }
 
 impl Emulator {
@@ -45,10 +52,14 @@ impl Emulator {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
+        let identity = config.has_tls.then(Identity::new).transpose()?;
+        let (acceptor, certificate_pem) =
+            identity.map(|identity| (identity.acceptor, identity.certificate_pem)).unzip();
         let shared = Arc::new(Shared {
             service: Mutex::new(Service::new(&config)),
             observer: config.observer,
             connections: AtomicUsize::new(0),
+            acceptor,
         });
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
@@ -58,13 +69,21 @@ impl Emulator {
         })?;
         let ended = || Err(io::Error::other("the emulator's thread ended at its start"));
         started.recv().unwrap_or_else(|_| ended())?;
-        Ok(Self { port, shared, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { port, certificate_pem, shared, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// `http://127.0.0.1:{port}`.
+    /// `http://127.0.0.1:{port}`, or with `https` where it speaks TLS.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.certificate_pem.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate that a client has to trust, where it speaks TLS: self-signed, for
+    /// `localhost`, `127.0.0.1` and `::1`, and only of this emulator.
+    #[must_use]
+    pub fn certificate_pem(&self) -> Option<&str> {
+        self.certificate_pem.as_deref()
     }
 
     /// The base of the metadata service's addresses, which go on with `/latest/…`.
@@ -249,9 +268,40 @@ async fn accept(
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     // Without it small answers wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
+    let (stream, end) = match &shared.acceptor {
+        None => converse(stream, &shared).await,
+        Some(acceptor) => {
+            // What speaks anything else has got an alert by now, and the connection ends.
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let (mut stream, end) = converse(stream, &shared).await;
+            if end == End::Regular {
+                // The client may be gone already.
+                let _ = stream.shutdown().await;
+            }
+            (stream.into_inner().0, end)
+        }
+    };
+    if end == End::Reset {
+        // Closing without lingering sends RST instead of FIN.
+        let _ = stream.set_zero_linger();
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Regular,
+    /// By the client's doing, or in the middle of a body that a fault cut.
+    Irregular,
+    Reset,
+}
+
+async fn converse<S>(stream: S, shared: &Shared) -> (S, End)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let is_reset = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let shared = &shared;
         let is_reset = &is_reset;
         Box::pin(async move {
             handle(request, shared)
@@ -262,12 +312,12 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let stream = connection.into_parts().io.into_inner();
-    if is_reset.load(Ordering::SeqCst) {
-        // Closing without lingering sends RST instead of FIN.
-        let _ = stream.set_zero_linger();
-    }
-    // An error is the client's doing or a fault's; either way the connection is over.
-    drop((ended, stream));
+    let end = match ended {
+        _ if is_reset.load(Ordering::SeqCst) => End::Reset,
+        Ok(()) => End::Regular,
+        Err(_) => End::Irregular,
+    };
+    (stream, end)
 }
 
 async fn handle(

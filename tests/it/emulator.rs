@@ -1,11 +1,15 @@
 //! The local endpoint over real sockets, asked with code of its own: what the project's client
 //! makes of it is tested elsewhere.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Certificate, Method, RequestBuilder, Response};
 use serde_json::Value;
 use sha1::Sha1;
 use terraform_provider_oss::emulator::{Config, Emulator, Fault, MetadataMode, Role};
@@ -218,4 +222,67 @@ async fn an_instance_and_a_uri_give_credentials_that_open_a_bucket() {
     assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
     emulator.expire_sessions();
     assert_eq!(session.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+}
+
+/// A client that trusts this one emulator and nobody else.
+fn https(emulator: &Emulator) -> reqwest::Client {
+    let pem = emulator.certificate_pem().unwrap();
+    let certificate = Certificate::from_pem(pem.as_bytes()).unwrap();
+    reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap()
+}
+
+#[tokio::test]
+async fn tls_serves_everything_to_whoever_trusts_it() {
+    let emulator = start(Config::default().with_tls().with_credentials_uri());
+    assert!(emulator.url().starts_with("https://127.0.0.1:"), "{}", emulator.url());
+    let http = https(&emulator);
+    let no_rule = "404 NoSuchServerSideEncryptionRule";
+    assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
+    let answer = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
+    assert_eq!(answer.version(), reqwest::Version::HTTP_11);
+    let session = Key::of(&json(answer).await["Credentials"]);
+    assert_eq!(session.opens(&http, &emulator).await, no_rule);
+    assert_eq!(emulator.connections(), 1, "connections are reused");
+
+    let by_name = format!("https://localhost:{}/-/credentials", emulator.port());
+    assert_eq!(http.get(by_name).send().await.unwrap().status(), 200);
+    let another = start(Config::default().with_tls());
+    let url = emulator.credentials_uri();
+    assert!(https(&another).get(&url).send().await.unwrap_err().is_connect(), "not trusted");
+    assert_eq!(http.get(url).send().await.unwrap().status(), 200, "and it serves on");
+}
+
+#[tokio::test]
+async fn tls_connections_are_reset_and_cut_too() {
+    let emulator = start(Config::default().with_tls().with_credentials_uri());
+    let http = https(&emulator);
+    let get = || http.get(emulator.credentials_uri()).send();
+    emulator.inject(Fault::reset_before().operation("CredentialsUri"));
+    assert!(get().await.is_err());
+    emulator.inject(Fault::cut_body().operation("CredentialsUri"));
+    let answer = get().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.bytes().await.is_err());
+    let statuses: Vec<u16> = emulator.exchanges().iter().map(|exchange| exchange.status).collect();
+    assert_eq!(statuses, [0, 200]);
+}
+
+#[test]
+fn plain_http_to_a_tls_port_is_no_answer_and_no_hang() {
+    let emulator = start(Config::default().with_tls());
+    let mut stream = TcpStream::connect(("127.0.0.1", emulator.port())).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    // An alert, which is 7 bytes long.
+    assert_eq!((answer.first(), answer.len()), (Some(&21), 7));
+    assert!(emulator.exchanges().is_empty());
+}
+
+#[test]
+fn without_tls_there_is_no_certificate() {
+    let emulator = start(Config::default());
+    assert_eq!(emulator.certificate_pem(), None);
+    assert!(emulator.url().starts_with("http://127.0.0.1:"), "{}", emulator.url());
 }
