@@ -5,12 +5,15 @@
 //! cargo run --example emulator -- --bucket demo
 //! ```
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use terraform_provider_oss::emulator::{Config, Emulator, Exchange};
+use tempfile::NamedTempFile;
+use terraform_provider_oss::emulator::{Config, Emulator, Exchange, Role};
 
 const HELP: &str = "\
 A local endpoint that behaves as Alibaba Cloud OSS does for bucket encryption.
@@ -22,6 +25,14 @@ Usage: cargo run --example emulator -- [options]
   --region REGION       the region of the endpoint; default cn-hangzhou
   --bucket NAME         a bucket that is there from the start; may be given several times;
                         NAME@REGION puts it into another region; default demo
+  --tls                 speak TLS, with a certificate that is made at start and written to a
+                        temporary file
+  --role ARN            a role that can be assumed; may be given several times
+  --oidc-provider ARN=TOKEN
+                        an identity provider, and the one token that it vouches for; may be given
+                        several times
+  --ecs-role NAME       the role of the instance that the endpoint's metadata service speaks for
+  --credentials-uri     credentials for whoever asks at a URI
   --json                one line of JSON for the endpoint, then one for each request
   --help                this text
 ";
@@ -32,16 +43,16 @@ const ACCESS_KEY_SECRET: &str = "EmulatorSecretThatOpensNothing";
 
 fn main() -> ExitCode {
     let options = match Options::parse(lexopt::Parser::from_env()) {
-        Ok(options) => options,
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            say(&HELP.trim_end());
+            return ExitCode::SUCCESS;
+        }
         Err(error) => {
             complain(&format!("{error}\nTry --help."));
             return ExitCode::from(2);
         }
     };
-    if options.help {
-        say(&HELP.trim_end());
-        return ExitCode::SUCCESS;
-    }
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,12 +68,17 @@ struct Options {
     port: u16,
     region: Option<String>,
     buckets: Vec<String>,
+    tls: bool,
+    roles: Vec<String>,
+    oidc_providers: BTreeMap<String, String>,
+    ecs_role: Option<String>,
+    credentials_uri: bool,
     json: bool,
-    help: bool,
 }
 
 impl Options {
-    fn parse(mut arguments: lexopt::Parser) -> Result<Self, lexopt::Error> {
+    /// Nothing where it asks for help only.
+    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::{Long, Short, ValueExt as _};
 
         let mut options = Self::default();
@@ -72,18 +88,33 @@ impl Options {
                 Long("port") => options.port = arguments.value()?.parse()?,
                 Long("region") => options.region = Some(text(arguments.value()?)?),
                 Long("bucket") => options.buckets.push(text(arguments.value()?)?),
+                Long("tls") => options.tls = true,
+                Long("role") => options.roles.push(text(arguments.value()?)?),
+                Long("oidc-provider") => {
+                    let value = text(arguments.value()?)?;
+                    let (arn, token) =
+                        value.split_once('=').ok_or("--oidc-provider takes ARN=TOKEN")?;
+                    options.oidc_providers.insert(arn.to_owned(), token.to_owned());
+                }
+                Long("ecs-role") => options.ecs_role = Some(text(arguments.value()?)?),
+                Long("credentials-uri") => options.credentials_uri = true,
                 Long("json") => options.json = true,
-                Long("help") | Short('h') => options.help = true,
+                Long("help") | Short('h') => return Ok(None),
                 unknown => return Err(unknown.unexpected()),
             }
         }
-        Ok(options)
+        Ok(Some(options))
     }
 
     fn config(self) -> Config {
         let mut config = Config::default().with_credentials(ACCESS_KEY_ID, ACCESS_KEY_SECRET);
         config.port = self.port;
         config.region = self.region.unwrap_or(config.region);
+        config.has_tls = self.tls;
+        config.roles = self.roles.iter().map(|arn| Role::new(arn)).collect();
+        config.oidc_providers = self.oidc_providers;
+        config.ecs_role = self.ecs_role;
+        config.has_credentials_uri = self.credentials_uri;
         let buckets = if self.buckets.is_empty() { vec!["demo".to_owned()] } else { self.buckets };
         for bucket in buckets {
             config = match bucket.split_once('@') {
@@ -102,30 +133,97 @@ impl Options {
 
 fn run(options: Options) -> io::Result<()> {
     let is_json = options.json;
+    let (roles, oidc_providers) = (options.roles.clone(), options.oidc_providers.clone());
+    let (ecs_role, has_credentials_uri) = (options.ecs_role.clone(), options.credentials_uri);
     let config = options.config();
     let (region, port) = (config.region.clone(), config.port);
     let emulator = Emulator::start(config).map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on 127.0.0.1:{port}: {error}"))
     })?;
-    let url = emulator.url();
+    // It is removed at the end.
+    let certificate = emulator.certificate_pem().map(temporary_file).transpose()?;
+    let introduction = Introduction {
+        url: emulator.url(),
+        region,
+        certificate: certificate.as_ref().map(NamedTempFile::path),
+        roles,
+        oidc_providers,
+        metadata: ecs_role.map(|role| (role, emulator.metadata_url())),
+        credentials_uri: has_credentials_uri.then(|| emulator.credentials_uri()),
+    };
     if is_json {
-        let endpoint = serde_json::json!({
-            "endpoint": url,
-            "region": region,
-            "access_key_id": ACCESS_KEY_ID,
-            "access_key_secret": ACCESS_KEY_SECRET,
-        });
-        say(&endpoint);
+        say(&introduction.to_json());
     } else {
-        say(&introduction(&url, &region));
+        say(&introduction);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(tokio::signal::ctrl_c())
 }
 
-fn introduction(url: &str, region: &str) -> String {
-    format!(
-        "\
+fn temporary_file(text: &str) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("oss-emulator-").suffix(".pem").tempfile()?;
+    file.write_all(text.as_bytes())?;
+    Ok(file)
+}
+
+/// What a person, or a program, has to know to use the endpoint.
+struct Introduction<'c> {
+    url: String,
+    region: String,
+    /// The file with the certificate, where it speaks TLS.
+    certificate: Option<&'c Path>,
+    roles: Vec<String>,
+    oidc_providers: BTreeMap<String, String>,
+    /// The instance's role, and the base of the metadata service's addresses.
+    metadata: Option<(String, String)>,
+    credentials_uri: Option<String>,
+}
+
+impl Introduction<'_> {
+    /// One line for machines; what is not switched on is not in it.
+    fn to_json(&self) -> serde_json::Value {
+        let certificate = self.certificate.map(|path| path.display().to_string());
+        let members = [
+            ("endpoint", Some(self.url.as_str())),
+            ("region", Some(&self.region)),
+            ("access_key_id", Some(ACCESS_KEY_ID)),
+            ("access_key_secret", Some(ACCESS_KEY_SECRET)),
+            ("certificate_file", certificate.as_deref()),
+            ("sts_endpoint", self.sts_endpoint()),
+            ("ecs_metadata_endpoint", self.metadata.as_ref().map(|(_, url)| url.as_str())),
+            ("credentials_uri", self.credentials_uri.as_deref()),
+        ];
+        members.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+    }
+
+    /// The endpoint is STS's too, which only matters where there is something to assume.
+    fn sts_endpoint(&self) -> Option<&str> {
+        let has_sts = !self.roles.is_empty() || !self.oidc_providers.is_empty();
+        has_sts.then_some(self.url.as_str())
+    }
+
+    /// The part of the provider block that says which role to assume, and how.
+    fn write_assumed_role(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(url) = self.sts_endpoint() else { return Ok(()) };
+        writeln!(formatter, "\n  sts_endpoint = \"{url}\"")?;
+        let Some(role) = self.roles.first() else { return Ok(()) };
+        match self.oidc_providers.first_key_value() {
+            None => writeln!(formatter, "\n  assume_role {{\n    role_arn = \"{role}\"\n  }}"),
+            Some((provider, token)) => writeln!(
+                formatter,
+                "\n  assume_role_with_oidc {{\n    role_arn          = \"{role}\"\n    \
+                 oidc_provider_arn = \"{provider}\"\n    oidc_token        = \"{token}\"\n  }}"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Introduction<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, region, .. } = self;
+        write!(
+            formatter,
+            "\
 # Listening on {url}. In a Terraform configuration:
 
 provider \"oss\" {{
@@ -133,6 +231,12 @@ provider \"oss\" {{
   endpoint   = \"{url}\"
   access_key = \"{ACCESS_KEY_ID}\"
   secret_key = \"{ACCESS_KEY_SECRET}\"
+"
+        )?;
+        self.write_assumed_role(formatter)?;
+        write!(
+            formatter,
+            "\
 }}
 
 # or in the environment:
@@ -141,10 +245,27 @@ export ALIBABA_CLOUD_ACCESS_KEY_ID={ACCESS_KEY_ID}
 export ALIBABA_CLOUD_ACCESS_KEY_SECRET={ACCESS_KEY_SECRET}
 export ALIBABA_CLOUD_REGION={region}
 export ALIBABA_CLOUD_ENDPOINT_OSS={url}
-
-# Requests, until Ctrl-C:
 "
-    )
+        )?;
+        if let Some(url) = self.sts_endpoint() {
+            writeln!(formatter, "export ALIBABA_CLOUD_STS_ENDPOINT={url}")?;
+        }
+        if let Some(path) = self.certificate {
+            let path = path.display();
+            writeln!(formatter, "\n# Clients have to trust its certificate:\n")?;
+            writeln!(formatter, "export SSL_CERT_FILE={path}")?;
+        }
+        if let Some((role, base)) = &self.metadata {
+            writeln!(formatter, "\n# In place of the keys, ecs_role_name = \"{role}\", or:\n")?;
+            writeln!(formatter, "export ALIBABA_CLOUD_ECS_METADATA={role}")?;
+            writeln!(formatter, "export ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT={base}")?;
+        }
+        if let Some(uri) = &self.credentials_uri {
+            writeln!(formatter, "\n# In place of the keys, credentials_uri = \"{uri}\", or:\n")?;
+            writeln!(formatter, "export ALIBABA_CLOUD_CREDENTIALS_URI={uri}")?;
+        }
+        writeln!(formatter, "\n# Requests, until Ctrl-C:")
+    }
 }
 
 /// To standard output, which may be closed: the endpoint serves on.
