@@ -1,0 +1,288 @@
+//! A local endpoint, and an SDK in a Python process that is told what to do.
+
+use std::fmt;
+use std::fs;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use terraform_provider_oss::emulator::{Config, Emulator};
+use terraform_provider_oss::oss::sign::SignatureVersion;
+use terraform_provider_oss::oss::{
+    BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint, Region,
+    SseAlgorithm,
+};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+pub(crate) const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
+pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
+
+const BUCKET: &str = "demo";
+const REGION: &str = "cn-hangzhou";
+
+/// Which SDKs the tests are about: they assert what is special about these versions.
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+
+/// Imports the SDKs, and tells their versions as `requirements.txt` writes them.
+const VERSIONS: &str = r#"
+import alibabacloud_oss_v2, oss2
+from importlib.metadata import version
+for name in ["alibabacloud-oss-v2", "oss2"]:
+    print(f"{name}=={version(name)}")
+"#;
+
+/// What an answer is given up after, so that a failure is a failure and no endless run.
+const HANGS: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sdk {
+    /// The package `oss2`, the first SDK.
+    Oss2,
+    /// The package `alibabacloud-oss-v2`, the second SDK.
+    OssV2,
+}
+
+impl Sdk {
+    fn script(self) -> PathBuf {
+        let name = match self {
+            Self::Oss2 => "oss2_client.py",
+            Self::OssV2 => "oss_v2_client.py",
+        };
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdks").join(name)
+    }
+
+    /// How its `User-Agent` begins.
+    pub(crate) fn user_agent(self) -> &'static str {
+        match self {
+            Self::Oss2 => "aliyun-sdk-python/",
+            Self::OssV2 => "alibabacloud-python-sdk-v2/",
+        }
+    }
+}
+
+/// One SDK with the endpoint that it speaks to.
+pub(crate) struct Session {
+    pub(crate) sdk: Sdk,
+    pub(crate) emulator: Emulator,
+    /// Ends with the session.
+    process: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    /// The home of the process, and what it wrote to standard error.
+    directory: TempDir,
+}
+
+/// An error that the SDK raised for an answer of the endpoint.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Raised {
+    class: String,
+    status: u16,
+    code: String,
+}
+
+impl fmt::Display for Raised {
+    /// As `NoSuchServerSideEncryptionRule: 404 NoSuchServerSideEncryptionRule`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {} {}", self.class, self.status, self.code)
+    }
+}
+
+impl Session {
+    /// None, said loudly, where there are no SDKs.
+    pub(crate) fn new(sdk: Sdk) -> Option<Self> {
+        let python = python()?;
+        let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket(BUCKET);
+        let directory = TempDir::new().unwrap();
+        let mut command = tokio::process::Command::from(isolated(python));
+        let mut process = command
+            .arg(sdk.script())
+            // A `.netrc` would replace the signature.
+            .env("HOME", directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // A file never fills up, unlike a pipe that is read at the end.
+            .stderr(File::create(directory.path().join("stderr")).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Some(Self {
+            sdk,
+            emulator: Emulator::start(config).unwrap(),
+            stdin: process.stdin.take().unwrap(),
+            stdout: BufReader::new(process.stdout.take().unwrap()),
+            process,
+            directory,
+        })
+    }
+
+    /// Our client.
+    pub(crate) fn ours(&self, version: SignatureVersion, credentials: &Credentials) -> Ours {
+        Ours(Client::new(ClientConfig {
+            region: Some(Region::parse(REGION).unwrap()),
+            endpoint: Some(Endpoint::parse(&self.emulator.url()).unwrap()),
+            signature_version: version,
+            credentials: Some(credentials.clone()),
+            ..ClientConfig::default()
+        }))
+    }
+
+    /// The SDK's client, which the calls from here on use.
+    pub(crate) async fn connect(&mut self, version: SignatureVersion, credentials: &Credentials) {
+        let connect = json!({
+            "call": "connect",
+            "endpoint": self.emulator.url(),
+            "region": REGION,
+            "signature": name(version),
+            "key_id": credentials.access_key_id,
+            "key_secret": credentials.access_key_secret.expose_secret(),
+            "token": credentials.security_token.as_ref().map(ExposeSecret::expose_secret),
+            "bucket": BUCKET,
+        });
+        self.call(connect).await.unwrap();
+    }
+
+    pub(crate) async fn put(&mut self, rule: &EncryptionRule) -> Result<(), Raised> {
+        let put = json!({
+            "call": "put",
+            "sse_algorithm": rule.sse_algorithm.as_str(),
+            "kms_master_key_id": rule.kms_master_key_id,
+            "kms_data_encryption": rule.kms_data_encryption,
+        });
+        self.call(put).await.map(drop)
+    }
+
+    pub(crate) async fn get(&mut self) -> Result<EncryptionRule, Raised> {
+        let rule = self.call(json!({ "call": "get" })).await?;
+        let text = |name: &str| rule[name].as_str().map(str::to_owned);
+        Ok(EncryptionRule {
+            sse_algorithm: SseAlgorithm::from(rule["sse_algorithm"].as_str().unwrap()),
+            kms_master_key_id: text("kms_master_key_id"),
+            kms_data_encryption: text("kms_data_encryption"),
+        })
+    }
+
+    pub(crate) async fn delete(&mut self) -> Result<(), Raised> {
+        self.call(json!({ "call": "delete" })).await.map(drop)
+    }
+
+    /// Sends a line, and reads the one that answers it.
+    async fn call(&mut self, call: Json) -> Result<Json, Raised> {
+        let mut line = String::new();
+        let exchange = async {
+            // It fails when the process has ended; then there is no answer either.
+            let _ = self.stdin.write_all(format!("{call}\n").as_bytes()).await;
+            self.stdout.read_line(&mut line).await.unwrap()
+        };
+        tokio::time::timeout(HANGS, exchange).await.expect("the SDK hangs");
+        let Ok(mut answer) = serde_json::from_str::<Json>(&line) else {
+            // After its end, whatever it had to say is in the file.
+            let _ = self.process.kill().await;
+            let stderr = fs::read_to_string(self.directory.path().join("stderr")).unwrap();
+            panic!("{:?} answered {line:?}:\n{stderr}", self.sdk);
+        };
+        match answer.get_mut("error") {
+            Some(error) => Err(serde_json::from_value(error.take()).unwrap()),
+            None => Ok(answer["result"].take()),
+        }
+    }
+}
+
+/// Our client and its bucket.
+pub(crate) struct Ours(Client);
+
+impl Ours {
+    pub(crate) async fn put(&self, rule: &EncryptionRule) {
+        self.0.put_bucket_encryption(&bucket(), rule, &call()).await.unwrap();
+    }
+
+    /// The bucket's rule, if it has one.
+    pub(crate) async fn get(&self) -> Option<EncryptionRule> {
+        match self.0.get_bucket_encryption(&bucket(), &call()).await {
+            Ok(rule) => Some(rule),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub(crate) async fn delete(&self) {
+        self.0.delete_bucket_encryption(&bucket(), &call()).await.unwrap();
+    }
+}
+
+fn bucket() -> BucketName {
+    BucketName::parse(BUCKET).unwrap()
+}
+
+fn call() -> Call {
+    Call::within(HANGS)
+}
+
+/// As the SDKs and the endpoint write it.
+pub(crate) fn name(version: SignatureVersion) -> &'static str {
+    match version {
+        SignatureVersion::V1 => "v1",
+        SignatureVersion::V4 => "v4",
+    }
+}
+
+/// The interpreter that has the SDKs, or none where there is none.
+fn python() -> Option<&'static Path> {
+    // Importing both SDKs takes its time: once for all tests.
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let reason = match FOUND.get_or_init(find) {
+        Ok(python) => return Some(python),
+        Err(reason) => reason,
+    };
+    let message = format!("{reason}: this test with an official SDK did NOT run");
+    let is_required = std::env::var_os("REQUIRE_SDKS").is_some_and(|value| !value.is_empty());
+    assert!(!is_required, "{message}");
+    // Not through the macro: its output is hidden when a test passes. At once: other tests write too.
+    let _ = std::io::stderr().write_all(format!("\n*** {message} ***\n").as_bytes());
+    None
+}
+
+/// `SDK_PYTHON`, or what `.ci/run` installs; the error says why it is of no use.
+fn find() -> Result<PathBuf, String> {
+    let named = std::env::var_os("SDK_PYTHON").filter(|name| !name.is_empty());
+    let installed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sdks/bin/python");
+    let python = named.map_or_else(installed, PathBuf::from);
+    let shown = python.display();
+    let output = isolated(&python).args(["-c", VERSIONS]).output();
+    let output = output.map_err(|error| format!("{shown} cannot be run ({error})"))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let cause = stderr.lines().last().unwrap_or_default();
+        return Err(format!("{shown} cannot import the SDKs ({cause})"));
+    }
+    let versions = String::from_utf8_lossy(&output.stdout);
+    let is_there = |pin: &str| versions.lines().any(|version| version == pin);
+    match pins().find(|pin| !is_there(pin)) {
+        Some(pin) => Err(format!("{shown} does not have {pin}")),
+        None => Ok(python),
+    }
+}
+
+/// The SDKs, as `oss2==2.19.1`.
+fn pins() -> impl Iterator<Item = &'static str> {
+    let names = ["alibabacloud-oss-v2==", "oss2=="];
+    REQUIREMENTS.lines().filter(move |line| names.iter().any(|name| line.starts_with(name)))
+}
+
+/// Python without what a person's account may add: packages, and a proxy between SDK and endpoint.
+/// It writes nothing next to the scripts.
+fn isolated(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command
+        .args(["-B", "-s"])
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    command
+}
