@@ -38,6 +38,15 @@ impl Keys {
         &self.known
     }
 
+    /// Every secret and every token.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = String> {
+        let of = |credentials: &Credentials| {
+            let secret = Some(credentials.access_key_secret.clone());
+            [secret, credentials.token().map(|token| token.value.clone())].into_iter().flatten()
+        };
+        self.known.values().flat_map(of)
+    }
+
     /// Makes credentials that are accepted from now on, for so many seconds. They are derived from
     /// the id of the request that asks for them, which is random: so this stays pure, and they
     /// open nothing but this emulator.

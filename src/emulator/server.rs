@@ -132,6 +132,13 @@ impl Emulator {
         self.service().sts.set_oidc_token(provider_arn, token);
     }
 
+    /// Every secret and token that the endpoint has given out or takes: what a test looks for where none
+    /// may be.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        self.service().secrets()
+    }
+
     /// Sets by how many seconds the server's clock is ahead of the machine's.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.service().clock_offset_seconds = seconds;

@@ -138,6 +138,10 @@ impl Service {
         self.store.release_reads();
     }
 
+    pub(super) fn secrets(&self) -> Vec<String> {
+        self.keys.secrets().chain(self.sts.oidc_tokens()).collect()
+    }
+
     pub(super) fn exchanges(&self) -> Vec<Exchange> {
         self.exchanges.iter().map(|exchange| Exchange::clone(exchange)).collect()
     }

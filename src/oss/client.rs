@@ -1,44 +1,44 @@
-//! The client: the only file of this module that does IO and reads the clock.
+//! The client: its calls, and the loop that signs, sends and decides about another attempt.
 
-use std::error::Error as _;
 use std::fmt;
-use std::io;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use md5::{Digest as _, Md5};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::rustls;
 use tokio_util::sync::CancellationToken;
 
-use super::credentials::Credentials;
+use super::buckets::{BucketPage, ListBuckets};
+use super::clock::Clock;
+use super::credentials::{Credentials, CredentialsCache, Profile, Source, profile_region};
 use super::encryption::EncryptionRule;
-use super::endpoint::{AddressStyle, Endpoint};
+use super::endpoint::{AddressStyle, Endpoint, EndpointType};
 use super::error::{Error, ErrorKind, ServiceError, TransportError};
+use super::http::{Http, HttpRequest, HttpSettings};
 use super::names::{BucketName, Region};
 use super::request::{Operation, Request};
-use super::retry::{Decision, RetryPolicy};
+use super::retry::{Decision, Progress, RetryPolicy};
 use super::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
-
-/// No answer of these calls is larger; the rest of a larger body is not read.
-const MAX_BODY: usize = 1024 * 1024;
 
 /// Where and as whom the client speaks to OSS.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// The region of buckets whose call names none.
+    /// The region of buckets whose call names none; none means the one that the profile or else the
+    /// endpoint names.
     pub region: Option<Region>,
-    /// The endpoint for every bucket; none means the public endpoint of the bucket's region.
+    /// The endpoint for every bucket; none means that of the bucket's region.
     pub endpoint: Option<Endpoint>,
+    /// Which endpoint of the region.
+    pub endpoint_type: EndpointType,
     /// Where the bucket stands in the URL.
     pub address_style: AddressStyle,
     /// The signature algorithm.
     pub signature_version: SignatureVersion,
-    /// The key pair; a client without one can be made, but every call fails.
-    pub credentials: Option<Credentials>,
+    /// Where keys come from; a client without a source can be made, but every call fails.
+    pub credentials: Option<Source>,
+    /// The profile that names the region where nothing else does, read when that is needed.
+    pub profile: Option<Profile>,
     /// How failed attempts are repeated.
     pub retry: RetryPolicy,
     /// Limit for establishing a connection.
@@ -47,6 +47,8 @@ pub struct ClientConfig {
     pub read_timeout: Duration,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// The time to sign with, and to judge the age of credentials by.
+    pub clock: Clock,
 }
 
 impl Default for ClientConfig {
@@ -54,13 +56,16 @@ impl Default for ClientConfig {
         Self {
             region: None,
             endpoint: None,
+            endpoint_type: EndpointType::default(),
             address_style: AddressStyle::default(),
             signature_version: SignatureVersion::default(),
             credentials: None,
+            profile: None,
             retry: RetryPolicy::default(),
             connect_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(10),
             user_agent: concat!("terraform-provider-oss/", env!("CARGO_PKG_VERSION")).to_owned(),
+            clock: Clock::system(),
         }
     }
 }
@@ -90,10 +95,13 @@ impl Call {
 }
 
 /// A client for bucket encryption. Cheap to make: connections, trust store and credentials are
-/// touched by the first call. Calls may run concurrently and share connections.
+/// touched by the first call. Calls may run concurrently and share connections and credentials.
 pub struct Client {
     config: ClientConfig,
-    http: OnceLock<reqwest::Client>,
+    credentials: Option<CredentialsCache>,
+    /// The region that the profile names, once it was asked.
+    profile_region: OnceLock<Option<Region>>,
+    http: Http,
 }
 
 impl fmt::Debug for Client {
@@ -102,20 +110,47 @@ impl fmt::Debug for Client {
     }
 }
 
+/// What OSS said about a successful call beside its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseMetadata {
+    /// The HTTP status.
+    pub status: u16,
+    /// The request id, for a support ticket.
+    pub request_id: String,
+}
+
 /// A successful answer, read to its end.
 struct Answer {
-    status: u16,
-    request_id: String,
+    metadata: ResponseMetadata,
     body: Vec<u8>,
-    /// The attempt that got it.
-    attempt: u32,
+}
+
+/// What is known about a call that is under way, for its errors.
+#[derive(Default)]
+struct Course {
+    /// The attempts so far, those after something was mended included.
+    attempts: u32,
+    /// Something was sent.
+    is_sent: bool,
+    /// An attempt was sent whose end is unknown.
+    is_doubtful: bool,
+    /// The credentials of the last attempt.
+    credentials: Option<Arc<Credentials>>,
+    region: Option<Region>,
+    clock_skew_seconds: Option<i64>,
 }
 
 impl Client {
     /// A client; does no IO.
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
-        Self { config, http: OnceLock::new() }
+        let http = Http::new(HttpSettings {
+            connect_timeout: config.connect_timeout,
+            read_timeout: config.read_timeout,
+            user_agent: config.user_agent.clone(),
+        });
+        let credentials = config.credentials.clone().map(CredentialsCache::new);
+        Self { config, credentials, profile_region: OnceLock::new(), http }
     }
 
     /// Sets the bucket's default encryption, replacing the whole rule (OSS API reference,
@@ -132,7 +167,7 @@ impl Client {
         bucket: &BucketName,
         rule: &EncryptionRule,
         call: &Call,
-    ) -> Result<(), Error> {
+    ) -> Result<ResponseMetadata, Error> {
         let body = rule.to_xml().into_bytes();
         // V4 signs no payload hash; the signed Content-MD5 is what protects the body.
         let content_md5 = BASE64_STANDARD.encode(Md5::digest(&body));
@@ -142,7 +177,7 @@ impl Client {
             ("Content-MD5".to_owned(), content_md5),
         ];
         request.body = body;
-        self.send(&request, call).await.map(drop)
+        self.send(&request, call).await.map(|(answer, _)| answer.metadata)
     }
 
     /// Reads the bucket's default encryption (OSS API reference, `GetBucketEncryption`).
@@ -158,14 +193,15 @@ impl Client {
         call: &Call,
     ) -> Result<EncryptionRule, Error> {
         let request = encryption_request(Operation::GetBucketEncryption, "GET", bucket);
-        let answer = self.send(&request, call).await?;
-        EncryptionRule::from_xml(&answer.body)
-            .map_err(ErrorKind::UnexpectedAnswer)
-            .map_err(|kind| self.error(&request, call, answer.attempt, kind))
+        let (answer, course) = self.send(&request, call).await?;
+        EncryptionRule::from_xml(&answer.body).map_err(|reason| {
+            self.error(&request, call, &course, ErrorKind::UnexpectedAnswer(reason))
+        })
     }
 
     /// Removes the bucket's default encryption (OSS API reference, `DeleteBucketEncryption`). A
-    /// bucket that has none is a success, as it is to OSS, and so is a bucket that does not exist.
+    /// bucket that has none is a success, as it is to OSS, and so is a bucket that does not exist (the
+    /// status is then 404).
     ///
     /// # Errors
     ///
@@ -174,52 +210,122 @@ impl Client {
         &self,
         bucket: &BucketName,
         call: &Call,
-    ) -> Result<(), Error> {
+    ) -> Result<ResponseMetadata, Error> {
         let request = encryption_request(Operation::DeleteBucketEncryption, "DELETE", bucket);
         match self.send(&request, call).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
+            Ok((answer, _)) => Ok(answer.metadata),
+            Err(error) if error.is_not_found() => {
+                let (status, request_id) = error
+                    .service()
+                    .map(|service| (service.status, service.request_id.clone()))
+                    .unwrap_or_default();
+                Ok(ResponseMetadata { status, request_id: request_id.unwrap_or_default() })
+            }
+            Err(error) => Err(error),
         }
     }
 
+    /// Lists a page of the account's buckets, of all regions (OSS API reference, `ListBuckets`).
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` without the permission `oss:ListBuckets`; otherwise as
+    /// [`get_bucket_encryption`](Self::get_bucket_encryption). A custom domain belongs to one bucket,
+    /// so with [`AddressStyle::Cname`] nothing is sent.
+    pub async fn list_buckets(&self, list: &ListBuckets, call: &Call) -> Result<BucketPage, Error> {
+        let request = Request {
+            operation: Operation::ListBuckets,
+            method: "GET",
+            bucket: None,
+            query: list.query(),
+            sub_resources: &[],
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        if self.config.address_style == AddressStyle::Cname {
+            let reason = "a custom domain belongs to one bucket and cannot list others".to_owned();
+            let kind = ErrorKind::Transport(TransportError::Setup(reason));
+            return Err(self.error(&request, call, &Course::default(), kind));
+        }
+        let (answer, course) = self.send(&request, call).await?;
+        BucketPage::from_xml(&answer.body).map_err(|reason| {
+            self.error(&request, call, &course, ErrorKind::UnexpectedAnswer(reason))
+        })
+    }
+
     /// Signs and sends, again and again as the retry policy says, until the deadline.
-    async fn send(&self, request: &Request, call: &Call) -> Result<Answer, Error> {
-        let mut attempt = 0;
+    async fn send(&self, request: &Request, call: &Call) -> Result<(Answer, Course), Error> {
+        let mut course = Course::default();
+        let mut progress = Progress::default();
         let mut last = None;
-        let mut doubt = false;
         loop {
             if call.cancellation.is_cancelled() {
-                let error = self.error(request, call, attempt, ErrorKind::Cancelled);
-                return Err(Error { may_have_taken_effect: doubt, ..error });
+                return Err(self.error(request, call, &course, ErrorKind::Cancelled));
             }
-            attempt += 1;
+            progress.attempt += 1;
+            course.is_sent = false;
             let outcome = tokio::select! {
                 biased;
                 () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
-                outcome = timeout_at(call.deadline, self.attempt(request, call, attempt)) => {
+                outcome = timeout_at(call.deadline, self.attempt(request, call, &mut course)) => {
                     outcome.unwrap_or_else(|_| Err(ErrorKind::DeadlineExceeded { last: last.take() }))
                 }
             };
-            let mut kind = match outcome {
-                Ok(answer) => return Ok(answer),
+            let kind = match outcome {
+                Ok(answer) => return Ok((answer, course)),
                 Err(kind) => kind,
             };
-            doubt |= kind.leaves_doubt();
-            if let Decision::Retry(wait) = self.config.retry.decide(attempt, &kind, fastrand::f64())
-            {
-                let resume = Instant::now() + wait;
-                if resume < call.deadline {
+            course.is_doubtful |= course.is_sent && kind.leaves_doubt();
+            match self.config.retry.decide(progress, &kind, fastrand::f64()) {
+                Decision::Retry(wait) => {
+                    let resume = Instant::now() + wait;
+                    if resume >= call.deadline {
+                        let kind = ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) };
+                        return Err(self.error(request, call, &course, kind));
+                    }
                     last = Some(Box::new(kind));
                     tokio::select! {
                         () = call.cancellation.cancelled() => {}
                         () = tokio::time::sleep_until(resume) => {}
                     }
-                    continue;
                 }
-                kind = ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) };
+                Decision::CorrectClock(server_time) => {
+                    let ahead = self.config.clock.skew(server_time).whole_seconds();
+                    tracing::warn!("this machine's clock is wrong: OSS is {ahead} s ahead of it");
+                    self.config.clock.correct(server_time);
+                    progress.is_clock_corrected = true;
+                    progress.attempt -= 1;
+                    last = Some(Box::new(kind));
+                }
+                Decision::ReplaceCredentials => match self.replace_credentials(&course, call).await
+                {
+                    Ok(true) => {
+                        progress.are_credentials_replaced = true;
+                        progress.attempt -= 1;
+                        last = Some(Box::new(kind));
+                    }
+                    Ok(false) => return Err(self.error(request, call, &course, kind)),
+                    Err(kind) => return Err(self.error(request, call, &course, kind)),
+                },
+                Decision::GiveUp => return Err(self.error(request, call, &course, kind)),
             }
-            let error = self.error(request, call, attempt, kind);
-            return Err(Error { may_have_taken_effect: doubt, ..error });
+        }
+    }
+
+    /// Obtains other credentials than those that were refused; false if there are none.
+    async fn replace_credentials(&self, course: &Course, call: &Call) -> Result<bool, ErrorKind> {
+        let (Some(cache), Some(refused)) = (&self.credentials, &course.credentials) else {
+            return Ok(false);
+        };
+        let replaced = cache.replace(refused, &self.http, &self.config.clock);
+        tokio::select! {
+            biased;
+            () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
+            replaced = timeout_at(call.deadline, replaced) => match replaced {
+                Ok(Ok(credentials)) => Ok(credentials.is_some()),
+                Ok(Err(error)) => Err(ErrorKind::Credentials(Box::new(error))),
+                Err(_) => Err(ErrorKind::DeadlineExceeded { last: None }),
+            }
         }
     }
 
@@ -228,28 +334,38 @@ impl Client {
         &self,
         request: &Request,
         call: &Call,
-        attempt: u32,
+        course: &mut Course,
     ) -> Result<Answer, ErrorKind> {
+        let cache = self.credentials.as_ref().ok_or(ErrorKind::NoCredentials)?;
+        course.region = self.region(call).await?;
+        let clock = &self.config.clock;
+        let credentials = cache.get(&self.http, clock).await;
+        let credentials = credentials.map_err(|error| ErrorKind::Credentials(Box::new(error)))?;
+        course.credentials = Some(Arc::clone(&credentials));
+        let (url, headers) = self.sign(request, course.region.as_ref(), &credentials)?;
+
+        course.attempts += 1;
+        course.is_sent = true;
         let started = Instant::now();
-        let (url, headers) = self.sign(request, call)?;
-        let outcome = self.exchange(request, &url, headers, attempt).await;
+        let outcome = self.exchange(request, &url, &headers).await;
         let (status, code, request_id) = match &outcome {
-            Ok(answer) => (answer.status, "", answer.request_id.as_str()),
-            Err(ErrorKind::Service(service)) => (
-                service.status,
-                service.code.as_str(),
-                service.request_id.as_deref().unwrap_or_default(),
-            ),
+            Ok(answer) => (answer.metadata.status, "", answer.metadata.request_id.as_str()),
+            Err(ErrorKind::Service(service)) => {
+                let skew = service.server_time.map(|time| clock.skew(time).whole_seconds());
+                course.clock_skew_seconds = skew;
+                let request_id = service.request_id.as_deref().unwrap_or_default();
+                (service.status, service.code.as_str(), request_id)
+            }
             Err(_) => (0, "", ""),
         };
         tracing::debug!(
             operation = request.operation.name(),
             method = request.method,
-            bucket = request.bucket.as_str(),
+            bucket = request.bucket.as_ref().map(BucketName::as_str),
             status,
             code,
             request_id,
-            attempt,
+            attempt = course.attempts,
             duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             error = outcome.as_ref().err().map(ToString::to_string),
             "called OSS",
@@ -257,85 +373,86 @@ impl Client {
         outcome
     }
 
-    /// The URL and the signed headers of a request, signed for this instant.
-    fn sign(&self, request: &Request, call: &Call) -> Result<(String, HeaderMap), ErrorKind> {
-        let credentials = self.config.credentials.as_ref().ok_or(ErrorKind::NoCredentials)?;
-        let region = call.region.as_ref().or(self.config.region.as_ref());
-        let endpoint = match (&self.config.endpoint, region) {
-            (Some(endpoint), _) => endpoint.clone(),
-            (None, Some(region)) => Endpoint::public(region),
-            (None, None) => return Err(ErrorKind::NoRegion),
-        };
+    /// The region of a call: its own, the configured one, the profile's, the endpoint's.
+    async fn region(&self, call: &Call) -> Result<Option<Region>, ErrorKind> {
+        if let Some(region) = call.region.as_ref().or(self.config.region.as_ref()) {
+            return Ok(Some(region.clone()));
+        }
+        let of_endpoint = self.config.endpoint.as_ref().and_then(Endpoint::region);
+        let Some(profile) = &self.config.profile else { return Ok(of_endpoint) };
+        if let Some(region) = self.profile_region.get() {
+            return Ok(region.clone().or(of_endpoint));
+        }
+        match profile_region(profile).await {
+            Ok(region) => Ok(self.profile_region.get_or_init(|| region).clone().or(of_endpoint)),
+            // Where the keys are in the profile as well, they will say the same.
+            Err(_) if of_endpoint.is_some() => Ok(of_endpoint),
+            Err(error) => Err(ErrorKind::Credentials(Box::new(error))),
+        }
+    }
+
+    /// The URL and all headers of a request, signed for this instant.
+    fn sign(
+        &self,
+        request: &Request,
+        region: Option<&Region>,
+        credentials: &Credentials,
+    ) -> Result<(String, Vec<(String, String)>), ErrorKind> {
+        let endpoint = self.endpoint(region).ok_or(ErrorKind::NoRegion)?;
         let region = match (region, self.config.signature_version) {
             (Some(region), _) => region.as_str(),
             // V1 signs no region.
             (None, SignatureVersion::V1) => "",
             (None, SignatureVersion::V4) => return Err(ErrorKind::NoRegion),
         };
-        #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
-        let now = OffsetDateTime::from(std::time::SystemTime::now());
         let signature = sign(
             self.config.signature_version,
             &SignableRequest {
                 method: request.method,
-                bucket: Some(request.bucket.as_str()),
+                bucket: request.bucket.as_ref().map(BucketName::as_str),
                 object_key: None,
                 query: &request.query,
                 headers: &request.headers,
-                sub_resources: &["encryption"],
+                sub_resources: request.sub_resources,
                 additional_headers: &[],
             },
-            &SigningContext { credentials, time: now, region, product: "oss" },
+            &SigningContext { credentials, time: self.config.clock.now(), region, product: "oss" },
         );
         let style = self.config.address_style;
-        let url = endpoint.url(style, &request.bucket, &request.encoded_query());
-        let mut headers = HeaderMap::new();
-        for (name, value) in request.headers.iter().chain(&signature.headers) {
-            let unusable = |what: &str| {
-                // The value may be a secret: only its name is told.
-                let text = format!("the {name} header has an invalid {what}");
-                ErrorKind::Transport(TransportError::Setup(text))
-            };
-            let header = HeaderName::try_from(name.as_str()).map_err(|_| unusable("name"))?;
-            let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| unusable("value"))?;
-            value.set_sensitive(true);
-            headers.insert(header, value);
-        }
+        let url = endpoint.url(style, request.bucket.as_ref(), &request.encoded_query());
+        let mut headers = request.headers.clone();
+        headers.extend(signature.headers);
         Ok((url, headers))
     }
 
-    /// Sends one signed request and reads the answer, bounded.
+    /// The endpoint for buckets of this region.
+    fn endpoint(&self, region: Option<&Region>) -> Option<Endpoint> {
+        let of_region = || region.map(|region| Endpoint::of(region, self.config.endpoint_type));
+        self.config.endpoint.clone().or_else(of_region)
+    }
+
+    /// Sends one signed request and tells success from error.
     async fn exchange(
         &self,
         request: &Request,
         url: &str,
-        headers: HeaderMap,
-        attempt: u32,
+        headers: &[(String, String)],
     ) -> Result<Answer, ErrorKind> {
-        let transport = |error: &reqwest::Error| ErrorKind::Transport(classify(error));
-        let method = reqwest::Method::from_bytes(request.method.as_bytes())
-            .map_err(|error| ErrorKind::Transport(TransportError::Setup(error.to_string())))?;
-        let mut answer = self
-            .http()?
-            .request(method, url)
-            .headers(headers)
-            .body(request.body.clone())
-            .send()
+        let answer = self
+            .http
+            .exchange(HttpRequest {
+                method: request.method,
+                url,
+                headers,
+                body: request.body.clone(),
+                timeout: None,
+            })
             .await
-            .map_err(|error| transport(&error))?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| transport(&error))? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(ErrorKind::Transport(TransportError::TooLarge(MAX_BODY)));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let status = answer.status().as_u16();
-        let header = |name: &str| {
-            answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
-        if !answer.status().is_success() {
-            let service = ServiceError::parse(status, header, &body);
+            .map_err(ErrorKind::Transport)?;
+        let status = answer.status;
+        let header = |name: &str| answer.header(name);
+        if !answer.is_success() {
+            let service = ServiceError::parse(status, header, &answer.body);
             return Err(ErrorKind::Service(Box::new(service)));
         }
         // OSS always sends one. Without it a captive portal's page would pass for a deletion.
@@ -343,47 +460,24 @@ impl Client {
             let reason = format!("the answer with status {status} has no x-oss-request-id");
             ErrorKind::UnexpectedAnswer(reason)
         })?;
-        Ok(Answer { status, request_id, body, attempt })
+        Ok(Answer { metadata: ResponseMetadata { status, request_id }, body: answer.body })
     }
 
-    /// The HTTP client, made by the first call.
-    fn http(&self) -> Result<&reqwest::Client, ErrorKind> {
-        if let Some(http) = self.http.get() {
-            return Ok(http);
-        }
-        let mut builder = reqwest::Client::builder();
-        if self.config.endpoint.as_ref().is_some_and(Endpoint::is_plain) {
-            // There is nothing to verify: a machine without any trusted authority is fine.
-            builder = builder.tls_certs_only([]);
-        }
-        if self.config.endpoint.as_ref().is_some_and(Endpoint::is_loopback) {
-            // No proxy knows the way to this machine; Go programs skip it just so.
-            builder = builder.no_proxy();
-        }
-        let http = builder
-            .user_agent(self.config.user_agent.as_str())
-            .connect_timeout(self.config.connect_timeout)
-            .read_timeout(self.config.read_timeout)
-            // A redirect changes the host that was signed for; OSS has none on these calls.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| ErrorKind::Transport(TransportError::Setup(chain(&error))))?;
-        Ok(self.http.get_or_init(|| http))
-    }
-
-    fn error(&self, request: &Request, call: &Call, attempts: u32, kind: ErrorKind) -> Error {
-        let region = call.region.as_ref().or(self.config.region.as_ref());
-        let endpoint = self.config.endpoint.clone().or_else(|| region.map(Endpoint::public));
-        let sent = !matches!(kind, ErrorKind::NoCredentials | ErrorKind::NoRegion);
+    fn error(&self, request: &Request, call: &Call, course: &Course, kind: ErrorKind) -> Error {
+        let region = course.region.as_ref().or(call.region.as_ref());
+        let region = region.or(self.config.region.as_ref());
+        let (style, bucket) = (self.config.address_style, request.bucket.as_ref());
+        let address = self.endpoint(region).map(|endpoint| endpoint.address(style, bucket));
+        let origin = self.credentials.as_ref().map(CredentialsCache::origin);
         Error {
             operation: request.operation,
             bucket: request.bucket.clone(),
-            attempts: if sent { attempts } else { 0 },
-            endpoint: endpoint
-                .map(|endpoint| endpoint.address(self.config.address_style, &request.bucket))
-                .unwrap_or_default(),
+            attempts: course.attempts,
+            endpoint: address.unwrap_or_default(),
             region: region.map(ToString::to_string).unwrap_or_default(),
-            may_have_taken_effect: false,
+            credentials_origin: origin.unwrap_or_default(),
+            clock_skew_seconds: course.clock_skew_seconds,
+            may_have_taken_effect: course.is_doubtful,
             kind,
         }
     }
@@ -393,53 +487,12 @@ fn encryption_request(operation: Operation, method: &'static str, bucket: &Bucke
     Request {
         operation,
         method,
-        bucket: bucket.clone(),
+        bucket: Some(bucket.clone()),
         query: vec![("encryption".to_owned(), String::new())],
+        sub_resources: &["encryption"],
         headers: Vec::new(),
         body: Vec::new(),
     }
-}
-
-/// Sorts a failure of the HTTP client by what it means for trying again, and for what OSS may have
-/// done: nothing, as long as there was no connection.
-fn classify(error: &reqwest::Error) -> TransportError {
-    let text = chain(error);
-    if error.is_connect() {
-        if is_tls_error(error) { TransportError::Tls(text) } else { TransportError::Connect(text) }
-    } else if error.is_timeout() {
-        TransportError::Timeout(text)
-    } else if error.is_builder() {
-        TransportError::Setup(text)
-    } else {
-        TransportError::Interrupted(text)
-    }
-}
-
-/// The innermost causes, which tell more than "error sending request".
-fn chain(error: &reqwest::Error) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        // Wrappers often print their cause as well; a text within another one is told once.
-        if let Some(earlier) = texts.iter_mut().find(|earlier| earlier.ends_with(&text)) {
-            let kept = earlier.trim_end_matches(text.as_str()).trim_end_matches([':', ' ']);
-            *earlier = kept.to_owned();
-        }
-        texts.push(text);
-        source = cause.source();
-    }
-    texts.retain(|text| !text.is_empty());
-    if texts.is_empty() { error.to_string() } else { texts.join(": ") }
-}
-
-/// Whether rustls is behind an error, at any depth: errors are wrapped in IO errors, which hide
-/// what they wrap from `source`.
-fn is_tls_error(error: &(dyn std::error::Error + 'static)) -> bool {
-    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<rustls::Error>()
-        || wrapped.is_some_and(|wrapped| is_tls_error(wrapped))
-        || error.source().is_some_and(is_tls_error)
 }
 
 #[cfg(test)]
@@ -447,40 +500,55 @@ mod tests {
     use super::*;
 
     /// Where a call goes and what it is signed for.
-    fn target(endpoint: Option<&str>, region: Option<&str>) -> (String, String) {
+    async fn target(config: ClientConfig, region: Option<&str>) -> (String, String) {
         let client = Client::new(ClientConfig {
-            region: Some(Region::parse("cn-hangzhou").unwrap()),
-            endpoint: endpoint.map(|endpoint| Endpoint::parse(endpoint).unwrap()),
-            credentials: Some(Credentials::new("id", "secret")),
-            ..ClientConfig::default()
+            credentials: Some(Credentials::new("id", "secret").into()),
+            ..config
         });
         let bucket = BucketName::parse("demo").unwrap();
         let request = encryption_request(Operation::GetBucketEncryption, "GET", &bucket);
-        let call = Call {
-            region: region.map(|region| Region::parse(region).unwrap()),
-            deadline: Instant::now(),
-            cancellation: CancellationToken::new(),
-        };
-        let (url, headers) = client.sign(&request, &call).unwrap();
-        let authorization = headers["authorization"].to_str().unwrap();
-        let scope = authorization.split('/').nth(2).unwrap();
+        let mut call = Call::within(Duration::ZERO);
+        call.region = region.map(|region| Region::parse(region).unwrap());
+        let region = client.region(&call).await.unwrap();
+        let credentials = Credentials::new("id", "secret");
+        let (url, headers) = client.sign(&request, region.as_ref(), &credentials).unwrap();
+        let authorization = headers.iter().find(|(name, _)| name == "Authorization").unwrap();
+        let scope = authorization.1.split('/').nth(2).unwrap();
         (url, scope.to_owned())
+    }
+
+    fn config(endpoint: Option<&str>, region: Option<&str>) -> ClientConfig {
+        ClientConfig {
+            region: region.map(|region| Region::parse(region).unwrap()),
+            endpoint: endpoint.map(|endpoint| Endpoint::parse(endpoint).unwrap()),
+            ..ClientConfig::default()
+        }
     }
 
     #[tokio::test]
     async fn the_region_of_a_call_moves_address_and_signature() {
         let of = |url: &str, region: &str| (url.to_owned(), region.to_owned());
+        let hangzhou = || config(None, Some("cn-hangzhou"));
         assert_eq!(
-            target(None, None),
+            target(hangzhou(), None).await,
             of("https://demo.oss-cn-hangzhou.aliyuncs.com/?encryption", "cn-hangzhou")
         );
         assert_eq!(
-            target(None, Some("cn-shanghai")),
+            target(hangzhou(), Some("cn-shanghai")).await,
             of("https://demo.oss-cn-shanghai.aliyuncs.com/?encryption", "cn-shanghai")
         );
+        let internal = ClientConfig { endpoint_type: EndpointType::Internal, ..hangzhou() };
         assert_eq!(
-            target(Some("oss.example.com"), Some("cn-shanghai")),
+            target(internal, Some("cn-shanghai")).await,
+            of("https://demo.oss-cn-shanghai-internal.aliyuncs.com/?encryption", "cn-shanghai")
+        );
+        assert_eq!(
+            target(config(Some("oss.example.com"), Some("cn-hangzhou")), Some("cn-shanghai")).await,
             of("https://demo.oss.example.com/?encryption", "cn-shanghai")
+        );
+        assert_eq!(
+            target(config(Some("oss-cn-beijing.aliyuncs.com"), None), None).await,
+            of("https://demo.oss-cn-beijing.aliyuncs.com/?encryption", "cn-beijing")
         );
     }
 }

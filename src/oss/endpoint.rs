@@ -38,6 +38,20 @@ pub enum AddressStyle {
     Cname,
 }
 
+/// The endpoints that OSS has for a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EndpointType {
+    /// `oss-{region}.aliyuncs.com`, from everywhere.
+    #[default]
+    Public,
+    /// `oss-{region}-internal.aliyuncs.com`, from inside the region only.
+    Internal,
+    /// `oss-accelerate.aliyuncs.com`, for buckets with transfer acceleration.
+    Accelerate,
+    /// `{region}.oss.aliyuncs.com`, over IPv4 and IPv6.
+    DualStack,
+}
+
 /// Scheme, host and port that requests are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -72,20 +86,31 @@ impl Endpoint {
         Ok(Self { scheme, host, port: url.port() })
     }
 
-    /// The public endpoint of a region: `https://oss-{region}.aliyuncs.com`.
+    /// The endpoint of OSS for a region (OSS documentation, "Regions and endpoints"). Requests are
+    /// signed for the region even where the host does not name it.
     #[must_use]
-    pub fn public(region: &Region) -> Self {
-        Self {
-            scheme: "https",
-            host: Host::Domain(format!("oss-{region}.aliyuncs.com")),
-            port: None,
-        }
+    pub fn of(region: &Region, endpoint_type: EndpointType) -> Self {
+        Self::secure(match endpoint_type {
+            EndpointType::Public => format!("oss-{region}.aliyuncs.com"),
+            EndpointType::Internal => format!("oss-{region}-internal.aliyuncs.com"),
+            EndpointType::Accelerate => "oss-accelerate.aliyuncs.com".to_owned(),
+            EndpointType::DualStack => format!("{region}.oss.aliyuncs.com"),
+        })
     }
 
-    /// The region in a host of the form `oss-{region}[-internal].aliyuncs.com`.
+    /// `https` at a domain that is built from valid names.
+    pub(super) fn secure(domain: String) -> Self {
+        Self { scheme: "https", host: Host::Domain(domain), port: None }
+    }
+
+    /// The region in a host of the form `oss-{region}[-internal].aliyuncs.com` or
+    /// `{region}.oss.aliyuncs.com`.
     #[must_use]
     pub fn region(&self) -> Option<Region> {
         let Host::Domain(domain) = &self.host else { return None };
+        if let Some(region) = domain.strip_suffix(".oss.aliyuncs.com") {
+            return Region::parse(region).ok();
+        }
         let label = domain.strip_prefix("oss-")?.strip_suffix(".aliyuncs.com")?;
         // The accelerate endpoints have the same shape, but serve every region.
         if label.starts_with("accelerate") {
@@ -95,7 +120,7 @@ impl Endpoint {
     }
 
     /// Whether requests travel without TLS.
-    pub(super) fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         self.scheme == "http"
     }
 
@@ -112,34 +137,30 @@ impl Endpoint {
     }
 
     /// Whether it is this machine.
-    pub(super) fn is_loopback(&self) -> bool {
-        match &self.host {
-            Host::Domain(domain) => domain == "localhost" || domain.ends_with(".localhost"),
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-        }
+    fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
     }
 
-    /// The URL of a request: the slash after a bucket in path style is required, and
-    /// `encoded_query` is taken as it is.
+    /// The URL of a request about a bucket, or about the account: the slash after a bucket in path
+    /// style is required, and `encoded_query` is taken as it is.
     pub(super) fn url(
         &self,
         style: AddressStyle,
-        bucket: &BucketName,
+        bucket: Option<&BucketName>,
         encoded_query: &str,
     ) -> String {
         let address = self.address(style, bucket);
-        match self.resolve(style) {
-            AddressStyle::Path => format!("{address}/{bucket}/?{encoded_query}"),
+        match (self.resolve(style), bucket) {
+            (AddressStyle::Path, Some(bucket)) => format!("{address}/{bucket}/?{encoded_query}"),
             _ => format!("{address}/?{encoded_query}"),
         }
     }
 
     /// Scheme, host and port that a request is sent to.
-    pub(super) fn address(&self, style: AddressStyle, bucket: &BucketName) -> String {
+    pub(super) fn address(&self, style: AddressStyle, bucket: Option<&BucketName>) -> String {
         let Self { scheme, host, .. } = self;
-        match self.resolve(style) {
-            AddressStyle::Virtual => {
+        match (self.resolve(style), bucket) {
+            (AddressStyle::Virtual, Some(bucket)) => {
                 let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
                 format!("{scheme}://{bucket}.{host}{port}")
             }
@@ -157,6 +178,18 @@ impl Endpoint {
     }
 }
 
+/// Whether a host is this machine.
+pub(super) fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Domain(domain) => {
+            let domain = domain.as_ref();
+            domain == "localhost" || domain.ends_with(".localhost")
+        }
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}://{}", self.scheme, self.host)?;
@@ -170,7 +203,32 @@ mod tests {
 
     fn url(endpoint: &str, style: AddressStyle) -> String {
         let bucket = BucketName::parse("demo").unwrap();
-        Endpoint::parse(endpoint).unwrap().url(style, &bucket, "encryption")
+        Endpoint::parse(endpoint).unwrap().url(style, Some(&bucket), "encryption")
+    }
+
+    #[test]
+    fn every_region_has_its_endpoints() {
+        use EndpointType::{Accelerate, DualStack, Internal, Public};
+        let region = Region::parse("cn-hangzhou").unwrap();
+        for (endpoint_type, expected) in [
+            (Public, "https://oss-cn-hangzhou.aliyuncs.com"),
+            (Internal, "https://oss-cn-hangzhou-internal.aliyuncs.com"),
+            (Accelerate, "https://oss-accelerate.aliyuncs.com"),
+            (DualStack, "https://cn-hangzhou.oss.aliyuncs.com"),
+        ] {
+            assert_eq!(Endpoint::of(&region, endpoint_type).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn calls_about_the_account_name_no_bucket() {
+        for (endpoint, style) in [
+            ("oss-cn-hangzhou.aliyuncs.com", AddressStyle::Auto),
+            ("127.0.0.1:9000", AddressStyle::Path),
+        ] {
+            let url = Endpoint::parse(endpoint).unwrap().url(style, None, "prefix=a");
+            assert_eq!(url, format!("https://{endpoint}/?prefix=a"));
+        }
     }
 
     #[test]
@@ -217,6 +275,8 @@ mod tests {
         let cases = [
             ("oss-cn-hangzhou.aliyuncs.com", Some("cn-hangzhou")),
             ("https://oss-ap-southeast-1-internal.aliyuncs.com", Some("ap-southeast-1")),
+            ("cn-hangzhou.oss.aliyuncs.com", Some("cn-hangzhou")),
+            ("demo.cn-hangzhou.oss.aliyuncs.com", None),
             ("oss-accelerate.aliyuncs.com", None),
             ("oss-accelerate-overseas.aliyuncs.com", None),
             ("oss-cn-hangzhou.aliyuncs.com.evil.example", None),

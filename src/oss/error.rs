@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use thiserror::Error;
+use time::OffsetDateTime;
 
+use super::credentials::CredentialsError;
 use super::names::BucketName;
 use super::request::Operation;
+use super::retry::retry_after;
+use super::timestamp::{parse_http_date, parse_iso8601};
 use super::xml::Element;
 
 /// How much of a body that is not XML is kept, in bytes.
@@ -22,18 +26,22 @@ const SECRET_MARKERS: [&str; 4] = ["stringtosign", "security-token", "authorizat
 
 /// A call that did not succeed: what was attempted, and why it failed in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{operation} of bucket {bucket} failed: {kind}")]
+#[error("{operation}{} failed: {kind}", bucket.as_ref().map(|bucket| format!(" of bucket {bucket}")).unwrap_or_default())]
 pub struct Error {
     /// What was attempted.
     pub operation: Operation,
-    /// On which bucket.
-    pub bucket: BucketName,
-    /// How often it was sent; 0 when nothing was.
+    /// On which bucket; none for calls on the account.
+    pub bucket: Option<BucketName>,
+    /// How often it was tried; 0 when nothing was sent.
     pub attempts: u32,
     /// Scheme, host and port that it was sent to.
     pub endpoint: String,
     /// The region it was signed for.
     pub region: String,
+    /// Where the access key came from, as a phrase; empty when there was none.
+    pub credentials_origin: String,
+    /// How far OSS's clock is ahead of the machine's, in seconds; none when OSS told no time.
+    pub clock_skew_seconds: Option<i64>,
     /// Whether OSS may have carried it out all the same: an attempt was sent whose end is unknown.
     pub may_have_taken_effect: bool,
     /// Why it failed.
@@ -52,9 +60,12 @@ pub enum ErrorKind {
     /// A successful status with a body that is not what the call answers.
     #[error("the answer could not be understood: {0}")]
     UnexpectedAnswer(String),
-    /// No access key was configured.
+    /// No source of access keys is configured.
     #[error("no credentials are configured")]
     NoCredentials,
+    /// The source gave no access key.
+    #[error("{0}")]
+    Credentials(Box<CredentialsError>),
     /// Neither the call nor the client names a region, and the signature needs one.
     #[error("no region is configured")]
     NoRegion,
@@ -88,6 +99,8 @@ pub struct ServiceError {
     pub endpoint: Option<String>,
     /// How long OSS asks to wait, from `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// OSS's time: the `ServerTime` element, else the `Date` header.
+    pub server_time: Option<OffsetDateTime>,
 }
 
 impl ServiceError {
@@ -102,6 +115,8 @@ impl ServiceError {
         };
         let root = Element::parse(&body).ok().filter(|root| root.name == "Error");
         let text = |name: &str| root.as_ref().and_then(|root| root.text_of(name)).map(shown);
+        let date = header("date").as_deref().and_then(parse_http_date);
+        let server_time = text("ServerTime").as_deref().and_then(parse_iso8601).or(date);
         Self {
             status,
             code: text("Code").unwrap_or_else(|| "BadErrorResponse".to_owned()),
@@ -113,15 +128,14 @@ impl ServiceError {
             ec: text("EC").or_else(|| header("x-oss-ec").map(shown)),
             recommend_doc: text("RecommendDoc"),
             endpoint: text("Endpoint"),
-            retry_after: header("retry-after")
-                .and_then(|value| value.trim().parse().ok())
-                .map(Duration::from_secs),
+            retry_after: header("retry-after").and_then(|value| retry_after(&value, date)),
+            server_time,
         }
     }
 }
 
 /// A text of the answer as it may stand on a terminal: bounded, without control characters.
-fn shown(text: impl AsRef<str>) -> String {
+pub(super) fn shown(text: impl AsRef<str>) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     text.as_ref().chars().take(MAX_TEXT).map(printable).collect()
 }
@@ -173,6 +187,13 @@ pub enum TransportError {
     Setup(String),
 }
 
+impl TransportError {
+    /// Whether it may pass by itself.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Timeout(_) | Self::Interrupted(_))
+    }
+}
+
 impl ErrorKind {
     /// Whether an attempt that ended like this may have been carried out.
     pub(super) fn leaves_doubt(&self) -> bool {
@@ -184,7 +205,7 @@ impl ErrorKind {
                 TransportError::Connect(_) | TransportError::Tls(_) | TransportError::Setup(_)
             ),
             Self::UnexpectedAnswer(_) | Self::DeadlineExceeded { .. } | Self::Cancelled => true,
-            Self::NoCredentials | Self::NoRegion => false,
+            Self::NoCredentials | Self::Credentials(_) | Self::NoRegion => false,
         }
     }
 }
@@ -236,6 +257,7 @@ mod tests {
                 recommend_doc: Some("https://api.aliyun.com/troubleshoot?q=1".to_owned()),
                 endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
                 retry_after: None,
+                server_time: None,
             }
         );
     }
@@ -287,6 +309,19 @@ mod tests {
     }
 
     #[test]
+    fn knows_the_time_of_oss() {
+        let date =
+            |name: &str| (name == "date").then(|| "Wed, 28 Dec 2022 10:27:41 GMT".to_owned());
+        let body = b"<Error><ServerTime>2022-12-28T11:00:00.000Z</ServerTime></Error>";
+        let unix_time = |body: &[u8]| {
+            ServiceError::parse(403, date, body).server_time.map(OffsetDateTime::unix_timestamp)
+        };
+        assert_eq!(unix_time(body), Some(1_672_225_200), "the body knows better");
+        assert_eq!(unix_time(b"<Error/>"), Some(1_672_223_261));
+        assert_eq!(ServiceError::parse(403, NO_HEADERS, b"<Error/>").server_time, None);
+    }
+
+    #[test]
     fn keeps_the_beginning_of_what_is_not_xml() {
         let page = format!("<html><body>{}", "x".repeat(1000));
         let error = ServiceError::parse(502, NO_HEADERS, page.as_bytes());
@@ -303,10 +338,12 @@ mod tests {
             let service = ServiceError::parse(status, NO_HEADERS, body.as_bytes());
             Error {
                 operation: Operation::GetBucketEncryption,
-                bucket: BucketName::parse("demo").unwrap(),
+                bucket: BucketName::parse("demo").ok(),
                 attempts: 1,
                 endpoint: String::new(),
                 region: String::new(),
+                credentials_origin: String::new(),
+                clock_skew_seconds: None,
                 may_have_taken_effect: false,
                 kind: ErrorKind::Service(Box::new(service)),
             }

@@ -1,27 +1,51 @@
 //! The OSS client, a library on its own: request → signature → HTTP → answer.
 //!
 //! [`Client`] offers the calls; everything else is the vocabulary of their arguments and answers.
-//! Only `client.rs` does IO and reads the clock; signing, retry decisions, XML and addressing are
-//! pure. It knows nothing of Terraform.
+//! Signing, retry decisions, XML, addressing and the formats of credential services are pure; IO is in
+//! `http`, `credentials` and the send loop of `client`. It knows nothing of Terraform.
 //!
 //! Sources of the rules: the OSS API reference (`PutBucketEncryption`, `GetBucketEncryption`,
-//! `DeleteBucketEncryption`, error responses) and the official V2 SDKs for Go and Python.
+//! `DeleteBucketEncryption`, `ListBuckets`, error responses) and the official V2 SDKs for Go and
+//! Python.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use terraform_provider_oss::oss::{BucketName, Call, Client, ClientConfig, Credentials, Region};
+//!
+//! let client = Client::new(ClientConfig {
+//!     region: Some(Region::parse("cn-hangzhou")?),
+//!     credentials: Some(Credentials::new("LTAI5t…", "…").into()),
+//!     ..ClientConfig::default()
+//! });
+//! let bucket = BucketName::parse("my-bucket")?;
+//! let rule = client.get_bucket_encryption(&bucket, &Call::within(Duration::from_mins(1))).await?;
+//! println!("{rule}");
+//! # Ok(())
+//! # }
+//! ```
 
+mod buckets;
 mod client;
-mod credentials;
+mod clock;
+pub mod credentials;
 mod encryption;
 mod endpoint;
 mod error;
+mod http;
 mod names;
 mod request;
 mod retry;
 pub mod sign;
+mod timestamp;
 mod xml;
 
-pub use client::{Call, Client, ClientConfig};
+pub use buckets::{Bucket, BucketPage, ListBuckets};
+pub use client::{Call, Client, ClientConfig, ResponseMetadata};
+pub use clock::Clock;
 pub use credentials::Credentials;
 pub use encryption::{EncryptionRule, SseAlgorithm};
-pub use endpoint::{AddressStyle, Endpoint, EndpointError};
+pub use endpoint::{AddressStyle, Endpoint, EndpointError, EndpointType};
 pub use error::{Error, ErrorKind, ServiceError, TransportError};
 pub use names::{BucketName, NameError, Region};
 pub use request::Operation;

@@ -16,6 +16,8 @@ pub enum Operation {
     GetBucketEncryption,
     /// Removes the bucket's default encryption.
     DeleteBucketEncryption,
+    /// Lists the buckets of the account.
+    ListBuckets,
 }
 
 impl Operation {
@@ -26,6 +28,7 @@ impl Operation {
             Self::PutBucketEncryption => "PutBucketEncryption",
             Self::GetBucketEncryption => "GetBucketEncryption",
             Self::DeleteBucketEncryption => "DeleteBucketEncryption",
+            Self::ListBuckets => "ListBuckets",
         }
     }
 
@@ -42,15 +45,18 @@ impl fmt::Display for Operation {
     }
 }
 
-/// What is to be sent: method, bucket, query, headers and body.
+/// What is to be sent: method, bucket, query, headers and body, all within the limits of OSS.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) operation: Operation,
     /// `GET`, `PUT` or `DELETE`.
     pub(super) method: &'static str,
-    pub(super) bucket: BucketName,
+    /// None for calls on the account.
+    pub(super) bucket: Option<BucketName>,
     /// Decoded names and values; an empty value stands for a name alone.
     pub(super) query: Vec<(String, String)>,
+    /// V1: the query names that are signed though they are not among those that always are.
+    pub(super) sub_resources: &'static [&'static str],
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }

@@ -1,12 +1,17 @@
-//! Whether, and after how long, a failed attempt is made again: a pure decision.
+//! Whether, how, and after how long a failed attempt is made again: a pure decision.
 //!
 //! Every call of this client is idempotent, so whatever may pass by itself is tried again.
 //! The conditions extend those of the V2 SDKs (5xx, 408, 429, `BadRequest`, transport failures);
-//! the wait is exponential with full jitter.
+//! the wait is exponential with full jitter. A wrong clock and expired credentials can be mended: each
+//! once, and at once.
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
+use super::credentials::CredentialsProblem;
 use super::error::{ErrorKind, TransportError};
+use super::timestamp::parse_http_date;
 
 /// How often and how long a call is tried. The deadline of the call bounds it as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,23 +40,52 @@ impl Default for RetryPolicy {
     }
 }
 
+/// What was done before in the same call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Progress {
+    /// The attempt that failed, counted from 1; those after something was mended do not count.
+    pub(super) attempt: u32,
+    /// The clock was corrected.
+    pub(super) is_clock_corrected: bool,
+    /// The credentials were replaced.
+    pub(super) are_credentials_replaced: bool,
+}
+
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Wait this long, then sign and send again.
     Retry(Duration),
+    /// Take over the server's time, then sign and send again.
+    CorrectClock(OffsetDateTime),
+    /// Obtain other credentials, then sign and send again.
+    ReplaceCredentials,
     /// The failure is final, or the attempts are used up.
     GiveUp,
 }
 
 impl RetryPolicy {
-    /// Decides after `attempt` (counted from 1) failed with `kind`. `jitter` is a random number in
-    /// `0.0..1.0`.
-    pub(super) fn decide(&self, attempt: u32, kind: &ErrorKind, jitter: f64) -> Decision {
-        let max_attempts = match kind {
-            ErrorKind::Transport(TransportError::Connect(_)) => self.max_connect_attempts,
-            _ => self.max_attempts,
-        };
+    /// A policy of this many attempts after the first one.
+    #[must_use]
+    pub fn with_max_retries(mut self, max_retries: u32) -> Self {
+        self.max_attempts = max_retries.saturating_add(1);
+        self.max_connect_attempts = self.max_connect_attempts.min(self.max_attempts);
+        self
+    }
+
+    /// Decides after an attempt failed with `kind`. `jitter` is a random number in `0.0..1.0`.
+    pub(super) fn decide(&self, progress: Progress, kind: &ErrorKind, jitter: f64) -> Decision {
+        if let Some(server_time) = time_to_take_over(kind)
+            && !progress.is_clock_corrected
+        {
+            return Decision::CorrectClock(server_time);
+        }
+        if are_credentials_refused(kind) && !progress.are_credentials_replaced {
+            return Decision::ReplaceCredentials;
+        }
+        let attempt = progress.attempt;
+        let max_attempts =
+            if is_unconnected(kind) { self.max_connect_attempts } else { self.max_attempts };
         if attempt >= max_attempts || !is_transient(kind) {
             return Decision::GiveUp;
         }
@@ -59,10 +93,55 @@ impl RetryPolicy {
         let ceiling = self.base_wait.saturating_mul(doubled).min(self.max_wait);
         let wait = ceiling.mul_f64(jitter.clamp(0.0, 1.0));
         let asked = match kind {
-            ErrorKind::Service(service) => service.retry_after.unwrap_or_default(),
-            _ => Duration::ZERO,
+            ErrorKind::Service(service) => service.retry_after,
+            ErrorKind::Credentials(error) => match &error.problem {
+                CredentialsProblem::Refused(refusal) => refusal.retry_after,
+                _ => None,
+            },
+            _ => None,
         };
-        Decision::Retry(wait.max(asked.min(self.max_retry_after)))
+        let asked = asked.unwrap_or_default().min(self.max_retry_after);
+        Decision::Retry(wait.max(asked))
+    }
+}
+
+/// The wait that a `Retry-After` header asks for: seconds, or a date (RFC 9110), which is understood
+/// by the clock of the server that sent it.
+pub(super) fn retry_after(value: &str, server_time: Option<OffsetDateTime>) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = parse_http_date(value)?;
+    // A date that has passed asks for no wait.
+    Some(Duration::try_from(until - server_time?).unwrap_or_default())
+}
+
+/// The server's time, if the failure is that the machine's clock is too far off.
+fn time_to_take_over(kind: &ErrorKind) -> Option<OffsetDateTime> {
+    match kind {
+        ErrorKind::Service(service) if service.code == "RequestTimeTooSkewed" => {
+            service.server_time
+        }
+        ErrorKind::Credentials(error) => error.problem.time_to_take_over(),
+        _ => None,
+    }
+}
+
+/// Whether the session of the credentials has ended, as far as OSS is concerned.
+fn are_credentials_refused(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Service(service)
+        if matches!(service.code.as_str(), "SecurityTokenExpired" | "InvalidSecurityToken"))
+}
+
+/// Whether nobody could be connected to.
+fn is_unconnected(kind: &ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Transport(TransportError::Connect(_)) => true,
+        ErrorKind::Credentials(error) => matches!(
+            error.problem,
+            CredentialsProblem::Transport { error: TransportError::Connect(_), .. }
+        ),
+        _ => false,
     }
 }
 
@@ -76,17 +155,15 @@ fn is_transient(kind: &ErrorKind) -> bool {
                     "BadRequest" | "MetaOperationQpsLimitExceeded" | "RequestTimeout"
                 )
         }
-        ErrorKind::Transport(
-            TransportError::Connect(_)
-            | TransportError::Timeout(_)
-            | TransportError::Interrupted(_),
-        ) => true,
+        ErrorKind::Transport(transport) => transport.is_transient(),
+        ErrorKind::Credentials(error) => error.problem.is_transient(),
         _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::credentials::{CredentialsError, Refusal};
     use super::super::error::ServiceError;
     use super::*;
 
@@ -98,10 +175,37 @@ mod tests {
         ErrorKind::Service(Box::new(ServiceError::parse(status, header, body.as_bytes())))
     }
 
+    fn credentials(problem: CredentialsProblem) -> ErrorKind {
+        ErrorKind::Credentials(Box::new(CredentialsError { origin: String::new(), problem }))
+    }
+
+    fn refusal(status: u16, code: &str) -> Refusal {
+        Refusal {
+            host: String::new(),
+            action: "",
+            status,
+            code: code.to_owned(),
+            message: String::new(),
+            request_id: None,
+            server_time: Some(OffsetDateTime::UNIX_EPOCH),
+            retry_after: Some(Duration::from_secs(3)),
+        }
+    }
+
+    fn refused(status: u16, code: &str) -> ErrorKind {
+        credentials(CredentialsProblem::Refused(Box::new(refusal(status, code))))
+    }
+
+    fn decide(attempt: u32, kind: &ErrorKind, jitter: f64) -> Decision {
+        let progress = Progress { attempt, ..Progress::default() };
+        RetryPolicy::default().decide(progress, kind, jitter)
+    }
+
     fn wait(attempt: u32, kind: &ErrorKind, jitter: f64) -> Option<Duration> {
-        match RetryPolicy::default().decide(attempt, kind, jitter) {
+        match decide(attempt, kind, jitter) {
             Decision::Retry(wait) => Some(wait),
             Decision::GiveUp => None,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -130,6 +234,19 @@ mod tests {
             (ErrorKind::UnexpectedAnswer(text()), false),
             (ErrorKind::NoCredentials, false),
             (ErrorKind::Cancelled, false),
+            (refused(500, "InternalError"), true),
+            (refused(400, "Throttling.User"), true),
+            (refused(429, ""), true),
+            (refused(403, "NoPermission"), false),
+            (refused(400, "InvalidParameter.RoleArn"), false),
+            (
+                credentials(CredentialsProblem::Transport {
+                    host: text(),
+                    error: TransportError::Timeout(text()),
+                }),
+                true,
+            ),
+            (credentials(CredentialsProblem::Answer { host: text(), reason: text() }), false),
         ];
         for (kind, expected) in cases {
             assert_eq!(wait(1, &kind, 0.5).is_some(), expected, "{kind:?}");
@@ -140,9 +257,13 @@ mod tests {
     fn waits_twice_as_long_each_time_up_to_a_cap() {
         let kind = service(500, "InternalError", None);
         let policy = RetryPolicy { max_attempts: u32::MAX, ..RetryPolicy::default() };
-        let full = |attempt| match policy.decide(attempt, &kind, 1.0) {
+        let full = |attempt| match policy.decide(
+            Progress { attempt, ..Progress::default() },
+            &kind,
+            1.0,
+        ) {
             Decision::Retry(wait) => wait.as_millis(),
-            Decision::GiveUp => panic!("gave up"),
+            other => panic!("{other:?}"),
         };
         assert_eq!([1, 2, 3, 4].map(full), [200, 400, 800, 1600]);
         assert_eq!([8, 40, u32::MAX - 1].map(full), [20_000, 20_000, 20_000]);
@@ -155,9 +276,70 @@ mod tests {
         let kind = service(500, "InternalError", None);
         assert!(wait(11, &kind, 0.5).is_some());
         assert!(wait(12, &kind, 0.5).is_none());
-        let kind = ErrorKind::Transport(TransportError::Connect(String::new()));
-        assert!(wait(5, &kind, 0.5).is_some());
-        assert!(wait(6, &kind, 0.5).is_none());
+        let unconnected = || TransportError::Connect(String::new());
+        let sts = CredentialsProblem::Transport { host: String::new(), error: unconnected() };
+        for kind in [ErrorKind::Transport(unconnected()), credentials(sts)] {
+            assert!(wait(5, &kind, 0.5).is_some());
+            assert!(wait(6, &kind, 0.5).is_none());
+        }
+    }
+
+    #[test]
+    fn max_retries_bounds_every_kind_of_attempt() {
+        for (max_retries, expected) in
+            [(0, (1, 1)), (3, (4, 4)), (9, (10, 6)), (u32::MAX, (u32::MAX, 6))]
+        {
+            let policy = RetryPolicy::default().with_max_retries(max_retries);
+            assert_eq!((policy.max_attempts, policy.max_connect_attempts), expected);
+        }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_corrected_once() {
+        let body = b"<Error><Code>RequestTimeTooSkewed</Code>
+            <ServerTime>1970-01-01T00:00:00.000Z</ServerTime></Error>";
+        let skewed =
+            |body: &[u8]| ErrorKind::Service(Box::new(ServiceError::parse(403, |_| None, body)));
+        for kind in [skewed(body), refused(400, "InvalidTimeStamp.Expired")] {
+            // Also when no other attempt is left.
+            assert_eq!(decide(12, &kind, 0.5), Decision::CorrectClock(OffsetDateTime::UNIX_EPOCH));
+            let progress = Progress { is_clock_corrected: true, ..Progress::default() };
+            assert_eq!(
+                RetryPolicy::default().decide(progress, &kind, 0.5),
+                Decision::GiveUp,
+                "{kind:?}"
+            );
+        }
+        let timeless = skewed(b"<Error><Code>RequestTimeTooSkewed</Code></Error>");
+        assert_eq!(decide(1, &timeless, 0.5), Decision::GiveUp);
+    }
+
+    #[test]
+    fn refused_credentials_are_replaced_once() {
+        for code in ["SecurityTokenExpired", "InvalidSecurityToken"] {
+            let kind = service(403, code, None);
+            assert_eq!(decide(12, &kind, 0.5), Decision::ReplaceCredentials);
+            let progress = Progress { are_credentials_replaced: true, ..Progress::default() };
+            assert_eq!(RetryPolicy::default().decide(progress, &kind, 0.5), Decision::GiveUp);
+        }
+        assert_eq!(decide(1, &service(403, "InvalidAccessKeyId", None), 0.5), Decision::GiveUp);
+    }
+
+    #[test]
+    fn reads_a_retry_after_of_both_forms() {
+        let now = parse_http_date("Wed, 28 Dec 2022 10:00:00 GMT");
+        for (value, server_time, expected) in [
+            ("7", None, Some(7)),
+            (" 7 ", now, Some(7)),
+            ("Wed, 28 Dec 2022 10:00:30 GMT", now, Some(30)),
+            ("Wed, 28 Dec 2022 09:00:00 GMT", now, Some(0)),
+            ("Wed, 28 Dec 2022 10:00:30 GMT", None, None),
+            ("-1", now, None),
+            ("soon", now, None),
+        ] {
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(retry_after(value, server_time), expected, "{value}");
+        }
     }
 
     #[test]
@@ -166,5 +348,6 @@ mod tests {
         assert_eq!(asked(3), Some(Duration::from_secs(3)));
         assert_eq!(asked(100_000), Some(Duration::from_mins(1)));
         assert_eq!(asked(0), Some(Duration::from_millis(100)));
+        assert_eq!(wait(1, &refused(429, ""), 0.5), Some(Duration::from_secs(3)));
     }
 }

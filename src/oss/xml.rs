@@ -92,6 +92,11 @@ impl Element {
         self.children.iter().find(|child| child.name == name)
     }
 
+    /// All children of that local name.
+    pub(super) fn children_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
     /// The trimmed text of the first child of that name; absent, empty and white space are the
     /// same to OSS and to every SDK.
     pub(super) fn text_of(&self, name: &str) -> Option<String> {

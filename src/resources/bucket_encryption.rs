@@ -199,7 +199,7 @@ impl Resource<Connection> for BucketEncryption {
                 Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
             };
             match target.client.delete_bucket_encryption(&target.bucket, &target.call).await {
-                Ok(()) => Outcome::gone(),
+                Ok(_) => Outcome::gone(),
                 Err(error) => Outcome::failed(Some(prior_state), explain::failed_call(&error)),
             }
         })

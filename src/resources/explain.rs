@@ -3,17 +3,21 @@
 //! All wording about OSS is here. Sources: OSS documentation, the pages on HTTP status codes 400,
 //! 403, 404 and 503 and the troubleshooting pages by EC.
 
-use crate::oss::{Endpoint, Error, ErrorKind, Operation, ServiceError, TransportError};
+use crate::oss::credentials::{CredentialsError, CredentialsProblem, Refusal};
+use crate::oss::{BucketName, Endpoint, Error, ErrorKind, Operation, ServiceError, TransportError};
 use crate::tfplugin::Diagnostic;
 
 /// The message for a failed call.
 pub(super) fn failed_call(error: &Error) -> Diagnostic {
-    let verb = match error.operation {
-        Operation::PutBucketEncryption => "set",
-        Operation::GetBucketEncryption => "read",
-        Operation::DeleteBucketEncryption => "remove",
+    let bucket = bucket(error);
+    let summary = match error.operation {
+        Operation::PutBucketEncryption => format!("Cannot set the encryption of bucket {bucket}"),
+        Operation::GetBucketEncryption => format!("Cannot read the encryption of bucket {bucket}"),
+        Operation::DeleteBucketEncryption => {
+            format!("Cannot remove the encryption of bucket {bucket}")
+        }
+        Operation::ListBuckets => "Cannot list buckets".to_owned(),
     };
-    let summary = format!("Cannot {verb} the encryption of bucket {}", error.bucket);
     let paragraphs = match error.service() {
         Some(service) => {
             let mut paragraphs = vec![answered(error, service)];
@@ -30,6 +34,11 @@ pub(super) fn failed_call(error: &Error) -> Diagnostic {
         Some(attribute) => diagnostic.at_attribute(attribute),
         None => diagnostic,
     }
+}
+
+/// The bucket's name; empty for calls on the account.
+fn bucket(error: &Error) -> &str {
+    error.bucket.as_ref().map(BucketName::as_str).unwrap_or_default()
 }
 
 /// What OSS said, in one paragraph.
@@ -59,7 +68,8 @@ fn answered(error: &Error, service: &ServiceError) -> String {
 
 /// What an error code means and what to do next.
 fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
-    let Error { operation, bucket, region, endpoint, .. } = error;
+    let Error { operation, region, endpoint, credentials_origin: origin, .. } = error;
+    let bucket = bucket(error);
     let text = match service.code.as_str() {
         "AccessDenied" if service.endpoint.is_some() => {
             let right = service.endpoint.as_deref().unwrap_or_default();
@@ -74,8 +84,13 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
                  {hint}, or correct the provider's `region`."
             )
         }
+        "AccessDenied" if *operation == Operation::ListBuckets => format!(
+            "The access key from {origin} may not do this. Grant its RAM user or role the action {} \
+             on acs:oss:*:*:*.",
+            operation.ram_action(),
+        ),
         "AccessDenied" => format!(
-            "The access key may not do this. Grant its RAM user or role the action {} on \
+            "The access key from {origin} may not do this. Grant its RAM user or role the action {} on \
              acs:oss:*:*:{bucket}, and check that the bucket belongs to the same account and that \
              no bucket policy denies it.",
             operation.ram_action(),
@@ -85,27 +100,24 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
              that this resource refers to), or correct `bucket`. A bucket of another account \
              would answer AccessDenied. Asked was {endpoint}."
         ),
-        "InvalidAccessKeyId" => "OSS does not know the access key id, it is disabled, or it is a \
-             temporary one (STS.…) whose security token is missing. Check `access_key` and \
-             `security_token` of the provider, or the environment variables they come from."
-            .to_owned(),
-        "SignatureDoesNotMatch" => "The secret key does not belong to the access key id, or \
-             something between here and OSS changed the request. Check `secret_key` of the \
-             provider, or the environment variable it comes from."
-            .to_owned(),
-        "InvalidSecurityToken" | "AccessKeyIdAndSecurityTokenNotMatch" => {
-            "The security token does \
-             not belong to the access key. Take key id, secret and token from the same session."
-                .to_owned()
-        }
-        "SecurityTokenExpired" => {
-            "The temporary credentials have expired. Obtain new ones and run \
-             again; what was finished is in the state."
-                .to_owned()
-        }
-        "RequestTimeTooSkewed" => "The clock of this machine is more than 15 minutes off. Set it \
-             (for example with NTP) and run again."
-            .to_owned(),
+        "InvalidAccessKeyId" => format!(
+            "OSS does not know the access key id, it is disabled, or it is a temporary one (STS.…) \
+             whose security token is missing. The key came from {origin}: check it there."
+        ),
+        "SignatureDoesNotMatch" => format!(
+            "The secret key does not belong to the access key id, or something between here and OSS \
+             changed the request. The key came from {origin}: check it there."
+        ),
+        "InvalidSecurityToken" | "AccessKeyIdAndSecurityTokenNotMatch" => format!(
+            "The security token does not belong to the access key. Take key id, secret and token \
+             from the same session. They came from {origin}."
+        ),
+        "SecurityTokenExpired" => format!(
+            "The temporary credentials have expired, and {origin} has no newer ones. Obtain new ones \
+             and run again; what was finished is in the state. A profile, a credentials URI or a \
+             role to assume would be renewed during a run."
+        ),
+        "RequestTimeTooSkewed" => clock_is_off(error.clock_skew_seconds),
         "InvalidArgument" if service.message.contains("region") => format!(
             "The request was signed for region {region:?}, which is not the region of the endpoint \
              {endpoint}. Make `region` and `endpoint` of the provider agree, or set `region` on \
@@ -136,6 +148,23 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
         Some(page) => Some(format!("{text}\n\n{page}")),
         None => Some(text),
     }
+}
+
+/// By how much the clock is wrong.
+fn clock_is_off(skew_seconds: Option<i64>) -> String {
+    let by = match skew_seconds {
+        None | Some(0) => "more than 15 minutes off".to_owned(),
+        Some(seconds) => {
+            let side = if seconds > 0 { "behind" } else { "ahead of" };
+            let (minutes, seconds) = (seconds.unsigned_abs() / 60, seconds.unsigned_abs() % 60);
+            let (hours, minutes) = (minutes / 60, minutes % 60);
+            format!("{hours} h {minutes} min {seconds} s {side} that of OSS")
+        }
+    };
+    format!(
+        "The clock of this machine is {by}, and 15 minutes are allowed. Set it (for example with NTP) \
+         and run again."
+    )
 }
 
 fn recommended_page(service: &ServiceError) -> Option<String> {
@@ -173,9 +202,18 @@ fn unanswered(error: &Error) -> Vec<String> {
         ],
         ErrorKind::NoCredentials => vec![
             format!("{operation} needs an access key, and none was found."),
-            "Set `access_key` and `secret_key` in the provider block, or the environment variables \
-             ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET."
+            "Set the environment variables ALIBABA_CLOUD_ACCESS_KEY_ID and \
+             ALIBABA_CLOUD_ACCESS_KEY_SECRET, or one of these in the provider block: `access_key` \
+             with `secret_key`, `profile`, `credentials_uri`, `ecs_role_name`, or \
+             `assume_role_with_oidc`."
                 .to_owned(),
+        ],
+        ErrorKind::Credentials(error) => vec![
+            format!(
+                "{operation} needs an access key. None came from {}: {}.",
+                error.origin, error.problem
+            ),
+            credentials_advice(error),
         ],
         ErrorKind::NoRegion => vec![
             format!("{operation} needs a region to sign for, and none is known."),
@@ -189,8 +227,12 @@ fn unanswered(error: &Error) -> Vec<String> {
             if let Some(last) = last {
                 paragraphs.push(format!("The last failure was: {last}."));
             }
-            if let Some(ErrorKind::Transport(transport)) = last.as_deref() {
-                paragraphs.push(transport_advice(transport, endpoint));
+            match last.as_deref() {
+                Some(ErrorKind::Transport(transport)) => {
+                    paragraphs.push(transport_advice(transport, endpoint));
+                }
+                Some(ErrorKind::Credentials(error)) => paragraphs.push(credentials_advice(error)),
+                _ => {}
             }
             paragraphs.push(time_limit_passed());
             paragraphs
@@ -200,6 +242,73 @@ fn unanswered(error: &Error) -> Vec<String> {
             "Run again to finish the work.".to_owned(),
         ],
     }
+}
+
+/// What to do when a source gave no keys.
+fn credentials_advice(error: &CredentialsError) -> String {
+    match &error.problem {
+        CredentialsProblem::Refused(refusal) => refusal_advice(refusal),
+        CredentialsProblem::Transport { host, .. } if host.contains("100.100.100.200") => {
+            "That address answers only on ECS instances. Elsewhere use another source: remove \
+             `ecs_role_name`, and the variables ALICLOUD_ECS_ROLE_NAME and \
+             ALIBABA_CLOUD_ECS_METADATA."
+                .to_owned()
+        }
+        CredentialsProblem::Transport { host, error } => transport_advice(error, host),
+        CredentialsProblem::Answer { host, .. } => format!(
+            "Check that {host} is the service that was meant. If a proxy or a captive portal answered \
+             in its place, name the host in NO_PROXY."
+        ),
+        CredentialsProblem::File { .. } => {
+            "Check that the file exists and that the user who runs Terraform may read it.".to_owned()
+        }
+        CredentialsProblem::Profile(_) => {
+            "Correct the profile, for example with `aliyun configure`, or name another one in `profile`."
+                .to_owned()
+        }
+        CredentialsProblem::Process { .. } => {
+            "Run the `process_command` of the profile by hand: it has to print one JSON object with \
+             `mode` (AK or StsToken), `access_key_id`, `access_key_secret` and, for StsToken, \
+             `sts_token`."
+                .to_owned()
+        }
+    }
+}
+
+/// What an error code of STS (or of a metadata service) means and what to do next. Source: STS API
+/// reference, error codes of `AssumeRole` and `AssumeRoleWithOIDC`.
+fn refusal_advice(refusal: &Refusal) -> String {
+    let code = refusal.code.as_str();
+    let is = |prefix: &str| code.starts_with(prefix);
+    let text = if is("NoPermission") {
+        "The identity that assumes the role may not do that. Grant it the action sts:AssumeRole, and name \
+         it in the role's trust policy; where that asks for an external id, set `external_id`."
+    } else if is("EntityNotExist") {
+        "There is no such role or identity provider in that account. Check the ARN, letter by letter."
+    } else if is("InvalidAccessKeyId") || is("SignatureDoesNotMatch") || is("IncompleteSignature") {
+        "The keys that assume the role are wrong, disabled or incomplete. Check them where they come from."
+    } else if is("InvalidSecurityToken") {
+        "The security token of the keys that assume the role is wrong or has expired. Obtain new keys."
+    } else if is("AuthenticationFail") {
+        "The identity provider's token was refused. Check that it has not expired, that its issuer is that \
+         of the OIDC provider in RAM, that its audience is one of the provider's client ids, and that \
+         the role's trust policy allows its subject."
+    } else if is("InvalidTimeStamp") {
+        "The clock of this machine is more than 15 minutes off. Set it (for example with NTP) and run \
+         again."
+    } else if is("InvalidParameter") {
+        "Correct the argument that the message names. A session cannot last longer than the role's \
+         maximum session duration allows."
+    } else if is("Throttling") || refusal.status == 429 {
+        "The service limits how often it is called. Run again later."
+    } else if refusal.status >= 500 {
+        "The service failed. Run again later."
+    } else if refusal.status == 404 {
+        "There is nothing of that name. On an ECS instance, check that the role is attached to it."
+    } else {
+        "Check the source of the credentials, and what the service says about the refusal."
+    };
+    text.to_owned()
 }
 
 /// What to check when there was no whole answer.
@@ -235,7 +344,7 @@ fn time_limit_passed() -> String {
 
 /// The message for an import of a bucket that could not be read or has no rule.
 pub(super) fn failed_import(error: &Error) -> Diagnostic {
-    let bucket = &error.bucket;
+    let bucket = bucket(error);
     match error.service() {
         Some(service) if service.code == "NoSuchServerSideEncryptionRule" => Diagnostic::error(
             format!("Bucket {bucket} has no encryption to import"),
@@ -255,7 +364,7 @@ pub(super) fn failed_import(error: &Error) -> Diagnostic {
 }
 
 /// A call is needed, but the provider's configuration is not known yet.
-pub(super) fn unknown_configuration(arguments: &[&str]) -> Diagnostic {
+pub(super) fn unknown_configuration(arguments: &[String]) -> Diagnostic {
     let names: Vec<String> = arguments.iter().map(|name| format!("`{name}`")).collect();
     Diagnostic::error(
         "The provider configuration is not known yet",

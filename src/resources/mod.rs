@@ -14,7 +14,7 @@ pub enum Connection {
     /// Everything is known.
     Ready(Box<oss::Client>),
     /// These provider arguments are known only after an apply; until then no call can be made.
-    Unknown(Vec<&'static str>),
+    Unknown(Vec<String>),
 }
 
 impl Connection {

@@ -105,6 +105,13 @@ impl Attribute {
         Self { source: Source::Computed, ..Self::optional(name, description) }
     }
 
+    /// The same attribute with another type.
+    #[must_use]
+    pub fn of_type(mut self, attribute_type: AttributeType) -> Self {
+        self.attribute_type = attribute_type;
+        self
+    }
+
     /// The same attribute, hidden in Terraform's output.
     #[must_use]
     pub fn sensitive(mut self) -> Self {
@@ -237,7 +244,7 @@ mod tests {
     }
 
     fn number(name: &'static str) -> Attribute {
-        Attribute { attribute_type: AttributeType::Number, ..Attribute::optional(name, "") }
+        Attribute::optional(name, "").of_type(AttributeType::Number)
     }
 
     fn valid() -> Object {

@@ -10,7 +10,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod credentials;
 mod errors;
 mod lifecycle;
 mod meta;
+mod transport;
 mod workspace;

@@ -34,21 +34,25 @@ pub(crate) struct Run {
     pub(crate) stdout: String,
     /// With line breaks and frames of terraform's messages folded into single spaces.
     pub(crate) stderr: String,
-    /// Everything, as it was printed.
-    pub(crate) printed: String,
+    /// Everything that terraform and the provider logged, at the highest level.
+    pub(crate) log: String,
     what: String,
 }
 
 impl Workspace {
     /// None, said loudly, where there is no terraform.
     pub(crate) fn new(buckets: &[&str]) -> Option<Self> {
+        let config =
+            |config| buckets.iter().fold(config, |config: Config, name| config.with_bucket(name));
+        Self::with(config)
+    }
+
+    /// The same with an endpoint that knows more than the test key.
+    pub(crate) fn with(change: impl FnOnce(Config) -> Config) -> Option<Self> {
         let terraform = terraform()?;
-        let mut config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
-        for bucket in buckets {
-            config = config.with_bucket(bucket);
-        }
+        let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
         let workspace = Self {
-            emulator: Emulator::start(config).unwrap(),
+            emulator: Emulator::start(change(config)).unwrap(),
             directory: TempDir::new().unwrap(),
             terraform,
         };
@@ -62,9 +66,16 @@ impl Workspace {
         Some(workspace)
     }
 
-    /// Writes a file into the folder.
-    pub(crate) fn write(&self, name: &str, text: &str) {
-        fs::write(self.directory.path().join(name), text).unwrap();
+    /// A path in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file into the folder; returns its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
     }
 
     /// The configuration: the provider for the local endpoint, and `resources`.
@@ -90,10 +101,13 @@ impl Workspace {
         self.terraform_in(&keys, arguments)
     }
 
-    /// Runs terraform with this environment and nothing else that matters to it.
+    /// Runs terraform with this environment and nothing else that matters to it. Whatever it does, no
+    /// secret may get into its output or its log.
+    #[track_caller]
     pub(crate) fn terraform_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let home = self.directory.path();
+        let log = home.join("trace.log");
         let output = Command::new(&self.terraform)
             .args(arguments)
             .current_dir(home)
@@ -104,18 +118,34 @@ impl Workspace {
             .env("TF_CLI_CONFIG_FILE", home.join("cli.tfrc"))
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1")
+            .env("TF_LOG", "trace")
+            .env("TF_LOG_PATH", &log)
             .envs(environment.iter().copied())
             .output()
             .unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        Run {
+        let log = fs::read_to_string(&log).unwrap();
+        let run = Run {
             code: output.status.code(),
             stderr: fold(&stderr),
-            printed: format!("{stdout}{stderr}"),
             stdout,
             what: arguments.join(" "),
-        }
+            log,
+        };
+        assert_eq!(self.secrets_in(&run, &[]), Vec::<String>::new(), "{run}");
+        run
+    }
+
+    /// The secrets of the endpoint, and those of `more`, that were printed or logged.
+    pub(crate) fn secrets_in(&self, run: &Run, more: &[&str]) -> Vec<String> {
+        let known = self.emulator.secrets();
+        let known = known.iter().map(String::as_str).chain(more.iter().copied());
+        // The beginnings of what is signed with secrets.
+        let signed = ["OSS4-HMAC-SHA256", "Signature=", "aliyun_v4_request"];
+        let texts = [&run.stdout, &run.stderr, &run.log];
+        let is_shown = |secret: &&str| texts.iter().any(|text| text.contains(secret));
+        known.chain(signed).filter(is_shown).map(str::to_owned).collect()
     }
 
     /// Applies without asking, and expects success.

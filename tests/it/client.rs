@@ -6,7 +6,7 @@ use terraform_provider_oss::emulator::{self, Emulator, Fault};
 use terraform_provider_oss::oss::sign::SignatureVersion;
 use terraform_provider_oss::oss::{
     AddressStyle, BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint,
-    Error, ErrorKind, Region, RetryPolicy, SseAlgorithm, TransportError,
+    Error, ErrorKind, ListBuckets, Region, RetryPolicy, SseAlgorithm, TransportError,
 };
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,7 +18,7 @@ fn config(emulator: &Emulator) -> ClientConfig {
     ClientConfig {
         region: Some(Region::parse("cn-hangzhou").unwrap()),
         endpoint: Some(Endpoint::parse(&emulator.url()).unwrap()),
-        credentials: Some(Credentials::new(KEY_ID, KEY_SECRET)),
+        credentials: Some(Credentials::new(KEY_ID, KEY_SECRET).into()),
         // Retries at once: the waits are tested as a table, without waiting.
         retry: RetryPolicy { base_wait: Duration::ZERO, ..RetryPolicy::default() },
         ..ClientConfig::default()
@@ -46,7 +46,7 @@ fn kms() -> EncryptionRule {
 }
 
 async fn put(client: &Client) -> Result<(), Error> {
-    client.put_bucket_encryption(&bucket(), &kms(), &call()).await
+    client.put_bucket_encryption(&bucket(), &kms(), &call()).await.map(drop)
 }
 
 async fn get(client: &Client) -> Result<EncryptionRule, Error> {
@@ -82,8 +82,8 @@ async fn signs_temporary_keys_with_their_token() {
     for signature_version in [SignatureVersion::V1, SignatureVersion::V4] {
         let temporary = Credentials::new("STS.TEST", "temporary-secret");
         let config = ClientConfig { signature_version, ..config(&emulator) };
-        let with = |credentials| {
-            Client::new(ClientConfig { credentials: Some(credentials), ..config.clone() })
+        let with = |credentials: Credentials| {
+            Client::new(ClientConfig { credentials: Some(credentials.into()), ..config.clone() })
         };
         put(&with(temporary.clone().with_security_token("the-token"))).await.unwrap();
         let error = put(&with(temporary.clone().with_security_token("another"))).await.unwrap_err();
@@ -110,24 +110,85 @@ async fn reaches_a_bucket_at_its_own_domain() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_region_or_clock_is_told_with_its_code() {
+async fn a_wrong_key_or_region_is_told_with_its_code() {
     let emulator = start(&["demo"]);
     let with = |change: fn(&mut ClientConfig)| {
         let mut config = config(&emulator);
         change(&mut config);
         Client::new(config)
     };
-    let unknown = with(|config| config.credentials = Some(Credentials::new("nobody", KEY_SECRET)));
+    let unknown =
+        with(|config| config.credentials = Some(Credentials::new("nobody", KEY_SECRET).into()));
     assert_eq!(answer(&get(&unknown).await.unwrap_err()), "403 InvalidAccessKeyId");
-    let wrong = with(|config| config.credentials = Some(Credentials::new(KEY_ID, "wrong")));
+    let wrong = with(|config| config.credentials = Some(Credentials::new(KEY_ID, "wrong").into()));
     assert_eq!(answer(&get(&wrong).await.unwrap_err()), "403 SignatureDoesNotMatch");
     let elsewhere = with(|config| config.region = Some(Region::parse("cn-shanghai").unwrap()));
     assert_eq!(answer(&get(&elsewhere).await.unwrap_err()), "400 InvalidArgument");
+}
 
-    emulator.set_clock_offset(3600);
+#[tokio::test]
+async fn a_wrong_clock_is_corrected_once_and_stays_corrected() {
+    for seconds in [3600, -86_400] {
+        let emulator = start(&["demo"]);
+        emulator.set_clock_offset(seconds);
+        let client = client(&emulator);
+        put(&client).await.unwrap();
+        let statuses = |emulator: &Emulator| -> Vec<u16> {
+            emulator.exchanges().iter().map(|exchange| exchange.status).collect()
+        };
+        assert_eq!(statuses(&emulator), [403, 200]);
+        put(&client).await.unwrap();
+        assert_eq!(statuses(&emulator), [403, 200, 200]);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_cannot_be_corrected_tells_by_how_much_it_is_off() {
+    let emulator = start(&["demo"]);
+    emulator.set_clock_offset(7200);
+    emulator.inject(Fault::answer(403, "RequestTimeTooSkewed").forever());
     let error = get(&client(&emulator)).await.unwrap_err();
     assert_eq!(answer(&error), "403 RequestTimeTooSkewed");
-    assert_eq!(error.attempts, 1);
+    assert_eq!(emulator.exchanges().len(), 2);
+    let skew = error.clock_skew_seconds.unwrap();
+    assert!((7190..=7210).contains(&skew), "{skew}");
+}
+
+#[tokio::test]
+async fn buckets_are_listed_page_by_page() {
+    let config = emulator::Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    let config =
+        ["app-a", "app-c", "other"].iter().fold(config, |config, name| config.with_bucket(name));
+    let emulator = Emulator::start(config.with_bucket_in("app-b", "cn-beijing")).unwrap();
+    for signature_version in [SignatureVersion::V1, SignatureVersion::V4] {
+        let client = Client::new(ClientConfig { signature_version, ..self::config(&emulator) });
+        let mut list =
+            ListBuckets { prefix: "app-".to_owned(), max_keys: Some(2), ..ListBuckets::default() };
+        let mut found = Vec::new();
+        loop {
+            let page = client.list_buckets(&list, &call()).await.unwrap();
+            assert!(page.buckets.len() <= 2);
+            found.extend(
+                page.buckets
+                    .into_iter()
+                    .map(|bucket| format!("{} {}", bucket.name, bucket.region.unwrap())),
+            );
+            list.marker = page.next_marker;
+            if list.marker.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, ["app-a cn-hangzhou", "app-b cn-beijing", "app-c cn-hangzhou"]);
+        let all = client.list_buckets(&ListBuckets::default(), &call()).await.unwrap();
+        assert_eq!((all.buckets.len(), all.next_marker), (4, None));
+    }
+    assert_eq!(emulator.exchanges().len(), 6);
+
+    let cname = ClientConfig { address_style: AddressStyle::Cname, ..self::config(&emulator) };
+    let error =
+        Client::new(cname).list_buckets(&ListBuckets::default(), &call()).await.unwrap_err();
+    assert!(error.to_string().starts_with("ListBuckets failed: "), "{error}");
+    assert_eq!(emulator.exchanges().len(), 6, "nothing is sent");
 }
 
 #[tokio::test]
@@ -222,6 +283,18 @@ async fn an_endpoint_without_tls_is_told_at_once() {
     assert_eq!(error.attempts, 1);
 }
 
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let config =
+        emulator::Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
+    let emulator = Emulator::start(config.with_tls()).unwrap();
+    let error = put(&client(&emulator)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Tls(_))), "{error}");
+    assert_eq!(error.attempts, 1);
+    assert!(!error.may_have_taken_effect);
+    assert!(emulator.exchanges().is_empty());
+}
+
 #[cfg(target_os = "linux")] // Other systems treat a full queue in other ways.
 #[tokio::test]
 async fn a_connection_that_takes_too_long_leaves_no_doubt() {
@@ -276,11 +349,17 @@ async fn the_deadline_ends_a_call_that_waits_for_its_answer() {
 #[tokio::test]
 async fn the_deadline_ends_everything_and_tells_the_last_failure() {
     let emulator = start(&["demo"]);
-    emulator.inject(Fault::answer(503, "ServiceUnavailable").retry_after(3600).forever());
-    let error = get(&client(&emulator)).await.unwrap_err();
-    let ErrorKind::DeadlineExceeded { last: Some(_) } = &error.kind else { panic!("{error}") };
-    assert_eq!(answer(&error), "503 ServiceUnavailable");
-    assert_eq!(error.attempts, 1, "the wait that was asked for is beyond the deadline");
+    let unavailable = || Fault::answer(503, "ServiceUnavailable");
+    for fault in [
+        unavailable().retry_after(3600),
+        unavailable().retry_after_text("Fri, 31 Dec 2100 23:59:59 GMT"),
+    ] {
+        emulator.inject(fault);
+        let error = get(&client(&emulator)).await.unwrap_err();
+        let ErrorKind::DeadlineExceeded { last: Some(_) } = &error.kind else { panic!("{error}") };
+        assert_eq!(answer(&error), "503 ServiceUnavailable");
+        assert_eq!(error.attempts, 1, "the wait that was asked for is beyond the deadline");
+    }
 }
 
 #[tokio::test]
@@ -319,7 +398,7 @@ async fn what_is_not_from_oss_is_told_apart() {
 async fn a_key_that_cannot_be_a_header_is_an_error_that_hides_it() {
     let emulator = start(&["demo"]);
     let credentials = Credentials::new("id", "secret").with_security_token("line\nbreak");
-    let config = ClientConfig { credentials: Some(credentials), ..config(&emulator) };
+    let config = ClientConfig { credentials: Some(credentials.into()), ..config(&emulator) };
     let error = get(&Client::new(config)).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Setup(_))), "{error}");
     assert!(!error.to_string().contains("break"), "{error}");

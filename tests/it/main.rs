@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod credentials;
 mod emulator;
 mod layering;
 mod process;

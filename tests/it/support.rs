@@ -7,7 +7,7 @@ use terraform_provider_oss::provider::{Environment, Oss};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
 use terraform_provider_oss::tfplugin::pb::provider_server::ProviderServer;
-use terraform_provider_oss::tfplugin::{Provider, Server};
+use terraform_provider_oss::tfplugin::{Block, Provider, Server};
 use tokio_util::sync::CancellationToken;
 
 /// How tests write a value that is not known yet.
@@ -62,16 +62,25 @@ pub(crate) async fn configured(emulator: &Emulator) -> Host<Oss> {
 
 /// A provider block: the arguments given, and null for the others.
 pub(crate) fn provider_config(arguments: Json) -> pb::DynamicValue {
-    let names = [
-        "region",
-        "endpoint",
-        "address_style",
-        "signature_version",
-        "access_key",
-        "secret_key",
-        "security_token",
-    ];
-    dynamic(&complete(&names, arguments))
+    let block = Oss::new(Environment::default()).schema().block;
+    dynamic(&conform(&block, arguments))
+}
+
+/// What was given, and null for every other name of a block.
+fn conform(block: &Block, given: Json) -> Json {
+    let names: Vec<&str> = block
+        .attributes
+        .iter()
+        .map(|attribute| attribute.name)
+        .chain(block.blocks.iter().map(|nested| nested.name))
+        .collect();
+    let mut value = complete(&names, given);
+    for nested in &block.blocks {
+        if value[nested.name].is_object() {
+            value[nested.name] = conform(&nested.block, value[nested.name].take());
+        }
+    }
+    value
 }
 
 /// A resource: the attributes given, and null for the others.

@@ -129,7 +129,7 @@ impl Session {
             region: Some(Region::parse(REGION).unwrap()),
             endpoint: Some(Endpoint::parse(&self.emulator.url()).unwrap()),
             signature_version: version,
-            credentials: Some(credentials.clone()),
+            credentials: Some(credentials.clone().into()),
             ..ClientConfig::default()
         }))
     }

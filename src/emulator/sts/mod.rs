@@ -126,6 +126,15 @@ impl Sts {
         self.roles.insert(role.arn.clone(), role);
     }
 
+    /// Every token of every provider.
+    pub(super) fn oidc_tokens(&self) -> impl Iterator<Item = String> {
+        let of = |provider: &Provider| {
+            let former = provider.former.iter().cloned();
+            former.chain([provider.token.clone()]).collect::<Vec<String>>()
+        };
+        self.providers.values().flat_map(of)
+    }
+
     /// Sets the token that a provider vouches for; the one before is an expired one from now on.
     pub(super) fn set_oidc_token(&mut self, provider_arn: &str, token: &str) {
         let former = self.providers.remove(provider_arn).map(|Provider { token, mut former }| {

@@ -5,6 +5,7 @@
 //! stage. Rules: OSS documentation, "Include signatures in the Authorization header" (V1 and V4);
 //! V2 SDK for Go, `oss/signer/v1.go` and `v4.go`.
 
+mod rpc;
 mod v1;
 mod v4;
 
@@ -13,6 +14,8 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac, digest::block_api::EagerHash};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use time::OffsetDateTime;
+
+pub use rpc::sign_rpc;
 
 use super::credentials::Credentials;
 
@@ -96,15 +99,6 @@ pub fn sign(
         SignatureVersion::V1 => v1::sign(request, context),
         SignatureVersion::V4 => v4::sign(request, context),
     }
-}
-
-/// An instant as the `Date` header writes it, e.g. `Wed, 28 Dec 2022 10:27:41 GMT` (RFC 9110).
-fn http_date(time: OffsetDateTime) -> String {
-    let weekday = &time.weekday().to_string()[..3];
-    let month = &time.month().to_string()[..3];
-    let (day, year) = (time.day(), time.year());
-    let (hour, minute, second) = time.to_hms();
-    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 /// Lower-cased names with trimmed values, sorted by name, values of equal names joined by commas.

@@ -4,9 +4,10 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use secrecy::ExposeSecret as _;
 use sha1::Sha1;
 
+use crate::oss::timestamp::http_date;
+
 use super::{
     SignableRequest, Signature, SigningContext, canonical_headers, find_header, header_lines, hmac,
-    http_date,
 };
 
 /// Query names that are always signed (V2 SDK for Go, `signer/v1.go`).

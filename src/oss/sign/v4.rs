@@ -6,9 +6,10 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::oss::timestamp::http_date;
+
 use super::{
     SignableRequest, Signature, SigningContext, UNRESERVED, canonical_headers, header_lines, hmac,
-    http_date,
 };
 
 const ALGORITHM: &str = "OSS4-HMAC-SHA256";

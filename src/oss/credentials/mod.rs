@@ -1,8 +1,31 @@
-//! Access keys.
+//! Access keys, and where they come from.
+//!
+//! [`Source`] describes a place, `profile` turns a file into one, `sts` and `answer` are the formats of
+//! the services: all pure. `fetch` asks them (with `process` for programs), and `cache` keeps what came
+//! back until it has to be asked again.
+
+mod answer;
+mod cache;
+mod error;
+mod fetch;
+mod process;
+mod profile;
+mod source;
+mod sts;
 
 use std::fmt;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use time::OffsetDateTime;
+
+pub(super) use cache::CredentialsCache;
+pub use error::{CredentialsError, CredentialsProblem, Refusal};
+pub(super) use fetch::profile_region;
+pub use profile::ProfileError;
+pub use source::{
+    CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn, RoleError, Session,
+    Source, StsPlace, Surroundings,
+};
 
 /// An access key pair, temporary when it has a security token.
 ///
@@ -15,6 +38,8 @@ pub struct Credentials {
     pub access_key_secret: SecretString,
     /// The STS token that belongs to a temporary key pair.
     pub security_token: Option<SecretString>,
+    /// When the service stops taking them; none when that is never, or not known.
+    pub expiration: Option<OffsetDateTime>,
 }
 
 impl Credentials {
@@ -25,6 +50,7 @@ impl Credentials {
             access_key_id: access_key_id.into(),
             access_key_secret: SecretString::from(access_key_secret.into()),
             security_token: None,
+            expiration: None,
         }
     }
 
@@ -35,8 +61,26 @@ impl Credentials {
         self
     }
 
+    /// The same key pair with the end of its session.
+    #[must_use]
+    pub fn with_expiration(mut self, expiration: OffsetDateTime) -> Self {
+        self.expiration = Some(expiration);
+        self
+    }
+
+    /// Whether it is the very same session.
+    fn is_same(&self, other: &Self) -> bool {
+        let token = |credentials: &Self| {
+            credentials.security_token.as_ref().map(|token| token.expose_secret().to_owned())
+        };
+        self.access_key_id == other.access_key_id
+            && self.access_key_secret.expose_secret() == other.access_key_secret.expose_secret()
+            && token(self) == token(other)
+    }
+
     /// The first characters of the access key id, enough to recognise it.
-    fn access_key_hint(&self) -> String {
+    #[must_use]
+    pub fn access_key_hint(&self) -> String {
         let shown: String = self.access_key_id.chars().take(8).collect();
         format!("{shown}…")
     }
@@ -48,6 +92,7 @@ impl fmt::Debug for Credentials {
             .debug_struct("Credentials")
             .field("access_key_id", &self.access_key_hint())
             .field("temporary", &self.security_token.is_some())
+            .field("expiration", &self.expiration)
             .finish_non_exhaustive()
     }
 }

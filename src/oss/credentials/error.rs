@@ -1,0 +1,126 @@
+//! Why there are no credentials.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use super::profile::ProfileError;
+use crate::oss::TransportError;
+
+/// Credentials could not be obtained.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("no credentials from {origin}: {problem}")]
+pub struct CredentialsError {
+    /// The source, see [`Source::origin`](super::Source::origin).
+    pub origin: String,
+    /// Why.
+    pub problem: CredentialsProblem,
+}
+
+/// Why a source gave no credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CredentialsProblem {
+    /// The service answered with an error.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// There was no whole answer from the service.
+    #[error("{host}: {error}")]
+    Transport {
+        /// Host and port, or scheme, host and port.
+        host: String,
+        /// What happened.
+        error: TransportError,
+    },
+    /// The service answered, but not with credentials.
+    #[error("{host} gave no usable credentials: {reason}")]
+    Answer {
+        /// Host and port, or scheme, host and port.
+        host: String,
+        /// What is wrong with the answer; never its text.
+        reason: String,
+    },
+    /// A file cannot be read.
+    #[error("{} cannot be read: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The profile cannot be used.
+    #[error("{0}")]
+    Profile(#[from] ProfileError),
+    /// The external process gave no credentials.
+    #[error("{program:?} {reason}")]
+    Process {
+        /// The program, without its arguments.
+        program: String,
+        /// What happened; never its output.
+        reason: String,
+    },
+}
+
+/// An error answer of STS, of the metadata service, or of a credentials URI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Host and port, or scheme, host and port.
+    pub host: String,
+    /// What was asked of it, e.g. `AssumeRole`.
+    pub action: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code; empty when the answer had none.
+    pub code: String,
+    /// The message, bounded.
+    pub message: String,
+    /// The request id, for a support ticket.
+    pub request_id: Option<String>,
+    /// The server's time, from the `Date` header.
+    pub server_time: Option<OffsetDateTime>,
+    /// How long the service asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, action, status, code, message, .. } = self;
+        write!(formatter, "{host} answered {action} with {status}")?;
+        for part in [code, message] {
+            if !part.is_empty() {
+                let separator = if part == code { " " } else { ": " };
+                write!(formatter, "{separator}{part}")?;
+            }
+        }
+        match &self.request_id {
+            Some(request_id) => write!(formatter, " (request id {request_id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl CredentialsProblem {
+    /// Whether the source may give credentials later.
+    pub(in crate::oss) fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => {
+                matches!(refusal.status, 408 | 429 | 500..=599)
+                    || refusal.code.starts_with("Throttling")
+            }
+            Self::Transport { error, .. } => error.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// The server's time, if it refused because of the time that the request named.
+    pub(in crate::oss) fn time_to_take_over(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Refused(refusal) if refusal.code == "InvalidTimeStamp.Expired" => {
+                refusal.server_time
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Asks sources for credentials: the only part of this module with IO, beside `process`.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::AsyncReadExt as _;
+
+use super::answer::Keys;
+use super::profile::ProfileFile;
+use super::sts::{ErrorAnswer, StsCall};
+use super::{
+    Credentials, CredentialsError, CredentialsProblem, CredentialsUri, EcsRole, OidcRole,
+    OidcToken, Profile, Refusal, Source, StsPlace, process, sts,
+};
+use crate::oss::Region;
+use crate::oss::clock::Clock;
+use crate::oss::http::{Http, HttpAnswer, HttpRequest};
+use crate::oss::retry::retry_after;
+use crate::oss::timestamp::parse_http_date;
+
+/// The fixed address of the metadata service in every ECS instance.
+const METADATA: &str = "http://100.100.100.200";
+/// Limits of credentials-go: 1 s to connect and 1 s to answer, 5 s and 10 s for the others.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
+const SERVICE_TIMEOUT: Duration = Duration::from_secs(15);
+/// No file that is read here is larger.
+const MAX_FILE: u64 = 1024 * 1024;
+
+type Fetched<'a, T> = Pin<Box<dyn Future<Output = Result<T, CredentialsError>> + Send + 'a>>;
+
+/// What asking needs.
+#[derive(Clone, Copy)]
+pub(super) struct Fetcher<'a> {
+    pub(super) http: &'a Http,
+    pub(super) clock: &'a Clock,
+}
+
+impl<'a> Fetcher<'a> {
+    /// Asks a source, and those it builds on.
+    pub(super) fn fetch(self, source: &'a Source) -> Fetched<'a, Credentials> {
+        Box::pin(async move {
+            let origin = |problem| CredentialsError { origin: source.origin(), problem };
+            match source {
+                Source::Keys { credentials, .. } => Ok(credentials.clone()),
+                Source::Profile(profile) => {
+                    let file = read_profiles(&profile.path).await.map_err(origin)?;
+                    let resolved = file
+                        .source(profile.name.as_deref(), &profile.surroundings)
+                        .map_err(|error| origin(error.into()))?;
+                    self.fetch_owned(resolved).await.map_err(|error| CredentialsError {
+                        origin: format!("{profile} ({})", error.origin),
+                        ..error
+                    })
+                }
+                Source::EcsRole(role) => self.ecs_role(role).await.map_err(origin),
+                Source::Uri(uri) => self.uri(uri).await.map_err(origin),
+                Source::Process(command_line) => process::run(command_line).await.map_err(origin),
+                Source::AssumeRole { base, role, sts } => {
+                    let caller = self.fetch(base).await?;
+                    let nonce = format!("{:032x}", fastrand::u128(..));
+                    let call = StsCall::assume_role(role, &caller, self.clock.now(), &nonce);
+                    self.sts(sts, call).await.map_err(origin)
+                }
+                Source::AssumeRoleWithOidc(OidcRole { role, provider_arn, token, sts }) => {
+                    let token = oidc_token(token).await.map_err(origin)?;
+                    let call = StsCall::assume_role_with_oidc(
+                        role,
+                        provider_arn,
+                        token.expose_secret(),
+                        self.clock.now(),
+                    );
+                    self.sts(sts, call).await.map_err(origin)
+                }
+            }
+        })
+    }
+
+    /// The same for a source that does not live as long.
+    fn fetch_owned(self, source: Source) -> Fetched<'a, Credentials> {
+        Box::pin(async move { Fetcher { http: self.http, clock: self.clock }.fetch(&source).await })
+    }
+
+    async fn sts(self, place: &StsPlace, call: StsCall) -> Result<Credentials, CredentialsProblem> {
+        let host = place.endpoint().to_string();
+        let url = format!("{host}/?{}", call.query);
+        let form = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+        let answer = self
+            .exchange(
+                &host,
+                HttpRequest {
+                    method: "POST",
+                    url: &url,
+                    headers: &[form],
+                    body: call.form.into_bytes(),
+                    timeout: Some(SERVICE_TIMEOUT),
+                },
+            )
+            .await?;
+        if !answer.is_success() {
+            return Err(refusal(host, call.action, &answer));
+        }
+        sts::credentials(&answer.body).map_err(|reason| CredentialsProblem::Answer { host, reason })
+    }
+
+    async fn uri(self, uri: &CredentialsUri) -> Result<Credentials, CredentialsProblem> {
+        let answer = self
+            .exchange(
+                &uri.host(),
+                HttpRequest {
+                    method: "GET",
+                    url: uri.as_str(),
+                    headers: &[],
+                    body: Vec::new(),
+                    timeout: Some(SERVICE_TIMEOUT),
+                },
+            )
+            .await?;
+        if !answer.is_success() {
+            return Err(refusal(uri.host(), "the credentials URI", &answer));
+        }
+        Keys::parse(&answer.body)
+            .and_then(Keys::credentials)
+            .map_err(|reason| CredentialsProblem::Answer { host: uri.host(), reason })
+    }
+
+    /// ECS documentation, "Instance metadata": a token first (version 2), without one if the service
+    /// gives none (version 1).
+    async fn ecs_role(self, role: &EcsRole) -> Result<Credentials, CredentialsProblem> {
+        let base = role.surroundings.metadata.as_ref().map_or(METADATA, CredentialsUri::as_str);
+        let base = base.trim_end_matches('/');
+        let lifetime = ("X-aliyun-ecs-metadata-token-ttl-seconds".to_owned(), "21600".to_owned());
+        let token_url = format!("{base}/latest/api/token");
+        let token = self.metadata("PUT", base, &token_url, &[lifetime]).await;
+        let headers: Vec<(String, String)> = match token {
+            Ok(token) => vec![("X-aliyun-ecs-metadata-token".to_owned(), token.trim().to_owned())],
+            Err(problem) if role.surroundings.is_metadata_v1_disabled => return Err(problem),
+            // Nobody there: version 1 would not be either.
+            Err(problem @ CredentialsProblem::Transport { .. }) => return Err(problem),
+            Err(_) => Vec::new(),
+        };
+        let roles = format!("{base}/latest/meta-data/ram/security-credentials/");
+        let name = match &role.name {
+            Some(name) => name.clone(),
+            None => self.metadata("GET", base, &roles, &headers).await?.trim().to_owned(),
+        };
+        let unusable = |reason| CredentialsProblem::Answer { host: base.to_owned(), reason };
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.is_empty() || !name.chars().all(is_allowed) {
+            return Err(unusable("the name of the role is none that RAM allows".to_owned()));
+        }
+        let body = self.metadata("GET", base, &format!("{roles}{name}"), &headers).await?;
+        Keys::parse(body.as_bytes()).and_then(Keys::credentials).map_err(unusable)
+    }
+
+    async fn metadata(
+        self,
+        method: &str,
+        host: &str,
+        url: &str,
+        headers: &[(String, String)],
+    ) -> Result<String, CredentialsProblem> {
+        let timeout = Some(METADATA_TIMEOUT);
+        let request = HttpRequest { method, url, headers, body: Vec::new(), timeout };
+        let answer = self.exchange(host, request).await?;
+        if !answer.is_success() {
+            return Err(refusal(host.to_owned(), "the request for the instance's role", &answer));
+        }
+        String::from_utf8(answer.body).map_err(|_| CredentialsProblem::Answer {
+            host: host.to_owned(),
+            reason: "it is not text".to_owned(),
+        })
+    }
+
+    async fn exchange(
+        self,
+        host: &str,
+        request: HttpRequest<'_>,
+    ) -> Result<HttpAnswer, CredentialsProblem> {
+        self.http
+            .exchange(request)
+            .await
+            .map_err(|error| CredentialsProblem::Transport { host: host.to_owned(), error })
+    }
+}
+
+/// The region that a profile names.
+pub(in crate::oss) async fn profile_region(
+    profile: &Profile,
+) -> Result<Option<Region>, CredentialsError> {
+    let origin = |problem| CredentialsError { origin: profile.to_string(), problem };
+    let file = read_profiles(&profile.path).await.map_err(origin)?;
+    file.region(profile.name.as_deref()).map_err(|error| origin(error.into()))
+}
+
+async fn read_profiles(path: &Path) -> Result<ProfileFile, CredentialsProblem> {
+    Ok(ProfileFile::parse(&read(path).await?)?)
+}
+
+async fn oidc_token(token: &OidcToken) -> Result<SecretString, CredentialsProblem> {
+    let path = match token {
+        OidcToken::Value(token) => return Ok(token.clone()),
+        OidcToken::File(path) => path,
+    };
+    let unusable =
+        |reason: &str| CredentialsProblem::File { path: path.clone(), reason: reason.to_owned() };
+    let text = String::from_utf8(read(path).await?).map_err(|_| unusable("it is not text"))?;
+    match text.trim() {
+        "" => Err(unusable("it is empty")),
+        token => Ok(token.into()),
+    }
+}
+
+/// A file, read on another thread: a pipe or a network drive may keep it waiting.
+async fn read(path: &Path) -> Result<Vec<u8>, CredentialsProblem> {
+    let problem = |error: std::io::Error| CredentialsProblem::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let mut content = Vec::new();
+    let file = tokio::fs::File::open(path).await.map_err(problem)?;
+    file.take(MAX_FILE).read_to_end(&mut content).await.map_err(problem)?;
+    Ok(content)
+}
+
+fn refusal(host: String, action: &'static str, answer: &HttpAnswer) -> CredentialsProblem {
+    let ErrorAnswer { code, message, request_id } = ErrorAnswer::parse(&answer.body);
+    let server_time = answer.header("date").as_deref().and_then(parse_http_date);
+    CredentialsProblem::Refused(Box::new(Refusal {
+        host,
+        action,
+        status: answer.status,
+        code: code.unwrap_or_default(),
+        message: message.unwrap_or_default(),
+        request_id,
+        server_time,
+        retry_after: answer
+            .header("retry-after")
+            .and_then(|value| retry_after(&value, server_time)),
+    }))
+}

@@ -1,0 +1,424 @@
+//! Where credentials can come from: a description only, nothing is asked here.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use thiserror::Error;
+use url::Url;
+
+use super::Credentials;
+use crate::oss::{Endpoint, Region};
+
+/// A place that gives credentials.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Keys that are known from the start.
+    Keys {
+        /// The keys.
+        credentials: Credentials,
+        /// Where they were found, for messages, e.g. `the environment variable OSS_ACCESS_KEY_ID`.
+        origin: String,
+    },
+    /// A profile of the configuration file of Alibaba Cloud's CLI.
+    Profile(Profile),
+    /// The role of the ECS instance that this runs on, from its metadata service.
+    EcsRole(EcsRole),
+    /// A service that speaks the credentials URI protocol.
+    Uri(CredentialsUri),
+    /// The command line of a program that prints a profile (mode `External` of the CLI).
+    Process(String),
+    /// A role that is assumed with the credentials of another source (STS `AssumeRole`).
+    AssumeRole {
+        /// Who assumes the role.
+        base: Box<Source>,
+        /// The role.
+        role: Role,
+        /// Where STS is asked.
+        sts: StsPlace,
+    },
+    /// A role that is assumed with the token of an identity provider (STS `AssumeRoleWithOIDC`).
+    AssumeRoleWithOidc(OidcRole),
+}
+
+impl Source {
+    /// Where the credentials come from, as a phrase for messages.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Keys { origin, .. } => origin.clone(),
+            Self::Profile(profile) => profile.to_string(),
+            Self::EcsRole(EcsRole { name: Some(name), .. }) => {
+                format!("role {name:?} of this ECS instance")
+            }
+            Self::EcsRole(_) => "the role of this ECS instance".to_owned(),
+            Self::Uri(uri) => format!("the credentials URI at {}", uri.host()),
+            Self::Process(_) => "its external process".to_owned(),
+            Self::AssumeRole { base, role, .. } => {
+                format!("role {}, assumed with {}", role.arn, base.origin())
+            }
+            Self::AssumeRoleWithOidc(OidcRole { role, .. }) => {
+                format!("role {}, assumed with an OIDC token", role.arn)
+            }
+        }
+    }
+}
+
+/// Keys without a story: tests and programs that have them at hand.
+impl From<Credentials> for Source {
+    fn from(credentials: Credentials) -> Self {
+        Self::Keys { credentials, origin: "the given keys".to_owned() }
+    }
+}
+
+/// A profile of the CLI's configuration file, and what its modes need to know beside it.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The file, normally `~/.aliyun/config.json`.
+    pub path: PathBuf,
+    /// The profile's name; none means the one that the file marks as current.
+    pub name: Option<String>,
+    /// What the profile does not say itself.
+    pub surroundings: Surroundings,
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.name {
+            Some(name) => write!(formatter, "profile {name:?} of {path}"),
+            None => write!(formatter, "the current profile of {path}"),
+        }
+    }
+}
+
+/// What sources take from their surroundings where they do not say it themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Where STS is asked.
+    pub sts: StsPlace,
+    /// Where the metadata service is asked; none means its fixed address.
+    pub metadata: Option<CredentialsUri>,
+    /// Never fall back to version 1 of the metadata service.
+    pub is_metadata_v1_disabled: bool,
+    /// The user's home directory, for `~/` in paths.
+    pub home: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// A path as the user wrote it, with `~/` replaced.
+    #[must_use]
+    pub fn path(&self, text: &str) -> PathBuf {
+        match (text.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => PathBuf::from(text),
+        }
+    }
+}
+
+/// Where STS is asked.
+#[derive(Debug, Clone, Default)]
+pub struct StsPlace {
+    /// An explicit endpoint.
+    pub endpoint: Option<Endpoint>,
+    /// Else the endpoint of this region; none means the global one.
+    pub region: Option<Region>,
+    /// The endpoint inside the VPC, which needs a region.
+    pub is_internal: bool,
+}
+
+impl StsPlace {
+    /// The endpoint: `sts[-vpc].{region}.aliyuncs.com`, or `sts.aliyuncs.com` without a region (RAM
+    /// documentation, "Endpoints" of STS).
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        match (&self.endpoint, &self.region) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(region)) => {
+                let service = if self.is_internal { "sts-vpc" } else { "sts" };
+                Endpoint::secure(format!("{service}.{region}.aliyuncs.com"))
+            }
+            (None, None) => Endpoint::secure("sts.aliyuncs.com".to_owned()),
+        }
+    }
+}
+
+/// The metadata service of an ECS instance.
+#[derive(Debug, Clone, Default)]
+pub struct EcsRole {
+    /// The role's name; none asks the service for it.
+    pub name: Option<String>,
+    /// Where the service is, and which versions are used.
+    pub surroundings: Surroundings,
+}
+
+/// The URL of a service that gives keys. It may contain a key itself, so only its host is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CredentialsUri(Url);
+
+impl CredentialsUri {
+    /// Parses an `http` or `https` URL; none for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let is_usable = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+        is_usable.then_some(Self(url))
+    }
+
+    /// Host and port, for messages.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for CredentialsUri {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "CredentialsUri({})", self.host())
+    }
+}
+
+/// A role to assume with the token of an identity provider.
+#[derive(Debug, Clone)]
+pub struct OidcRole {
+    /// The role.
+    pub role: Role,
+    /// The identity provider as RAM knows it, e.g. `acs:ram::1234567890123456:oidc-provider/gh`.
+    pub provider_arn: String,
+    /// The token.
+    pub token: OidcToken,
+    /// Where STS is asked.
+    pub sts: StsPlace,
+}
+
+/// Where the token of the identity provider is.
+#[derive(Debug, Clone)]
+pub enum OidcToken {
+    /// The token itself.
+    Value(SecretString),
+    /// A file that holds it, read again at each refresh: pods and pipelines rotate it.
+    File(PathBuf),
+}
+
+/// Why a role cannot be assumed as it is described. The text completes the sentence "… must".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RoleError {
+    /// Not the ARN of a role.
+    #[error("must have the form acs:ram::1234567890123456:role/name")]
+    RoleArn,
+    /// Not the ARN of an identity provider.
+    #[error("must have the form acs:ram::1234567890123456:oidc-provider/name")]
+    ProviderArn,
+    /// Not a session name.
+    #[error("must have 2 to 64 characters: letters, digits and any of . @ _ -")]
+    SessionName,
+    /// Not a session length that any role allows.
+    #[error("must be between 900 and 43200 seconds")]
+    SessionSeconds,
+    /// Not an external id.
+    #[error("must have 2 to 1224 characters: letters, digits and any of = , . @ : / _ -")]
+    ExternalId,
+    /// Not a policy.
+    #[error("must be a policy in JSON of at most 2048 characters")]
+    Policy,
+}
+
+/// The ARN of a RAM role, `acs:ram::{account}:role/{name}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleArn(String);
+
+impl RoleArn {
+    /// Checks the form of an ARN.
+    pub fn parse(arn: &str) -> Result<Self, RoleError> {
+        if is_ram_arn(arn, "role/") { Ok(Self(arn.to_owned())) } else { Err(RoleError::RoleArn) }
+    }
+
+    /// The ARN as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A RAM role and the session to open with it.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// The role.
+    pub arn: RoleArn,
+    /// The session.
+    pub session: Session,
+}
+
+/// A session with a role (STS API reference, parameters of `AssumeRole`).
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub(super) name: String,
+    pub(super) seconds: u32,
+    pub(super) policy: Option<String>,
+    pub(super) external_id: Option<String>,
+}
+
+impl Default for Session {
+    /// A session called `terraform`, of one hour.
+    fn default() -> Self {
+        Self { name: "terraform".to_owned(), seconds: 3600, policy: None, external_id: None }
+    }
+}
+
+impl Session {
+    /// With another name, which shows in the audit log.
+    pub fn with_name(mut self, name: &str) -> Result<Self, RoleError> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".@_-".contains(c);
+        if !(2..=64).contains(&name.len()) || !name.chars().all(is_allowed) {
+            return Err(RoleError::SessionName);
+        }
+        name.clone_into(&mut self.name);
+        Ok(self)
+    }
+
+    /// With another length. STS refuses one that is longer than the role's own maximum.
+    pub fn with_seconds(mut self, seconds: u32) -> Result<Self, RoleError> {
+        if !(900..=43200).contains(&seconds) {
+            return Err(RoleError::SessionSeconds);
+        }
+        self.seconds = seconds;
+        Ok(self)
+    }
+
+    /// With a policy that narrows what the session may do.
+    pub fn with_policy(mut self, policy: &str) -> Result<Self, RoleError> {
+        let is_object =
+            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(policy).is_ok();
+        if !is_object || policy.chars().count() > 2048 {
+            return Err(RoleError::Policy);
+        }
+        self.policy = Some(policy.to_owned());
+        Ok(self)
+    }
+
+    /// With the id that the owner of the role asks for.
+    pub fn with_external_id(mut self, external_id: &str) -> Result<Self, RoleError> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "=,.@:/_-".contains(c);
+        if !(2..=1224).contains(&external_id.len()) || !external_id.chars().all(is_allowed) {
+            return Err(RoleError::ExternalId);
+        }
+        self.external_id = Some(external_id.to_owned());
+        Ok(self)
+    }
+}
+
+impl OidcRole {
+    /// Checks the ARN of an identity provider.
+    pub fn check_provider_arn(arn: &str) -> Result<(), RoleError> {
+        if is_ram_arn(arn, "oidc-provider/") { Ok(()) } else { Err(RoleError::ProviderArn) }
+    }
+}
+
+/// Whether it is `acs:ram::{account}:{kind}{name}`. Names are not looked at closely: RAM knows best.
+fn is_ram_arn(arn: &str, kind: &str) -> bool {
+    let Some((account, resource)) = arn.strip_prefix("acs:ram::").and_then(|a| a.split_once(':'))
+    else {
+        return false;
+    };
+    let is_name = |name: &str| {
+        !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    !account.is_empty()
+        && account.chars().all(|c| c.is_ascii_digit())
+        && resource.strip_prefix(kind).is_some_and(is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "acs:ram::1234567890123456:role/deploy";
+
+    #[test]
+    fn takes_only_what_sts_takes() {
+        let session = Session::default;
+        for arn in [
+            "",
+            "deploy",
+            "acs:ram::x:role/a",
+            "acs:ram::1:role/",
+            "acs:ram::1:user/a",
+            "acs:ram::1:role/a b",
+        ] {
+            assert_eq!(RoleArn::parse(arn), Err(RoleError::RoleArn), "{arn:?}");
+        }
+        for (name, is_valid) in
+            [("ci", true), ("a@b.c_d-e", true), ("a", false), ("with space", false)]
+        {
+            assert_eq!(session().with_name(name).is_ok(), is_valid, "{name:?}");
+        }
+        assert!(session().with_name(&"x".repeat(65)).is_err());
+        for (seconds, is_valid) in [(899, false), (900, true), (43200, true), (43201, false)] {
+            assert_eq!(session().with_seconds(seconds).is_ok(), is_valid, "{seconds}");
+        }
+        for (policy, is_valid) in
+            [("{\"Version\":\"1\"}", true), ("", false), ("[]", false), ("{", false)]
+        {
+            assert_eq!(session().with_policy(policy).is_ok(), is_valid, "{policy:?}");
+        }
+        for (id, is_valid) in [("a1", true), ("x=,.@:/_-", true), ("a", false), ("a b", false)] {
+            assert_eq!(session().with_external_id(id).is_ok(), is_valid, "{id:?}");
+        }
+        assert!(OidcRole::check_provider_arn("acs:ram::1:oidc-provider/gh").is_ok());
+        assert!(OidcRole::check_provider_arn(ARN).is_err());
+        assert!(RoleArn::parse(ARN).is_ok());
+    }
+
+    #[test]
+    fn sts_is_asked_where_the_place_says() {
+        let region = Region::parse("cn-hangzhou").ok();
+        let endpoint = Endpoint::parse("https://sts.example.com").ok();
+        for (place, expected) in [
+            (StsPlace::default(), "https://sts.aliyuncs.com"),
+            (
+                StsPlace { region: region.clone(), ..StsPlace::default() },
+                "https://sts.cn-hangzhou.aliyuncs.com",
+            ),
+            (
+                StsPlace { region: region.clone(), is_internal: true, endpoint: None },
+                "https://sts-vpc.cn-hangzhou.aliyuncs.com",
+            ),
+            (StsPlace { is_internal: true, ..StsPlace::default() }, "https://sts.aliyuncs.com"),
+            (StsPlace { endpoint, region, is_internal: true }, "https://sts.example.com"),
+        ] {
+            assert_eq!(place.endpoint().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn shows_only_the_host_of_a_credentials_uri() {
+        let uri = CredentialsUri::parse("http://127.0.0.1:8080/keys?token=the-secret").unwrap();
+        assert_eq!(
+            format!("{uri:?} {}", uri.host()),
+            "CredentialsUri(127.0.0.1:8080) 127.0.0.1:8080"
+        );
+        for text in ["", "127.0.0.1", "file:///etc/passwd", "ftp://host"] {
+            assert!(CredentialsUri::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_home_directory_is_put_in_place_of_the_tilde() {
+        let surroundings =
+            Surroundings { home: Some("/home/me".into()), ..Surroundings::default() };
+        assert_eq!(surroundings.path("~/x"), PathBuf::from("/home/me/x"));
+        assert_eq!(surroundings.path("/x/~/y"), PathBuf::from("/x/~/y"));
+        assert_eq!(Surroundings::default().path("~/x"), PathBuf::from("~/x"));
+    }
+}

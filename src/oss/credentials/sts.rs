@@ -1,0 +1,209 @@
+//! Calls of the Security Token Service: what is sent, and what its answers mean.
+//!
+//! Rules: STS API reference, `AssumeRole` and `AssumeRoleWithOIDC`, version 2015-04-01; the split into
+//! query and form follows credentials-go. Pure: time and nonce are arguments.
+
+use percent_encoding::utf8_percent_encode;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::answer::{Keys, json};
+use super::{Credentials, Role};
+use crate::oss::error::shown;
+use crate::oss::sign::{UNRESERVED, sign_rpc};
+use crate::oss::timestamp::utc_seconds;
+
+/// A `POST` to STS: query and form, encoded.
+pub(super) struct StsCall {
+    pub(super) action: &'static str,
+    pub(super) query: String,
+    pub(super) form: String,
+}
+
+impl StsCall {
+    /// `AssumeRole`, signed by `caller`.
+    pub(super) fn assume_role(
+        role: &Role,
+        caller: &Credentials,
+        now: OffsetDateTime,
+        nonce: &str,
+    ) -> Self {
+        let action = "AssumeRole";
+        let mut query = common(action, now);
+        query.extend(
+            [
+                ("AccessKeyId", caller.access_key_id.as_str()),
+                ("SignatureMethod", "HMAC-SHA1"),
+                ("SignatureNonce", nonce),
+                ("SignatureVersion", "1.0"),
+            ]
+            .map(owned),
+        );
+        if let Some(token) = &caller.security_token {
+            query.push(owned(("SecurityToken", token.expose_secret())));
+        }
+        let form = session(role);
+        let all: Vec<(String, String)> = query.iter().chain(&form).cloned().collect();
+        let signature = sign_rpc("POST", &all, &caller.access_key_secret);
+        query.push(owned(("Signature", &signature)));
+        Self { action, query: encode(&query), form: encode(&form) }
+    }
+
+    /// `AssumeRoleWithOIDC`, which the token proves instead of a signature.
+    pub(super) fn assume_role_with_oidc(
+        role: &Role,
+        provider_arn: &str,
+        token: &str,
+        now: OffsetDateTime,
+    ) -> Self {
+        let action = "AssumeRoleWithOIDC";
+        let mut form = session(role);
+        form.extend([("OIDCProviderArn", provider_arn), ("OIDCToken", token)].map(owned));
+        Self { action, query: encode(&common(action, now)), form: encode(&form) }
+    }
+}
+
+fn common(action: &str, now: OffsetDateTime) -> Vec<(String, String)> {
+    let timestamp = utc_seconds(now);
+    [("Action", action), ("Format", "JSON"), ("Timestamp", &timestamp), ("Version", "2015-04-01")]
+        .map(owned)
+        .into()
+}
+
+fn session(role: &Role) -> Vec<(String, String)> {
+    let Role { arn, session } = role;
+    let seconds = session.seconds.to_string();
+    let optional = [("Policy", &session.policy), ("ExternalId", &session.external_id)];
+    [
+        ("RoleArn", arn.as_str()),
+        ("RoleSessionName", session.name.as_str()),
+        ("DurationSeconds", seconds.as_str()),
+    ]
+    .into_iter()
+    .chain(optional.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))))
+    .map(owned)
+    .collect()
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+fn encode(parameters: &[(String, String)]) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
+    let pairs: Vec<String> = parameters
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
+    pairs.join("&")
+}
+
+/// The credentials in a successful answer; else what is wrong with it.
+pub(super) fn credentials(body: &[u8]) -> Result<Credentials, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        credentials: Option<Keys>,
+    }
+    let answer: Answer = json(body)?;
+    answer.credentials.ok_or("it has no `Credentials`")?.credentials()
+}
+
+/// Code, message and request id of an error answer; empty where it has none.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct ErrorAnswer {
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) request_id: Option<String>,
+}
+
+impl ErrorAnswer {
+    /// Parses an error answer. Of a body that is no such answer nothing is kept: it may repeat what
+    /// was sent, and that holds tokens.
+    pub(super) fn parse(body: &[u8]) -> Self {
+        let answer: Self = json(body).unwrap_or_default();
+        Self {
+            code: answer.code.map(shown),
+            // A wrong signature is answered with the string to sign.
+            message: answer.message.map(|message| {
+                let end = message.find("server string to sign is").unwrap_or(message.len());
+                shown(message.get(..end).unwrap_or_default())
+            }),
+            request_id: answer.request_id.map(shown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{RoleArn, Session};
+    use super::*;
+
+    fn pairs(encoded: &str) -> Vec<(&str, &str)> {
+        encoded.split('&').map(|pair| pair.split_once('=').unwrap()).collect()
+    }
+
+    fn role() -> Role {
+        let session = Session::default().with_external_id("a/b").unwrap();
+        Role { arn: RoleArn::parse("acs:ram::1:role/x").unwrap(), session }
+    }
+
+    #[test]
+    fn assume_role_is_signed_and_says_everything() {
+        let caller = Credentials::new("STS.X", "secret").with_security_token("to+ken");
+        let mut role = role();
+        role.session = role.session.with_policy("{ }").unwrap();
+        let call = StsCall::assume_role(&role, &caller, OffsetDateTime::UNIX_EPOCH, "n");
+        assert_eq!(
+            pairs(&call.query),
+            [
+                ("Action", "AssumeRole"),
+                ("Format", "JSON"),
+                ("Timestamp", "1970-01-01T00%3A00%3A00Z"),
+                ("Version", "2015-04-01"),
+                ("AccessKeyId", "STS.X"),
+                ("SignatureMethod", "HMAC-SHA1"),
+                ("SignatureNonce", "n"),
+                ("SignatureVersion", "1.0"),
+                ("SecurityToken", "to%2Bken"),
+                ("Signature", pairs(&call.query)[9].1),
+            ]
+        );
+        assert_eq!(
+            pairs(&call.form),
+            [
+                ("RoleArn", "acs%3Aram%3A%3A1%3Arole%2Fx"),
+                ("RoleSessionName", "terraform"),
+                ("DurationSeconds", "3600"),
+                ("Policy", "%7B%20%7D"),
+                ("ExternalId", "a%2Fb"),
+            ]
+        );
+    }
+
+    #[test]
+    fn assume_role_with_oidc_names_no_key() {
+        let call = StsCall::assume_role_with_oidc(
+            &role(),
+            "acs:ram::1:oidc-provider/gh",
+            "the.token",
+            OffsetDateTime::UNIX_EPOCH,
+        );
+        assert!(!call.query.contains("AccessKeyId") && !call.query.contains("Signature"));
+        assert!(call.form.ends_with("&OIDCToken=the.token"), "{}", call.form);
+        assert!(!call.query.contains("the.token"), "a token in a URL would be logged on the way");
+    }
+
+    #[test]
+    fn an_error_answer_is_kept_without_what_was_signed() {
+        let body = br#"{"RequestId":"R","HostId":"h","Code":"SignatureDoesNotMatch","Message":
+            "Specified signature is not matched. server string to sign is:POST&TOKEN"}"#;
+        let error = ErrorAnswer::parse(body);
+        assert_eq!(error.code.as_deref(), Some("SignatureDoesNotMatch"));
+        assert_eq!(error.message.as_deref(), Some("Specified signature is not matched. "));
+        assert_eq!(error.request_id.as_deref(), Some("R"));
+        assert!(ErrorAnswer::parse(b"<html>TOKEN").message.is_none());
+    }
+}

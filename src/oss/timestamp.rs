@@ -1,0 +1,52 @@
+//! Instants as texts: what the servers write, and what signatures need.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
+
+/// An instant as the `Date` header writes it, e.g. `Wed, 28 Dec 2022 10:27:41 GMT` (RFC 9110).
+pub(super) fn http_date(time: OffsetDateTime) -> String {
+    let weekday = &time.weekday().to_string()[..3];
+    let month = &time.month().to_string()[..3];
+    let (day, year) = (time.day(), time.year());
+    let (hour, minute, second) = time.to_hms();
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+/// An instant as STS requests write it, e.g. `2026-11-23T08:00:00Z`.
+pub(super) fn utc_seconds(time: OffsetDateTime) -> String {
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    let (hour, minute, second) = time.to_hms();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Reads what [`http_date`] writes.
+pub(super) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text.trim(), &Rfc2822).ok()
+}
+
+/// Reads an ISO 8601 instant with its zone, with or without fractions of seconds.
+pub(super) fn parse_iso8601(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text.trim(), &Rfc3339).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_the_same_instant() {
+        let time = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
+        assert_eq!(http_date(time), "Wed, 28 Dec 2022 10:27:41 GMT");
+        assert_eq!(parse_http_date("Wed, 28 Dec 2022 10:27:41 GMT"), Some(time));
+        assert_eq!(utc_seconds(time), "2022-12-28T10:27:41Z");
+        assert_eq!(parse_iso8601("2022-12-28T10:27:41Z"), Some(time));
+        assert_eq!(parse_iso8601("2022-12-28T10:27:41.000Z"), Some(time));
+    }
+
+    #[test]
+    fn refuses_what_is_no_instant() {
+        for text in ["", "soon", "2022-12-28", "2022-12-28T10:27:41", "28 Dec 2022"] {
+            assert_eq!((parse_http_date(text), parse_iso8601(text)), (None, None), "{text}");
+        }
+    }
+}

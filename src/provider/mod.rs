@@ -1,0 +1,78 @@
+//! This provider: its arguments, where each may come from, and its resources.
+//!
+//! `schema` is what users see, `environment` the variables that stand in for arguments, `settings` and
+//! `sources` turn both into the configuration of the client. Pure: nothing is asked or read here.
+
+mod environment;
+mod schema;
+mod settings;
+mod sources;
+
+use crate::oss::Client;
+use crate::resources::{self, Connection};
+use crate::tfplugin::{Configuration, Diagnostics, Object, Provider, Resource, Schema};
+
+pub use environment::Environment;
+
+/// The provider `oss`.
+#[derive(Debug)]
+pub struct Oss {
+    environment: Environment,
+}
+
+impl Oss {
+    /// The provider in a process with this environment.
+    #[must_use]
+    pub fn new(environment: Environment) -> Self {
+        Self { environment }
+    }
+}
+
+impl Provider for Oss {
+    type Client = Connection;
+
+    fn schema(&self) -> Schema {
+        schema::schema()
+    }
+
+    fn validate(&self, config: &Object) -> Diagnostics {
+        settings::validate(config)
+    }
+
+    fn configure(&self, config: &Object, terraform_version: &str) -> Configuration<Connection> {
+        let (settings, diagnostics) = settings::resolve(config, &self.environment);
+        let client = settings.map(|mut settings| {
+            if settings.unknown.is_empty() {
+                settings.config.user_agent = self.user_agent(terraform_version);
+                Connection::Ready(Box::new(Client::new(settings.config)))
+            } else {
+                // An error only if a call needs it.
+                Connection::Unknown(settings.unknown)
+            }
+        });
+        Configuration { client, diagnostics }
+    }
+
+    fn resources(&self) -> Vec<Box<dyn Resource<Connection>>> {
+        resources::all()
+    }
+}
+
+impl Oss {
+    /// Who calls: this provider, Terraform, the platform, and what `TF_APPEND_USER_AGENT` adds.
+    fn user_agent(&self, terraform_version: &str) -> String {
+        let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
+        let terraform_version: String = terraform_version.chars().filter(is_safe).collect();
+        let appended = self.environment.first(environment::APPEND_USER_AGENT);
+        let appended = appended.map(|(_, text)| text).unwrap_or_default();
+        let printable = appended.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
+        let user_agent = format!(
+            "terraform-provider-oss/{} Terraform/{terraform_version} ({}; {}) {}",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+            printable.collect::<String>(),
+        );
+        user_agent.trim_end().to_owned()
+    }
+}

@@ -1,0 +1,322 @@
+//! Where each argument comes from, and what is wrong with it, as tables.
+
+use secrecy::ExposeSecret as _;
+
+use crate::oss::credentials::Source;
+use crate::tfplugin::Severity;
+
+use super::*;
+
+fn block(arguments: &[(&str, &str)]) -> Object {
+    arguments.iter().fold(Object::new(), |block, (name, value)| block.with(name, *value))
+}
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())))
+}
+
+/// Settings that have no errors but for a missing region.
+fn config(block: &Object, variables: &[(&str, &str)]) -> ClientConfig {
+    let environment = environment(variables);
+    let mut resolver = Resolver::new(block, &environment);
+    let config = resolver.settings();
+    assert!(!resolver.diagnostics.has_errors(), "{:?}", resolver.diagnostics);
+    config
+}
+
+/// Errors as `path: summary`.
+fn errors(block: &Object, variables: &[(&str, &str)]) -> Vec<String> {
+    let (_, diagnostics) = resolve(block, &environment(variables));
+    diagnostics
+        .into_iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|Diagnostic { attribute, summary, .. }| {
+            let path = attribute.map(|path| path.to_string()).unwrap_or_default();
+            format!("{path}: {summary}")
+        })
+        .collect()
+}
+
+/// Key id, token and origin of the keys that were found.
+fn keys(block: &[(&str, &str)], variables: &[(&str, &str)]) -> [String; 3] {
+    let found = config(&self::block(block), variables).credentials;
+    let Some(Source::Keys { credentials, origin }) = found else { return Default::default() };
+    let token = credentials.security_token.map(|token| token.expose_secret().to_owned());
+    [credentials.access_key_id, token.unwrap_or_default(), origin]
+}
+
+#[test]
+fn key_families_are_taken_whole_and_in_order() {
+    let families: Vec<(&str, &str)> = environment::KEYS
+        .iter()
+        .flat_map(|[id, secret, token]| [(*id, *id), (*secret, "secret"), (*token, *token)])
+        .collect();
+    for (index, [id, _, token]) in environment::KEYS.into_iter().enumerate() {
+        let origin = format!("the environment variable {id}");
+        assert_eq!(keys(&[], &families[index * 3..]), [id, token, origin.as_str()]);
+    }
+    // A token of another family does not join a key.
+    let mixed = [
+        ("ALICLOUD_ACCESS_KEY", "id"),
+        ("ALICLOUD_SECRET_KEY", "secret"),
+        ("ALIBABA_CLOUD_SECURITY_TOKEN", "token"),
+    ];
+    assert_eq!(keys(&[], &mixed)[..2], ["id", ""]);
+    // The block wins over every variable, and takes no token from one.
+    let block = [("access_key", "mine"), ("secret_key", "secret")];
+    assert_eq!(keys(&block, &families), ["mine", "", "the provider block"]);
+    // Empty is as good as not set.
+    assert_eq!(keys(&[], &[("ALICLOUD_ACCESS_KEY", ""), ("OSS_ACCESS_KEY_ID", "")])[0], "");
+}
+
+#[test]
+fn half_a_key_pair_names_the_missing_half() {
+    for (arguments, expected) in [
+        ([("access_key", "id")], "access_key: Incomplete access key"),
+        ([("secret_key", "secret")], "secret_key: Incomplete access key"),
+        ([("security_token", "token")], "security_token: Security token without access key"),
+        ([("access_key", "a b")], "access_key: Invalid access key"),
+    ] {
+        let found = errors(&block(&arguments).with("region", "cn-hangzhou"), &[]);
+        assert_eq!(found[0], expected);
+    }
+    let region = block(&[("region", "cn-hangzhou")]);
+    for (variable, expected) in [
+        ("OSS_ACCESS_KEY_ID", "access_key: Incomplete access key"),
+        ("ALICLOUD_SECRET_KEY", "secret_key: Incomplete access key"),
+    ] {
+        assert_eq!(errors(&region, &[(variable, "x")]), [expected]);
+    }
+    // A half that is not known yet may turn out to be there.
+    let half = block(&[("access_key", "id")]).with("secret_key", Value::Unknown);
+    assert_eq!(errors(&half, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn region_and_endpoint_come_from_the_first_place_that_has_them() {
+    let all = [
+        ("ALICLOUD_REGION", "first"),
+        ("ALIBABA_CLOUD_REGION", "second"),
+        ("ALIBABA_CLOUD_ENDPOINT_OSS", "one.example"),
+        ("OSS_ENDPOINT", "two.example"),
+    ];
+    let of = |arguments: &[(&str, &str)], variables: &[(&str, &str)]| {
+        let config = config(&block(arguments), variables);
+        let region = config.region.map(|region| region.to_string()).unwrap_or_default();
+        let endpoint = config.endpoint.map(|endpoint| endpoint.to_string()).unwrap_or_default();
+        format!("{region} {endpoint}")
+    };
+    assert_eq!(of(&[], &all), "first https://one.example");
+    assert_eq!(of(&[], &all[1..]), "second https://one.example");
+    assert_eq!(of(&[], &all[3..]), " https://two.example");
+    assert_eq!(of(&[("region", "mine")], &all), "mine https://one.example");
+    assert_eq!(of(&[("endpoint", "mine.example")], &all), "first https://mine.example");
+    // Picking an endpoint of the region is as much as naming one.
+    assert_eq!(of(&[("endpoint_type", "internal")], &all), "first ");
+}
+
+#[test]
+fn a_region_is_needed_from_one_of_four_places() {
+    let missing = ["region: Missing region"];
+    assert_eq!(errors(&Object::new(), &[]), missing);
+    assert_eq!(errors(&block(&[("endpoint", "https://oss.example.com")]), &[]), missing);
+    let v1 = [("endpoint", "https://oss.example.com"), ("signature_version", "v1")];
+    for arguments in [
+        &[("region", "cn-hangzhou")][..],
+        &[("endpoint", "oss-cn-beijing.aliyuncs.com")],
+        &[("profile", "it-is-read-when-needed")],
+        &v1,
+    ] {
+        assert_eq!(errors(&block(arguments), &[]), Vec::<String>::new(), "{arguments:?}");
+    }
+    assert_eq!(errors(&Object::new(), &[("ALIBABA_CLOUD_REGION", "cn-hangzhou")]).len(), 0);
+}
+
+/// The source that is chosen, as one word.
+fn source(block: &Object, variables: &[(&str, &str)]) -> String {
+    fn word(source: &Source) -> String {
+        match source {
+            Source::Keys { credentials, .. } => format!("keys:{}", credentials.access_key_id),
+            Source::Profile(profile) => {
+                let name = profile.name.as_deref().unwrap_or("current");
+                format!("profile:{name}:{}", profile.path.display())
+            }
+            Source::EcsRole(role) => format!("ecs:{}", role.name.as_deref().unwrap_or("?")),
+            Source::Uri(uri) => format!("uri:{}", uri.host()),
+            Source::Process(_) => "process".to_owned(),
+            Source::AssumeRole { base, role, sts } => {
+                format!("{}+{}@{}", word(base), role.arn, sts.endpoint())
+            }
+            Source::AssumeRoleWithOidc(oidc) => {
+                format!("oidc:{}:{:?}@{}", oidc.role.arn, oidc.token, oidc.sts.endpoint())
+            }
+        }
+    }
+    config(block, variables).credentials.as_ref().map(word).unwrap_or_default()
+}
+
+#[test]
+fn sources_are_taken_in_the_order_of_the_alicloud_provider() {
+    let variables = [
+        ("OSS_ACCESS_KEY_ID", "id"),
+        ("OSS_ACCESS_KEY_SECRET", "secret"),
+        ("ALICLOUD_PROFILE", "dev"),
+        ("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/x"),
+        ("ALIBABA_CLOUD_ECS_METADATA", "instance"),
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/gh"),
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token"),
+        ("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1:role/r"),
+        ("HOME", "/home/me"),
+    ];
+    let home = variables[8];
+    let nothing = Object::new();
+    for (skipped, expected) in [
+        (0, "keys:id"),
+        (2, "profile:dev:/home/me/.aliyun/config.json"),
+        (3, "uri:127.0.0.1:1"),
+        (4, "ecs:instance"),
+        (5, "oidc:acs:ram::1:role/r:File(\"/token\")@https://sts.aliyuncs.com"),
+        // Two of the three variables are no request to use the token.
+        (6, ""),
+        (8, ""),
+    ] {
+        assert_eq!(source(&nothing, &variables[skipped..]), expected);
+    }
+    let mine = block(&[("access_key", "mine"), ("secret_key", "secret")]);
+    assert_eq!(source(&mine, &variables), "keys:mine");
+    let profile = block(&[("profile", "mine"), ("ecs_role_name", "ecs")]);
+    assert_eq!(source(&profile, &[home]), "profile:mine:/home/me/.aliyun/config.json");
+}
+
+#[test]
+fn a_profile_file_in_the_block_alone_means_its_current_profile() {
+    let file = block(&[("shared_credentials_file", "~/ci.json")]);
+    assert_eq!(source(&file, &[("HOME", "/home/me")]), "profile:current:/home/me/ci.json");
+    // The variable may be meant for another tool.
+    assert_eq!(source(&Object::new(), &[("ALIBABA_CLOUD_CREDENTIALS_FILE", "/ini")]), "");
+}
+
+#[test]
+fn the_profile_is_kept_for_its_region_when_the_keys_are_elsewhere() {
+    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
+    let profile = block(&[("profile", "dev")]);
+    assert_eq!(source(&profile, &keys), "keys:id");
+    assert!(config(&profile, &keys).profile.is_some());
+}
+
+#[test]
+fn a_role_goes_on_top_of_what_was_found() {
+    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
+    let role = Object::new().with("role_arn", "acs:ram::1:role/top");
+    let top = block(&[("region", "cn-hangzhou")]).with("assume_role", role);
+    assert_eq!(
+        source(&top, &keys),
+        "keys:id+acs:ram::1:role/top@https://sts.cn-hangzhou.aliyuncs.com"
+    );
+    let internal = top.clone().with("endpoint_type", "internal");
+    assert!(source(&internal, &keys).ends_with("@https://sts-vpc.cn-hangzhou.aliyuncs.com"));
+    let explicit = top.clone().with("sts_endpoint", "http://127.0.0.1:1");
+    assert!(source(&explicit, &keys).ends_with("@http://127.0.0.1:1"));
+    // The role may come from the environment; the block says that one is to be assumed.
+    let arn = ("ALICLOUD_ASSUME_ROLE_ARN", "acs:ram::1:role/env");
+    let empty = block(&[]).with("assume_role", Object::new());
+    assert_eq!(
+        source(&empty, &[keys[0], keys[1], arn]),
+        "keys:id+acs:ram::1:role/env@https://sts.aliyuncs.com"
+    );
+    assert_eq!(source(&Object::new(), &[keys[0], keys[1], arn]), "keys:id");
+}
+
+#[test]
+fn an_oidc_token_of_the_block_wins_over_one_of_the_environment() {
+    let of = |token: (&str, &str), variable: (&str, &str)| {
+        let oidc = block(&[
+            ("oidc_provider_arn", "acs:ram::1:oidc-provider/gh"),
+            ("role_arn", "acs:ram::1:role/r"),
+            token,
+        ]);
+        source(&Object::new().with("assume_role_with_oidc", oidc), &[variable])
+    };
+    let file = of(("oidc_token_file", "/mine"), ("ALIBABA_CLOUD_OIDC_TOKEN", "t"));
+    assert!(file.contains("File(\"/mine\")"), "{file}");
+    let value = of(("oidc_token", "t"), ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/env"));
+    assert!(value.contains("Value("), "{value}");
+    let variable = of(("policy", ""), ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/env"));
+    assert!(variable.contains("File(\"/env\")"), "{variable}");
+}
+
+#[test]
+fn mistakes_are_found_at_their_argument_without_an_environment() {
+    let role = |name: &str, value: Value| {
+        Object::new().with("assume_role", Object::new().with(name, value))
+    };
+    let oidc = |name: &str, value: &str| {
+        Object::new().with("assume_role_with_oidc", Object::new().with(name, value))
+    };
+    let number = |number: i64| Value::Number(number.into());
+    for (block, expected) in [
+        (block(&[("endpoint_type", "vpc")]), "endpoint_type: Invalid endpoint type"),
+        (
+            block(&[("endpoint_type", "public"), ("endpoint", "a.example")]),
+            "endpoint_type: Conflicting endpoints",
+        ),
+        (block(&[("address_style", "x")]), "address_style: Invalid address style"),
+        (block(&[("sts_endpoint", "x y")]), "sts_endpoint: Invalid endpoint"),
+        (block(&[("sts_endpoint", "http://x.example")]), "sts_endpoint: Unencrypted STS endpoint"),
+        (block(&[("credentials_uri", "x")]), "credentials_uri: Invalid credentials URI"),
+        (block(&[("ecs_role_name", "a/b")]), "ecs_role_name: Invalid role name"),
+        (block(&[("connect_timeout", "soon")]), "connect_timeout: Invalid duration"),
+        (block(&[("read_timeout", "-1s")]), "read_timeout: Invalid duration"),
+        (Object::new().with("max_retries", number(-1)), "max_retries: Invalid number"),
+        (role("role_arn", "deploy".into()), "assume_role.role_arn: Invalid role ARN"),
+        (role("session_name", "a b".into()), "assume_role.session_name: Invalid session name"),
+        (role("external_id", "x".into()), "assume_role.external_id: Invalid external id"),
+        (role("policy", "{".into()), "assume_role.policy: Invalid policy"),
+        (
+            role("session_expiration", number(60)),
+            "assume_role.session_expiration: Invalid session length",
+        ),
+        (
+            oidc("oidc_provider_arn", "gh"),
+            "assume_role_with_oidc.oidc_provider_arn: Invalid identity provider ARN",
+        ),
+    ] {
+        let found: Vec<String> = validate(&block)
+            .into_iter()
+            .map(|Diagnostic { attribute, summary, .. }| {
+                format!("{}: {summary}", attribute.unwrap())
+            })
+            .collect();
+        assert_eq!(found, [expected]);
+    }
+}
+
+#[test]
+fn a_block_without_a_role_is_an_error_once_everything_is_known() {
+    let region = block(&[("region", "cn-hangzhou")]);
+    let top = region.clone().with("assume_role", Object::new());
+    assert_eq!(errors(&top, &[]), ["assume_role.role_arn: Incomplete role"]);
+    let oidc = region.clone().with("assume_role_with_oidc", Object::new());
+    assert_eq!(
+        errors(&oidc, &[]),
+        [
+            "assume_role_with_oidc.role_arn: Incomplete role",
+            "assume_role_with_oidc.oidc_provider_arn: Incomplete role",
+            "assume_role_with_oidc.oidc_token_file: Incomplete role",
+        ]
+    );
+    assert_eq!(validate(&top).into_iter().count(), 0);
+    let unknown = Object::new().with("role_arn", Value::Unknown);
+    let (settings, _) = resolve(&region.with("assume_role", unknown), &Environment::default());
+    assert_eq!(settings.unwrap().unknown, ["assume_role.role_arn"]);
+}
+
+#[test]
+fn limits_of_the_transport_are_taken_over() {
+    let block = block(&[("connect_timeout", "2s"), ("read_timeout", "1m")])
+        .with("max_retries", Value::Number(0.into()));
+    let config = config(&block, &[]);
+    assert_eq!(config.connect_timeout, Duration::from_secs(2));
+    assert_eq!(config.read_timeout, Duration::from_mins(1));
+    assert_eq!(config.retry.max_attempts, 1);
+}

@@ -1,0 +1,226 @@
+//! How people and pipelines log in, with the real terraform: every source ends in a rule that is set.
+
+use terraform_provider_oss::emulator::{Config, Fault, Role};
+
+use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
+
+const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"AES256\"\n}\n";
+const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
+const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
+const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
+const OIDC_TOKEN: &str = "header.claims.signature-of-the-pipeline";
+
+/// A workspace whose provider block has these arguments beside the endpoint.
+fn workspace(arguments: impl FnOnce(&Workspace) -> String) -> Option<Workspace> {
+    let workspace = Workspace::with(|config: Config| {
+        config
+            .with_bucket("demo")
+            .with_role(Role::new(ROLE).with_external_id("ticket-7"))
+            .with_oidc_provider(PROVIDER, OIDC_TOKEN)
+            .with_ecs_role("instance-role")
+            .with_credentials_uri()
+    })?;
+    let url = workspace.emulator.url();
+    let arguments = arguments(&workspace);
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {url:?}\n  \
+         sts_endpoint = {url:?}\n{arguments}}}\n"
+    );
+    workspace.configure_with(&provider, RESOURCE);
+    Some(workspace)
+}
+
+/// Applies with this environment; returns the operations that the endpoint saw.
+#[track_caller]
+fn apply(workspace: &Workspace, environment: &[(&str, &str)]) -> Vec<String> {
+    workspace.terraform_in(environment, &APPLY).succeeds();
+    assert!(workspace.emulator.rule("demo").is_some());
+    let exchanges = workspace.emulator.exchanges();
+    workspace.emulator.clear_exchanges();
+    exchanges.iter().map(|exchange| exchange.operation.clone().unwrap_or_default()).collect()
+}
+
+const WRITE: [&str; 2] = ["PutBucketEncryption", "GetBucketEncryption"];
+
+const KEYS: [(&str, &str); 2] =
+    [("OSS_ACCESS_KEY_ID", KEY_ID), ("OSS_ACCESS_KEY_SECRET", KEY_SECRET)];
+
+#[test]
+fn keys_in_the_environment() {
+    let Some(workspace) = workspace(|_| String::new()) else { return };
+    assert_eq!(apply(&workspace, &KEYS), WRITE);
+}
+
+#[test]
+fn a_profile_names_keys_and_region() {
+    let Some(workspace) = workspace(|workspace| {
+        let file = format!(
+            r#"{{ "current": "other", "profiles": [ {{ "name": "ci", "mode": "AK",
+                "access_key_id": "{KEY_ID}", "access_key_secret": "{KEY_SECRET}",
+                "region_id": "cn-hangzhou", "output_format": "json" }} ] }}"#
+        );
+        let path = workspace.write("config.json", &file);
+        format!("  profile = \"ci\"\n  shared_credentials_file = {path:?}\n")
+    }) else {
+        return;
+    };
+    assert_eq!(apply(&workspace, &[]), WRITE);
+}
+
+#[test]
+fn a_profile_in_its_usual_place_named_by_the_environment() {
+    let Some(workspace) = workspace(|_| String::new()) else { return };
+    std::fs::create_dir(workspace.path(".aliyun")).unwrap();
+    let file = format!(
+        r#"{{ "profiles": [ {{ "name": "base", "mode": "AK", "access_key_id": "{KEY_ID}",
+             "access_key_secret": "{KEY_SECRET}" }},
+             {{ "name": "top", "mode": "ChainableRamRoleArn", "source_profile": "base",
+             "ram_role_arn": "{ROLE}", "ram_session_name": "cli", "external_id": "ticket-7" }} ] }}"#
+    );
+    workspace.write(".aliyun/config.json", &file);
+    let url = workspace.emulator.url();
+    let provider = format!("provider \"oss\" {{\n  endpoint = {url:?}\n}}\n");
+    workspace.configure_with(&provider, RESOURCE);
+    let environment = [
+        ("ALIBABA_CLOUD_PROFILE", "top"),
+        ("ALIBABA_CLOUD_REGION", "cn-hangzhou"),
+        ("ALIBABA_CLOUD_ENDPOINT_STS", url.as_str()),
+    ];
+    assert_eq!(apply(&workspace, &environment), ["AssumeRole", WRITE[0], WRITE[1]]);
+}
+
+#[test]
+fn a_role_on_top_of_keys() {
+    let Some(workspace) = workspace(|_| {
+        format!(
+            "  assume_role {{\n    role_arn = {ROLE:?}\n    session_name = \"apply\"\n    \
+             session_expiration = 1800\n    external_id = \"ticket-7\"\n    \
+             policy = jsonencode({{ Version = \"1\", Statement = [] }})\n  }}\n"
+        )
+    }) else {
+        return;
+    };
+    workspace.terraform_in(&KEYS, &APPLY).succeeds();
+    let sts = &workspace.emulator.exchanges()[0];
+    assert_eq!(sts.operation.as_deref(), Some("AssumeRole"));
+    assert_eq!(sts.parameters["RoleSessionName"], "apply");
+    assert_eq!(sts.parameters["DurationSeconds"], "1800");
+    assert!(workspace.emulator.rule("demo").is_some());
+}
+
+#[test]
+fn a_token_file_as_pipelines_have_it() {
+    let Some(workspace) = workspace(|workspace| {
+        let path = workspace.write("token", &format!("{OIDC_TOKEN}\n"));
+        format!(
+            "  assume_role_with_oidc {{\n    role_arn = {ROLE:?}\n    \
+             oidc_provider_arn = {PROVIDER:?}\n    oidc_token_file = {path:?}\n    \
+             role_session_name = \"pipeline\"\n  }}\n"
+        )
+    }) else {
+        return;
+    };
+    assert_eq!(apply(&workspace, &[]), ["AssumeRoleWithOIDC", WRITE[0], WRITE[1]]);
+}
+
+#[test]
+fn a_token_file_as_pods_have_it() {
+    let Some(workspace) = workspace(|_| String::new()) else { return };
+    let path = workspace.write("token", OIDC_TOKEN);
+    let environment = [
+        ("ALIBABA_CLOUD_ROLE_ARN", ROLE),
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", PROVIDER),
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", path.as_str()),
+    ];
+    assert_eq!(apply(&workspace, &environment), ["AssumeRoleWithOIDC", WRITE[0], WRITE[1]]);
+}
+
+#[test]
+fn a_credentials_uri() {
+    let Some(workspace) = workspace(|workspace| {
+        format!("  credentials_uri = {:?}\n", workspace.emulator.credentials_uri())
+    }) else {
+        return;
+    };
+    assert_eq!(apply(&workspace, &[]), ["CredentialsUri", WRITE[0], WRITE[1]]);
+}
+
+#[test]
+fn the_role_of_the_instance() {
+    let Some(workspace) = workspace(|_| "  ecs_role_name = \"instance-role\"\n".to_owned()) else {
+        return;
+    };
+    let metadata = workspace.emulator.metadata_url();
+    let environment = [("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", metadata.as_str())];
+    assert_eq!(
+        apply(&workspace, &environment),
+        ["EcsMetadataToken", "EcsMetadataCredentials", WRITE[0], WRITE[1]]
+    );
+}
+
+#[test]
+fn an_apply_goes_on_when_its_session_is_refused() {
+    let Some(workspace) = workspace(|_| {
+        format!("  assume_role {{\n    role_arn = {ROLE:?}\n    external_id = \"ticket-7\"\n  }}\n")
+    }) else {
+        return;
+    };
+    workspace.emulator.inject(Fault::answer(403, "SecurityTokenExpired").method("GET"));
+    assert_eq!(
+        apply(&workspace, &KEYS),
+        ["AssumeRole", WRITE[0], WRITE[1], "AssumeRole", WRITE[1]]
+    );
+}
+
+#[test]
+fn a_plan_of_new_resources_needs_no_keys() {
+    let Some(workspace) = workspace(|_| {
+        "  profile = \"absent\"\n  shared_credentials_file = \"/no/such/file\"\n".to_owned()
+    }) else {
+        return;
+    };
+    workspace.terraform_in(&[], &["validate", "-no-color"]).succeeds();
+    workspace.terraform_in(&[], &["plan", "-no-color"]).succeeds();
+    let run = workspace.terraform_in(&[], &APPLY).fails();
+    for part in [
+        "PutBucketEncryption needs an access key. None came from profile \"absent\" of /no/such/file",
+        "cannot be read: No such file or directory",
+        "the user who runs Terraform may read it",
+    ] {
+        assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
+    }
+    assert!(workspace.emulator.exchanges().is_empty());
+}
+
+#[test]
+fn a_role_that_may_not_be_assumed_says_what_to_grant() {
+    let Some(workspace) =
+        workspace(|_| format!("  assume_role {{\n    role_arn = {ROLE:?}\n  }}\n"))
+    else {
+        return;
+    };
+    let run = workspace.terraform_in(&KEYS, &APPLY).fails();
+    for part in [
+        "Cannot set the encryption of bucket demo",
+        &format!(
+            "None came from role {ROLE}, assumed with the environment variable OSS_ACCESS_KEY_ID"
+        ),
+        "answered AssumeRole with 403 NoPermission",
+        "request id",
+        "Grant it the action sts:AssumeRole",
+        "set `external_id`",
+    ] {
+        assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
+    }
+}
+
+#[test]
+fn no_credentials_at_all_says_what_there_is() {
+    let Some(workspace) = workspace(|_| String::new()) else { return };
+    let run = workspace.terraform_in(&[], &APPLY).fails();
+    for part in
+        ["needs an access key, and none was found", "ALIBABA_CLOUD_ACCESS_KEY_ID", "`profile`"]
+    {
+        assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
+    }
+}

@@ -1,0 +1,576 @@
+//! Where the client gets its keys from, and when it gets new ones: against the local endpoint, which is
+//! STS, the metadata service of an instance, and a credentials URI as well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use terraform_provider_oss::emulator::{self, Config, Emulator, Fault, MetadataMode};
+use terraform_provider_oss::oss::credentials::{
+    CredentialsProblem, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn,
+    Session, Source, StsPlace, Surroundings,
+};
+use terraform_provider_oss::oss::{
+    BucketName, Call, Client, ClientConfig, Clock, Credentials, EncryptionRule, Endpoint, Error,
+    ErrorKind, Region, RetryPolicy, SseAlgorithm,
+};
+use time::OffsetDateTime;
+
+use super::support::{KEY_ID, KEY_SECRET};
+
+const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
+const SECOND_ROLE: &str = "acs:ram::1234567890123456:role/storage";
+const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
+const OIDC_TOKEN: &str = "first.oidc.token";
+
+/// An endpoint that knows the test key, two roles, an identity provider and an instance.
+fn start() -> Emulator {
+    start_with(|config| config)
+}
+
+fn start_with(change: impl FnOnce(Config) -> Config) -> Emulator {
+    let config = Config::default()
+        .with_credentials(KEY_ID, KEY_SECRET)
+        .with_bucket("demo")
+        .with_role(emulator::Role::new(ROLE).with_external_id("ticket-7"))
+        .with_role(emulator::Role::new(SECOND_ROLE))
+        .with_oidc_provider(PROVIDER, OIDC_TOKEN)
+        .with_ecs_role("instance-role")
+        .with_credentials_uri();
+    Emulator::start(change(config)).unwrap()
+}
+
+fn endpoint(emulator: &Emulator) -> Endpoint {
+    Endpoint::parse(&emulator.url()).unwrap()
+}
+
+fn surroundings(emulator: &Emulator) -> Surroundings {
+    Surroundings {
+        sts: StsPlace { endpoint: Some(endpoint(emulator)), ..StsPlace::default() },
+        metadata: CredentialsUri::parse(&emulator.metadata_url()),
+        ..Surroundings::default()
+    }
+}
+
+fn config(emulator: &Emulator, source: Source) -> ClientConfig {
+    ClientConfig {
+        region: Some(Region::parse("cn-hangzhou").unwrap()),
+        endpoint: Some(endpoint(emulator)),
+        credentials: Some(source),
+        retry: RetryPolicy { base_wait: Duration::ZERO, ..RetryPolicy::default() },
+        ..ClientConfig::default()
+    }
+}
+
+fn client(emulator: &Emulator, source: Source) -> Client {
+    Client::new(config(emulator, source))
+}
+
+fn keys() -> Source {
+    Credentials::new(KEY_ID, KEY_SECRET).into()
+}
+
+fn role(arn: &str) -> Role {
+    Role { arn: RoleArn::parse(arn).unwrap(), session: Session::default() }
+}
+
+fn assume(emulator: &Emulator, base: Source) -> Source {
+    let mut role = role(ROLE);
+    role.session = role.session.with_external_id("ticket-7").unwrap();
+    Source::AssumeRole { base: Box::new(base), role, sts: surroundings(emulator).sts }
+}
+
+fn oidc(emulator: &Emulator, token: OidcToken) -> Source {
+    Source::AssumeRoleWithOidc(OidcRole {
+        role: role(SECOND_ROLE),
+        provider_arn: PROVIDER.to_owned(),
+        token,
+        sts: surroundings(emulator).sts,
+    })
+}
+
+fn instance(emulator: &Emulator, name: Option<&str>) -> Source {
+    let name = name.map(str::to_owned);
+    Source::EcsRole(EcsRole { name, surroundings: surroundings(emulator) })
+}
+
+async fn put(client: &Client) -> Result<(), Error> {
+    let rule = EncryptionRule {
+        sse_algorithm: SseAlgorithm::Aes256,
+        kms_master_key_id: None,
+        kms_data_encryption: None,
+    };
+    let bucket = BucketName::parse("demo").unwrap();
+    client
+        .put_bucket_encryption(&bucket, &rule, &Call::within(Duration::from_mins(1)))
+        .await
+        .map(drop)
+}
+
+/// Why there were no keys.
+fn problem(error: Error) -> CredentialsProblem {
+    let ErrorKind::Credentials(error) = error.kind else { panic!("{error}") };
+    error.problem
+}
+
+/// What was asked of the endpoint since the last look, as `AssumeRole 200`.
+fn asked(emulator: &Emulator) -> Vec<String> {
+    let exchanges = emulator.exchanges();
+    emulator.clear_exchanges();
+    exchanges
+        .iter()
+        .map(|exchange| {
+            let operation = exchange.operation.as_deref().unwrap_or("?");
+            format!("{operation} {}", exchange.status)
+        })
+        .collect()
+}
+
+const PUT: &str = "PutBucketEncryption 200";
+
+/// A clock for both sides, that the test moves.
+struct Time(Arc<AtomicI64>);
+
+impl Time {
+    fn start() -> (Self, Clock) {
+        let ahead = Arc::new(AtomicI64::new(0));
+        let seconds = Arc::clone(&ahead);
+        let clock = Clock::new(move || {
+            OffsetDateTime::now_utc() + time::Duration::seconds(seconds.load(Ordering::SeqCst))
+        });
+        (Self(ahead), clock)
+    }
+
+    fn pass(&self, emulator: &Emulator, seconds: i64) {
+        let ahead = self.0.fetch_add(seconds, Ordering::SeqCst) + seconds;
+        emulator.set_clock_offset(ahead);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_resolved_before_the_first_call() {
+    let emulator = start();
+    drop(client(&emulator, assume(&emulator, instance(&emulator, None))));
+    assert_eq!(asked(&emulator), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_with_keys() {
+    let emulator = start();
+    let mut source = assume(&emulator, keys());
+    if let Source::AssumeRole { role, .. } = &mut source {
+        let session = role.session.clone();
+        role.session = session
+            .with_name("pipeline-7")
+            .and_then(|session| session.with_seconds(900))
+            .and_then(|session| session.with_policy("{\"Version\": \"1\", \"Statement\": []}"))
+            .unwrap();
+    }
+    put(&client(&emulator, source)).await.unwrap();
+    let [sts, oss] = &emulator.exchanges()[..] else { panic!() };
+    assert_eq!(sts.access_key_id.as_deref(), Some(KEY_ID));
+    assert_eq!(sts.method, "POST");
+    let parameter = |name: &str| sts.parameters[name].as_str();
+    assert_eq!(parameter("RoleArn"), ROLE);
+    assert_eq!(parameter("RoleSessionName"), "pipeline-7");
+    assert_eq!(parameter("DurationSeconds"), "900");
+    assert_eq!(parameter("ExternalId"), "ticket-7");
+    assert_eq!(parameter("Policy"), "{\"Version\": \"1\", \"Statement\": []}");
+    assert_eq!(oss.access_key_id, sts.minted_access_key_id);
+}
+
+#[tokio::test]
+async fn roles_are_chained() {
+    let emulator = start();
+    let source = Source::AssumeRole {
+        base: Box::new(assume(&emulator, instance(&emulator, Some("instance-role")))),
+        role: role(SECOND_ROLE),
+        sts: surroundings(&emulator).sts,
+    };
+    put(&client(&emulator, source)).await.unwrap();
+    assert_eq!(
+        asked(&emulator),
+        [
+            "EcsMetadataToken 200",
+            "EcsMetadataCredentials 200",
+            "AssumeRole 200",
+            "AssumeRole 200",
+            PUT
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_with_a_token_or_a_file_that_is_read_each_time() {
+    let emulator = start();
+    put(&client(&emulator, oidc(&emulator, OidcToken::Value(OIDC_TOKEN.into())))).await.unwrap();
+    assert_eq!(asked(&emulator), ["AssumeRoleWithOIDC 200", PUT]);
+
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("token");
+    std::fs::write(&path, format!("{OIDC_TOKEN}\n")).unwrap();
+    let client = client(&emulator, oidc(&emulator, OidcToken::File(path.clone())));
+    put(&client).await.unwrap();
+    // The pipeline replaces the token, and the session ends.
+    std::fs::write(&path, "second.oidc.token").unwrap();
+    emulator.set_oidc_token(PROVIDER, "second.oidc.token");
+    emulator.expire_sessions();
+    put(&client).await.unwrap();
+    assert_eq!(
+        asked(&emulator),
+        ["AssumeRoleWithOIDC 200", PUT, "PutBucketEncryption 403", "AssumeRoleWithOIDC 200", PUT]
+    );
+
+    std::fs::remove_file(&path).unwrap();
+    emulator.expire_sessions();
+    let error = put(&client).await.unwrap_err();
+    assert!(!error.may_have_taken_effect);
+    assert!(
+        matches!(problem(error), CredentialsProblem::File { path: missing, .. } if missing == path)
+    );
+}
+
+#[tokio::test]
+async fn an_instance_gives_the_keys_of_its_role() {
+    let token = "EcsMetadataToken 200";
+    let keys = "EcsMetadataCredentials 200";
+    for (mode, name, expected) in [
+        (MetadataMode::Any, None, vec![token, "EcsMetadataRole 200", keys, PUT]),
+        (MetadataMode::V2Required, Some("instance-role"), vec![token, keys, PUT]),
+        (MetadataMode::V1Only, Some("instance-role"), vec!["EcsMetadataToken 404", keys, PUT]),
+    ] {
+        let emulator = start_with(|config| config.with_metadata_mode(mode));
+        put(&client(&emulator, instance(&emulator, name))).await.unwrap();
+        assert_eq!(asked(&emulator), expected, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_without_version_2_is_refused_where_version_1_is_disabled() {
+    let emulator = start_with(|config| config.with_metadata_mode(MetadataMode::V1Only));
+    let surroundings = Surroundings { is_metadata_v1_disabled: true, ..surroundings(&emulator) };
+    let source = Source::EcsRole(EcsRole { name: None, surroundings });
+    let error = put(&client(&emulator, source)).await.unwrap_err();
+    assert!(
+        matches!(problem(error), CredentialsProblem::Refused(refusal) if refusal.status == 404)
+    );
+    assert_eq!(asked(&emulator), ["EcsMetadataToken 404"]);
+}
+
+#[tokio::test]
+async fn a_credentials_uri_gives_keys() {
+    let emulator = start();
+    let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
+    put(&client(&emulator, Source::Uri(uri))).await.unwrap();
+    assert_eq!(asked(&emulator), ["CredentialsUri 200", PUT]);
+}
+
+/// A client with a profile called `x`, of a file that also has one called `base`.
+fn profile_client(emulator: &Emulator, directory: &TempDir, profile: &Json) -> Client {
+    let path = directory.path().join("config.json");
+    let mut named = profile.clone();
+    named["name"] = json!("x");
+    let base = json!({ "name": "base", "mode": "AK", "access_key_id": KEY_ID,
+        "access_key_secret": KEY_SECRET });
+    let file = json!({ "current": "base", "profiles": [named, base], "meta_path": "" });
+    std::fs::write(&path, file.to_string()).unwrap();
+    let name = Some("x".to_owned());
+    let profile = Profile { path, name, surroundings: surroundings(emulator) };
+    client(emulator, Source::Profile(profile))
+}
+
+#[tokio::test]
+async fn every_mode_of_a_profile_gives_keys() {
+    let emulator = start();
+    emulator.add_credentials(
+        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token("the-token", None),
+    );
+    let directory = TempDir::new().unwrap();
+    let printed = directory.path().join("printed keys.json");
+    let printing = json!({ "mode": "StsToken", "access_key_id": "STS.TEST",
+        "access_key_secret": "temporary-secret", "sts_token": "the-token" });
+    std::fs::write(&printed, printing.to_string()).unwrap();
+    let token = directory.path().join("token");
+    std::fs::write(&token, OIDC_TOKEN).unwrap();
+    let keys = json!({ "access_key_id": KEY_ID, "access_key_secret": KEY_SECRET,
+        "ram_role_arn": SECOND_ROLE, "ram_session_name": "cli", "source_profile": "base" });
+    let with = |mode: &str, more: Json| {
+        let mut profile = keys.clone();
+        profile["mode"] = json!(mode);
+        profile.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        profile
+    };
+    let instance = ["EcsMetadataToken 200", "EcsMetadataRole 200", "EcsMetadataCredentials 200"];
+    for (profile, expected) in [
+        (with("AK", json!({})), vec![]),
+        (
+            with(
+                "StsToken",
+                json!({ "access_key_id": "STS.TEST",
+                "access_key_secret": "temporary-secret", "sts_token": "the-token" }),
+            ),
+            vec![],
+        ),
+        (with("RamRoleArn", json!({})), vec!["AssumeRole 200"]),
+        (with("EcsRamRole", json!({})), instance.to_vec()),
+        (with("RamRoleArnWithRoleName", json!({})), [&instance[..], &["AssumeRole 200"]].concat()),
+        (with("ChainableRamRoleArn", json!({})), vec!["AssumeRole 200"]),
+        (
+            with("OIDC", json!({ "oidc_provider_arn": PROVIDER, "oidc_token_file": token })),
+            vec!["AssumeRoleWithOIDC 200"],
+        ),
+        (
+            with("CredentialsURI", json!({ "credentials_uri": emulator.credentials_uri() })),
+            vec!["CredentialsUri 200"],
+        ),
+        (
+            with("External", json!({ "process_command": format!("cat '{}'", printed.display()) })),
+            vec![],
+        ),
+    ] {
+        put(&profile_client(&emulator, &directory, &profile)).await.unwrap();
+        assert_eq!(asked(&emulator), [&expected[..], &[PUT]].concat(), "{}", profile["mode"]);
+    }
+}
+
+#[tokio::test]
+async fn a_profile_that_cannot_be_used_says_why() {
+    let emulator = start();
+    let directory = TempDir::new().unwrap();
+    for (profile, expected) in [
+        (json!({ "mode": "CloudSSO" }), "has mode CloudSSO, which this provider cannot use"),
+        (
+            json!({ "mode": "External", "process_command": "false" }),
+            "\"false\" failed (exit status: 1)",
+        ),
+        (
+            json!({ "mode": "External", "process_command": "/no/such/program --secret" }),
+            "\"/no/such/program\" cannot be run",
+        ),
+        (json!({ "mode": "External", "process_command": "echo 'hello" }), "quotes"),
+        (
+            json!({ "mode": "External", "process_command": "echo hello" }),
+            "printed no usable credentials",
+        ),
+    ] {
+        let error = put(&profile_client(&emulator, &directory, &profile)).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(error.to_string().contains("profile \"x\" of"), "{error}");
+        assert!(!error.to_string().contains("--secret"), "{error}");
+    }
+    assert_eq!(asked(&emulator), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_profile_names_the_region_where_nothing_else_does() {
+    let emulator = start();
+    let directory = TempDir::new().unwrap();
+    let profile = json!({ "mode": "AK", "access_key_id": KEY_ID, "access_key_secret": KEY_SECRET,
+        "region_id": "cn-hangzhou" });
+    drop(profile_client(&emulator, &directory, &profile));
+    let path = directory.path().join("config.json");
+    let of = |name: &str| Profile {
+        path: path.clone(),
+        name: Some(name.to_owned()),
+        surroundings: surroundings(&emulator),
+    };
+    let with = |name: &str, region: Option<&str>| {
+        Client::new(ClientConfig {
+            region: region.map(|region| Region::parse(region).unwrap()),
+            profile: Some(of(name)),
+            ..config(&emulator, Source::Profile(of(name)))
+        })
+    };
+    put(&with("x", None)).await.unwrap();
+    let error = put(&with("x", Some("cn-beijing"))).await.unwrap_err();
+    assert_eq!(error.region, "cn-beijing", "an explicit region wins");
+    let error = put(&with("base", None)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NoRegion);
+    assert!(
+        put(&with("absent", None)).await.unwrap_err().to_string().contains("no profile \"absent\"")
+    );
+}
+
+#[tokio::test]
+async fn one_session_serves_many_calls_however_many_wait_for_it() {
+    let emulator = start();
+    let client = client(&emulator, assume(&emulator, keys()));
+    for outcome in join_all((0..50).map(|_| put(&client))).await {
+        outcome.unwrap();
+    }
+    let asked = asked(&emulator);
+    assert_eq!(asked.iter().filter(|call| *call == "AssumeRole 200").count(), 1);
+    assert_eq!(asked.iter().filter(|call| *call == PUT).count(), 50);
+}
+
+#[tokio::test]
+async fn those_who_wait_share_a_failure_too() {
+    let emulator = start();
+    emulator.inject(Fault::answer(403, "NoPermission").operation("AssumeRole").forever());
+    let client = client(&emulator, assume(&emulator, keys()));
+    for outcome in join_all((0..50).map(|_| put(&client))).await {
+        let CredentialsProblem::Refused(refusal) = problem(outcome.unwrap_err()) else { panic!() };
+        assert_eq!(refusal.code, "NoPermission");
+        assert!(refusal.request_id.is_some());
+    }
+    assert_eq!(asked(&emulator), ["AssumeRole 403"]);
+}
+
+#[tokio::test]
+async fn a_run_may_last_longer_than_its_sessions() {
+    let emulator = start();
+    emulator.set_session_seconds(Some(900));
+    let (time, clock) = Time::start();
+    let config = ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) };
+    let client = Client::new(config);
+    for _ in 0..6 {
+        put(&client).await.unwrap();
+        time.pass(&emulator, 600);
+    }
+    let asked = asked(&emulator);
+    assert_eq!(asked.iter().filter(|call| *call == PUT).count(), 6);
+    assert_eq!(asked.iter().filter(|call| *call == "AssumeRole 200").count(), 3);
+    assert_eq!(asked.len(), 9, "no session was used beyond its end: {asked:?}");
+}
+
+#[tokio::test]
+async fn sessions_are_renewed_before_they_end() {
+    let emulator = start();
+    let (time, clock) = Time::start();
+    let config = ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) };
+    let client = Client::new(config);
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), ["AssumeRole 200", PUT]);
+    time.pass(&emulator, 3600 - 310);
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), [PUT]);
+    time.pass(&emulator, 15);
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), ["AssumeRole 200", PUT]);
+}
+
+#[tokio::test]
+async fn a_session_is_used_to_its_end_when_there_is_no_new_one() {
+    let emulator = start();
+    let (time, clock) = Time::start();
+    let config = ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) };
+    let client = Client::new(config);
+    put(&client).await.unwrap();
+    let down = || Fault::answer(403, "NoPermission").operation("AssumeRole").forever();
+    emulator.inject(down());
+    time.pass(&emulator, 3600 - 200);
+    asked(&emulator);
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), ["AssumeRole 403", PUT]);
+    // The next calls do not all try again.
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), [PUT]);
+    time.pass(&emulator, 31);
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), ["AssumeRole 403", PUT]);
+    time.pass(&emulator, 200);
+    assert!(matches!(problem(put(&client).await.unwrap_err()), CredentialsProblem::Refused(_)));
+    emulator.clear_faults();
+    put(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_oss_refuses_is_replaced_once() {
+    for code in ["SecurityTokenExpired", "InvalidSecurityToken"] {
+        let emulator = start();
+        let client = client(&emulator, assume(&emulator, keys()));
+        put(&client).await.unwrap();
+        asked(&emulator);
+        emulator.inject(Fault::answer(403, code));
+        put(&client).await.unwrap();
+        let refused = "PutBucketEncryption 403";
+        assert_eq!(asked(&emulator), [refused, "AssumeRole 200", PUT], "{code}");
+        // The new session is refused as well: it is not the session.
+        emulator.inject(Fault::answer(403, code).forever());
+        let error = put(&client).await.unwrap_err();
+        assert_eq!(error.service().unwrap().code, code);
+        assert_eq!(asked(&emulator), [refused, "AssumeRole 200", refused], "{code}");
+    }
+}
+
+#[tokio::test]
+async fn many_calls_with_a_refused_session_obtain_one_new_session() {
+    let emulator = start();
+    let client = client(&emulator, assume(&emulator, keys()));
+    put(&client).await.unwrap();
+    emulator.expire_sessions();
+    asked(&emulator);
+    for outcome in join_all((0..20).map(|_| put(&client))).await {
+        outcome.unwrap();
+    }
+    let asked = asked(&emulator);
+    assert_eq!(asked.iter().filter(|call| *call == "AssumeRole 200").count(), 1);
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_renewed_are_refused_after_one_attempt() {
+    let emulator = start();
+    emulator.inject(Fault::answer(403, "SecurityTokenExpired"));
+    let error = put(&client(&emulator, keys())).await.unwrap_err();
+    assert_eq!(error.service().unwrap().code, "SecurityTokenExpired");
+    assert_eq!(asked(&emulator), ["PutBucketEncryption 403"]);
+}
+
+#[tokio::test]
+async fn sts_is_asked_again_when_that_may_help() {
+    let emulator = start();
+    for fault in [
+        Fault::answer(500, "InternalError"),
+        Fault::answer(400, "Throttling.User"),
+        Fault::reset_before(),
+        Fault::cut_body(),
+    ] {
+        emulator.inject(fault.operation("AssumeRole").times(2));
+        put(&client(&emulator, assume(&emulator, keys()))).await.unwrap();
+        let asked = asked(&emulator);
+        assert_eq!(asked.len(), 4, "{asked:?}");
+    }
+    emulator.inject(Fault::answer(500, "InternalError").operation("AssumeRole").forever());
+    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    assert!(!error.may_have_taken_effect, "nothing was sent to OSS");
+    assert_eq!(error.attempts, 0);
+    assert_eq!(asked(&emulator).len(), 12);
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_the_service_is_told() {
+    let emulator = start();
+    emulator.inject(
+        Fault::garbage("text/html", "<html>log in: the-secret</html>").operation("AssumeRole"),
+    );
+    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    assert!(error.to_string().contains("gave no usable credentials"), "{error}");
+    assert!(!error.to_string().contains("the-secret"), "{error}");
+    assert_eq!(asked(&emulator).len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_corrected_for_sts_too() {
+    let emulator = start();
+    emulator.set_clock_offset(7200);
+    let client = client(&emulator, assume(&emulator, keys()));
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), ["AssumeRole 400", "AssumeRole 200", PUT]);
+}
+
+#[tokio::test]
+async fn a_deadline_while_waiting_for_keys_leaves_no_doubt() {
+    let emulator = start();
+    emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
+    let client = client(&emulator, assume(&emulator, keys()));
+    let bucket = BucketName::parse("demo").unwrap();
+    let call = Call::within(Duration::from_millis(50));
+    let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
+    assert!(!error.may_have_taken_effect);
+    // And the next call is not held up by the one that was given up.
+    put(&client).await.unwrap();
+}
