@@ -13,6 +13,7 @@
 mod client;
 mod credentials;
 mod emulator;
+mod examples;
 mod layering;
 mod process;
 mod protocol;

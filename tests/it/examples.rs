@@ -1,0 +1,93 @@
+//! The examples that people run by hand, as processes.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::emulator::{Config, Emulator};
+
+use super::support::{KEY_ID, KEY_SECRET};
+
+/// `cargo test` builds the examples next to the binary.
+fn example(name: &str) -> Command {
+    let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path: PathBuf = provider.parent().unwrap().join("examples").join(file);
+    let mut command = Command::new(path);
+    command.env_clear();
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+const PRINTED: &str =
+    "http status: 200\nssealgorithm: AES256\nkmsmasterkeyid: None\nhttp status: 204\n";
+
+#[test]
+fn bucket_encryption_needs_no_account() {
+    let Output { status, stdout, stderr } = example("bucket_encryption").output().unwrap();
+    assert!(status.success(), "{}", text(&stderr));
+    assert_eq!(text(&stdout), PRINTED);
+}
+
+#[test]
+fn bucket_encryption_calls_the_endpoint_that_is_named() {
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("mine");
+    let emulator = Emulator::start(config).unwrap();
+    let run = |bucket: &str| {
+        let arguments =
+            ["--bucket", bucket, "--region", "cn-hangzhou", "--endpoint", &emulator.url()];
+        example("bucket_encryption")
+            .args(arguments)
+            .env("OSS_ACCESS_KEY_ID", KEY_ID)
+            .env("OSS_ACCESS_KEY_SECRET", KEY_SECRET)
+            .output()
+            .unwrap()
+    };
+    let Output { status, stdout, stderr } = run("mine");
+    assert!(status.success(), "{}", text(&stderr));
+    assert_eq!(text(&stdout), PRINTED);
+    assert_eq!(emulator.exchanges().len(), 3);
+    let Output { status, stderr, .. } = run("absent");
+    assert_eq!(status.code(), Some(1));
+    assert!(text(&stderr).contains("404 NoSuchBucket"), "{}", text(&stderr));
+}
+
+fn sign(input: &str) -> Output {
+    let mut child = example("sign_request")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn sign_request_prints_the_stages_of_every_vector() {
+    let vectors: Json = serde_json::from_str(include_str!("../vectors/oss-signing.json")).unwrap();
+    for case in vectors["cases"].as_array().unwrap() {
+        let mut input = case["input"].clone();
+        input["version"] = case["version"].clone();
+        let Output { status, stdout, stderr } = sign(&input.to_string());
+        assert!(status.success(), "{}: {}", case["id"], text(&stderr));
+        let printed: Json = serde_json::from_slice(&stdout).unwrap();
+        for stage in ["canonical_request", "string_to_sign", "signature", "authorization"] {
+            assert_eq!(printed[stage], case["expected"][stage], "{}: {stage}", case["id"]);
+        }
+    }
+}
+
+#[test]
+fn sign_request_takes_the_least_and_refuses_less() {
+    let least = json!({ "version": "v1", "access_key_id": "id", "access_key_secret": "secret",
+        "unix_time": 0, "method": "GET" });
+    assert!(sign(&least.to_string()).status.success());
+    let Output { status, stderr, .. } = sign("{}");
+    assert_eq!(status.code(), Some(1));
+    assert!(text(&stderr).contains("missing field `version`"), "{}", text(&stderr));
+}
