@@ -446,6 +446,7 @@ impl Client {
                 headers,
                 body: request.body.clone(),
                 timeout: None,
+                may_use_proxy: true,
             })
             .await
             .map_err(ErrorKind::Transport)?;

@@ -43,13 +43,13 @@ struct Route {
 }
 
 impl Route {
-    fn to(url: &Url) -> Self {
-        let is_direct = match url.host() {
+    fn to(url: &Url, may_use_proxy: bool) -> Self {
+        let is_near = match url.host() {
             Some(Host::Ipv4(METADATA)) => true,
             Some(host) => is_loopback(&host),
             None => false,
         };
-        Self { is_plain: url.scheme() == "http", is_direct }
+        Self { is_plain: url.scheme() == "http", is_direct: is_near || !may_use_proxy }
     }
 }
 
@@ -62,6 +62,8 @@ pub(super) struct HttpRequest<'a> {
     pub(super) body: Vec<u8>,
     /// Limit for the whole exchange, beside those of [`HttpSettings`].
     pub(super) timeout: Option<Duration>,
+    /// Whether a proxy may see it, where one is configured for the destination.
+    pub(super) may_use_proxy: bool,
 }
 
 /// A whole answer.
@@ -110,7 +112,7 @@ impl Http {
             .map_err(|error| setup(&error))?;
         let url = Url::parse(request.url).map_err(|error| setup(&error))?;
         let mut builder = self
-            .client(Route::to(&url))?
+            .client(Route::to(&url, request.may_use_proxy))?
             .request(method, url)
             .headers(header_map(request.headers)?)
             .body(request.body);
@@ -232,8 +234,9 @@ mod tests {
             ("http://100.100.100.201/", true, false),
         ];
         for (url, is_plain, is_direct) in cases {
-            let route = Route::to(&Url::parse(url).unwrap());
-            assert_eq!(route, Route { is_plain, is_direct }, "{url}");
+            let url = Url::parse(url).unwrap();
+            assert_eq!(Route::to(&url, true), Route { is_plain, is_direct }, "{url}");
+            assert_eq!(Route::to(&url, false), Route { is_plain, is_direct: true }, "{url}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use terraform_provider_oss::emulator::{self, Emulator, Fault};
 use terraform_provider_oss::oss::sign::SignatureVersion;
 use terraform_provider_oss::oss::{
@@ -57,6 +58,28 @@ async fn get(client: &Client) -> Result<EncryptionRule, Error> {
 fn answer(error: &Error) -> String {
     let service = error.service().unwrap_or_else(|| panic!("no answer: {error}"));
     format!("{} {}", service.status, service.code)
+}
+
+/// A server that answers one request, whatever it asks, with just this.
+async fn answering(status: &str, headers: &str, body: &str) -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let length = body.len();
+    let answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    endpoint
+}
+
+/// Asks a server of that kind for the rule.
+async fn get_from(endpoint: Endpoint) -> Error {
+    let emulator = start(&[]);
+    let config = ClientConfig { endpoint: Some(endpoint), ..config(&emulator) };
+    get(&Client::new(config)).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -193,7 +216,10 @@ async fn buckets_are_listed_page_by_page() {
 
 #[tokio::test]
 async fn what_may_pass_by_itself_is_tried_again() {
-    let faults: [fn() -> Fault; 6] = [
+    let faults: [fn() -> Fault; 9] = [
+        || Fault::answer(408, "RequestTimeout"),
+        || Fault::answer(400, "RequestTimeout"),
+        || Fault::answer(400, "BadRequest"),
         || Fault::answer(500, "InternalError"),
         || Fault::answer(503, "MetaOperationQpsLimitExceeded"),
         || Fault::answer(429, "Throttling"),
@@ -233,24 +259,69 @@ async fn what_is_refused_is_not_tried_again() {
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = start(&["demo"]);
-    // Answers one request with a redirect to the other endpoint.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let redirect = format!(
-        "HTTP/1.1 307 Temporary Redirect\r\nLocation: {}/demo/?encryption\r\n\
-         Content-Length: 0\r\n\r\n",
-        elsewhere.url(),
-    );
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
-        stream.write_all(redirect.as_bytes()).await.unwrap();
-        stream.shutdown().await.unwrap();
-    });
+    let location = format!("Location: {}/demo/?encryption\r\n", elsewhere.url());
+    let endpoint = answering("307 Temporary Redirect", &location, "").await;
     let config = ClientConfig { endpoint: Some(endpoint), ..config(&elsewhere) };
     let error = get(&Client::new(config)).await.unwrap_err();
     assert_eq!(answer(&error), "307 BadErrorResponse");
     assert!(elsewhere.exchanges().is_empty());
+}
+
+#[tokio::test]
+async fn an_error_without_a_body_is_read_from_its_header() {
+    let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+    let encoded = BASE64_STANDARD.encode(body);
+    let headers = format!("x-oss-err: {encoded}\r\nx-oss-request-id: R1\r\nx-oss-ec: 0003-1\r\n");
+    let error = get_from(answering("403 Forbidden", &headers, "").await).await;
+    assert_eq!(answer(&error), "403 AccessDenied");
+    let service = error.service().unwrap();
+    assert_eq!((service.message.as_str(), service.request_id.as_deref()), ("no", Some("R1")));
+    assert_eq!(service.ec.as_deref(), Some("0003-1"));
+
+    let error = get_from(answering("403 Forbidden", "x-oss-request-id: R2\r\n", "").await).await;
+    assert_eq!(answer(&error), "403 BadErrorResponse");
+    assert_eq!(error.service().unwrap().request_id.as_deref(), Some("R2"));
+}
+
+#[tokio::test]
+async fn a_bucket_elsewhere_is_told_with_its_endpoint() {
+    let body = "<Error><Code>AccessDenied</Code><Message>wrong endpoint</Message>
+        <Bucket>demo</Bucket><Endpoint>oss-cn-shanghai.aliyuncs.com</Endpoint></Error>";
+    let error = get_from(answering("403 Forbidden", "", body).await).await;
+    let endpoint = error.service().unwrap().endpoint.as_deref();
+    assert_eq!(endpoint, Some("oss-cn-shanghai.aliyuncs.com"));
+}
+
+#[tokio::test]
+async fn document_types_are_refused() {
+    let laughs = "<!DOCTYPE Error [<!ENTITY l \"ha\">]>";
+    let body = format!("{laughs}<Error><Code>&l;</Code></Error>");
+    let error = get_from(answering("403 Forbidden", "", &body).await).await;
+    assert_eq!(answer(&error), "403 BadErrorResponse");
+    let body = format!("{laughs}<ServerSideEncryptionRule/>");
+    let error = get_from(answering("200 OK", "x-oss-request-id: R\r\n", &body).await).await;
+    let ErrorKind::UnexpectedAnswer(reason) = &error.kind else { panic!("{error}") };
+    assert!(reason.contains("document type definition"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_wait_ends_at_once_when_the_call_is_cancelled() {
+    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
+    let config =
+        emulator::Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
+    let emulator = Emulator::start(config.with_observer(move |_| asked.send(()).unwrap())).unwrap();
+    // Longer than any test would wait, and within the limits of the policy and of the call.
+    emulator.inject(Fault::answer(503, "ServiceUnavailable").retry_after(59).forever());
+    let call = call();
+    let cancel = async {
+        is_asked.recv().await.unwrap();
+        call.cancellation.cancel();
+    };
+    let client = client(&emulator);
+    let bucket = bucket();
+    let (outcome, ()) = tokio::join!(client.get_bucket_encryption(&bucket, &call), cancel);
+    assert_eq!(outcome.unwrap_err().kind, ErrorKind::Cancelled);
+    assert_eq!(emulator.exchanges().len(), 1);
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ impl<'a> Fetcher<'a> {
                     headers: &[form],
                     body: call.form.into_bytes(),
                     timeout: Some(SERVICE_TIMEOUT),
+                    may_use_proxy: true,
                 },
             )
             .await?;
@@ -114,6 +115,7 @@ impl<'a> Fetcher<'a> {
                     headers: &[],
                     body: Vec::new(),
                     timeout: Some(SERVICE_TIMEOUT),
+                    may_use_proxy: true,
                 },
             )
             .await?;
@@ -161,8 +163,14 @@ impl<'a> Fetcher<'a> {
         url: &str,
         headers: &[(String, String)],
     ) -> Result<String, CredentialsProblem> {
-        let timeout = Some(METADATA_TIMEOUT);
-        let request = HttpRequest { method, url, headers, body: Vec::new(), timeout };
+        let request = HttpRequest {
+            method,
+            url,
+            headers,
+            body: Vec::new(),
+            timeout: Some(METADATA_TIMEOUT),
+            may_use_proxy: false,
+        };
         let answer = self.exchange(host, request).await?;
         if !answer.is_success() {
             return Err(refusal(host.to_owned(), "the request for the instance's role", &answer));
