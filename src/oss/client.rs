@@ -253,6 +253,14 @@ impl Client {
         })
     }
 
+    /// Whether it is the region of buckets whose call names none, as far as that is known by now.
+    #[must_use]
+    pub fn is_default(&self, region: &Region) -> bool {
+        let of_profile = self.profile_region.get().and_then(Option::as_ref);
+        let of_endpoint = self.config.endpoint.as_ref().and_then(Endpoint::region);
+        self.config.region.as_ref().or(of_profile).or(of_endpoint.as_ref()) == Some(region)
+    }
+
     /// Signs and sends, again and again as the retry policy says, until the deadline.
     async fn send(&self, request: &Request, call: &Call) -> Result<(Answer, Course), Error> {
         let mut course = Course::default();

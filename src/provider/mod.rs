@@ -41,6 +41,7 @@ impl Provider for Oss {
 
     fn configure(&self, config: &Object, terraform_version: &str) -> Configuration<Connection> {
         let (settings, diagnostics) = settings::resolve(config, &self.environment);
+        let is_partial = settings.as_ref().is_some_and(|settings| !settings.unknown.is_empty());
         let client = settings.map(|mut settings| {
             if settings.unknown.is_empty() {
                 settings.config.user_agent = self.user_agent(terraform_version);
@@ -50,7 +51,7 @@ impl Provider for Oss {
                 Connection::Unknown(settings.unknown)
             }
         });
-        Configuration { client, diagnostics }
+        Configuration { client, is_partial, diagnostics }
     }
 
     fn resources(&self) -> Vec<Box<dyn Resource<Connection>>> {

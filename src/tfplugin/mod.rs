@@ -23,7 +23,8 @@ pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use duration::parse_duration;
 pub use path::AttributePath;
 pub use resource::{
-    BoxFuture, Configuration, Context, Outcome, Plan, PlanRequest, Provider, Resource,
+    BoxFuture, BoxStream, Configuration, Context, ImportTarget, ListEvent, ListResource,
+    MoveSource, Outcome, Plan, PlanRequest, Provider, Resource,
 };
 pub use schema::{Attribute, AttributeType, Block, NestedBlock, Schema, Source};
 pub use server::Server;

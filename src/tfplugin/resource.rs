@@ -3,15 +3,19 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::Stream;
 use tokio_util::sync::CancellationToken;
 
-use super::diagnostics::Diagnostics;
+use super::diagnostics::{Diagnostic, Diagnostics};
 use super::path::AttributePath;
 use super::schema::Schema;
-use super::value::Object;
+use super::value::{Object, Value};
 
 /// A future behind a pointer, so that resources of different types fit into one list.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The same for what comes one by one.
+pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 
 /// A provider: its configuration and its resources.
 pub trait Provider: Send + Sync + 'static {
@@ -37,6 +41,8 @@ pub trait Provider: Send + Sync + 'static {
 pub struct Configuration<Client> {
     /// The client; none after an error.
     pub client: Option<Client>,
+    /// Parts of the configuration are known only after an apply, so calls cannot be made yet.
+    pub is_partial: bool,
     /// Errors and warnings.
     pub diagnostics: Diagnostics,
 }
@@ -85,8 +91,95 @@ pub trait Resource<Client>: Send + Sync {
         prior_state: Object,
     ) -> BoxFuture<'a, Outcome>;
 
-    /// Reads the object that an import id names. No state without an error is refused by Terraform.
-    fn import<'a>(&'a self, context: &'a Context<Client>, id: &'a str) -> BoxFuture<'a, Outcome>;
+    /// Reads the object that an import names. No state without an error is refused by Terraform.
+    fn import<'a>(
+        &'a self,
+        context: &'a Context<Client>,
+        target: ImportTarget<'a>,
+    ) -> BoxFuture<'a, Outcome>;
+
+    /// What tells one object from all others, as a schema of strings: required ones an import has to
+    /// give, optional ones it may give. None: objects have no identity.
+    fn identity_schema(&self) -> Option<Schema> {
+        None
+    }
+
+    /// The identity of the object with this state; none while a part of it is unknown.
+    fn identity(&self, _state: &Object) -> Option<Object> {
+        None
+    }
+
+    /// The state of an object that another resource type, maybe of another provider, managed so far.
+    /// Called without a configuration. Must not do IO.
+    fn move_state(&self, source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
+        Err(Diagnostic::error(
+            "Move not supported",
+            format!(
+                "No other resource type can be moved to {}; {source} cannot.",
+                self.type_name()
+            ),
+        )
+        .into())
+    }
+
+    /// How objects of this type are searched for; none: they cannot be.
+    fn list_resource(&self) -> Option<Box<dyn ListResource<Client>>> {
+        None
+    }
+}
+
+/// The search for objects of a resource type that has an identity.
+pub trait ListResource<Client>: Send + Sync {
+    /// The schema of the search's `config` block.
+    fn schema(&self) -> Schema;
+
+    /// Checks a configuration on what is known of it. Must not do IO.
+    fn validate(&self, config: &Object) -> Diagnostics;
+
+    /// Searches, for as long as the stream is asked for more.
+    fn list(&self, context: Context<Client>, config: &Object) -> BoxStream<ListEvent>;
+}
+
+/// Something that a search has to tell.
+#[derive(Debug)]
+pub enum ListEvent {
+    /// An object.
+    Found {
+        /// What people call it.
+        display_name: String,
+        /// Its state.
+        state: Object,
+    },
+    /// A message. An error ends the search, a warning does not.
+    Message(Diagnostic),
+}
+
+/// What an import names.
+#[derive(Debug, Clone, Copy)]
+pub enum ImportTarget<'a> {
+    /// The id, as the user wrote it.
+    Id(&'a str),
+    /// The identity; conforms to [`Resource::identity_schema`].
+    Identity(&'a Object),
+}
+
+/// A state that another resource type has stored.
+#[derive(Debug, Clone, Copy)]
+pub struct MoveSource<'a> {
+    /// The provider in full: `host/namespace/type`.
+    pub provider_address: &'a str,
+    /// The resource type.
+    pub type_name: &'a str,
+    /// The version of its schema.
+    pub schema_version: i64,
+    /// The state.
+    pub state: &'a Value,
+}
+
+impl std::fmt::Display for MoveSource<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} of {}", self.type_name, self.provider_address)
+    }
 }
 
 /// What a call that does IO works with.

@@ -161,6 +161,28 @@ impl Block {
         self.conform_object(object, strictness, None)
     }
 
+    /// What a configuration could have said to get this state: nothing that only the provider sets, and
+    /// nothing that is empty.
+    pub(super) fn configuration_of(&self, state: &Object) -> Object {
+        let mut config = Object::new();
+        for attribute in &self.attributes {
+            let value = match state.get(attribute.name) {
+                Value::String(text) if text.is_empty() => &Value::Null,
+                _ if attribute.source == Source::Computed => &Value::Null,
+                value => value,
+            };
+            config.set(attribute.name, value.clone());
+        }
+        for nested in &self.blocks {
+            let value = match state.get(nested.name) {
+                Value::Object(block) => nested.block.configuration_of(block).into(),
+                value => value.clone(),
+            };
+            config.set(nested.name, value);
+        }
+        config
+    }
+
     fn conform_object(
         &self,
         mut object: Object,

@@ -17,9 +17,12 @@ use super::diagnostics::{Diagnostic, Diagnostics};
 use super::lifecycle::{Change, classify};
 use super::pb;
 use super::pb::provider_server::{Provider as Service, ProviderServer};
-use super::resource::{Context, Outcome, PlanRequest, Provider, Resource};
+use super::resource::{
+    Context, ImportTarget, ListEvent, ListResource, MoveSource, Outcome, PlanRequest, Provider,
+    Resource,
+};
 use super::schema::Schema;
-use super::value::Object;
+use super::value::{Object, Value};
 use super::wire;
 
 /// Go providers accept messages of this size; tonic's own limit is 4 MiB.
@@ -30,18 +33,47 @@ const MAX_MESSAGE_SIZE: usize = 256 * 1024 * 1024;
 pub struct Server<P: Provider> {
     provider: P,
     provider_schema: Schema,
-    resources: Vec<Registered<P::Client>>,
-    client: Mutex<Option<Arc<P::Client>>>,
+    /// Shared with the searches that are under way.
+    resources: Vec<Arc<Registered<P::Client>>>,
+    configured: Mutex<Option<Configured<P::Client>>>,
     /// Cancelled when the process is to end.
     process_stop: CancellationToken,
     /// Cancelled when what is in flight is to end.
     stop: Mutex<CancellationToken>,
 }
 
-/// A resource with its schema, built once.
+/// A resource with its schemas, built once.
 struct Registered<Client> {
     resource: Box<dyn Resource<Client>>,
     schema: Schema,
+    identity_schema: Option<Schema>,
+}
+
+/// What the configuration of the provider came to.
+struct Configured<Client> {
+    client: Arc<Client>,
+    /// Changes may be deferred: parts of the configuration are not known yet, and the host copes.
+    may_defer: bool,
+}
+
+type Searchable<Client> = (Arc<Registered<Client>>, Box<dyn ListResource<Client>>);
+
+impl<Client> Registered<Client> {
+    /// The identity of the object with this state, ready to be sent.
+    fn identity(&self, state: Option<&Object>) -> Option<pb::ResourceIdentityData> {
+        self.resource.identity(state?).map(wire::to_identity)
+    }
+
+    /// Reads an identity that the host sent.
+    fn known_identity(
+        &self,
+        identity: Option<&pb::ResourceIdentityData>,
+    ) -> Result<Option<Object>, Diagnostics> {
+        match &self.identity_schema {
+            Some(schema) => Ok(wire::from_identity(identity, schema)?),
+            None => Ok(None),
+        }
+    }
 }
 
 impl<P: Provider> std::fmt::Debug for Server<P> {
@@ -54,15 +86,18 @@ impl<P: Provider> Server<P> {
     /// A server for `provider`, not configured yet. Calls in flight end, with what state they can
     /// answer, when `process_stop` is cancelled.
     pub fn new(provider: P, process_stop: CancellationToken) -> Self {
-        let register = |resource: Box<dyn Resource<P::Client>>| Registered {
-            schema: resource.schema(),
-            resource,
+        let register = |resource: Box<dyn Resource<P::Client>>| {
+            Arc::new(Registered {
+                schema: resource.schema(),
+                identity_schema: resource.identity_schema(),
+                resource,
+            })
         };
         Self {
             provider_schema: provider.schema(),
             resources: provider.resources().into_iter().map(register).collect(),
             provider,
-            client: Mutex::default(),
+            configured: Mutex::default(),
             stop: Mutex::new(process_stop.child_token()),
             process_stop,
         }
@@ -73,15 +108,26 @@ impl<P: Provider> Server<P> {
         ProviderServer::new(self).max_decoding_message_size(MAX_MESSAGE_SIZE)
     }
 
-    fn resource(&self, type_name: &str) -> Result<&Registered<P::Client>, Diagnostics> {
+    fn resource(&self, type_name: &str) -> Result<&Arc<Registered<P::Client>>, Diagnostics> {
         self.resources
             .iter()
             .find(|registered| registered.resource.type_name() == type_name)
             .ok_or_else(|| unknown("resource type", type_name))
     }
 
+    /// A resource that can be searched for, and how.
+    fn list_resource(&self, type_name: &str) -> Result<Searchable<P::Client>, Diagnostics> {
+        let registered = self.resource(type_name).ok();
+        registered
+            .and_then(|registered| {
+                Some((Arc::clone(registered), registered.resource.list_resource()?))
+            })
+            .ok_or_else(|| unknown("list resource", type_name))
+    }
+
     fn context(&self) -> Result<Context<P::Client>, Diagnostics> {
-        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let configured = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = configured.as_ref().map(|configured| Arc::clone(&configured.client));
         let client = client.ok_or_else(|| {
             Diagnostic::error(
                 "Provider not configured",
@@ -91,6 +137,46 @@ impl<P: Provider> Server<P> {
         })?;
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Context { client, stop })
+    }
+
+    /// The reason to put a change off until more is known, where the host of this call copes with it.
+    fn deferred(&self, capabilities: Option<pb::ClientCapabilities>) -> Option<pb::Deferred> {
+        let is_allowed = capabilities.is_some_and(|capabilities| capabilities.deferral_allowed);
+        let configured = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_defer = configured.as_ref().is_some_and(|configured| configured.may_defer);
+        let reason = pb::deferred::Reason::ProviderConfigUnknown.into();
+        (is_allowed && may_defer).then_some(pb::Deferred { reason })
+    }
+
+    /// Searches for objects, until as many are found as the host wants.
+    fn found(
+        &self,
+        request: &pb::list_resource::Request,
+    ) -> Result<super::BoxStream<pb::list_resource::Event>, Diagnostics> {
+        let (registered, list_resource) = self.list_resource(&request.type_name)?;
+        let block = list_resource.schema().block;
+        let config = wire::from_dynamic_object(request.config.as_ref(), &block, "configuration")?;
+        let events = list_resource.list(self.context()?, &required(config)?);
+        let with_object = request.include_resource_object;
+        let to_event = move |event| match event {
+            ListEvent::Message(diagnostic) => message(diagnostic),
+            ListEvent::Found { display_name, state } => pb::list_resource::Event {
+                identity: registered.identity(Some(&state)),
+                display_name,
+                resource_object: with_object.then(|| wire::to_dynamic_object(Some(state))),
+                ..Default::default()
+            },
+        };
+        let wanted = u64::try_from(request.limit).ok().filter(|limit| *limit > 0);
+        let events = stream::unfold((events, wanted), |(mut events, wanted)| async move {
+            if wanted == Some(0) {
+                return None;
+            }
+            let event = events.next().await?;
+            let is_found = matches!(event, ListEvent::Found { .. });
+            Some((event, (events, wanted.map(|wanted| wanted - u64::from(is_found)))))
+        });
+        Ok(Box::pin(events.map(to_event)))
     }
 
     /// Runs the operation that the states mean, and returns the state to store.
@@ -109,6 +195,14 @@ impl<P: Provider> Server<P> {
             Change::Delete { prior_state } => resource.delete(&context, prior_state).await,
             Change::Nothing => Outcome::gone(),
         })
+    }
+}
+
+/// An event of a search that is only a message.
+fn message(diagnostic: Diagnostic) -> pb::list_resource::Event {
+    pb::list_resource::Event {
+        diagnostic: wire::to_diagnostics(diagnostic.into()),
+        ..Default::default()
     }
 }
 
@@ -222,13 +316,20 @@ impl<P: Provider> Service for Server<P> {
         &self,
         _: Request<pb::get_metadata::Request>,
     ) -> Answered<pb::get_metadata::Response> {
-        let metadata = |registered: &Registered<P::Client>| pb::get_metadata::ResourceMetadata {
-            type_name: registered.resource.type_name().to_owned(),
+        let metadata =
+            |registered: &Arc<Registered<P::Client>>| pb::get_metadata::ResourceMetadata {
+                type_name: registered.resource.type_name().to_owned(),
+            };
+        let list_metadata = |registered: &Arc<Registered<P::Client>>| {
+            registered.resource.list_resource()?;
+            let type_name = registered.resource.type_name().to_owned();
+            Some(pb::get_metadata::ListResourceMetadata { type_name })
         };
         answer("GetMetadata", async {
             Ok(pb::get_metadata::Response {
                 server_capabilities: Some(capabilities()),
                 resources: self.resources.iter().map(metadata).collect(),
+                list_resources: self.resources.iter().filter_map(list_metadata).collect(),
                 ..Default::default()
             })
         })
@@ -239,14 +340,19 @@ impl<P: Provider> Service for Server<P> {
         &self,
         _: Request<pb::get_provider_schema::Request>,
     ) -> Answered<pb::get_provider_schema::Response> {
-        let entry = |registered: &Registered<P::Client>| {
+        let entry = |registered: &Arc<Registered<P::Client>>| {
             let schema = wire::to_schema(&registered.schema);
             (registered.resource.type_name().to_owned(), schema)
+        };
+        let list_entry = |registered: &Arc<Registered<P::Client>>| {
+            let schema = wire::to_schema(&registered.resource.list_resource()?.schema());
+            Some((registered.resource.type_name().to_owned(), schema))
         };
         answer("GetProviderSchema", async {
             Ok(pb::get_provider_schema::Response {
                 provider: Some(wire::to_schema(&self.provider_schema)),
                 resource_schemas: self.resources.iter().map(entry).collect(),
+                list_resource_schemas: self.resources.iter().filter_map(list_entry).collect(),
                 server_capabilities: Some(capabilities()),
                 ..Default::default()
             })
@@ -280,10 +386,13 @@ impl<P: Provider> Service for Server<P> {
             let block = &self.provider_schema.block;
             let config =
                 wire::from_dynamic_object(request.config.as_ref(), block, "configuration")?;
-            let configuration =
-                self.provider.configure(&required(config)?, &request.terraform_version);
-            let client = configuration.client.map(Arc::new);
-            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+            let version = &request.terraform_version;
+            let configuration = self.provider.configure(&required(config)?, version);
+            let may_defer = configuration.is_partial && !allows_deferral_by_mistake(version);
+            let configured = configuration
+                .client
+                .map(|client| Configured { client: Arc::new(client), may_defer });
+            *self.configured.lock().unwrap_or_else(PoisonError::into_inner) = configured;
             Ok(pb::configure_provider::Response {
                 diagnostics: wire::to_diagnostics(configuration.diagnostics),
             })
@@ -307,7 +416,7 @@ impl<P: Provider> Service for Server<P> {
     ) -> Answered<pb::validate_resource_config::Response> {
         let request = request.into_inner();
         answer("ValidateResourceConfig", async {
-            let Registered { resource, schema } = self.resource(&request.type_name)?;
+            let Registered { resource, schema, .. } = &**self.resource(&request.type_name)?;
             let config =
                 wire::from_dynamic_object(request.config.as_ref(), &schema.block, "configuration")?;
             let diagnostics = resource.validate(&required(config)?);
@@ -324,7 +433,7 @@ impl<P: Provider> Service for Server<P> {
     ) -> Answered<pb::upgrade_resource_state::Response> {
         let request = request.into_inner();
         answer("UpgradeResourceState", async {
-            let Registered { schema, .. } = self.resource(&request.type_name)?;
+            let Registered { schema, .. } = &**self.resource(&request.type_name)?;
             if request.version > schema.version {
                 return Err(newer_state(request.version, schema.version));
             }
@@ -343,17 +452,22 @@ impl<P: Provider> Service for Server<P> {
     ) -> Answered<pb::read_resource::Response> {
         let request = request.into_inner();
         answer("ReadResource", async {
-            let Registered { resource, schema } = self.resource(&request.type_name)?;
+            let registered = self.resource(&request.type_name)?;
+            let block = &registered.schema.block;
             let current = request.current_state.as_ref();
-            let outcome = match wire::from_dynamic_object(current, &schema.block, "state")? {
-                Some(state) => resource.read(&self.context()?, state).await,
+            let deferred = self.deferred(request.client_capabilities);
+            let outcome = match wire::from_dynamic_object(current, block, "state")? {
+                Some(state) if deferred.is_some() => Outcome::state(state),
+                Some(state) => registered.resource.read(&self.context()?, state).await,
                 None => Outcome::gone(),
             };
+            let identity = registered.identity(outcome.state.as_ref());
             Ok(pb::read_resource::Response {
+                new_identity: identity.or(request.current_identity),
                 new_state: Some(wire::to_dynamic_object(outcome.state)),
                 diagnostics: wire::to_diagnostics(outcome.diagnostics),
                 private: request.private,
-                ..Default::default()
+                deferred,
             })
         })
         .await
@@ -365,25 +479,34 @@ impl<P: Provider> Service for Server<P> {
     ) -> Answered<pb::plan_resource_change::Response> {
         let request = request.into_inner();
         answer("PlanResourceChange", async {
-            let Registered { resource, schema } = self.resource(&request.type_name)?;
+            let registered = self.resource(&request.type_name)?;
             let object = |value: &Option<pb::DynamicValue>, what| {
-                wire::from_dynamic_object(value.as_ref(), &schema.block, what)
+                wire::from_dynamic_object(value.as_ref(), &registered.schema.block, what)
             };
             let prior_state = object(&request.prior_state, "prior state")?;
             let proposed = object(&request.proposed_new_state, "proposed state")?;
             let mut response = pb::plan_resource_change::Response {
                 planned_private: request.prior_private,
+                deferred: self.deferred(request.client_capabilities),
                 ..Default::default()
             };
             if proposed.is_some() {
                 let config = required(object(&request.config, "configuration")?)?;
-                let plan = resource
+                let plan = registered
+                    .resource
                     .plan(&PlanRequest { prior_state: prior_state.as_ref(), config: &config });
+                // An object that stays keeps its identity; only a read may correct it.
+                let stays = prior_state.is_some() && plan.requires_replace.is_empty();
+                response.planned_identity = request
+                    .prior_identity
+                    .filter(|_| stays)
+                    .or_else(|| registered.identity(Some(&plan.planned_state)));
                 response.planned_state = Some(wire::to_dynamic_object(Some(plan.planned_state)));
                 response.requires_replace =
                     plan.requires_replace.iter().map(wire::to_path).collect();
             } else {
                 response.planned_state = Some(wire::to_dynamic_object(None));
+                response.planned_identity = request.prior_identity;
             }
             Ok(response)
         })
@@ -413,7 +536,9 @@ impl<P: Provider> Service for Server<P> {
                 Ok(Err(diagnostics)) => Outcome::failed(prior_state, diagnostics),
                 Err(_) => Outcome::failed(kept, panicked("ApplyResourceChange")),
             };
+            let identity = registered.identity(outcome.state.as_ref());
             Ok(pb::apply_resource_change::Response {
+                new_identity: request.planned_identity.or(identity),
                 new_state: Some(wire::to_dynamic_object(outcome.state)),
                 diagnostics: wire::to_diagnostics(outcome.diagnostics),
                 private: request.planned_private,
@@ -429,15 +554,34 @@ impl<P: Provider> Service for Server<P> {
     ) -> Answered<pb::import_resource_state::Response> {
         let request = request.into_inner();
         answer("ImportResourceState", async {
-            let Registered { resource, .. } = self.resource(&request.type_name)?;
-            let outcome = resource.import(&self.context()?, &request.id).await;
-            let imported = |state| pb::import_resource_state::ImportedResource {
-                type_name: request.type_name,
-                state: Some(wire::to_dynamic_object(Some(state))),
+            let registered = self.resource(&request.type_name)?;
+            let imported = |state: Value, identity| pb::import_resource_state::ImportedResource {
+                type_name: request.type_name.clone(),
+                state: Some(wire::to_dynamic(&state)),
+                identity,
                 ..Default::default()
             };
+            let deferred = self.deferred(request.client_capabilities);
+            if deferred.is_some() {
+                return Ok(pb::import_resource_state::Response {
+                    imported_resources: vec![imported(Value::Unknown, request.identity.clone())],
+                    deferred,
+                    ..Default::default()
+                });
+            }
+            let identity = registered.known_identity(request.identity.as_ref())?;
+            let target = match &identity {
+                Some(identity) => ImportTarget::Identity(identity),
+                None => ImportTarget::Id(&request.id),
+            };
+            let outcome = registered.resource.import(&self.context()?, target).await;
+            let identity = registered.identity(outcome.state.as_ref());
+            let state = outcome.state.map(Value::Object);
             Ok(pb::import_resource_state::Response {
-                imported_resources: outcome.state.map(imported).into_iter().collect(),
+                imported_resources: state
+                    .map(|state| imported(state, identity))
+                    .into_iter()
+                    .collect(),
                 diagnostics: wire::to_diagnostics(outcome.diagnostics),
                 ..Default::default()
             })
@@ -449,10 +593,15 @@ impl<P: Provider> Service for Server<P> {
         &self,
         request: Request<pb::generate_resource_config::Request>,
     ) -> Answered<pb::generate_resource_config::Response> {
-        let type_name = request.into_inner().type_name;
+        let request = request.into_inner();
         answer("GenerateResourceConfig", async {
-            self.resource(&type_name)?;
-            Err(unsupported("generate configuration for", &type_name))
+            let block = &self.resource(&request.type_name)?.schema.block;
+            let state = wire::from_dynamic_object(request.state.as_ref(), block, "state")?;
+            let config = state.map(|state| block.configuration_of(&state));
+            Ok(pb::generate_resource_config::Response {
+                config: Some(wire::to_dynamic_object(config)),
+                ..Default::default()
+            })
         })
         .await
     }
@@ -463,8 +612,20 @@ impl<P: Provider> Service for Server<P> {
     ) -> Answered<pb::move_resource_state::Response> {
         let request = request.into_inner();
         answer("MoveResourceState", async {
-            self.resource(&request.target_type_name)?;
-            Err(unsupported("move other resource types to", &request.target_type_name))
+            let registered = self.resource(&request.target_type_name)?;
+            let state = wire::from_raw_json(request.source_state.as_ref(), "source state")?;
+            let state = registered.resource.move_state(&MoveSource {
+                provider_address: &request.source_provider_address,
+                type_name: &request.source_type_name,
+                schema_version: request.source_schema_version,
+                state: &state,
+            })?;
+            Ok(pb::move_resource_state::Response {
+                target_identity: registered.identity(Some(&state)),
+                target_state: Some(wire::to_dynamic_object(Some(state))),
+                // Private bytes of another provider mean nothing here.
+                ..Default::default()
+            })
         })
         .await
     }
@@ -474,7 +635,14 @@ impl<P: Provider> Service for Server<P> {
         _: Request<pb::get_resource_identity_schemas::Request>,
     ) -> Answered<pb::get_resource_identity_schemas::Response> {
         answer("GetResourceIdentitySchemas", async {
-            Ok(pb::get_resource_identity_schemas::Response::default())
+            let entry = |registered: &Arc<Registered<P::Client>>| {
+                let schema = wire::to_identity_schema(registered.identity_schema.as_ref()?);
+                Some((registered.resource.type_name().to_owned(), schema))
+            };
+            Ok(pb::get_resource_identity_schemas::Response {
+                identity_schemas: self.resources.iter().filter_map(entry).collect(),
+                ..Default::default()
+            })
         })
         .await
     }
@@ -483,10 +651,20 @@ impl<P: Provider> Service for Server<P> {
         &self,
         request: Request<pb::upgrade_resource_identity::Request>,
     ) -> Answered<pb::upgrade_resource_identity::Response> {
-        let type_name = request.into_inner().type_name;
+        let request = request.into_inner();
         answer("UpgradeResourceIdentity", async {
-            self.resource(&type_name)?;
-            Err(unsupported("keep an identity for", &type_name))
+            let registered = self.resource(&request.type_name)?;
+            let Some(schema) = &registered.identity_schema else {
+                return Err(unknown("identity of resource type", &request.type_name));
+            };
+            if request.version > schema.version {
+                return Err(newer_state(request.version, schema.version));
+            }
+            let identity = wire::from_raw_state(request.raw_identity.as_ref(), &schema.block)?;
+            Ok(pb::upgrade_resource_identity::Response {
+                upgraded_identity: identity.map(wire::to_identity),
+                ..Default::default()
+            })
         })
         .await
     }
@@ -495,21 +673,37 @@ impl<P: Provider> Service for Server<P> {
         &self,
         request: Request<pb::validate_list_resource_config::Request>,
     ) -> Answered<pb::validate_list_resource_config::Response> {
-        let type_name = request.into_inner().type_name;
-        answer("ValidateListResourceConfig", async { Err(unknown("list resource", &type_name)) })
-            .await
+        let request = request.into_inner();
+        answer("ValidateListResourceConfig", async {
+            let (_, list_resource) = self.list_resource(&request.type_name)?;
+            let block = list_resource.schema().block;
+            let config =
+                wire::from_dynamic_object(request.config.as_ref(), &block, "configuration")?;
+            let diagnostics = list_resource.validate(&required(config)?);
+            Ok(pb::validate_list_resource_config::Response {
+                diagnostics: wire::to_diagnostics(diagnostics),
+            })
+        })
+        .await
     }
 
     async fn list_resource(
         &self,
         request: Request<pb::list_resource::Request>,
     ) -> Answered<Self::ListResourceStream> {
-        let diagnostics = unknown("list resource", &request.into_inner().type_name);
-        let event = pb::list_resource::Event {
-            diagnostic: wire::to_diagnostics(diagnostics),
-            ..Default::default()
-        };
-        Ok(Response::new(once(event)))
+        let request = request.into_inner();
+        let events = self.found(&request).unwrap_or_else(|diagnostics| {
+            Box::pin(stream::iter(diagnostics.into_iter().map(message)))
+        });
+        // A panic ends the search with a message instead of a broken connection.
+        let events = AssertUnwindSafe(events).catch_unwind().map(|event| {
+            let panicked = || pb::list_resource::Event {
+                diagnostic: wire::to_diagnostics(panicked("ListResource")),
+                ..Default::default()
+            };
+            Ok(event.unwrap_or_else(|_| panicked()))
+        });
+        Ok(Response::new(Box::pin(events)))
     }
 
     async fn validate_data_resource_config(
@@ -684,13 +878,15 @@ fn capabilities() -> pb::ServerCapabilities {
         plan_destroy: false,
         // The schema never changes: Terraform may ask for it once per command.
         get_provider_schema_optional: true,
-        move_resource_state: false,
-        generate_resource_config: false,
+        move_resource_state: true,
+        generate_resource_config: true,
     }
 }
 
-fn unsupported(what: &str, type_name: &str) -> Diagnostics {
-    Diagnostic::error("Not supported", format!("This provider cannot {what} {type_name}.")).into()
+/// `OpenTofu` 1.11.0 to 1.11.3 says that it copes with deferral and does not; Terraform of the same
+/// version only copes when built for experiments, which its version tells.
+fn allows_deferral_by_mistake(version: &str) -> bool {
+    matches!(version, "1.11.0" | "1.11.1" | "1.11.2" | "1.11.3")
 }
 
 fn newer_state(stored: i64, supported: i64) -> Diagnostics {

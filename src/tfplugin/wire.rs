@@ -48,25 +48,61 @@ pub(super) fn from_raw_state(
     block: &Block,
 ) -> Result<Option<Object>, Diagnostic> {
     let what = "stored state";
-    let Some(state) = state else {
-        return Err(Diagnostic::error("Missing stored state", "Terraform sent no stored state."));
-    };
-    if state.json.is_empty() {
-        return Err(Diagnostic::error(
-            "Unsupported stored state",
-            "The state was stored in the format of Terraform 0.11 or older, which this provider \
-             never wrote. Remove the resource from the state with `terraform state rm`, then \
-             import it again.",
-        ));
-    }
-    let value = json::decode(&state.json)
-        .map_err(|reason| Diagnostic::error("Unreadable stored state", format!("{reason}.")))?;
-    match value {
+    match from_raw_json(state, what)? {
         Value::Null => Ok(None),
         value => block
             .conform_with(value, Strictness::Lenient)
             .map(Some)
             .map_err(|error| non_conforming(what, &error)),
+    }
+}
+
+/// Reads a stored value of whatever shape.
+pub(super) fn from_raw_json(state: Option<&pb::RawState>, what: &str) -> Result<Value, Diagnostic> {
+    let Some(state) = state else {
+        let detail = format!("Terraform sent no {what}.");
+        return Err(Diagnostic::error(format!("Missing {what}"), detail));
+    };
+    if state.json.is_empty() {
+        return Err(Diagnostic::error(
+            format!("Unsupported {what}"),
+            "The state was stored in the format of Terraform 0.11 or older, which this provider \
+             never wrote and cannot read. Remove the resource from the state with `terraform state \
+             rm`, then import it again.",
+        ));
+    }
+    json::decode(&state.json)
+        .map_err(|reason| Diagnostic::error(format!("Unreadable {what}"), format!("{reason}.")))
+}
+
+/// Reads an identity, or nothing where there is none.
+pub(super) fn from_identity(
+    identity: Option<&pb::ResourceIdentityData>,
+    schema: &Schema,
+) -> Result<Option<Object>, Diagnostic> {
+    match identity.and_then(|identity| identity.identity_data.as_ref()) {
+        Some(data) => from_dynamic_object(Some(data), &schema.block, "identity"),
+        None => Ok(None),
+    }
+}
+
+/// Writes an identity.
+pub(super) fn to_identity(identity: Object) -> pb::ResourceIdentityData {
+    pb::ResourceIdentityData { identity_data: Some(to_dynamic_object(Some(identity))) }
+}
+
+/// Writes the schema of an identity.
+pub(super) fn to_identity_schema(schema: &Schema) -> pb::ResourceIdentitySchema {
+    let to_attribute = |attribute: &Attribute| pb::resource_identity_schema::IdentityAttribute {
+        name: attribute.name.to_owned(),
+        r#type: to_type(attribute.attribute_type).into(),
+        required_for_import: attribute.source == Source::Required,
+        optional_for_import: attribute.source == Source::Optional,
+        description: attribute.description.to_owned(),
+    };
+    pb::ResourceIdentitySchema {
+        version: schema.version,
+        identity_attributes: schema.block.attributes.iter().map(to_attribute).collect(),
     }
 }
 
@@ -134,14 +170,9 @@ fn to_nested_block(nested: &NestedBlock) -> pb::schema::NestedBlock {
 }
 
 fn to_attribute(attribute: &Attribute) -> pb::schema::Attribute {
-    let attribute_type = match attribute.attribute_type {
-        AttributeType::Bool => r#""bool""#,
-        AttributeType::Number => r#""number""#,
-        AttributeType::String => r#""string""#,
-    };
     pb::schema::Attribute {
         name: attribute.name.to_owned(),
-        r#type: attribute_type.into(),
+        r#type: to_type(attribute.attribute_type).into(),
         description: attribute.description.to_owned(),
         description_kind: pb::StringKind::Markdown.into(),
         required: attribute.source == Source::Required,
@@ -149,6 +180,15 @@ fn to_attribute(attribute: &Attribute) -> pb::schema::Attribute {
         computed: matches!(attribute.source, Source::Computed | Source::OptionalComputed),
         sensitive: attribute.sensitive,
         ..Default::default()
+    }
+}
+
+/// The type as compact JSON.
+fn to_type(attribute_type: AttributeType) -> &'static str {
+    match attribute_type {
+        AttributeType::Bool => r#""bool""#,
+        AttributeType::Number => r#""number""#,
+        AttributeType::String => r#""string""#,
     }
 }
 

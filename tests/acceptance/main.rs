@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod adopt;
 mod credentials;
 mod errors;
 mod lifecycle;

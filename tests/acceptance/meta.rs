@@ -18,3 +18,46 @@ fn the_schema_is_shown() {
     let arguments = &schema["provider"]["block"]["attributes"];
     assert_eq!(arguments["secret_key"]["sensitive"], true);
 }
+
+#[test]
+fn a_module_is_tested_with_a_mocked_provider() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    workspace.configure(
+        "variable \"bucket\" { type = string }\n\
+         resource \"oss_bucket_encryption\" \"this\" {\n  bucket = var.bucket\n  \
+         sse_algorithm = \"AES256\"\n}\n\
+         output \"id\" { value = oss_bucket_encryption.this.id }\n",
+    );
+    workspace.write(
+        "module.tftest.hcl",
+        "mock_provider \"oss\" {}\n\
+         variables { bucket = \"demo\" }\n\
+         run \"plan\" {\n  command = plan\n  assert {\n    \
+         condition = oss_bucket_encryption.this.sse_algorithm == \"AES256\"\n    \
+         error_message = \"not AES256\"\n  }\n}\n\
+         run \"apply\" {\n  assert {\n    condition = output.id != \"\"\n    \
+         error_message = \"no id\"\n  }\n}\n",
+    );
+    // Without keys, and without a call: the provider is only asked for its schema.
+    let run = workspace.terraform_in(&[], &["test", "-no-color"]).succeeds();
+    assert!(run.stdout.contains("Success! 2 passed, 0 failed."), "{run}");
+    assert_eq!(workspace.calls(), Vec::<String>::new());
+}
+
+#[test]
+fn a_module_is_tested_against_a_real_endpoint() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    workspace.configure(
+        "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  \
+         sse_algorithm = \"KMS\"\n}\n",
+    );
+    workspace.write(
+        "module.tftest.hcl",
+        "run \"apply\" {\n  assert {\n    condition = oss_bucket_encryption.this.id == \"demo\"\n    \
+         error_message = \"another id\"\n  }\n}\n",
+    );
+    let run = workspace.terraform(&["test", "-no-color"]).succeeds();
+    assert!(run.stdout.contains("Success! 1 passed, 0 failed."), "{run}");
+    assert!(workspace.calls().contains(&"PUT demo 200".to_owned()));
+    assert!(workspace.emulator.rule("demo").is_none(), "the test cleans up behind itself");
+}

@@ -57,13 +57,21 @@ impl Workspace {
             terraform,
         };
         let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
-        let cli_config = format!(
-            "provider_installation {{\n  dev_overrides {{\n    \"oss-tools/oss\" = {:?}\n  }}\n  \
-             direct {{}}\n}}\n",
-            provider.parent().unwrap().to_str().unwrap(),
-        );
-        workspace.write("cli.tfrc", &cli_config);
+        workspace.install(&[("oss-tools/oss", provider.parent().unwrap())]);
         Some(workspace)
+    }
+
+    /// Makes terraform take these providers from these folders.
+    pub(crate) fn install(&self, providers: &[(&str, &Path)]) {
+        let overrides: Vec<String> = providers
+            .iter()
+            .map(|(name, folder)| format!("    {name:?} = {:?}\n", folder.to_str().unwrap()))
+            .collect();
+        let overrides = overrides.concat();
+        let cli_config = format!(
+            "provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n"
+        );
+        self.write("cli.tfrc", &cli_config);
     }
 
     /// A path in the folder.

@@ -7,8 +7,8 @@ use terraform_provider_oss::emulator::{Emulator, EncryptionRule, Fault};
 use terraform_provider_oss::provider::{Environment, Oss};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::{
-    Attribute, Block, BoxFuture, Configuration, Context, Diagnostics, Object, Outcome, Plan,
-    PlanRequest, Provider, Resource, Schema,
+    Attribute, Block, BoxFuture, Configuration, Context, Diagnostics, ImportTarget, Object,
+    Outcome, Plan, PlanRequest, Provider, Resource, Schema,
 };
 
 use super::support::{
@@ -873,7 +873,7 @@ impl Provider for Toy {
     }
 
     fn configure(&self, _: &Object, _: &str) -> Configuration<()> {
-        Configuration { client: Some(()), diagnostics: Diagnostics::new() }
+        Configuration { client: Some(()), is_partial: false, diagnostics: Diagnostics::new() }
     }
 
     fn resources(&self) -> Vec<Box<dyn Resource<()>>> {
@@ -915,7 +915,7 @@ impl Resource<()> for Fragile {
         Box::pin(async { Outcome::gone() })
     }
 
-    fn import<'a>(&'a self, _: &'a Context<()>, _: &'a str) -> BoxFuture<'a, Outcome> {
+    fn import<'a>(&'a self, _: &'a Context<()>, _: ImportTarget<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async { panic!("fragile") })
     }
 }

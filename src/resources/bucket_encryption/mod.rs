@@ -1,0 +1,187 @@
+//! `oss_bucket_encryption`: the default server-side encryption of a bucket.
+//!
+//! `schema` is what users see, `validation` and `state` decide, `target` and `list` call OSS; wording about
+//! failed calls is in `explain.rs`.
+
+mod list;
+mod schema;
+mod state;
+mod target;
+mod validation;
+
+use crate::resources::{Connection, explain};
+use crate::tfplugin::{
+    AttributePath, BoxFuture, Context, Diagnostics, ImportTarget, ListResource, MoveSource, Object,
+    Outcome, Plan, PlanRequest, Resource, Schema,
+};
+
+use list::BucketEncryptions;
+use state::{keeps_prior_spelling, rule, text, with_rule};
+use target::{Failure, Target};
+
+/// What Terraform does with an object whose creation failed half-way.
+const TAINTED: &str = "\n\nThe rule may be in place, so the resource is kept in the state. Terraform \
+     marks it as tainted and would remove and set the rule again; if the bucket's rule is right, \
+     `terraform untaint` with the address of the resource avoids that.";
+
+/// The resource type. It has no state of its own.
+#[derive(Debug)]
+pub(super) struct BucketEncryption;
+
+impl Resource<Connection> for BucketEncryption {
+    fn type_name(&self) -> &'static str {
+        "oss_bucket_encryption"
+    }
+
+    fn schema(&self) -> Schema {
+        schema::schema()
+    }
+
+    fn validate(&self, config: &Object) -> Diagnostics {
+        validation::validate(config)
+    }
+
+    fn plan(&self, request: &PlanRequest<'_>) -> Plan {
+        let PlanRequest { prior_state, config } = *request;
+        let mut planned_state = config.clone();
+        planned_state.set("id", config.get("bucket").clone());
+        let Some(prior_state) = prior_state else {
+            return Plan { planned_state, requires_replace: Vec::new() };
+        };
+        for name in ["kms_master_key_id", "kms_data_encryption"] {
+            if keeps_prior_spelling(prior_state.get(name), config.get(name)) {
+                planned_state.set(name, prior_state.get(name).clone());
+            }
+        }
+        let moved = prior_state.get("bucket") != config.get("bucket");
+        let requires_replace = if moved { vec![AttributePath::root("bucket")] } else { Vec::new() };
+        Plan { planned_state, requires_replace }
+    }
+
+    fn create<'a>(
+        &'a self,
+        context: &'a Context<Connection>,
+        planned_state: Object,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let target = match Target::read(context, &planned_state, "create") {
+                Ok(target) => target,
+                Err(diagnostic) => return Outcome::failed(None, diagnostic),
+            };
+            match target.write(&rule(&planned_state)).await {
+                Ok(()) => Outcome::state(planned_state),
+                Err(Failure { diagnostic, may_have_changed: false, .. }) => {
+                    Outcome::failed(None, diagnostic)
+                }
+                Err(Failure { mut diagnostic, .. }) => {
+                    diagnostic.detail.push_str(TAINTED);
+                    Outcome::failed(Some(planned_state), diagnostic)
+                }
+            }
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        context: &'a Context<Connection>,
+        current_state: Object,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let target = match Target::read(context, &current_state, "read") {
+                Ok(target) => target,
+                Err(diagnostic) => return Outcome::failed(Some(current_state), diagnostic),
+            };
+            match target.client.get_bucket_encryption(&target.bucket, &target.call).await {
+                Ok(rule) => Outcome::state(with_rule(current_state, &target.bucket, &rule)),
+                Err(error) if error.is_not_found() => {
+                    tracing::warn!(bucket = target.bucket.as_str(), "{error}; removing from state");
+                    Outcome::gone()
+                }
+                Err(error) => Outcome::failed(Some(current_state), explain::failed_call(&error)),
+            }
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        context: &'a Context<Connection>,
+        prior_state: Object,
+        planned_state: Object,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let written = rule(&planned_state);
+            let same_place = text(&prior_state, "region") == text(&planned_state, "region");
+            if same_place && rule(&prior_state) == written {
+                // Only timeouts, or the spelling of "no key", have changed: nothing for OSS to do.
+                return Outcome::state(planned_state);
+            }
+            let target = match Target::read(context, &planned_state, "update") {
+                Ok(target) => target,
+                Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
+            };
+            match target.write(&written).await {
+                Ok(()) => Outcome::state(planned_state),
+                Err(failure) => {
+                    let state = if failure.was_accepted { planned_state } else { prior_state };
+                    Outcome::failed(Some(state), failure.diagnostic)
+                }
+            }
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        context: &'a Context<Connection>,
+        prior_state: Object,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let target = match Target::read(context, &prior_state, "delete") {
+                Ok(target) => target,
+                Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
+            };
+            match target.client.delete_bucket_encryption(&target.bucket, &target.call).await {
+                Ok(_) => Outcome::gone(),
+                Err(error) => Outcome::failed(Some(prior_state), explain::failed_call(&error)),
+            }
+        })
+    }
+
+    fn import<'a>(
+        &'a self,
+        context: &'a Context<Connection>,
+        target: ImportTarget<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let state = match state::imported(target) {
+                Ok(state) => state,
+                Err(diagnostic) => return Outcome::failed(None, diagnostic),
+            };
+            let target = match Target::read(context, &state, "read") {
+                Ok(target) => target,
+                Err(diagnostic) => return Outcome::failed(None, diagnostic),
+            };
+            // Terraform reads again after this; but about a missing rule it could only say that
+            // the object does not exist.
+            match target.client.get_bucket_encryption(&target.bucket, &target.call).await {
+                Ok(rule) => Outcome::state(with_rule(state, &target.bucket, &rule)),
+                Err(error) => Outcome::failed(None, explain::failed_import(&error)),
+            }
+        })
+    }
+
+    fn identity_schema(&self) -> Option<Schema> {
+        Some(schema::identity_schema())
+    }
+
+    fn identity(&self, state: &Object) -> Option<Object> {
+        state::identity(state)
+    }
+
+    fn move_state(&self, source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
+        state::moved(source)
+    }
+
+    fn list_resource(&self) -> Option<Box<dyn ListResource<Connection>>> {
+        Some(Box::new(BucketEncryptions))
+    }
+}

@@ -1,0 +1,287 @@
+//! States: what they say about the rule, and how answers, imports and other resource types become one.
+//! Pure.
+
+use std::time::Duration;
+
+use crate::oss::{BucketName, EncryptionRule, Region, SseAlgorithm};
+use crate::tfplugin::{
+    Diagnostic, Diagnostics, ImportTarget, MoveSource, Object, Value, parse_duration,
+};
+
+/// An attribute that is known and not empty: to OSS, empty is the same as absent.
+pub(super) fn text<'a>(state: &'a Object, name: &str) -> Option<&'a str> {
+    state.string(name).known().filter(|text| !text.is_empty())
+}
+
+/// How long an operation may take: what the `timeouts` block says, else the defaults that it
+/// documents.
+pub(super) fn time_limit(state: &Object, operation: &str) -> Duration {
+    let configured = state
+        .block("timeouts")
+        .known()
+        .and_then(|timeouts| timeouts.string(operation).known())
+        .and_then(parse_duration);
+    let default = if operation == "read" { Duration::from_mins(1) } else { Duration::from_mins(5) };
+    configured.unwrap_or(default)
+}
+
+/// The rule that a known state describes.
+pub(super) fn rule(state: &Object) -> EncryptionRule {
+    EncryptionRule {
+        sse_algorithm: SseAlgorithm::from(text(state, "sse_algorithm").unwrap_or_default()),
+        kms_master_key_id: text(state, "kms_master_key_id").map(str::to_owned),
+        kms_data_encryption: text(state, "kms_data_encryption").map(str::to_owned),
+    }
+}
+
+/// The state with what OSS answered. Where that means the same, the state's spelling stays.
+pub(super) fn with_rule(mut state: Object, bucket: &BucketName, rule: &EncryptionRule) -> Object {
+    state.set("id", bucket.as_str());
+    state.set("sse_algorithm", rule.sse_algorithm.as_str());
+    for (name, answered) in [
+        ("kms_master_key_id", &rule.kms_master_key_id),
+        ("kms_data_encryption", &rule.kms_data_encryption),
+    ] {
+        let answered = Value::from(answered.as_deref());
+        let stored = state.get(name);
+        if !(is_unset(stored) && is_unset(&answered)) {
+            state.set(name, answered);
+        }
+    }
+    state
+}
+
+/// Absent and empty are the same to OSS.
+fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether the prior value means the same as the configured one, and may stay so that the plan shows
+/// no difference. Terraform takes a planned null for nothing that is configured, not even for `""`.
+pub(super) fn keeps_prior_spelling(prior: &Value, configured: &Value) -> bool {
+    let may_stay = *prior != Value::Null || *configured == Value::Null;
+    may_stay && is_unset(prior) && is_unset(configured)
+}
+
+/// The identity of a rule; none while its parts are unknown.
+pub(super) fn identity(state: &Object) -> Option<Object> {
+    let bucket = text(state, "bucket")?;
+    if *state.get("region") == Value::Unknown {
+        return None;
+    }
+    Some(Object::new().with("bucket", bucket).with("region", text(state, "region")))
+}
+
+/// The state of a bucket about which only its place is known.
+pub(super) fn at_place(bucket: &str, region: Option<&str>) -> Object {
+    Object::new()
+        .with("bucket", bucket)
+        .with("sse_algorithm", Value::Null)
+        // How the configuration spells "not set" is not known, and this fits both ways.
+        .with("kms_master_key_id", "")
+        .with("kms_data_encryption", "")
+        .with("region", region)
+        .with("id", bucket)
+        .with("timeouts", Value::Null)
+}
+
+/// What an import names: `bucket`, `bucket@region`, or an identity.
+pub(super) fn imported(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
+    let (bucket, region) = match target {
+        ImportTarget::Id(id) => match id.split_once('@') {
+            Some((bucket, region)) => (bucket, Some(region)),
+            None => (id, None),
+        },
+        ImportTarget::Identity(identity) => {
+            (text(identity, "bucket").unwrap_or_default(), text(identity, "region"))
+        }
+    };
+    let invalid = |what: &str, reason: &dyn std::fmt::Display| match target {
+        ImportTarget::Id(id) => Diagnostic::error(
+            "Invalid import id",
+            format!(
+                "The {what} in the import id {id:?} {reason}. Write the name of the bucket, for \
+                 example `my-bucket`, or `my-bucket@cn-shanghai` when it is not in the provider's \
+                 region."
+            ),
+        ),
+        ImportTarget::Identity(_) => Diagnostic::error(
+            "Invalid identity",
+            format!(
+                "The {what} in the identity of the import {reason}; got {bucket:?} in {region:?}."
+            ),
+        ),
+    };
+    BucketName::parse(bucket).map_err(|error| invalid("bucket name", &error))?;
+    if let Some(region) = region {
+        Region::parse(region).map_err(|error| invalid("region", &error))?;
+    }
+    Ok(at_place(bucket, region))
+}
+
+/// The provider and the resource type whose states can be taken over. Mirrors and private registries
+/// have hosts of their own, and the provider was `hashicorp/alicloud` once.
+const MOVABLE_PROVIDERS: [&str; 2] = ["aliyun/alicloud", "hashicorp/alicloud"];
+const MOVABLE_TYPE: &str = "alicloud_oss_bucket_server_side_encryption";
+
+/// The state of a rule that another provider managed so far. Its attributes have the same names and
+/// meanings in every version of that provider.
+pub(super) fn moved(source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
+    let refused = |reason: String| {
+        let detail = format!(
+            "{reason}\n\nOnly {MOVABLE_TYPE} of {} can be moved to oss_bucket_encryption. Anything else \
+             can be imported: remove it from the state with `removed` or `terraform state rm`, then \
+             import it by the name of the bucket.",
+            MOVABLE_PROVIDERS.join(" or "),
+        );
+        Diagnostics::from(Diagnostic::error("This resource cannot be moved", detail))
+    };
+    let is_known_provider = source
+        .provider_address
+        .split_once('/')
+        .is_some_and(|(_, provider)| MOVABLE_PROVIDERS.contains(&provider));
+    if !is_known_provider || source.type_name != MOVABLE_TYPE {
+        return Err(refused(format!("The resource to move is {source}.")));
+    }
+    let Value::Object(state) = source.state else {
+        return Err(refused("The stored state is not an object.".to_owned()));
+    };
+    // Its id is the name of the bucket as well.
+    let bucket = text(state, "bucket").or_else(|| text(state, "id")).unwrap_or_default();
+    if let Err(error) = BucketName::parse(bucket) {
+        return Err(refused(format!("The bucket {bucket:?} in the stored state {error}.")));
+    }
+    let mut moved = at_place(bucket, None);
+    for name in ["sse_algorithm", "kms_master_key_id", "kms_data_encryption"] {
+        let value = text(state, name);
+        // What is not set stays in the spelling that fits both ways.
+        if value.is_some() || name == "sse_algorithm" {
+            moved.set(name, value);
+        }
+    }
+    if let Value::Object(timeouts) = state.get("timeouts") {
+        let timeout = |operation| text(timeouts, operation);
+        let names = ["create", "read", "update", "delete"];
+        if names.iter().any(|name| timeout(name).is_some()) {
+            let block = names
+                .into_iter()
+                .fold(Object::new(), |block, name| block.with(name, timeout(name)));
+            moved.set("timeouts", block);
+        }
+    }
+    Ok(moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_limits_are_those_of_the_block_or_the_documented_defaults() {
+        let minutes = |state: &Object| {
+            ["create", "read", "update", "delete"]
+                .map(|operation| time_limit(state, operation).as_secs() / 60)
+        };
+        assert_eq!(minutes(&Object::new()), [5, 1, 5, 5]);
+        let timeouts = Object::new().with("create", "9m").with("read", Value::Null);
+        assert_eq!(minutes(&Object::new().with("timeouts", timeouts)), [9, 1, 5, 5]);
+    }
+
+    #[test]
+    fn an_identity_is_whole_or_absent() {
+        let state = at_place("demo", Some("cn-beijing"));
+        let identity = |state: &Object| super::identity(state);
+        let expected = Object::new().with("bucket", "demo").with("region", "cn-beijing");
+        assert_eq!(identity(&state), Some(expected));
+        let nowhere = Object::new().with("bucket", "demo").with("region", Value::Null);
+        assert_eq!(identity(&at_place("demo", None)), Some(nowhere));
+        assert_eq!(identity(&state.clone().with("bucket", Value::Unknown)), None);
+        assert_eq!(identity(&state.with("region", Value::Unknown)), None);
+    }
+
+    #[test]
+    fn an_import_names_a_bucket_and_maybe_its_region() {
+        let id = |id| imported(ImportTarget::Id(id)).map(|state| super::identity(&state));
+        let place = |bucket: &str, region: Option<&str>| {
+            Ok(Some(Object::new().with("bucket", bucket).with("region", region)))
+        };
+        assert_eq!(id("demo"), place("demo", None));
+        assert_eq!(id("demo@cn-beijing"), place("demo", Some("cn-beijing")));
+        for invalid in ["", "Demo", "demo@", "demo@CN", "demo/x", "a.evil.example/", "demo@cn@x"] {
+            assert_eq!(id(invalid).unwrap_err().summary, "Invalid import id", "{invalid:?}");
+        }
+        let identity = Object::new().with("bucket", "demo").with("region", "cn-beijing");
+        let state = imported(ImportTarget::Identity(&identity)).unwrap();
+        assert_eq!(super::identity(&state), Some(identity.clone()));
+        for (name, value) in [("bucket", ""), ("bucket", "a.evil.example/"), ("region", "c/n")] {
+            let identity = identity.clone().with(name, value);
+            let error = imported(ImportTarget::Identity(&identity)).unwrap_err();
+            assert_eq!(error.summary, "Invalid identity");
+        }
+    }
+
+    fn alicloud(state: &Object) -> Result<Object, Diagnostics> {
+        moved(&MoveSource {
+            provider_address: "registry.terraform.io/aliyun/alicloud",
+            type_name: MOVABLE_TYPE,
+            schema_version: 0,
+            state: &Value::Object(state.clone()),
+        })
+    }
+
+    #[test]
+    fn the_state_of_the_alicloud_provider_is_taken_over() {
+        let timeouts = Object::new().with("create", "10m").with("delete", Value::Null);
+        let state = Object::new()
+            .with("bucket", "demo")
+            .with("id", "demo")
+            .with("sse_algorithm", "KMS")
+            .with("kms_master_key_id", "9468da86")
+            .with("kms_data_encryption", "")
+            .with("timeouts", timeouts);
+        let moved = alicloud(&state).unwrap();
+        for (name, value) in [
+            ("bucket", "demo"),
+            ("id", "demo"),
+            ("sse_algorithm", "KMS"),
+            ("kms_master_key_id", "9468da86"),
+            ("kms_data_encryption", ""),
+        ] {
+            assert!(*moved.get(name) == Value::from(value), "{name}");
+        }
+        assert_eq!(time_limit(&moved, "create"), Duration::from_mins(10));
+        assert_eq!(time_limit(&moved, "delete"), Duration::from_mins(5));
+        let no_timeouts = alicloud(&state.with("timeouts", Value::Null)).unwrap();
+        assert!(*no_timeouts.get("timeouts") == Value::Null);
+    }
+
+    #[test]
+    fn only_that_resource_of_that_provider_can_be_moved() {
+        let state = Value::Object(Object::new().with("bucket", "demo"));
+        let move_from = |provider_address: &str, type_name: &str, state: &Value| {
+            let source = MoveSource { provider_address, type_name, schema_version: 3, state };
+            moved(&source).map(|_| ()).map_err(|diagnostics| {
+                let detail = diagnostics.into_iter().next().unwrap().detail;
+                assert!(detail.contains("Only alicloud_oss_bucket_server_side_encryption of"));
+                detail
+            })
+        };
+        for provider in
+            ["registry.terraform.io/aliyun/alicloud", "mirror.example/hashicorp/alicloud"]
+        {
+            assert_eq!(move_from(provider, MOVABLE_TYPE, &state), Ok(()), "{provider}");
+            assert!(move_from(provider, "alicloud_oss_bucket", &state).is_err());
+        }
+        for provider in ["registry.terraform.io/evil/alicloud", "aliyun/alicloud", ""] {
+            assert!(move_from(provider, MOVABLE_TYPE, &state).is_err(), "{provider}");
+        }
+        let official = "registry.terraform.io/aliyun/alicloud";
+        assert!(move_from(official, MOVABLE_TYPE, &Value::Null).is_err());
+        let odd = Value::Object(Object::new().with("bucket", "a.evil.example/"));
+        assert!(move_from(official, MOVABLE_TYPE, &odd).unwrap_err().contains("must consist of"));
+    }
+}

@@ -1,0 +1,136 @@
+//! The bucket that a call is about: setting its rule, and waiting until that is visible.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::oss::{BucketName, Call, Client, EncryptionRule, Error, ErrorKind, Region};
+use crate::resources::{Connection, explain};
+use crate::tfplugin::{Context, Diagnostic, Object};
+
+use super::state::{text, time_limit};
+
+/// The first pause between two reads while a write is not visible yet; it doubles up to the second.
+const VISIBILITY_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// The bucket that a state describes, with everything that a call about it needs.
+pub(super) struct Target<'a> {
+    pub(super) client: &'a Client,
+    pub(super) bucket: BucketName,
+    pub(super) call: Call,
+}
+
+/// A write that did not end well.
+pub(super) struct Failure {
+    pub(super) diagnostic: Diagnostic,
+    /// OSS answered that the rule is set; only reading it back failed.
+    pub(super) was_accepted: bool,
+    /// The bucket's rule may be another one than before.
+    pub(super) may_have_changed: bool,
+}
+
+impl<'a> Target<'a> {
+    /// Reads bucket, region and time limit from a state.
+    pub(super) fn read(
+        context: &'a Context<Connection>,
+        state: &Object,
+        operation: &str,
+    ) -> Result<Self, Diagnostic> {
+        let client = context.client.client()?;
+        let invalid = |name: &str, reason: &dyn std::fmt::Display| {
+            let text = state.string(name).known().unwrap_or_default();
+            Diagnostic::error(
+                format!("Invalid {name}"),
+                format!("The {name} {text:?} in the state {reason}."),
+            )
+            .at_attribute(name)
+        };
+        let bucket = state.string("bucket").known().unwrap_or_default();
+        let bucket = BucketName::parse(bucket).map_err(|error| invalid("bucket", &error))?;
+        let region = text(state, "region")
+            .map(Region::parse)
+            .transpose()
+            .map_err(|error| invalid("region", &error))?;
+        let deadline = Instant::now() + time_limit(state, operation);
+        let cancellation = context.stop.clone();
+        Ok(Self { client, bucket, call: Call { region, deadline, cancellation } })
+    }
+
+    /// Sets the rule, then reads until it is visible: OSS is eventually consistent.
+    pub(super) async fn write(&self, rule: &EncryptionRule) -> Result<(), Failure> {
+        self.client.put_bucket_encryption(&self.bucket, rule, &self.call).await.map_err(
+            |error| Failure {
+                diagnostic: explain::failed_call(&error),
+                was_accepted: false,
+                may_have_changed: error.may_have_taken_effect,
+            },
+        )?;
+        self.wait_until_visible(rule).await.map_err(|diagnostic| Failure {
+            diagnostic,
+            was_accepted: true,
+            may_have_changed: true,
+        })
+    }
+
+    async fn wait_until_visible(&self, written: &EncryptionRule) -> Result<(), Diagnostic> {
+        let (mut wait, longest) = VISIBILITY_WAIT;
+        loop {
+            let found = match self.client.get_bucket_encryption(&self.bucket, &self.call).await {
+                Ok(rule) if rule == *written => return Ok(()),
+                Ok(rule) => rule.to_string(),
+                Err(error) if error.is_not_found() => "no rule".to_owned(),
+                Err(error) => return Err(self.not_verified(written, &error)),
+            };
+            let resume = Instant::now() + wait;
+            if resume >= self.call.deadline {
+                return Err(self.not_visible(written, &found));
+            }
+            tokio::select! {
+                biased;
+                () = self.call.cancellation.cancelled() => {
+                    return Err(self.not_waited_for(written, &found));
+                }
+                () = sleep_until(resume) => {}
+            }
+            wait = (wait * 2).min(longest);
+        }
+    }
+
+    fn not_visible(&self, written: &EncryptionRule, found: &str) -> Diagnostic {
+        let bucket = &self.bucket;
+        Diagnostic::error(
+            format!("The encryption of bucket {bucket} does not read back as written"),
+            format!(
+                "OSS accepted {written}, but reading the rule back still gives {found}. Either OSS \
+                 needs more time, or something else changes the rule of this bucket at the same \
+                 time.\n\nThe written rule is kept in the state. Run `terraform plan` to compare it \
+                 with the bucket. A longer limit can be set in the `timeouts` block."
+            ),
+        )
+    }
+
+    fn not_waited_for(&self, written: &EncryptionRule, found: &str) -> Diagnostic {
+        Diagnostic::error(
+            format!("The encryption of bucket {} was set, but not verified", self.bucket),
+            format!(
+                "OSS accepted {written}. The operation was stopped on request while reading the \
+                 rule back still gave {found}. The written rule is kept in the state."
+            ),
+        )
+    }
+
+    fn not_verified(&self, written: &EncryptionRule, error: &Error) -> Diagnostic {
+        let mut diagnostic = explain::failed_call(error);
+        diagnostic.summary =
+            format!("The encryption of bucket {} was set, but not verified", self.bucket);
+        diagnostic.detail = format!(
+            "OSS accepted {written}. Reading it back failed:\n\n{}\n\nThe written rule is kept in \
+             the state.",
+            diagnostic.detail,
+        );
+        if matches!(error.kind, ErrorKind::Service(_)) {
+            diagnostic.attribute = None;
+        }
+        diagnostic
+    }
+}

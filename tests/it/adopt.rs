@@ -1,0 +1,530 @@
+//! How rules that exist already get under Terraform's care: identities, imports by them, moves from
+//! another provider, searches, generated configuration. Newer hosts than those at hand ask for most of
+//! this; the calls here are those that they make.
+
+use futures_util::StreamExt as _;
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule, Fault};
+use terraform_provider_oss::tfplugin::pb;
+
+use super::support::{
+    Host, KEY_ID, KEY_SECRET, TYPE, UNKNOWN, configured, diagnostics, dynamic, emulator,
+    from_dynamic, provider_config, resource, unconfigured,
+};
+use terraform_provider_oss::provider::Oss;
+
+const NO_DIAGNOSTICS: [&str; 0] = [];
+
+fn identity(bucket: &str, region: Option<&str>) -> pb::ResourceIdentityData {
+    let identity = json!({ "bucket": bucket, "region": region });
+    pb::ResourceIdentityData { identity_data: Some(dynamic(&identity)) }
+}
+
+/// An identity as `bucket@region`.
+fn shown(identity: Option<&pb::ResourceIdentityData>) -> String {
+    let Some(identity) = identity else { return "none".to_owned() };
+    let identity = from_dynamic(identity.identity_data.as_ref());
+    let region = identity["region"].as_str().unwrap_or("-");
+    format!("{}@{region}", identity["bucket"].as_str().unwrap())
+}
+
+fn aes256(bucket: &str, region: Option<&str>) -> Json {
+    resource(json!({ "bucket": bucket, "id": bucket, "sse_algorithm": "AES256", "region": region }))
+}
+
+// ---- identity --------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_identity_is_bucket_and_region() {
+    let request = pb::get_resource_identity_schemas::Request {};
+    let mut host = unconfigured();
+    let answer = host.get_resource_identity_schemas(request).await.unwrap().into_inner();
+    let schema = &answer.identity_schemas[TYPE];
+    let attributes: Vec<_> = schema
+        .identity_attributes
+        .iter()
+        .map(|attribute| {
+            assert_eq!(attribute.r#type, b"\"string\"");
+            let (required, optional) =
+                (attribute.required_for_import, attribute.optional_for_import);
+            (attribute.name.as_str(), required, optional)
+        })
+        .collect();
+    assert_eq!(attributes, [("bucket", true, false), ("region", false, true)]);
+}
+
+#[tokio::test]
+async fn read_plan_and_apply_answer_the_identity() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    let state = aes256("demo", Some("cn-hangzhou"));
+    let plan = pb::plan_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: Some(dynamic(&Json::Null)),
+        proposed_new_state: Some(dynamic(&state)),
+        config: Some(dynamic(&state)),
+        ..Default::default()
+    };
+    let planned = host.plan_resource_change(plan.clone()).await.unwrap().into_inner();
+    assert_eq!(shown(planned.planned_identity.as_ref()), "demo@cn-hangzhou");
+
+    let apply = pb::apply_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: Some(dynamic(&Json::Null)),
+        planned_state: planned.planned_state,
+        config: Some(dynamic(&state)),
+        planned_identity: planned.planned_identity,
+        ..Default::default()
+    };
+    let applied = host.apply_resource_change(apply).await.unwrap().into_inner();
+    assert_eq!(shown(applied.new_identity.as_ref()), "demo@cn-hangzhou");
+
+    let read = pb::read_resource::Request {
+        type_name: TYPE.into(),
+        current_state: applied.new_state,
+        ..Default::default()
+    };
+    let answer = host.read_resource(read.clone()).await.unwrap().into_inner();
+    assert_eq!(shown(answer.new_identity.as_ref()), "demo@cn-hangzhou");
+
+    // What cannot be read keeps the identity that is known.
+    emulator.inject(Fault::answer(403, "AccessDenied"));
+    let current_identity = Some(identity("demo", Some("cn-hangzhou")));
+    let refused = pb::read_resource::Request { current_identity, ..read };
+    let answer = host.read_resource(refused).await.unwrap().into_inner();
+    assert_eq!(shown(answer.new_identity.as_ref()), "demo@cn-hangzhou");
+
+    // A bucket that is not known yet has no identity yet.
+    let unknown = dynamic(&aes256(UNKNOWN, None));
+    let plan = pb::plan_resource_change::Request {
+        proposed_new_state: Some(unknown.clone()),
+        config: Some(unknown),
+        ..plan
+    };
+    let planned = host.plan_resource_change(plan).await.unwrap().into_inner();
+    assert_eq!(shown(planned.planned_identity.as_ref()), "none");
+}
+
+#[tokio::test]
+async fn an_object_keeps_its_identity_until_a_read_corrects_it() {
+    let mut host = unconfigured();
+    let plan = |bucket: &str, region: &str| pb::plan_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: Some(dynamic(&aes256("demo", None))),
+        proposed_new_state: Some(dynamic(&aes256(bucket, Some(region)))),
+        config: Some(dynamic(&aes256(bucket, Some(region)))),
+        prior_identity: Some(identity("demo", None)),
+        ..Default::default()
+    };
+    let moved = host.plan_resource_change(plan("demo", "cn-beijing")).await.unwrap().into_inner();
+    assert_eq!(shown(moved.planned_identity.as_ref()), "demo@-");
+    let replaced =
+        host.plan_resource_change(plan("other", "cn-beijing")).await.unwrap().into_inner();
+    assert_eq!(shown(replaced.planned_identity.as_ref()), "other@cn-beijing");
+    let destroy = pb::plan_resource_change::Request {
+        proposed_new_state: Some(dynamic(&Json::Null)),
+        config: Some(dynamic(&Json::Null)),
+        ..plan("demo", "cn-beijing")
+    };
+    let destroyed = host.plan_resource_change(destroy).await.unwrap().into_inner();
+    assert_eq!(shown(destroyed.planned_identity.as_ref()), "demo@-");
+}
+
+#[tokio::test]
+async fn an_import_by_identity_reads_the_bucket_at_its_region() {
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    let config = config.with_bucket("demo").with_bucket_in("far", "cn-beijing");
+    let emulator = Emulator::start(config).unwrap();
+    emulator.set_rule("demo", EncryptionRule::new("SM4"));
+    emulator.set_rule("far", EncryptionRule::new("KMS"));
+    let mut host = configured(&emulator).await;
+    let import = |identity| pb::import_resource_state::Request {
+        type_name: TYPE.into(),
+        identity: Some(identity),
+        ..Default::default()
+    };
+    for (bucket, region, algorithm) in [("demo", None, "SM4"), ("far", Some("cn-beijing"), "KMS")] {
+        let request = import(identity(bucket, region));
+        let answer = host.import_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+        let imported = &answer.imported_resources[0];
+        let state = from_dynamic(imported.state.as_ref());
+        assert_eq!((&state["bucket"], &state["region"]), (&json!(bucket), &json!(region)));
+        assert_eq!(state["sse_algorithm"], algorithm);
+        assert_eq!(imported.identity, Some(identity(bucket, region)));
+    }
+    for (bucket, region) in [("a.evil.example/", None), ("demo", Some("c/n"))] {
+        let request = import(identity(bucket, region));
+        let answer = host.import_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), ["error: Invalid identity"]);
+    }
+    let malformed = pb::ResourceIdentityData { identity_data: Some(dynamic(&json!({ "x": 1 }))) };
+    let answer = host.import_resource_state(import(malformed)).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), ["error: Unexpected identity"]);
+}
+
+#[tokio::test]
+async fn stored_identities_are_read_whatever_version_wrote_them() {
+    let mut host = unconfigured();
+    let upgrade = |json: &str, version| pb::upgrade_resource_identity::Request {
+        type_name: TYPE.into(),
+        version,
+        raw_identity: Some(pb::RawState { json: json.into(), ..Default::default() }),
+    };
+    let stored = upgrade(r#"{"bucket":"demo","from_the_future":true}"#, 0);
+    let answer = host.upgrade_resource_identity(stored).await.unwrap().into_inner();
+    assert_eq!(shown(answer.upgraded_identity.as_ref()), "demo@-");
+    for (json, version, expected) in [
+        ("{}", 1, "error: State of a newer provider version"),
+        ("{", 0, "error: Unreadable stored state"),
+        ("", 0, "error: Unsupported stored state"),
+    ] {
+        let answer = host.upgrade_resource_identity(upgrade(json, version)).await.unwrap();
+        assert_eq!(diagnostics(&answer.into_inner().diagnostics), [expected]);
+    }
+}
+
+// ---- moves -----------------------------------------------------------------------------------
+
+fn move_request(
+    provider: &str,
+    source_type: &str,
+    state: &str,
+) -> pb::move_resource_state::Request {
+    pb::move_resource_state::Request {
+        source_provider_address: provider.into(),
+        source_type_name: source_type.into(),
+        source_state: Some(pb::RawState { json: state.into(), ..Default::default() }),
+        source_private: b"timeouts of another provider".to_vec(),
+        target_type_name: TYPE.into(),
+        ..Default::default()
+    }
+}
+
+const ALICLOUD: &str = "registry.terraform.io/aliyun/alicloud";
+const ALICLOUD_TYPE: &str = "alicloud_oss_bucket_server_side_encryption";
+
+#[tokio::test]
+async fn a_rule_of_the_alicloud_provider_moves_without_a_configuration() {
+    let mut host = unconfigured();
+    let state = r#"{"bucket":"demo","id":"demo","kms_data_encryption":"SM4",
+        "kms_master_key_id":"9468da86","sse_algorithm":"KMS","timeouts":{"create":"10m"}}"#;
+    let request = move_request(ALICLOUD, ALICLOUD_TYPE, state);
+    let answer = host.move_resource_state(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    let timeouts = json!({ "create": "10m", "read": null, "update": null, "delete": null });
+    let expected = resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS",
+        "kms_master_key_id": "9468da86", "kms_data_encryption": "SM4", "timeouts": timeouts }));
+    assert_eq!(from_dynamic(answer.target_state.as_ref()), expected);
+    assert_eq!(shown(answer.target_identity.as_ref()), "demo@-");
+    assert!(answer.target_private.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_moved_is_told_what_can() {
+    let mut host = unconfigured();
+    for (provider, source_type, state, expected) in [
+        (ALICLOUD, "alicloud_oss_bucket", "{}", "error: This resource cannot be moved"),
+        (
+            "registry.terraform.io/hashicorp/aws",
+            "aws_s3_bucket_server_side_encryption_configuration",
+            "{}",
+            "error: This resource cannot be moved",
+        ),
+        (ALICLOUD, ALICLOUD_TYPE, "null", "error: This resource cannot be moved"),
+        (ALICLOUD, ALICLOUD_TYPE, "{", "error: Unreadable source state"),
+        (ALICLOUD, ALICLOUD_TYPE, "", "error: Unsupported source state"),
+    ] {
+        let request = move_request(provider, source_type, state);
+        let answer = host.move_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), [expected]);
+        assert_eq!(answer.target_state, None);
+    }
+    let absent =
+        pb::move_resource_state::Request { target_type_name: TYPE.into(), ..Default::default() };
+    let answer = host.move_resource_state(absent).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), ["error: Missing source state"]);
+}
+
+// ---- generated configuration -----------------------------------------------------------------
+
+#[tokio::test]
+async fn generated_configuration_has_neither_computed_nor_empty_values() {
+    let mut host = unconfigured();
+    let state = resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS",
+        "kms_master_key_id": "", "kms_data_encryption": "SM4" }));
+    let request = pb::generate_resource_config::Request {
+        type_name: TYPE.into(),
+        state: Some(dynamic(&state)),
+    };
+    let answer = host.generate_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    let expected = resource(json!({ "bucket": "demo", "sse_algorithm": "KMS",
+        "kms_data_encryption": "SM4" }));
+    assert_eq!(from_dynamic(answer.config.as_ref()), expected);
+}
+
+// ---- searches --------------------------------------------------------------------------------
+
+/// What a search finds, an event a line.
+async fn search(host: &mut Host<Oss>, config: Json, limit: i64) -> Vec<String> {
+    let request = list_request(&config, limit);
+    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    let mut lines = Vec::new();
+    while let Some(event) = events.message().await.unwrap() {
+        lines.push(match diagnostics(&event.diagnostic).first() {
+            Some(message) => {
+                assert_eq!(event.identity, None, "a message alone is shown and skipped");
+                message.clone()
+            }
+            None => format!("{} = {}", event.display_name, shown(event.identity.as_ref())),
+        });
+    }
+    lines
+}
+
+fn list_request(config: &Json, limit: i64) -> pb::list_resource::Request {
+    let mut whole = json!({ "prefix": null, "region": null });
+    whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+    pb::list_resource::Request {
+        type_name: TYPE.into(),
+        config: Some(dynamic(&whole)),
+        include_resource_object: true,
+        limit,
+    }
+}
+
+/// Buckets in two regions, all but one with a rule.
+fn account() -> Emulator {
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    let config = ["app-a", "app-b", "app-plain"]
+        .iter()
+        .fold(config, |config, name| config.with_bucket(name))
+        .with_bucket_in("app-far", "cn-beijing")
+        .with_bucket("web");
+    let emulator = Emulator::start(config).unwrap();
+    for name in ["app-a", "app-b", "app-far", "web"] {
+        emulator.set_rule(name, EncryptionRule::new("AES256"));
+    }
+    emulator
+}
+
+#[tokio::test]
+async fn a_search_finds_every_bucket_with_a_rule_at_its_own_region() {
+    let emulator = account();
+    let mut host = configured(&emulator).await;
+    assert_eq!(
+        search(&mut host, json!({}), 100).await,
+        ["app-a = app-a@-", "app-b = app-b@-", "app-far = app-far@cn-beijing", "web = web@-"]
+    );
+    assert_eq!(
+        search(&mut host, json!({ "prefix": "app-" }), 100).await,
+        ["app-a = app-a@-", "app-b = app-b@-", "app-far = app-far@cn-beijing"]
+    );
+    assert_eq!(
+        search(&mut host, json!({ "region": "cn-beijing" }), 100).await,
+        ["app-far = app-far@cn-beijing"]
+    );
+    assert_eq!(search(&mut host, json!({ "prefix": "none" }), 100).await, NO_DIAGNOSTICS);
+}
+
+#[tokio::test]
+async fn a_search_ends_at_its_limit_without_asking_for_more() {
+    let emulator = account();
+    let mut host = configured(&emulator).await;
+    assert_eq!(search(&mut host, json!({}), 2).await, ["app-a = app-a@-", "app-b = app-b@-"]);
+    let many: Vec<String> = (0..40).map(|number| format!("many-{number:02}")).collect();
+    for name in &many {
+        emulator.set_rule(name, EncryptionRule::new("SM4"));
+    }
+    emulator.clear_exchanges();
+    assert_eq!(search(&mut host, json!({ "prefix": "many-" }), 3).await.len(), 3);
+    let asked = emulator.exchanges().len();
+    assert!(asked <= 1 + 3 + 8, "{asked} calls: a list, the results, and those under way");
+}
+
+#[tokio::test]
+async fn a_search_gives_the_object_when_it_is_asked_for() {
+    let emulator = account();
+    let mut host = configured(&emulator).await;
+    let request = list_request(&json!({ "prefix": "app-far" }), 100);
+    for include_resource_object in [true, false] {
+        let request = pb::list_resource::Request { include_resource_object, ..request.clone() };
+        let mut events = host.list_resource(request).await.unwrap().into_inner();
+        let event = events.message().await.unwrap().unwrap();
+        let expected =
+            resource(json!({ "bucket": "app-far", "id": "app-far", "region": "cn-beijing",
+            "sse_algorithm": "AES256", "kms_master_key_id": "", "kms_data_encryption": "" }));
+        let object = event.resource_object.map(|object| from_dynamic(Some(&object)));
+        assert_eq!(object, include_resource_object.then_some(expected));
+    }
+}
+
+#[tokio::test]
+async fn one_bucket_that_cannot_be_read_is_a_warning() {
+    let emulator = account();
+    let mut host = configured(&emulator).await;
+    emulator.inject(Fault::answer(403, "AccessDenied").bucket("app-b"));
+    assert_eq!(
+        search(&mut host, json!({ "prefix": "app-" }), 100).await,
+        ["app-a = app-a@-", "warning: Bucket app-b was skipped", "app-far = app-far@cn-beijing"]
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_is_refused_is_an_error() {
+    let emulator = account();
+    let mut host = configured(&emulator).await;
+    emulator.inject(Fault::answer(403, "AccessDenied").operation("ListBuckets"));
+    let mut events = host.list_resource(list_request(&json!({}), 1)).await.unwrap().into_inner();
+    let event = events.message().await.unwrap().unwrap();
+    assert_eq!(diagnostics(&event.diagnostic), ["error: Cannot list buckets"]);
+    assert!(
+        event.diagnostic[0].detail.contains("oss:ListBuckets"),
+        "{}",
+        event.diagnostic[0].detail
+    );
+    assert!(events.message().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_search_asks_eight_buckets_at_once_and_ends_with_its_caller() {
+    let emulator = account();
+    for number in 0..40 {
+        emulator.set_rule(&format!("many-{number:02}"), EncryptionRule::new("SM4"));
+    }
+    let slow = Fault::delay(std::time::Duration::from_mins(5));
+    emulator.inject(slow.operation("GetBucketEncryption").forever());
+    let mut host = configured(&emulator).await;
+    let events = host.list_resource(list_request(&json!({}), 100)).await.unwrap().into_inner();
+    let mut events = Box::pin(events);
+    // Polled until all that can be asked was asked; none is answered.
+    let first = events.next();
+    let asked = async {
+        while emulator.exchanges().len() < 1 + 8 {
+            tokio::task::yield_now().await;
+        }
+    };
+    futures_util::future::select(Box::pin(first), Box::pin(asked)).await;
+    drop(events);
+    assert_eq!(emulator.exchanges().len(), 1 + 8);
+}
+
+#[tokio::test]
+async fn the_configuration_of_a_search_is_validated() {
+    let mut host = unconfigured();
+    for (config, expected) in [
+        (json!({ "prefix": "app-", "region": "cn-hangzhou" }), vec![]),
+        (json!({ "prefix": UNKNOWN }), vec![]),
+        (json!({ "prefix": "App_" }), vec!["error at prefix: Invalid prefix"]),
+        (json!({ "region": "c/n" }), vec!["error at region: Invalid region"]),
+    ] {
+        let request = pb::validate_list_resource_config::Request {
+            type_name: TYPE.into(),
+            config: list_request(&config, 1).config,
+            ..Default::default()
+        };
+        let answer = host.validate_list_resource_config(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_search_before_the_configuration_is_a_message() {
+    let mut host = unconfigured();
+    assert_eq!(search(&mut host, json!({}), 1).await, ["error: Provider not configured"]);
+}
+
+// ---- deferral --------------------------------------------------------------------------------
+
+/// A host whose provider block is not known yet.
+async fn partial(terraform_version: &str) -> Host<Oss> {
+    let mut host = unconfigured();
+    let arguments = json!({ "region": "cn-hangzhou", "endpoint": UNKNOWN });
+    let request = pb::configure_provider::Request {
+        config: Some(provider_config(arguments)),
+        terraform_version: terraform_version.into(),
+        ..Default::default()
+    };
+    let answer = host.configure_provider(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    host
+}
+
+fn deferral_allowed() -> pb::ClientCapabilities {
+    pb::ClientCapabilities { deferral_allowed: true, ..Default::default() }
+}
+
+#[tokio::test]
+async fn changes_wait_for_the_configuration_where_the_host_copes_with_that() {
+    let mut host = partial("1.14.0-alpha").await;
+    let state = dynamic(&aes256("demo", None));
+    let reason = |deferred: Option<pb::Deferred>| {
+        deferred.map(|deferred| deferred.reason().as_str_name().to_owned())
+    };
+    let expected = Some("PROVIDER_CONFIG_UNKNOWN".to_owned());
+
+    let read = pb::read_resource::Request {
+        type_name: TYPE.into(),
+        current_state: Some(state.clone()),
+        client_capabilities: Some(deferral_allowed()),
+        ..Default::default()
+    };
+    let answer = host.read_resource(read.clone()).await.unwrap().into_inner();
+    assert_eq!(reason(answer.deferred), expected);
+    assert_eq!(answer.new_state, Some(state.clone()));
+    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+
+    let plan = pb::plan_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: Some(dynamic(&Json::Null)),
+        proposed_new_state: Some(state.clone()),
+        config: Some(state.clone()),
+        client_capabilities: Some(deferral_allowed()),
+        ..Default::default()
+    };
+    let answer = host.plan_resource_change(plan.clone()).await.unwrap().into_inner();
+    assert_eq!(reason(answer.deferred), expected);
+    assert_eq!(answer.planned_state, Some(state));
+
+    let import = pb::import_resource_state::Request {
+        type_name: TYPE.into(),
+        id: "demo".into(),
+        client_capabilities: Some(deferral_allowed()),
+        ..Default::default()
+    };
+    let answer = host.import_resource_state(import.clone()).await.unwrap().into_inner();
+    assert_eq!(reason(answer.deferred), expected);
+    assert_eq!(from_dynamic(answer.imported_resources[0].state.as_ref()), UNKNOWN);
+
+    // Without the host's consent, and with OpenTofu's that is a mistake, never.
+    for (mut host, capabilities) in
+        [(host, None), (partial("1.11.2").await, Some(deferral_allowed()))]
+    {
+        let read = pb::read_resource::Request { client_capabilities: capabilities, ..read.clone() };
+        let answer = host.read_resource(read).await.unwrap().into_inner();
+        assert_eq!(answer.deferred, None);
+        assert_eq!(
+            diagnostics(&answer.diagnostics),
+            ["error: The provider configuration is not known yet"]
+        );
+        let plan =
+            pb::plan_resource_change::Request { client_capabilities: capabilities, ..plan.clone() };
+        assert_eq!(host.plan_resource_change(plan).await.unwrap().into_inner().deferred, None);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_deferred_when_everything_is_known() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    let read = pb::read_resource::Request {
+        type_name: TYPE.into(),
+        current_state: Some(dynamic(&aes256("demo", None))),
+        client_capabilities: Some(deferral_allowed()),
+        ..Default::default()
+    };
+    let answer = host.read_resource(read).await.unwrap().into_inner();
+    assert_eq!(answer.deferred, None);
+    assert_eq!(emulator.exchanges().len(), 1);
+}
