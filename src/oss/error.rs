@@ -189,7 +189,8 @@ pub enum TransportError {
 
 impl TransportError {
     /// Whether it may pass by itself.
-    pub(super) fn is_transient(&self) -> bool {
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Timeout(_) | Self::Interrupted(_))
     }
 }

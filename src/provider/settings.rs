@@ -57,9 +57,12 @@ pub(super) fn resolve(
     let config = resolver.settings();
     if resolver.unknown.is_empty() {
         // What only the whole configuration can tell.
-        resolver.check_address(&config);
-        resolver.check_region(&config);
         resolver.check_roles();
+        // After another error a missing region may only be its consequence.
+        if !resolver.diagnostics.has_errors() {
+            resolver.check_address(&config);
+            resolver.check_region(&config);
+        }
     }
     let Resolver { unknown, diagnostics, .. } = resolver;
     let settings = Settings { config, unknown };
@@ -197,9 +200,10 @@ impl<'a> Resolver<'a> {
         let Found { text, label, path } = found?;
         parse(text)
             .map_err(|error| {
-                // What stands before an @ may be a password.
-                let got =
-                    if text.contains('@') { String::new() } else { format!("; got {text:?}") };
+                // What stands before an @ may be a password, and some texts are nobody's business.
+                let is_private = text.contains('@')
+                    || path.names().iter().any(|name| name == "external_id" || name == "policy");
+                let got = if is_private { String::new() } else { format!("; got {text:?}") };
                 let detail = format!("{label} {error}{got}.");
                 self.diagnostics.push(Diagnostic::error(summary, detail).at(path));
             })
@@ -227,7 +231,7 @@ impl<'a> Resolver<'a> {
     fn duration(&mut self, name: &'static str) -> Option<Duration> {
         let found = self.find(name, &[]);
         self.parse(found, "Invalid duration", |text| {
-            parse_duration(text).ok_or("must be a duration such as `10s` or `1m30s`")
+            parse_duration(text).ok_or("must be a positive duration such as `10s` or `1m30s`")
         })
     }
 

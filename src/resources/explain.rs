@@ -98,7 +98,7 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
         "NoSuchBucket" => format!(
             "There is no bucket of this name. Create it first (for example with a bucket resource \
              that this resource refers to), or correct `bucket`. A bucket of another account \
-             would answer AccessDenied. Asked was {endpoint}."
+             would answer AccessDenied. The request went to {endpoint}."
         ),
         "InvalidAccessKeyId" => format!(
             "OSS does not know the access key id, it is disabled, or it is a temporary one (STS.…) \
@@ -131,7 +131,14 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
              \"AES256\"`."
             .to_owned(),
         "InvalidEncryptionAlgorithmError" | "InvalidDataEncryptionAlgorithmError" => {
-            "OSS does not offer this encryption for the bucket.".to_owned()
+            "OSS does not offer this encryption for the bucket: not every region and account has SM4 or \
+             KMS. Choose another one, for example `sse_algorithm = \"AES256\"`."
+                .to_owned()
+        }
+        "InvalidArgument" if service.message.contains("KMSMasterKeyID") => {
+            "OSS does not take a KMS key here. It needs `sse_algorithm = \"KMS\"`; where the message \
+             speaks of a white list, the account has to be admitted by Alibaba Cloud first."
+                .to_owned()
         }
         "MetaOperationQpsLimitExceeded" | "TotalQpsLimitExceeded" | "ServiceUnavailable" => {
             "OSS limits how often bucket settings are called. Run again later, or with a smaller \
@@ -142,7 +149,11 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
             "Something other than OSS may have answered, such as a proxy or a captive portal. Check \
              the network and the provider's `endpoint`; the request went to {endpoint}."
         ),
-        _ => return recommended_page(service),
+        _ => {
+            return recommended_page(service).or_else(|| {
+                Some("Alibaba Cloud's support can tell more with the request id.".to_owned())
+            });
+        }
     };
     match recommended_page(service) {
         Some(page) => Some(format!("{text}\n\n{page}")),
@@ -153,7 +164,7 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
 /// By how much the clock is wrong.
 fn clock_is_off(skew_seconds: Option<i64>) -> String {
     let by = match skew_seconds {
-        None | Some(0) => "more than 15 minutes off".to_owned(),
+        None | Some(0) => "too far from that of OSS".to_owned(),
         Some(seconds) => {
             let side = if seconds > 0 { "behind" } else { "ahead of" };
             let (minutes, seconds) = (seconds.unsigned_abs() / 60, seconds.unsigned_abs() % 60);
@@ -190,7 +201,7 @@ fn unanswered(error: &Error) -> Vec<String> {
         // Explained by its code, see `meaning`.
         ErrorKind::Service(service) => vec![service.to_string()],
         ErrorKind::Transport(transport) => vec![
-            format!("{operation} to {endpoint} failed after {attempts} attempt(s): {transport}."),
+            format!("{operation} to {endpoint} failed{}: {transport}.", after(*attempts)),
             transport_advice(transport, endpoint),
         ],
         ErrorKind::UnexpectedAnswer(reason) => vec![
@@ -209,10 +220,8 @@ fn unanswered(error: &Error) -> Vec<String> {
                 .to_owned(),
         ],
         ErrorKind::Credentials(error) => vec![
-            format!(
-                "{operation} needs an access key. None came from {}: {}.",
-                error.origin, error.problem
-            ),
+            format!("{operation} needs an access key, which was to come from {}.", error.origin),
+            sentence(&error.problem.to_string()),
             credentials_advice(error),
         ],
         ErrorKind::NoRegion => vec![
@@ -244,6 +253,16 @@ fn unanswered(error: &Error) -> Vec<String> {
     }
 }
 
+/// How often it was tried, if that is worth telling.
+fn after(attempts: u32) -> String {
+    if attempts < 2 { String::new() } else { format!(" after {attempts} attempts") }
+}
+
+/// The text with a full stop, unless it has one.
+fn sentence(text: &str) -> String {
+    if text.ends_with('.') { text.to_owned() } else { format!("{text}.") }
+}
+
 /// What to do when a source gave no keys.
 fn credentials_advice(error: &CredentialsError) -> String {
     match &error.problem {
@@ -254,6 +273,10 @@ fn credentials_advice(error: &CredentialsError) -> String {
              ALIBABA_CLOUD_ECS_METADATA."
                 .to_owned()
         }
+        CredentialsProblem::Transport { host, error } if error.is_transient() => format!(
+            "Check that {host} can be reached from this machine, and the proxy variables (HTTPS_PROXY, \
+             NO_PROXY). Inside a VPC another STS endpoint may be the one to use: `sts_endpoint`."
+        ),
         CredentialsProblem::Transport { host, error } => transport_advice(error, host),
         CredentialsProblem::Answer { host, .. } => format!(
             "Check that {host} is the service that was meant. If a proxy or a captive portal answered \
@@ -369,10 +392,13 @@ pub(super) fn unknown_configuration(arguments: &[String]) -> Diagnostic {
     Diagnostic::error(
         "The provider configuration is not known yet",
         format!(
-            "The provider argument(s) {} depend on something that is only known after apply, but \
+            "The provider's {} depends on something that is only known after apply, but \
              an existing bucket has to be read now. Apply what they depend on first, for example \
-             with `terraform apply -target=…`, or give them as values that are known.",
-            names.join(", "),
+             with `terraform apply -target=…`, or use values that are known.",
+            names.join(" and "),
         ),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,10 @@ pub(super) fn from_dynamic_object(
     }
 }
 
+/// What to do about a state that is broken.
+const RESTORE: &str = "Restore the state from a backup, or remove the resource from it with `terraform \
+    state rm` and import it again.";
+
 /// Reads a stored state, whatever attributes older or newer versions stored.
 pub(super) fn from_raw_state(
     state: Option<&pb::RawState>,
@@ -50,10 +54,11 @@ pub(super) fn from_raw_state(
     let what = "stored state";
     match from_raw_json(state, what)? {
         Value::Null => Ok(None),
-        value => block
-            .conform_with(value, Strictness::Lenient)
-            .map(Some)
-            .map_err(|error| non_conforming(what, &error)),
+        value => block.conform_with(value, Strictness::Lenient).map(Some).map_err(|error| {
+            let mut diagnostic = non_conforming(what, &error);
+            diagnostic.detail = format!("{} {RESTORE}", diagnostic.detail);
+            diagnostic
+        }),
     }
 }
 
@@ -71,8 +76,10 @@ pub(super) fn from_raw_json(state: Option<&pb::RawState>, what: &str) -> Result<
              rm`, then import it again.",
         ));
     }
-    json::decode(&state.json)
-        .map_err(|reason| Diagnostic::error(format!("Unreadable {what}"), format!("{reason}.")))
+    json::decode(&state.json).map_err(|reason| {
+        let detail = format!("The {what} cannot be read: {reason}. {RESTORE}");
+        Diagnostic::error(format!("Unreadable {what}"), detail)
+    })
 }
 
 /// Reads an identity, or nothing where there is none.

@@ -183,7 +183,7 @@ fn a_plan_of_new_resources_needs_no_keys() {
     workspace.terraform_in(&[], &["plan", "-no-color"]).succeeds();
     let run = workspace.terraform_in(&[], &APPLY).fails();
     for part in [
-        "PutBucketEncryption needs an access key. None came from profile \"absent\" of /no/such/file",
+        "PutBucketEncryption needs an access key, which was to come from profile \"absent\" of /no/such/file",
         "cannot be read: No such file or directory",
         "the user who runs Terraform may read it",
     ] {
@@ -203,7 +203,7 @@ fn a_role_that_may_not_be_assumed_says_what_to_grant() {
     for part in [
         "Cannot set the encryption of bucket demo",
         &format!(
-            "None came from role {ROLE}, assumed with the environment variable OSS_ACCESS_KEY_ID"
+            "which was to come from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
         ),
         "answered AssumeRole with 403 NoPermission",
         "request id",

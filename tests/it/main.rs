@@ -16,6 +16,7 @@ mod credentials;
 mod emulator;
 mod examples;
 mod layering;
+mod messages;
 mod process;
 mod protocol;
 mod support;

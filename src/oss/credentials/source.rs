@@ -55,7 +55,7 @@ impl Source {
             Self::Uri(uri) => format!("the credentials URI at {}", uri.host()),
             Self::Process(_) => "its external process".to_owned(),
             Self::AssumeRole { base, role, .. } => {
-                format!("role {}, assumed with {}", role.arn, base.origin())
+                format!("role {}, assumed with keys from {}", role.arn, base.origin())
             }
             Self::AssumeRoleWithOidc(OidcRole { role, .. }) => {
                 format!("role {}, assumed with an OIDC token", role.arn)

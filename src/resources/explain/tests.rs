@@ -1,0 +1,263 @@
+//! Every message about a failed call, as prose to be read: `snapshots/` beside this file.
+
+use crate::oss::credentials::ProfileError;
+use crate::tfplugin::Severity;
+
+use super::*;
+
+fn error(kind: ErrorKind) -> Error {
+    Error {
+        operation: Operation::PutBucketEncryption,
+        bucket: BucketName::parse("my-bucket").ok(),
+        attempts: 1,
+        endpoint: "https://my-bucket.oss-cn-hangzhou.aliyuncs.com".to_owned(),
+        region: "cn-hangzhou".to_owned(),
+        credentials_origin: "the environment variable OSS_ACCESS_KEY_ID".to_owned(),
+        clock_skew_seconds: None,
+        may_have_taken_effect: false,
+        kind,
+    }
+}
+
+fn service(status: u16, code: &str, message: &str) -> ServiceError {
+    ServiceError {
+        status,
+        code: code.to_owned(),
+        message: message.to_owned(),
+        request_id: Some("5C3D9175B6FC201293AD0001".to_owned()),
+        ec: Some("0003-00000001".to_owned()),
+        recommend_doc: None,
+        endpoint: None,
+        retry_after: None,
+        server_time: None,
+    }
+}
+
+fn answered(status: u16, code: &str, message: &str) -> Error {
+    error(ErrorKind::Service(Box::new(service(status, code, message))))
+}
+
+fn transport(transport: TransportError) -> Error {
+    Error { attempts: 6, ..error(ErrorKind::Transport(transport)) }
+}
+
+fn credentials(origin: &str, problem: CredentialsProblem) -> Error {
+    let origin = origin.to_owned();
+    Error {
+        attempts: 0,
+        ..error(ErrorKind::Credentials(Box::new(CredentialsError { origin, problem })))
+    }
+}
+
+fn refused(status: u16, code: &str, message: &str) -> Error {
+    credentials(
+        "role acs:ram::1234567890123456:role/deploy, assumed with keys from the environment variable OSS_ACCESS_KEY_ID",
+        CredentialsProblem::Refused(Box::new(Refusal {
+            host: "https://sts.cn-hangzhou.aliyuncs.com".to_owned(),
+            action: "AssumeRole",
+            status,
+            code: code.to_owned(),
+            message: message.to_owned(),
+            request_id: Some("6894B13B-6D71-4EF5-88FA-F32781734A7F".to_owned()),
+            server_time: None,
+            retry_after: None,
+        })),
+    )
+}
+
+/// A message as Terraform prints it, without frame and line breaks of its own.
+fn shown(diagnostic: &Diagnostic) -> String {
+    let severity = match diagnostic.severity {
+        Severity::Error => "Error",
+        Severity::Warning => "Warning",
+    };
+    let attribute = diagnostic.attribute.as_ref().map(|path| format!("  with {path}\n\n"));
+    let attribute = attribute.unwrap_or_default();
+    format!("{severity}: {}\n\n{attribute}{}\n", diagnostic.summary, diagnostic.detail)
+}
+
+fn page(messages: impl IntoIterator<Item = Diagnostic>) -> String {
+    let messages: Vec<String> = messages.into_iter().map(|message| shown(&message)).collect();
+    messages.join("\n----\n\n")
+}
+
+macro_rules! check {
+    ($messages:expr) => {
+        insta::with_settings!({ omit_expression => true }, {
+            insta::assert_snapshot!(page($messages));
+        });
+    };
+}
+
+#[test]
+fn what_oss_answered() {
+    let elsewhere = ServiceError {
+        endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
+        ..service(403, "AccessDenied", "The bucket must be addressed using the specified endpoint.")
+    };
+    let nowhere = ServiceError {
+        endpoint: Some("oss-accelerate.aliyuncs.com".to_owned()),
+        ..service(403, "AccessDenied", "The bucket must be addressed using the specified endpoint.")
+    };
+    let documented = ServiceError {
+        recommend_doc: Some("https://api.aliyun.com/troubleshoot?q=0016-00000502".to_owned()),
+        ..service(409, "SomethingNew", "This code is not known.")
+    };
+    let of = |service| error(ErrorKind::Service(Box::new(service)));
+    let skewed = answered(403, "RequestTimeTooSkewed", "The difference is too large.");
+    let listing = |error| Error { operation: Operation::ListBuckets, bucket: None, ..error };
+    check!(
+        [
+            answered(403, "AccessDenied", "You have no right to access this object."),
+            listing(answered(403, "AccessDenied", "You have no right to list buckets.")),
+            of(elsewhere),
+            of(nowhere),
+            answered(404, "NoSuchBucket", "The specified bucket does not exist."),
+            answered(403, "InvalidAccessKeyId", "The access key id does not exist."),
+            answered(403, "SignatureDoesNotMatch", "The signature does not match."),
+            answered(403, "InvalidSecurityToken", "The security token is invalid."),
+            answered(403, "SecurityTokenExpired", "The security token has expired."),
+            Error { clock_skew_seconds: Some(-4000), ..skewed.clone() },
+            Error { clock_skew_seconds: Some(90_061), ..skewed.clone() },
+            skewed,
+            answered(400, "InvalidArgument", "Invalid signing region in Authorization header."),
+            answered(
+                400,
+                "InvalidArgument",
+                "KMSMasterKeyID is not applicable if the default sse algorithm is not KMS",
+            ),
+            answered(403, "SecondLevelDomainForbidden", "Please use virtual hosted style."),
+            answered(403, "KmsServiceNotEnabled", "This user does not turn on KMS service."),
+            answered(
+                400,
+                "InvalidEncryptionAlgorithmError",
+                "The Encryption request you specified is not valid.",
+            ),
+            Error {
+                attempts: 12,
+                ..answered(503, "MetaOperationQpsLimitExceeded", "Qps limit is exceeded.")
+            },
+            answered(302, "BadErrorResponse", "<html>Please log in"),
+            of(documented),
+        ]
+        .iter()
+        .map(failed_call)
+    );
+}
+
+#[test]
+fn why_there_was_no_answer() {
+    let text = |text: &str| text.to_owned();
+    let connect = || TransportError::Connect(text("tcp connect error: Connection refused"));
+    check!(
+        [
+            transport(connect()),
+            transport(TransportError::Tls(text("invalid peer certificate: UnknownIssuer"))),
+            transport(TransportError::Timeout(text("operation timed out"))),
+            transport(TransportError::Interrupted(text("connection reset by peer"))),
+            transport(TransportError::TooLarge(1_048_576)),
+            transport(TransportError::Setup(text("no CA certificates were loaded"))),
+            error(ErrorKind::UnexpectedAnswer(text("the body has no <SSEAlgorithm>"))),
+            error(ErrorKind::NoCredentials),
+            error(ErrorKind::NoRegion),
+            error(ErrorKind::DeadlineExceeded { last: None }),
+            error(ErrorKind::DeadlineExceeded {
+                last: Some(Box::new(ErrorKind::Transport(connect()))),
+            }),
+            error(ErrorKind::DeadlineExceeded {
+                last: Some(Box::new(ErrorKind::Service(Box::new(service(
+                    503,
+                    "ServiceUnavailable",
+                    "Please retry later.",
+                ))))),
+            }),
+            error(ErrorKind::Cancelled),
+        ]
+        .iter()
+        .map(failed_call)
+    );
+}
+
+#[test]
+fn why_there_were_no_keys() {
+    let text = |text: &str| text.to_owned();
+    let profile = "profile \"ci\" of /home/ci/.aliyun/config.json";
+    let process = "profile \"ci\" of /home/ci/.aliyun/config.json (its external process)";
+    check!(
+        [
+            refused(403, "NoPermission", "You are not authorized to do this action."),
+            refused(404, "EntityNotExist.Role", "The role does not exist."),
+            refused(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."),
+            refused(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."),
+            refused(401, "AuthenticationFail.OIDCToken.Expired", "This token has expired."),
+            refused(400, "InvalidTimeStamp.Expired", "Specified time stamp is expired."),
+            refused(400, "InvalidParameter.DurationSeconds", "The session is too long."),
+            refused(400, "Throttling.User", "Request was denied due to user flow control."),
+            refused(500, "InternalError", "The request processing has failed."),
+            refused(404, "", ""),
+            refused(418, "Teapot", "Not known."),
+            credentials(
+                "role \"worker\" of this ECS instance",
+                CredentialsProblem::Transport {
+                    host: text("http://100.100.100.200"),
+                    error: TransportError::Timeout(text("operation timed out")),
+                },
+            ),
+            credentials(
+                "the credentials URI at 127.0.0.1:8080",
+                CredentialsProblem::Transport {
+                    host: text("127.0.0.1:8080"),
+                    error: TransportError::Connect(text("tcp connect error: Connection refused")),
+                },
+            ),
+            credentials(
+                "the credentials URI at 127.0.0.1:8080",
+                CredentialsProblem::Answer {
+                    host: text("127.0.0.1:8080"),
+                    reason: text("it has no `SecurityToken`"),
+                },
+            ),
+            credentials(
+                profile,
+                CredentialsProblem::File {
+                    path: "/home/ci/.aliyun/config.json".into(),
+                    reason: text("No such file or directory (os error 2)"),
+                },
+            ),
+            credentials(
+                profile,
+                CredentialsProblem::Profile(ProfileError::Unknown {
+                    name: text("ci"),
+                    known: vec![text("default"), text("dev")],
+                }),
+            ),
+            credentials(
+                profile,
+                CredentialsProblem::Profile(ProfileError::Mode {
+                    profile: text("ci"),
+                    mode: text("CloudSSO"),
+                }),
+            ),
+            credentials(
+                process,
+                CredentialsProblem::Process {
+                    program: text("print-keys"),
+                    reason: text("failed (exit status: 1)"),
+                },
+            ),
+        ]
+        .iter()
+        .map(failed_call)
+    );
+}
+
+#[test]
+fn imports_and_unknown_configurations() {
+    let read = |error| Error { operation: Operation::GetBucketEncryption, ..error };
+    let missing = "The server side encryption configuration was not found.";
+    check!([
+        failed_import(&read(answered(404, "NoSuchServerSideEncryptionRule", missing))),
+        failed_import(&read(answered(404, "NoSuchBucket", "The bucket does not exist."))),
+        unknown_configuration(&["endpoint".to_owned(), "assume_role.role_arn".to_owned()]),
+    ]);
+}

@@ -1,0 +1,179 @@
+//! Every message about a configuration, as prose to be read: `snapshots/` beside this file. Messages
+//! about failed calls are in `src/resources/explain/`.
+
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::provider::{Environment, Oss};
+use terraform_provider_oss::tfplugin::pb;
+
+use super::support::{TYPE, UNKNOWN, dynamic, host, path, provider_config, resource, unconfigured};
+
+macro_rules! check {
+    ($messages:expr) => {
+        let messages: Vec<String> = $messages;
+        insta::with_settings!({ omit_expression => true }, {
+            insta::assert_snapshot!(messages.join("\n----\n\n"));
+        });
+    };
+}
+
+/// Messages as Terraform prints them, without frames and line breaks of its own.
+fn shown(diagnostics: &[pb::Diagnostic]) -> impl Iterator<Item = String> {
+    diagnostics.iter().map(|diagnostic| {
+        let severity = match diagnostic.severity() {
+            pb::diagnostic::Severity::Warning => "Warning",
+            _ => "Error",
+        };
+        let at = diagnostic.attribute.as_ref().map(|at| format!("  with {}\n\n", path(at)));
+        let (at, summary) = (at.unwrap_or_default(), &diagnostic.summary);
+        format!("{severity}: {summary}\n\n{at}{}\n", diagnostic.detail)
+    })
+}
+
+#[tokio::test]
+async fn about_a_resource() {
+    let mut host = unconfigured();
+    let mut messages = Vec::new();
+    for attributes in [
+        json!({}),
+        json!({ "bucket": "Ab", "sse_algorithm": "AES256" }),
+        json!({ "bucket": "ab", "sse_algorithm": "AES256" }),
+        json!({ "bucket": "-ab", "sse_algorithm": "AES256" }),
+        json!({ "bucket": "demo", "sse_algorithm": "aes256" }),
+        json!({ "bucket": "demo", "sse_algorithm": "DES" }),
+        json!({ "bucket": "demo", "sse_algorithm": "AES256", "kms_master_key_id": "k",
+            "kms_data_encryption": "SM4" }),
+        json!({ "bucket": "demo", "sse_algorithm": "KMS", "kms_master_key_id": "a b",
+            "kms_data_encryption": "AES256" }),
+        json!({ "bucket": "demo", "sse_algorithm": "KMS", "region": "CN" }),
+        json!({ "bucket": "demo", "sse_algorithm": "KMS", "region": "oss-cn-hangzhou" }),
+        json!({ "bucket": "demo", "sse_algorithm": "KMS", "timeouts":
+            { "create": "0s", "read": "soon", "update": null, "delete": null } }),
+    ] {
+        let request = pb::validate_resource_config::Request {
+            type_name: TYPE.into(),
+            config: Some(dynamic(&resource(attributes))),
+            ..Default::default()
+        };
+        let answer = host.validate_resource_config(request).await.unwrap().into_inner();
+        messages.extend(shown(&answer.diagnostics));
+    }
+    check!(messages);
+}
+
+#[tokio::test]
+async fn about_the_provider_block() {
+    let mut host = unconfigured();
+    let mut messages = Vec::new();
+    for arguments in [
+        json!({ "region": "oss-cn-hangzhou" }),
+        json!({ "endpoint": "https://user:password@host" }),
+        json!({ "endpoint": "https://host/path" }),
+        json!({ "endpoint": "ftp://host" }),
+        json!({ "endpoint": "http://oss.example.com" }),
+        json!({ "endpoint": "oss.example.com", "endpoint_type": "internal" }),
+        json!({ "endpoint_type": "vpc", "address_style": "x", "signature_version": "v2" }),
+        json!({ "access_key": "id" }),
+        json!({ "secret_key": "secret" }),
+        json!({ "security_token": "token" }),
+        json!({ "access_key": "id", "secret_key": "a secret" }),
+        json!({ "credentials_uri": "ftp://host?key=secret", "ecs_role_name": "a/b" }),
+        json!({ "sts_endpoint": "http://sts.example.com" }),
+        json!({ "max_retries": -1, "connect_timeout": "0s", "read_timeout": "soon" }),
+        json!({ "assume_role": { "role_arn": "deploy", "session_name": "x", "policy": "{",
+            "external_id": "a b", "session_expiration": 60 } }),
+        json!({ "assume_role_with_oidc": { "oidc_provider_arn": "pipeline" } }),
+    ] {
+        let config = Some(provider_config(arguments));
+        let request = pb::validate_provider_config::Request { config };
+        let answer = host.validate_provider_config(request).await.unwrap().into_inner();
+        messages.extend(shown(&answer.diagnostics));
+    }
+    check!(messages);
+}
+
+/// What configuring says, in a process with this environment.
+async fn configure(environment: &[(&str, &str)], arguments: Json) -> Vec<String> {
+    let variables = environment.iter().map(|(name, value)| (name.into(), value.into()));
+    let mut host = host(Oss::new(Environment::new(variables)));
+    let config = Some(provider_config(arguments));
+    let request = pb::configure_provider::Request { config, ..Default::default() };
+    shown(&host.configure_provider(request).await.unwrap().into_inner().diagnostics).collect()
+}
+
+#[tokio::test]
+async fn about_the_whole_configuration() {
+    let region = || json!({ "region": "cn-hangzhou" });
+    let with = |name: &str, value: Json| {
+        let mut arguments = region();
+        arguments[name] = value;
+        arguments
+    };
+    check!(
+        [
+            configure(&[], json!({})).await,
+            configure(&[("OSS_ACCESS_KEY_ID", "id")], region()).await,
+            configure(&[("ALICLOUD_SECRET_KEY", "secret")], region()).await,
+            configure(
+                &[("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "sec\nret")],
+                region()
+            )
+            .await,
+            configure(&[("ALIBABA_CLOUD_REGION", "CN")], json!({})).await,
+            configure(&[("OSS_ENDPOINT", "https://host/path")], region()).await,
+            configure(&[], with("address_style", json!("cname"))).await,
+            configure(
+                &[("OSS_ENDPOINT", "http://127.0.0.1:1")],
+                with("address_style", json!("virtual"))
+            )
+            .await,
+            configure(&[], with("assume_role", json!({}))).await,
+            configure(&[], with("assume_role_with_oidc", json!({}))).await,
+            configure(&[("ALICLOUD_ASSUME_ROLE_ARN", "deploy")], with("assume_role", json!({})))
+                .await,
+        ]
+        .concat()
+    );
+}
+
+#[tokio::test]
+async fn about_imports_moves_and_stored_states() {
+    let mut host = unconfigured();
+    let config = provider_config(json!({ "region": "cn-hangzhou", "endpoint": UNKNOWN }));
+    let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
+    host.configure_provider(request).await.unwrap();
+    let mut messages = Vec::new();
+    for id in ["Bad_Name", "demo@CN", "demo"] {
+        let type_name = TYPE.into();
+        let request =
+            pb::import_resource_state::Request { type_name, id: id.into(), ..Default::default() };
+        let answer = host.import_resource_state(request).await.unwrap().into_inner();
+        messages.extend(shown(&answer.diagnostics));
+    }
+    let raw = |json: &str| Some(pb::RawState { json: json.into(), ..Default::default() });
+    for (provider, source_type, state) in [
+        ("registry.terraform.io/hashicorp/aws", "aws_s3_bucket", "{}"),
+        (
+            "registry.terraform.io/aliyun/alicloud",
+            "alicloud_oss_bucket_server_side_encryption",
+            r#"{"bucket":"Old_Name"}"#,
+        ),
+    ] {
+        let request = pb::move_resource_state::Request {
+            source_provider_address: provider.into(),
+            source_type_name: source_type.into(),
+            source_state: raw(state),
+            target_type_name: TYPE.into(),
+            ..Default::default()
+        };
+        let answer = host.move_resource_state(request).await.unwrap().into_inner();
+        messages.extend(shown(&answer.diagnostics));
+    }
+    for (json, version) in [("{}", 7), ("{", 0), ("", 0), (r#"{"bucket":1}"#, 0)] {
+        let type_name = TYPE.into();
+        let request =
+            pb::upgrade_resource_state::Request { type_name, version, raw_state: raw(json) };
+        let answer = host.upgrade_resource_state(request).await.unwrap().into_inner();
+        messages.extend(shown(&answer.diagnostics));
+    }
+    check!(messages);
+}
