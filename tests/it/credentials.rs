@@ -511,6 +511,25 @@ async fn many_calls_with_a_refused_session_obtain_one_new_session() {
 }
 
 #[tokio::test]
+async fn many_calls_with_a_refused_session_share_a_failure_too() {
+    let emulator = start();
+    let client = client(&emulator, assume(&emulator, keys()));
+    put(&client).await.unwrap();
+    emulator.expire_sessions();
+    emulator.inject(Fault::answer(403, "NoPermission").operation("AssumeRole").forever());
+    asked(&emulator);
+    // All are refused before the first asks for a new session.
+    emulator
+        .inject(Fault::delay(Duration::from_millis(20)).operation("PutBucketEncryption").times(20));
+    for outcome in join_all((0..20).map(|_| put(&client))).await {
+        assert!(matches!(problem(outcome.unwrap_err()), CredentialsProblem::Refused(_)));
+    }
+    let asked = asked(&emulator);
+    let sessions = asked.iter().filter(|call| *call == "AssumeRole 403").count();
+    assert!((1..20).contains(&sessions), "{asked:?}");
+}
+
+#[tokio::test]
 async fn keys_that_cannot_be_renewed_are_refused_after_one_attempt() {
     let emulator = start();
     emulator.inject(Fault::answer(403, "SecurityTokenExpired"));

@@ -117,12 +117,18 @@ impl CredentialsCache {
         http: &Http,
         clock: &Clock,
     ) -> Result<Option<Arc<Credentials>>, CredentialsError> {
+        let asked = self.state().asked;
         let _refreshing = self.refresh.lock().await;
-        let held = self.state().held.clone();
-        if let Some(held) = held
-            && !Arc::ptr_eq(&held.credentials, refused)
         {
-            return Ok(Some(held.credentials));
+            let state = self.state();
+            match (&state.held, &state.failure) {
+                (Some(held), _) if !Arc::ptr_eq(&held.credentials, refused) => {
+                    return Ok(Some(Arc::clone(&held.credentials)));
+                }
+                // Someone else has asked in vain while this caller waited: for both.
+                (_, Some(failure)) if state.asked != asked => return Err(failure.clone()),
+                _ => {}
+            }
         }
         let credentials = self.ask(http, clock).await?;
         Ok((!credentials.is_same(refused)).then_some(credentials))
