@@ -101,8 +101,9 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
              would answer AccessDenied. The request went to {endpoint}."
         ),
         "InvalidAccessKeyId" => format!(
-            "OSS does not know the access key id, it is disabled, or it is a temporary one (STS.…) \
-             whose security token is missing. The key came from {origin}: check it there."
+            "OSS does not know the access key id, it is disabled, it is a temporary one (STS.…) whose \
+             security token is missing, or a permanent one that was sent with a token. The key came \
+             from {origin}: check it there."
         ),
         "SignatureDoesNotMatch" => format!(
             "The secret key does not belong to the access key id, or something between here and OSS \

@@ -261,6 +261,14 @@ async fn an_instance_without_version_2_is_refused_where_version_1_is_disabled() 
 }
 
 #[tokio::test]
+async fn a_name_that_is_no_role_is_not_put_into_a_url() {
+    let emulator = start_with(|config| config.with_ecs_role("../../x?y"));
+    let error = put(&client(&emulator, instance(&emulator, None))).await.unwrap_err();
+    assert!(matches!(problem(error), CredentialsProblem::Answer { .. }));
+    assert_eq!(asked(&emulator), ["EcsMetadataToken 200", "EcsMetadataRole 200"]);
+}
+
+#[tokio::test]
 async fn a_credentials_uri_gives_keys() {
     let emulator = start();
     let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
@@ -450,6 +458,27 @@ async fn sessions_are_renewed_before_they_end() {
     time.pass(&emulator, 15);
     put(&client).await.unwrap();
     assert_eq!(asked(&emulator), ["AssumeRole 200", PUT]);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_renewal_while_the_session_still_holds() {
+    let emulator = start();
+    let (time, clock) = Time::start();
+    let config = ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) };
+    let client = Client::new(config);
+    put(&client).await.unwrap();
+    time.pass(&emulator, 3600 - 200);
+    asked(&emulator);
+    emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
+    let renewing = Box::pin(put(&client));
+    let other = Box::pin(async {
+        while emulator.exchanges().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        put(&client).await.unwrap();
+    });
+    let first = futures_util::future::select(renewing, other).await;
+    assert!(matches!(first, futures_util::future::Either::Right(_)), "the other one went on");
 }
 
 #[tokio::test]

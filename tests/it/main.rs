@@ -15,6 +15,7 @@ mod client;
 mod credentials;
 mod emulator;
 mod examples;
+mod hostile;
 mod layering;
 mod messages;
 mod process;

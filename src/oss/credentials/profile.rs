@@ -430,6 +430,13 @@ mod tests {
             ("acs:ram::1:role/r", "session", 900)
         );
         assert_eq!(role.session.external_id.as_deref(), Some("ext"));
+        // Where nothing was chosen the CLI writes 0.
+        let mut unchosen = role_profile("RamRoleArn");
+        unchosen["expired_seconds"] = json!(0);
+        assert!(matches!(
+            source(unchosen),
+            Ok(Source::AssumeRole { role, .. }) if role.session.seconds == 3600
+        ));
         assert_eq!(sts.endpoint().to_string(), "https://sts.cn-hangzhou.aliyuncs.com");
 
         let Ok(Source::AssumeRole { base, .. }) = source(role_profile("RamRoleArnWithRoleName"))

@@ -189,6 +189,14 @@ fn sources_are_taken_in_the_order_of_the_alicloud_provider() {
 }
 
 #[test]
+fn a_variable_of_a_role_alone_may_be_meant_for_another_tool() {
+    let region = block(&[("region", "cn-hangzhou")]);
+    let variables =
+        [("ALIBABA_CLOUD_ROLE_ARN", "no ARN"), ("ALIBABA_CLOUD_ROLE_SESSION_NAME", "x")];
+    assert_eq!(errors(&region, &variables), Vec::<String>::new());
+}
+
+#[test]
 fn a_profile_file_in_the_block_alone_means_its_current_profile() {
     let file = block(&[("shared_credentials_file", "~/ci.json")]);
     assert_eq!(source(&file, &[("HOME", "/home/me")]), "profile:current:/home/me/ci.json");

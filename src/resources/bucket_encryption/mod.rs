@@ -109,16 +109,16 @@ impl Resource<Connection> for BucketEncryption {
         planned_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
+            let target = match Target::read(context, &planned_state, "update") {
+                Ok(target) => target,
+                Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
+            };
             let written = rule(&planned_state);
             let same_place = text(&prior_state, "region") == text(&planned_state, "region");
             if same_place && rule(&prior_state) == written {
                 // Only timeouts, or the spelling of "no key", have changed: nothing for OSS to do.
                 return Outcome::state(planned_state);
             }
-            let target = match Target::read(context, &planned_state, "update") {
-                Ok(target) => target,
-                Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
-            };
             match target.write(&written).await {
                 Ok(()) => Outcome::state(planned_state),
                 Err(failure) => {

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::oss::{BucketName, Call, Client, EncryptionRule, Error, ErrorKind, Region};
 use crate::resources::{Connection, explain};
-use crate::tfplugin::{Context, Diagnostic, Object};
+use crate::tfplugin::{Context, Diagnostic, Object, Value};
 
 use super::state::{text, time_limit};
 
@@ -36,6 +36,14 @@ impl<'a> Target<'a> {
         state: &Object,
         operation: &str,
     ) -> Result<Self, Diagnostic> {
+        // Nothing may be sent that only looks like what was planned.
+        if let Some((name, _)) = state.iter().find(|(_, value)| **value == Value::Unknown) {
+            let detail = format!(
+                "`{name}` is not known, although Terraform asks for a call that needs it. This is a bug \
+                 in the caller of the provider."
+            );
+            return Err(Diagnostic::error("Unknown value", detail).at_attribute(name));
+        }
         let client = context.client.client()?;
         let invalid = |name: &str, reason: &dyn std::fmt::Display| {
             let text = state.string(name).known().unwrap_or_default();
