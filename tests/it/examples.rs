@@ -9,11 +9,12 @@ use terraform_provider_oss::emulator::{Config, Emulator};
 
 use super::support::{KEY_ID, KEY_SECRET};
 
-/// `cargo test` builds the examples next to the binary.
+/// `cargo test` builds the examples next to the binary; with `--test` it takes those that are there.
 fn example(name: &str) -> Command {
     let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let path: PathBuf = provider.parent().unwrap().join("examples").join(file);
+    assert!(path.exists(), "{} is missing: run `cargo build --examples`", path.display());
     let mut command = Command::new(path);
     command.env_clear();
     command
