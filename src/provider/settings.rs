@@ -200,8 +200,8 @@ impl<'a> Resolver<'a> {
         let Found { text, label, path } = found?;
         parse(text)
             .map_err(|error| {
-                // What stands before an @ may be a password, and some texts are nobody's business.
-                let is_private = text.contains('@')
+                // A user or a query of a URL may hold a key, and some texts are nobody's business.
+                let is_private = text.contains(['@', '?', '#'])
                     || path.names().iter().any(|name| name == "external_id" || name == "policy");
                 let got = if is_private { String::new() } else { format!("; got {text:?}") };
                 let detail = format!("{label} {error}{got}.");
@@ -260,9 +260,9 @@ impl<'a> Resolver<'a> {
         let in_block = self.find("endpoint", &[]);
         if let (Some(found), Some(_)) = (&in_block, endpoint_type) {
             let detail = format!(
-                "`endpoint_type` picks an endpoint of the region, and `endpoint` names another one: {}. \
-                 Remove one of them.",
-                found.text,
+                "`endpoint_type` picks an endpoint of the region, and {} names another one. Remove one \
+                 of them.",
+                found.label,
             );
             self.diagnostics.push(
                 Diagnostic::error("Conflicting endpoints", detail).at_attribute("endpoint_type"),

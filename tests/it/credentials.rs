@@ -358,6 +358,10 @@ async fn a_profile_that_cannot_be_used_says_why() {
             json!({ "mode": "External", "process_command": "/no/such/program --secret" }),
             "\"/no/such/program\" cannot be run",
         ),
+        (
+            json!({ "mode": "External", "process_command": "KEY=--secret print-keys" }),
+            "\"KEY\" cannot be run",
+        ),
         (json!({ "mode": "External", "process_command": "echo 'hello" }), "quotes"),
         (
             json!({ "mode": "External", "process_command": "echo hello" }),

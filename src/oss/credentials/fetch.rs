@@ -56,7 +56,9 @@ impl<'a> Fetcher<'a> {
                 }
                 Source::EcsRole(role) => self.ecs_role(role).await.map_err(origin),
                 Source::Uri(uri) => self.uri(uri).await.map_err(origin),
-                Source::Process(command_line) => process::run(command_line).await.map_err(origin),
+                Source::Process(command_line) => {
+                    process::run(command_line.expose_secret()).await.map_err(origin)
+                }
                 Source::AssumeRole { base, role, sts } => {
                     let caller = self.fetch(base).await?;
                     let nonce = format!("{:032x}", fastrand::u128(..));
@@ -132,9 +134,12 @@ impl<'a> Fetcher<'a> {
     async fn ecs_role(self, role: &EcsRole) -> Result<Credentials, CredentialsProblem> {
         let base = role.surroundings.metadata.as_ref().map_or(METADATA, CredentialsUri::as_str);
         let base = base.trim_end_matches('/');
+        // The address may hold a key, so messages name only its host.
+        let host = role.surroundings.metadata.as_ref().map(CredentialsUri::host);
+        let host = host.as_deref().unwrap_or(METADATA);
         let lifetime = ("X-aliyun-ecs-metadata-token-ttl-seconds".to_owned(), "21600".to_owned());
         let token_url = format!("{base}/latest/api/token");
-        let token = self.metadata("PUT", base, &token_url, &[lifetime]).await;
+        let token = self.metadata("PUT", host, &token_url, &[lifetime]).await;
         let headers: Vec<(String, String)> = match token {
             Ok(token) => vec![("X-aliyun-ecs-metadata-token".to_owned(), token.trim().to_owned())],
             Err(problem) if role.surroundings.is_metadata_v1_disabled => return Err(problem),
@@ -145,14 +150,14 @@ impl<'a> Fetcher<'a> {
         let roles = format!("{base}/latest/meta-data/ram/security-credentials/");
         let name = match &role.name {
             Some(name) => name.clone(),
-            None => self.metadata("GET", base, &roles, &headers).await?.trim().to_owned(),
+            None => self.metadata("GET", host, &roles, &headers).await?.trim().to_owned(),
         };
-        let unusable = |reason| CredentialsProblem::Answer { host: base.to_owned(), reason };
+        let unusable = |reason| CredentialsProblem::Answer { host: host.to_owned(), reason };
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || !name.chars().all(is_allowed) {
             return Err(unusable("the name of the role is none that RAM allows".to_owned()));
         }
-        let body = self.metadata("GET", base, &format!("{roles}{name}"), &headers).await?;
+        let body = self.metadata("GET", host, &format!("{roles}{name}"), &headers).await?;
         Keys::parse(body.as_bytes()).and_then(Keys::credentials).map_err(unusable)
     }
 

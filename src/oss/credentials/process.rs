@@ -25,7 +25,10 @@ pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsPr
             reason: "cannot be run: the quotes of `process_command` are not closed".to_owned(),
         });
     };
-    let problem = |reason: String| CredentialsProblem::Process { program: program.clone(), reason };
+    // An assignment in front is taken for the program, and its value may be a key.
+    let shown = program.split('=').next().unwrap_or_default();
+    let problem =
+        |reason: String| CredentialsProblem::Process { program: shown.to_owned(), reason };
     let mut child = Command::new(program)
         .args(arguments)
         // Standard input is Terraform's own, and what goes to standard error would be logged.

@@ -193,7 +193,7 @@ impl ProfileFile {
             }
             _ => {
                 let command = profile.need("process_command", entry.process_command.as_deref())?;
-                Ok(Source::Process(command.to_owned()))
+                Ok(Source::Process(command.into()))
             }
         }
     }
@@ -478,7 +478,9 @@ mod tests {
         let uri = json!({ "mode": "CredentialsURI", "credentials_uri": "http://127.0.0.1:1/x" });
         assert!(matches!(source(uri), Ok(Source::Uri(uri)) if uri.host() == "127.0.0.1:1"));
         let process = json!({ "mode": "External", "process_command": "print-keys --all" });
-        assert!(matches!(source(process), Ok(Source::Process(line)) if line == "print-keys --all"));
+        assert!(
+            matches!(source(process), Ok(Source::Process(line)) if line.expose_secret() == "print-keys --all")
+        );
     }
 
     #[test]

@@ -26,8 +26,9 @@ pub enum Source {
     EcsRole(EcsRole),
     /// A service that speaks the credentials URI protocol.
     Uri(CredentialsUri),
-    /// The command line of a program that prints a profile (mode `External` of the CLI).
-    Process(String),
+    /// The command line of a program that prints a profile (mode `External` of the CLI). It may hold
+    /// keys, so it is not shown.
+    Process(SecretString),
     /// A role that is assumed with the credentials of another source (STS `AssumeRole`).
     AssumeRole {
         /// Who assumes the role.
@@ -411,6 +412,12 @@ mod tests {
         for text in ["", "127.0.0.1", "file:///etc/passwd", "ftp://host"] {
             assert!(CredentialsUri::parse(text).is_none(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_command_line_is_not_shown() {
+        let source = Source::Process("print-keys --password the-secret".into());
+        assert!(!format!("{source:?} {}", source.origin()).contains("the-secret"));
     }
 
     #[test]

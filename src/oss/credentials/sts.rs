@@ -128,7 +128,8 @@ impl ErrorAnswer {
             code: answer.code.map(shown),
             // A wrong signature is answered with the string to sign.
             message: answer.message.map(|message| {
-                let end = message.find("server string to sign is").unwrap_or(message.len());
+                let end =
+                    message.to_ascii_lowercase().find("string to sign").unwrap_or(message.len());
                 shown(message.get(..end).unwrap_or_default())
             }),
             request_id: answer.request_id.map(shown),
@@ -202,8 +203,10 @@ mod tests {
             "Specified signature is not matched. server string to sign is:POST&TOKEN"}"#;
         let error = ErrorAnswer::parse(body);
         assert_eq!(error.code.as_deref(), Some("SignatureDoesNotMatch"));
-        assert_eq!(error.message.as_deref(), Some("Specified signature is not matched. "));
+        assert_eq!(error.message.as_deref(), Some("Specified signature is not matched. server "));
         assert_eq!(error.request_id.as_deref(), Some("R"));
+        let other = br#"{"Code":"X","Message":"Server String To Sign: POST&TOKEN"}"#;
+        assert_eq!(ErrorAnswer::parse(other).message.as_deref(), Some("Server "));
         assert!(ErrorAnswer::parse(b"<html>TOKEN").message.is_none());
     }
 }

@@ -328,3 +328,17 @@ fn limits_of_the_transport_are_taken_over() {
     assert_eq!(config.read_timeout, Duration::from_mins(1));
     assert_eq!(config.retry.max_attempts, 1);
 }
+
+#[test]
+fn a_url_with_a_key_is_not_repeated() {
+    for arguments in [
+        &[("endpoint", "https://user:the-secret@a.example"), ("endpoint_type", "public")][..],
+        &[("endpoint", "https://a.example/?token=the-secret")],
+        &[("endpoint", "https://a.example/#the-secret")],
+        &[("credentials_uri", "ftp://a.example/?token=the-secret")],
+    ] {
+        let diagnostics: Vec<Diagnostic> = validate(&block(arguments)).into_iter().collect();
+        assert!(!diagnostics.is_empty());
+        assert!(!format!("{diagnostics:?}").contains("the-secret"), "{diagnostics:?}");
+    }
+}
