@@ -486,6 +486,24 @@ async fn nobody_waits_for_a_renewal_while_the_session_still_holds() {
 }
 
 #[tokio::test]
+async fn a_renewal_that_hangs_costs_one_caller_at_most() {
+    let emulator = start();
+    let (time, clock) = Time::start();
+    let config = ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) };
+    let client = Client::new(config);
+    put(&client).await.unwrap();
+    time.pass(&emulator, 3600 - 200);
+    emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole").forever());
+    let bucket = BucketName::parse("demo").unwrap();
+    let short = Call::within(Duration::from_millis(50));
+    let error = client.get_bucket_encryption(&bucket, &short).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
+    asked(&emulator);
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), [PUT], "the session at hand is used");
+}
+
+#[tokio::test]
 async fn a_session_is_used_to_its_end_when_there_is_no_new_one() {
     let emulator = start();
     let (time, clock) = Time::start();

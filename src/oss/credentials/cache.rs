@@ -14,6 +14,8 @@ use crate::oss::http::Http;
 const REFRESH_MARGIN: Duration = Duration::minutes(5);
 /// After a failed refresh the old credentials are used for so long before the next one.
 const PAUSE: Duration = Duration::seconds(30);
+/// How long a caller waits for new credentials while those at hand still hold.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A source, and the credentials that it gave last.
 pub(in crate::oss) struct CredentialsCache {
@@ -80,14 +82,17 @@ impl CredentialsCache {
             (Some(held), Freshness::Fresh, _) => return Ok(held.credentials),
             (Some(held), Freshness::Due, _) => {
                 let Ok(_refreshing) = self.refresh.try_lock() else { return Ok(held.credentials) };
-                return Ok(match self.ask(http, clock).await {
-                    Ok(credentials) => credentials,
-                    Err(error) => {
+                // Before asking: a caller that is given up in the middle has failed as well.
+                self.state().held =
+                    Some(Held { not_before: Some(clock.now() + PAUSE), ..held.clone() });
+                let asking = tokio::time::timeout(PATIENCE, self.ask(http, clock));
+                return Ok(match asking.await {
+                    Ok(Ok(credentials)) => credentials,
+                    Err(_) => held.credentials,
+                    Ok(Err(error)) => {
                         tracing::warn!(
                             "{error}; the credentials at hand are used until they expire"
                         );
-                        self.state().held =
-                            Some(Held { not_before: Some(clock.now() + PAUSE), ..held.clone() });
                         held.credentials
                     }
                 });
