@@ -18,6 +18,7 @@ use terraform_provider_oss::emulator::{Config, Emulator, Exchange, Role};
 const HELP: &str = "\
 A local endpoint that behaves as Alibaba Cloud OSS does for bucket encryption.
 It listens on 127.0.0.1 only, checks every signature, and forgets everything when it ends.
+Objects are encrypted for real: AES-256-GCM, or SM4-GCM where the rule says SM4.
 
 Usage: cargo run --example emulator -- [options]
 
@@ -35,6 +36,20 @@ Usage: cargo run --example emulator -- [options]
   --credentials-uri     credentials for whoever asks at a URI
   --json                one line of JSON for the endpoint, then one for each request
   --help                this text
+
+While it runs, faults are scripted and more is controlled at /-/:
+
+  curl -X POST ENDPOINT/-/faults -d '{\"action\": \"answer\", \"status\": 503, \"code\": \"ServiceUnavailable\"}'
+                        actions: answer, garbage, reset_before, reset_after, cut_body, delay
+                        (milliseconds), stale_reads (reads), throttle (per_second), storm (percent, seed),
+                        expired_token; each may name a method, a bucket, an operation, and times (a
+                        number or \"forever\")
+  curl -X DELETE ENDPOINT/-/faults
+  curl -X POST ENDPOINT/-/sessions/expire
+  curl -X POST ENDPOINT/-/master-keys/rotate
+  curl -X PUT ENDPOINT/-/clock -d '{\"offset_seconds\": 1200}'
+  curl ENDPOINT/-/objects/BUCKET/KEY
+                        an object's bytes as they are kept
 ";
 
 /// The only key the endpoint knows. It opens nothing else.
@@ -123,11 +138,13 @@ impl Options {
             };
         }
         let is_json = self.json;
-        config.with_observer(
-            move |exchange: &Exchange| {
-                if is_json { say(&exchange.to_json()) } else { say(exchange) }
-            },
-        )
+        config.with_observer(move |exchange: &Exchange| {
+            if is_json {
+                say(&exchange.to_json());
+            } else {
+                say(&format!("{exchange}{}", by(exchange)));
+            }
+        })
     }
 }
 
@@ -137,8 +154,9 @@ fn run(options: Options) -> io::Result<()> {
     let (ecs_role, has_credentials_uri) = (options.ecs_role.clone(), options.credentials_uri);
     let config = options.config();
     let (region, port) = (config.region.clone(), config.port);
-    let emulator = Emulator::start(config).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on 127.0.0.1:{port}: {error}"))
+    let emulator = Emulator::start(config).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => error,
+        kind => io::Error::new(kind, format!("cannot listen on 127.0.0.1:{port}: {error}")),
     })?;
     // It is removed at the end.
     let certificate = emulator.certificate_pem().map(temporary_file).transpose()?;
@@ -157,7 +175,22 @@ fn run(options: Options) -> io::Result<()> {
         say(&introduction);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(tokio::signal::ctrl_c())
+    runtime.block_on(end())
+}
+
+/// Completes when someone wants this to end.
+async fn end() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut termination = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = termination.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }
 
 fn temporary_file(text: &str) -> io::Result<NamedTempFile> {
@@ -229,10 +262,13 @@ impl fmt::Display for Introduction<'_> {
 provider \"oss\" {{
   region     = \"{region}\"
   endpoint   = \"{url}\"
-  access_key = \"{ACCESS_KEY_ID}\"
-  secret_key = \"{ACCESS_KEY_SECRET}\"
 "
         )?;
+        // Keys in the block would be taken in place of a token.
+        if self.roles.is_empty() || self.oidc_providers.is_empty() {
+            writeln!(formatter, "  access_key = \"{ACCESS_KEY_ID}\"")?;
+            writeln!(formatter, "  secret_key = \"{ACCESS_KEY_SECRET}\"")?;
+        }
         self.write_assumed_role(formatter)?;
         write!(
             formatter,
@@ -252,8 +288,14 @@ export ALIBABA_CLOUD_ENDPOINT_OSS={url}
         }
         if let Some(path) = self.certificate {
             let path = path.display();
-            writeln!(formatter, "\n# Clients have to trust its certificate:\n")?;
-            writeln!(formatter, "export SSL_CERT_FILE={path}")?;
+            writeln!(
+                formatter,
+                "\n# Clients have to trust its certificate. In a shell of its own: these replace what is \
+                 trusted.\n"
+            )?;
+            for variable in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+                writeln!(formatter, "export {variable}={path}")?;
+            }
         }
         if let Some((role, base)) = &self.metadata {
             writeln!(formatter, "\n# In place of the keys, ecs_role_name = \"{role}\", or:\n")?;
@@ -264,7 +306,19 @@ export ALIBABA_CLOUD_ENDPOINT_OSS={url}
             writeln!(formatter, "\n# In place of the keys, credentials_uri = \"{uri}\", or:\n")?;
             writeln!(formatter, "export ALIBABA_CLOUD_CREDENTIALS_URI={uri}")?;
         }
-        writeln!(formatter, "\n# Requests, until Ctrl-C:")
+        write!(formatter, "\n# Requests, until Ctrl-C:")
+    }
+}
+
+/// Who asked, behind what was asked: the beginning of the key's id, and the program.
+fn by(exchange: &Exchange) -> String {
+    let key = exchange.access_key_id.as_ref().map(|id| id.chars().take(8).collect::<String>());
+    let program = exchange.user_agent.as_deref().and_then(|agent| agent.split(' ').next());
+    match (key, program) {
+        (Some(key), Some(program)) => format!("  by {key}… with {program}"),
+        (Some(key), None) => format!("  by {key}…"),
+        (None, Some(program)) => format!("  with {program}"),
+        (None, None) => String::new(),
     }
 }
 

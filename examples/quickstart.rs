@@ -11,10 +11,21 @@ use std::{env, fs};
 
 use tempfile::TempDir;
 use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
+use terraform_provider_oss::oss::Credentials;
+use terraform_provider_oss::oss::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
+use time::OffsetDateTime;
 
 const BUCKET: &str = "quickstart-logs";
 const KEY_ID: &str = "LTAI5tQUICKSTARTQUICKSTA";
 const KEY_SECRET: &str = "QuickstartQuickstartQuickstart";
+const CONTENT: &str = "the quick brown fox";
+
+const HELP: &str = "\
+Builds the provider, starts a local endpoint that plays OSS, and shows the life of a bucket's
+encryption with the real terraform (or tofu, or what the variable TERRAFORM names). It needs no
+account and leaves nothing behind.
+
+Usage: cargo run --example quickstart";
 
 const HOW_TO_GET_TERRAFORM: &str = "\
 The quickstart drives the real terraform, and neither `terraform` nor `tofu` is on the PATH.
@@ -26,6 +37,18 @@ Or name the program in the variable TERRAFORM. Then run again: cargo run --examp
 ";
 
 fn main() -> ExitCode {
+    // Before anything is built or started.
+    match env::args().nth(1).as_deref() {
+        None => {}
+        Some("--help" | "-h") => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Some(other) => {
+            eprintln!("quickstart: {other:?} is no option; it takes none. Try --help.");
+            return ExitCode::from(2);
+        }
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -56,6 +79,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     story.step("Say how new objects are to be encrypted, and apply");
     story.configure("KMS")?;
     story.terraform(&["apply", "-auto-approve"], 0)?;
+
+    story
+        .step("Upload an object that says nothing about encryption: the bucket's rule encrypts it");
+    story.put("hello.txt")?;
 
     story.step("Plan again: nothing is to be done");
     story.terraform(&["plan", "-detailed-exitcode"], 0)?;
@@ -91,6 +118,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     if let Some(rule) = story.emulator.rule(BUCKET) {
         return Err(format!("the bucket still has the rule {rule:?}").into());
     }
+
+    story
+        .step("What was encrypted stays so and can be read; what is uploaded now is not encrypted");
+    story.get("hello.txt")?;
+    story.put("plain.txt")?;
 
     println!(
         "\nThat was all. To do it yourself: `cargo run --example emulator -- --bucket demo` starts\n\
@@ -178,6 +210,66 @@ impl Story {
         Ok(fs::write(self.folder.path().join("main.tf"), resource)?)
     }
 
+    /// Uploads an object, and tells how OSS encrypted it and what it keeps.
+    fn put(&self, key: &str) -> Result<(), Box<dyn Error>> {
+        println!("\n   $ PUT {key} with {CONTENT:?}");
+        let encryption = self.send("PUT", key)?.0;
+        let stored = self.emulator.stored_object(BUCKET, key).ok_or("the object is not there")?;
+        println!("   OSS answered: {}", encryption.as_deref().unwrap_or("no encryption"));
+        println!("   OSS keeps:    {}", printable(&stored));
+        if encryption.is_some() == (stored == CONTENT.as_bytes()) {
+            return Err("what is kept is not what the answer says".into());
+        }
+        Ok(())
+    }
+
+    /// Downloads an object.
+    fn get(&self, key: &str) -> Result<(), Box<dyn Error>> {
+        println!("\n   $ GET {key}");
+        let (encryption, content) = self.send("GET", key)?;
+        println!("   OSS answered: {}", encryption.as_deref().unwrap_or("no encryption"));
+        println!("   Content:      {content:?}");
+        if content == CONTENT { Ok(()) } else { Err("the content is another one".into()) }
+    }
+
+    /// Sends a signed request about an object; returns the header about its encryption, and the body.
+    fn send(&self, method: &str, key: &str) -> Result<(Option<String>, String), Box<dyn Error>> {
+        let credentials = Credentials::new(KEY_ID, KEY_SECRET);
+        let context = SigningContext {
+            credentials: &credentials,
+            time: OffsetDateTime::now_utc(),
+            region: "cn-hangzhou",
+            product: "oss",
+        };
+        let request = SignableRequest {
+            method,
+            bucket: Some(BUCKET),
+            object_key: Some(key),
+            query: &[],
+            headers: &[],
+            sub_resources: &[],
+            additional_headers: &[],
+        };
+        let signature = sign(SignatureVersion::V4, &request, &context);
+        let url = format!("{}/{BUCKET}/{key}", self.emulator.url());
+        let exchange = async {
+            let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
+            let mut request = http.request(method.parse()?, url);
+            for (name, value) in &signature.headers {
+                request = request.header(name, value);
+            }
+            if method == "PUT" {
+                request = request.body(CONTENT);
+            }
+            let answer = request.send().await?.error_for_status()?;
+            let name = "x-oss-server-side-encryption";
+            let header = answer.headers().get(name).and_then(|value| value.to_str().ok());
+            let header = header.map(|value| format!("{name}: {value}"));
+            Ok((header, answer.text().await?))
+        };
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(exchange)
+    }
+
     /// Runs terraform, tells what it and OSS said, and fails on another exit code.
     fn terraform(&self, arguments: &[&str], expected: i32) -> Result<(), Box<dyn Error>> {
         println!("\n   $ terraform {}", arguments.join(" "));
@@ -229,6 +321,14 @@ fn is_news(line: &str) -> bool {
     .iter()
     .any(|start| text.starts_with(start));
     is_change || is_result
+}
+
+/// Bytes as they are where they are text, else in hexadecimal digits.
+fn printable(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains(char::is_control) => format!("{text:?}"),
+        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(),
+    }
 }
 
 fn indent(margin: &str, text: &str) -> String {

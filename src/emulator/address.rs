@@ -43,7 +43,8 @@ impl Address {
         path: &str,
         custom_domains: &BTreeMap<String, String>,
     ) -> Result<Self, ServiceError> {
-        let host = without_port(host);
+        let host = &without_port(host).to_ascii_lowercase();
+        let host = host.as_str();
         if let Some(bucket) = custom_domains.get(host) {
             return Ok(Self::in_host(Some(bucket), path, Endpoint::CustomDomain));
         }
@@ -115,7 +116,8 @@ fn split_host(host: &str) -> Option<(Option<&str>, Endpoint)> {
         _ => return None,
     };
     match before {
-        [] => Some((None, endpoint)),
+        // The SDK for Node.js writes a dot where there is no bucket, when its endpoint is an IP address.
+        [] | [""] => Some((None, endpoint)),
         [bucket] => Some((Some(*bucket), endpoint)),
         _ => None,
     }
@@ -142,6 +144,7 @@ mod tests {
             ("[::1]", "/demo/", Endpoint::Local),
             ("localhost", "/demo/", Endpoint::Local),
             ("demo.localhost:8080", "/", Endpoint::Local),
+            ("demo.LocalHost:8080", "/", Endpoint::Local),
             ("assets.example.com", "/", Endpoint::CustomDomain),
             ("demo.oss-cn-hangzhou.aliyuncs.com", "/", public("cn-hangzhou")),
             ("demo.oss-cn-hangzhou-internal.aliyuncs.com:80", "/", public("cn-hangzhou")),
@@ -171,7 +174,8 @@ mod tests {
 
     #[test]
     fn the_service_itself_has_no_bucket() {
-        for host in ["127.0.0.1:1", "localhost", "oss-cn-hangzhou.aliyuncs.com"] {
+        let dotted = ".oss-cn-hangzhou.aliyuncs.com";
+        for host in ["127.0.0.1:1", "localhost", "oss-cn-hangzhou.aliyuncs.com", dotted] {
             let address = resolve(host, "/").unwrap();
             assert_eq!((address.bucket, &*address.resource), (None, "/"), "{host}");
         }

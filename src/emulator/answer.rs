@@ -1,5 +1,7 @@
 //! An answer before it is bytes.
 
+use std::borrow::Cow;
+
 use time::OffsetDateTime;
 
 use super::timestamp;
@@ -9,7 +11,7 @@ use super::xml::Element;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(Cow<'static, str>, String)>,
     pub(super) body: Vec<u8>,
 }
 
@@ -31,11 +33,15 @@ impl Answer {
 
     /// An answer with any body.
     pub(super) fn raw(status: u16, content_type: &str, body: Vec<u8>) -> Self {
-        Self { status, headers: vec![("Content-Type", content_type.to_owned())], body }
+        Self { status, headers: vec![("Content-Type".into(), content_type.to_owned())], body }
     }
 
-    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(super) fn header(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 

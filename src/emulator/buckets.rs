@@ -94,6 +94,12 @@ pub(super) fn info(name: &str, region: &str, rule: Option<&EncryptionRule>) -> E
     Element::new("BucketInfo").with(bucket)
 }
 
+/// The answer of `GetBucketAcl`: everything here is private.
+pub(super) fn access() -> Element {
+    let access = Element::new("AccessControlList").with(Element::of_text("Grant", "private"));
+    Element::new("AccessControlPolicy").with(owner()).with(access)
+}
+
 fn describe(bucket: Element, name: &str, region: &str) -> Element {
     let location = format!("oss-{region}");
     bucket
@@ -106,7 +112,7 @@ fn describe(bucket: Element, name: &str, region: &str) -> Element {
         .with(Element::of_text("StorageClass", "Standard"))
 }
 
-fn owner() -> Element {
+pub(super) fn owner() -> Element {
     Element::new("Owner")
         .with(Element::of_text("ID", OWNER_ID))
         .with(Element::of_text("DisplayName", OWNER_ID))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::store::is_bucket_name;
 use super::{Credentials, Exchange};
 
 /// Called after each request, before its answer leaves.
@@ -110,6 +111,31 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What cannot be right about it, for people: such an endpoint would only answer with errors.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let is_region = |region: &str| {
+            let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            !region.is_empty() && region.chars().all(is_allowed)
+        };
+        let regions = self.buckets.iter().filter_map(|bucket| bucket.region.as_ref());
+        if let Some(region) = regions.chain([&self.region]).find(|region| !is_region(region)) {
+            return Err(format!("{region:?} is no region, such as cn-hangzhou"));
+        }
+        if let Some(bucket) = self.buckets.iter().find(|bucket| !is_bucket_name(&bucket.name)) {
+            let name = &bucket.name;
+            return Err(format!("{name:?} is no name of a bucket: 3 to 63 of a-z, 0-9 and -"));
+        }
+        let is_role =
+            |role: &Role| role.arn.starts_with("acs:ram::") && role.arn.contains(":role/");
+        match self.roles.iter().find(|role| !is_role(role)) {
+            Some(role) => Err(format!(
+                "{:?} is no role, such as acs:ram::1234567890123456:role/name",
+                role.arn
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// With a permanent access key.
     #[must_use]
     pub fn with_credentials(mut self, access_key_id: &str, access_key_secret: &str) -> Self {
@@ -206,6 +232,22 @@ impl fmt::Debug for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_right_is_told() {
+        let region = |region: &str| Config { region: region.to_owned(), ..Config::default() };
+        for (config, expected) in [
+            (region(""), "\"\" is no region"),
+            (Config::default().with_bucket("Bad_Name"), "\"Bad_Name\" is no name of a bucket"),
+            (Config::default().with_bucket_in("demo", "c/n"), "\"c/n\" is no region"),
+            (Config::default().with_role(Role::new("deploy")), "\"deploy\" is no role"),
+        ] {
+            let error = config.check().unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        let role = Role::new("acs:ram::1:role/deploy");
+        assert_eq!(Config::default().with_bucket("demo").with_role(role).check(), Ok(()));
+    }
 
     #[test]
     fn debug_shows_no_secret() {

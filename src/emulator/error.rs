@@ -6,6 +6,9 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::answer::Answer;
 use super::xml::Element;
 
@@ -15,7 +18,7 @@ pub(super) struct ServiceError {
     pub(super) status: u16,
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
-    ec: Option<&'static str>,
+    pub(super) ec: Option<&'static str>,
     details: Vec<(&'static str, String)>,
     retry_after: Option<String>,
 }
@@ -60,6 +63,13 @@ impl ServiceError {
             .detail("BucketName", bucket)
     }
 
+    /// A 404 `NoSuchKey` (EC 0026-00000001).
+    pub(super) fn no_such_key(key: &str) -> Self {
+        Self::new(404, "NoSuchKey", "The specified key does not exist.")
+            .ec("0026-00000001")
+            .detail("Key", key)
+    }
+
     /// The number that tells support which check it was.
     pub(super) fn ec(mut self, ec: &'static str) -> Self {
         self.ec = Some(ec);
@@ -100,6 +110,13 @@ impl ServiceError {
         self.with_retry_after(answer)
     }
 
+    /// The answer to `HEAD`, which has no body: the same XML comes in base64 in a header.
+    pub(super) fn to_bodiless_answer(&self, request_id: &str, host_id: &str) -> Answer {
+        let Answer { status, headers, body } = self.to_answer(request_id, host_id);
+        let headers = headers.into_iter().filter(|(name, _)| name != "Content-Type").collect();
+        Answer { status, headers, body: Vec::new() }.header("x-oss-err", STANDARD.encode(body))
+    }
+
     /// An answer of another shape, with this error's header.
     pub(super) fn with_retry_after(&self, answer: Answer) -> Answer {
         match &self.retry_after {
@@ -128,6 +145,6 @@ mod tests {
              <EC>0015-00000101</EC>\
              <RecommendDoc>https://api.aliyun.com/troubleshoot?q=0015-00000101</RecommendDoc></Error>"
         );
-        assert!(answer.headers.contains(&("x-oss-ec", "0015-00000101".to_owned())));
+        assert!(answer.headers.contains(&("x-oss-ec".into(), "0015-00000101".to_owned())));
     }
 }

@@ -2,7 +2,7 @@
 //! the user agent, of the query only names, of a form only what proves nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ const MAX_BODY: usize = 4096;
 pub struct Exchange {
     /// The id that the answer carries: in `x-oss-request-id`, or in `RequestId` of STS.
     pub request_id: String,
-    /// Whom it was sent to: `oss`, `sts`, `ecs-metadata` or `credentials-uri`.
+    /// Whom it was sent to: `oss`, `sts`, `ecs-metadata`, `credentials-uri` or `control`.
     pub service: &'static str,
     /// The HTTP method.
     pub method: String,
@@ -29,10 +29,17 @@ pub struct Exchange {
     /// The names in the query, without their values.
     pub query_names: Vec<String>,
     /// The operation's name in the API, if the emulator knows it. Names of our own are
-    /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials` and `CredentialsUri`.
+    /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials`, `CredentialsUri`, and those of
+    /// the control path.
     pub operation: Option<String>,
     /// The bucket it was about.
     pub bucket: Option<String>,
+    /// The key of the object it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_key: Option<String>,
+    /// What encrypts that object, where the answer tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_encryption: Option<EncryptionRule>,
     /// Who said to have signed it.
     pub access_key_id: Option<String>,
     /// `v1` or `v4`.
@@ -48,7 +55,7 @@ pub struct Exchange {
     /// The id of the temporary key that the answer hands out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minted_access_key_id: Option<String>,
-    /// The body of a request about a bucket, up to 4096 bytes of it, as text.
+    /// The body of `PutBucketEncryption`, up to 4096 bytes of it, as text. No other: it may be an object.
     pub body: String,
     /// The answer's status; 0 where none was sent.
     pub status: u16,
@@ -60,6 +67,12 @@ pub struct Exchange {
     pub rule_before: Option<EncryptionRule>,
     /// The bucket's rule after.
     pub rule_after: Option<EncryptionRule>,
+    /// The rule that a read answered, where that is an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_answered: Option<Option<EncryptionRule>>,
+    /// An operation on an object was carried out.
+    #[serde(skip)]
+    pub(super) is_carried_out: bool,
 }
 
 impl Exchange {
@@ -95,11 +108,27 @@ impl Exchange {
 impl fmt::Display for Exchange {
     /// One line for people: `PUT    demo  PutBucketEncryption  200  none → AES256`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One line, whatever keys and names contain.
+        let mut line = String::new();
+        self.write_line(&mut line)?;
+        line.chars().try_for_each(|character| {
+            if character.is_control() {
+                write!(formatter, "{}", character.escape_default())
+            } else {
+                formatter.write_char(character)
+            }
+        })
+    }
+}
+
+impl Exchange {
+    fn write_line(&self, formatter: &mut impl fmt::Write) -> fmt::Result {
         let Self { method, status, rule_before, rule_after, .. } = self;
         let bucket = self.bucket.as_deref().unwrap_or("-");
+        let object = self.object_key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
         let asked = || format!("{}?{}", self.path, self.query_names.join("&"));
         let operation = self.operation.clone().unwrap_or_else(asked);
-        write!(formatter, "{method:<6} {bucket}  {operation}  ")?;
+        write!(formatter, "{method:<6} {bucket}{object}  {operation}  ")?;
         match status {
             0 => formatter.write_str("no answer")?,
             status => write!(formatter, "{status}")?,
@@ -113,7 +142,15 @@ impl fmt::Display for Exchange {
         if rule_before != rule_after {
             write!(formatter, "  {} → {}", shown(rule_before), shown(rule_after))?;
         } else if self.code.is_none() && operation.ends_with("Encryption") {
-            write!(formatter, "  {}", shown(rule_after))?;
+            write!(formatter, "  {}", shown(self.rule_answered.as_ref().unwrap_or(rule_after)))?;
+            if self.rule_answered.is_some() {
+                write!(formatter, " (stale: it is {})", shown(rule_after))?;
+            }
+        } else if self.is_carried_out && tells_encryption(&operation) {
+            match &self.object_encryption {
+                Some(method) => write!(formatter, "  encrypted: {method}")?,
+                None => formatter.write_str("  not encrypted")?,
+            }
         }
         if let Some(role) = self.parameters.get("RoleArn") {
             let session = self.parameters.get("RoleSessionName").map_or("-", String::as_str);
@@ -124,6 +161,11 @@ impl fmt::Display for Exchange {
             None => Ok(()),
         }
     }
+}
+
+/// Whether an answer says how an object is encrypted.
+fn tells_encryption(operation: &str) -> bool {
+    matches!(operation, "PutObject" | "CopyObject" | "GetObject" | "HeadObject")
 }
 
 #[cfg(test)]
@@ -163,6 +205,15 @@ mod tests {
         (unknown.operation, unknown.path) = (None, "/demo-logs/".to_owned());
         unknown.query_names = vec!["acl".to_owned()];
         assert_eq!(unknown.to_string(), "GET    demo-logs  /demo-logs/?acl  400");
+        let mut upload = exchange("PUT", "PutObject", 200);
+        upload.object_key = Some("a/b.txt".to_owned());
+        upload.is_carried_out = true;
+        assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  not encrypted");
+        upload.object_encryption = Some(EncryptionRule::new("SM4"));
+        assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  encrypted: SM4");
+        upload.code = Some("NoSuchBucket".to_owned());
+        upload.is_carried_out = false;
+        assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  NoSuchBucket");
         let mut sts = exchange("POST", "AssumeRole", 200);
         sts.bucket = None;
         for (name, value) in [("RoleArn", "acs:ram::1:role/x"), ("RoleSessionName", "tf")] {
@@ -176,6 +227,26 @@ mod tests {
             "DELETE demo-logs  DeleteBucketEncryption  no answer  none  \
              [injected: reset before the change]"
         );
+    }
+
+    #[test]
+    fn is_one_line_whatever_names_contain() {
+        let mut upload = exchange("PUT", "PutObject", 200);
+        upload.object_key = Some("evil\n\u{1b}[31mPUT demo".to_owned());
+        let line = upload.to_string();
+        assert!(line.contains("evil\\n\\u{1b}[31mPUT demo"), "{line}");
+        let mut unknown = exchange("GET", "", 400);
+        (unknown.operation, unknown.query_names) = (None, vec!["acl\nFAKE".to_owned()]);
+        assert_eq!(unknown.to_string().lines().count(), 1);
+    }
+
+    #[test]
+    fn a_stale_read_is_marked() {
+        let mut get = exchange("GET", "GetBucketEncryption", 200);
+        let rule = |algorithm| Some(EncryptionRule::new(algorithm));
+        (get.rule_before, get.rule_after) = (rule("KMS"), rule("KMS"));
+        get.rule_answered = Some(rule("AES256"));
+        assert!(get.to_string().ends_with("200  AES256 (stale: it is KMS)"), "{get}");
     }
 
     #[test]

@@ -7,6 +7,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use serde::Deserialize;
+use time::OffsetDateTime;
+
 use super::error::ServiceError;
 use super::operation::Operation;
 
@@ -20,7 +23,23 @@ use super::operation::Operation;
 /// let lost_answer = Fault::reset_after().bucket("demo");
 /// # let _ = (throttled, lost_answer);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// As JSON, for the control path, it is an object with `action` (`answer`, `garbage`, `reset_before`,
+/// `reset_after`, `cut_body`, `delay`, `stale_reads`, `throttle`, `storm` or `expired_token`), what that action needs (`status`,
+/// `code`, `message`, `retry_after`, `endpoint`; `content_type`, `body`; `milliseconds`; `reads`; `per_second`; `percent`, `seed`), and
+/// optionally `method`, `bucket`, `operation`, and `times`, a number or `"forever"`:
+///
+/// ```
+/// use terraform_provider_oss::emulator::Fault;
+///
+/// let fault = r#"{"action": "answer", "status": 503, "code": "ServiceUnavailable", "times": 2}"#;
+/// assert_eq!(
+///     serde_json::from_str::<Fault>(fault).unwrap(),
+///     Fault::answer(503, "ServiceUnavailable").times(2)
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Scripted")]
 #[must_use = "a fault does nothing until it is injected"]
 pub struct Fault {
     action: Action,
@@ -33,13 +52,74 @@ pub struct Fault {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    Answer { status: u16, code: String, message: String, retry_after: Option<String> },
-    Garbage { status: u16, content_type: String, body: Vec<u8> },
+    Answer {
+        status: u16,
+        code: String,
+        message: String,
+        retry_after: Option<String>,
+        endpoint: Option<String>,
+    },
+    Garbage {
+        status: u16,
+        content_type: String,
+        body: Vec<u8>,
+    },
     ResetBefore,
     ResetAfter,
     CutBody,
     Delay(Duration),
     StaleReads(u32),
+    Throttle(Throttle),
+    Storm(Storm),
+}
+
+/// Misbehaviour at random, the same for the same seed and order of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Storm {
+    random: fastrand::Rng,
+    percent: u8,
+}
+
+impl Storm {
+    /// What happens to a request, if anything does.
+    fn strike(&mut self, target: &Target<'_>) -> Option<Action> {
+        if self.random.u8(0..100) >= self.percent {
+            return None;
+        }
+        let answer = |status, code: &str| Fault::answer(status, code).action;
+        Some(match self.random.u8(0..8) {
+            0 => answer(500, "InternalError"),
+            1 => answer(503, "ServiceUnavailable"),
+            2 => answer(503, "MetaOperationQpsLimitExceeded"),
+            3 => Action::ResetBefore,
+            4 => Action::ResetAfter,
+            5 => Action::CutBody,
+            6 if target.writes_encryption => Action::StaleReads(2),
+            _ => Action::Delay(Duration::from_millis(20)),
+        })
+    }
+}
+
+/// A limit on how many requests are served in a second of the server's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Throttle {
+    per_second: u32,
+    /// The second that is counted, and its requests.
+    second: i64,
+    served: u32,
+}
+
+impl Throttle {
+    /// Whether one more request is within the limit; counts it if so.
+    fn admits(&mut self, now: OffsetDateTime) -> bool {
+        let second = now.unix_timestamp();
+        if second != self.second {
+            (self.second, self.served) = (second, 0);
+        }
+        let is_admitted = self.served < self.per_second;
+        self.served += u32::from(is_admitted);
+        is_admitted
+    }
 }
 
 impl Fault {
@@ -48,7 +128,7 @@ impl Fault {
     pub fn answer(status: u16, code: &str) -> Self {
         let message = "This error was injected into the emulator.".to_owned();
         let code = code.to_owned();
-        Self::new(Action::Answer { status, code, message, retry_after: None })
+        Self::new(Action::Answer { status, code, message, retry_after: None, endpoint: None })
     }
 
     /// Any body in place of the operation, as a proxy in between would answer: without OSS's
@@ -82,6 +162,27 @@ impl Fault {
     /// The next write is carried out, but so many reads of its bucket still see what was before.
     pub fn stale_reads(reads: u32) -> Self {
         Self::new(Action::StaleReads(reads))
+    }
+
+    /// So many requests in a second are served, all others are answered with 503
+    /// `MetaOperationQpsLimitExceeded`, as OSS does with calls on buckets; until the faults are cleared.
+    pub fn throttle(per_second: u32) -> Self {
+        let throttle = Throttle { per_second, second: i64::MIN, served: 0 };
+        Self::new(Action::Throttle(throttle)).forever()
+    }
+
+    /// So many of a hundred requests fail at random: with 500, 503, throttling, resets before and after
+    /// the change, cut bodies; or come late; or what they write is not read at once. Until the faults are
+    /// cleared.
+    pub fn storm(seed: u64, percent: u8) -> Self {
+        Self::new(Action::Storm(Storm { random: fastrand::Rng::with_seed(seed), percent }))
+            .forever()
+    }
+
+    /// The next request is told that its session has ended, 403 `SecurityTokenExpired`, whatever
+    /// its credentials are.
+    pub fn expired_token() -> Self {
+        Self::answer(403, "SecurityTokenExpired")
     }
 
     /// Only requests of this method.
@@ -119,6 +220,14 @@ impl Fault {
     pub fn message(mut self, text: &str) -> Self {
         if let Action::Answer { message, .. } = &mut self.action {
             text.clone_into(message);
+        }
+        self
+    }
+
+    /// The endpoint that an error answer says the bucket is at.
+    pub fn endpoint(mut self, host: &str) -> Self {
+        if let Action::Answer { endpoint, .. } = &mut self.action {
+            *endpoint = Some(host.to_owned());
         }
         self
     }
@@ -162,11 +271,34 @@ impl Fault {
 }
 
 impl Action {
+    /// What it comes to for this request; nothing where it lets it pass.
+    fn act(&mut self, target: &Target<'_>, now: OffsetDateTime) -> Option<Self> {
+        match self {
+            Self::Throttle(throttle) => (!throttle.admits(now)).then(|| self.clone()),
+            Self::Storm(storm) => storm.strike(target),
+            action => Some(action.clone()),
+        }
+    }
+
     /// The error that is answered in place of the operation, if that is what it does.
     pub(super) fn error(&self) -> Option<ServiceError> {
-        let Self::Answer { status, code, message, retry_after } = self else { return None };
+        let (status, code, message, retry_after, endpoint) = match self {
+            Self::Answer { status, code, message, retry_after, endpoint } => {
+                (status, code, message, retry_after, endpoint)
+            }
+            Self::Throttle(_) => {
+                let message = "Qps limit for the meta operation is exceeded.";
+                return Some(ServiceError::new(503, "MetaOperationQpsLimitExceeded", message));
+            }
+            _ => return None,
+        };
         let message = Cow::Owned(message.clone());
-        Some(ServiceError::new(*status, code.clone(), message).retry_after(retry_after.clone()))
+        let error = ServiceError::new(*status, code.clone(), message);
+        let error = error.retry_after(retry_after.clone());
+        Some(match endpoint {
+            Some(endpoint) => error.detail("Endpoint", endpoint),
+            None => error,
+        })
     }
 }
 
@@ -180,7 +312,109 @@ impl fmt::Display for Action {
             Self::CutBody => formatter.write_str("cut body"),
             Self::Delay(delay) => write!(formatter, "delay {delay:?}"),
             Self::StaleReads(reads) => write!(formatter, "{reads} stale reads"),
+            Self::Storm(storm) => write!(formatter, "{} % at random", storm.percent),
+            Self::Throttle(throttle) => {
+                write!(formatter, "throttled to {} a second", throttle.per_second)
+            }
         }
+    }
+}
+
+/// A fault as JSON has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scripted {
+    action: String,
+    status: Option<u16>,
+    code: Option<String>,
+    message: Option<String>,
+    retry_after: Option<String>,
+    endpoint: Option<String>,
+    content_type: Option<String>,
+    body: Option<String>,
+    milliseconds: Option<u64>,
+    reads: Option<u32>,
+    per_second: Option<u32>,
+    seed: Option<u64>,
+    percent: Option<u8>,
+    method: Option<String>,
+    bucket: Option<String>,
+    operation: Option<String>,
+    times: Option<Times>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Times {
+    Number(u32),
+    Word(Forever),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Forever {
+    Forever,
+}
+
+impl TryFrom<Scripted> for Fault {
+    type Error = String;
+
+    fn try_from(scripted: Scripted) -> Result<Self, String> {
+        fn need<T>(name: &str, action: &str, value: Option<T>) -> Result<T, String> {
+            value.ok_or_else(|| format!("the action {action} needs `{name}`"))
+        }
+        let action = scripted.action.as_str();
+        let mut fault = match action {
+            "answer" => {
+                let status = need("status", action, scripted.status)?;
+                if !(300..600).contains(&status) {
+                    return Err(format!("an error has a status from 300 to 599, not {status}"));
+                }
+                let mut fault = Self::answer(status, &need("code", action, scripted.code)?);
+                if let Some(message) = &scripted.message {
+                    fault = fault.message(message);
+                }
+                if let Some(endpoint) = &scripted.endpoint {
+                    fault = fault.endpoint(endpoint);
+                }
+                match &scripted.retry_after {
+                    Some(value) => fault.retry_after_text(value),
+                    None => fault,
+                }
+            }
+            "garbage" => {
+                let content_type = scripted.content_type.unwrap_or_else(|| "text/html".to_owned());
+                let status = scripted.status.unwrap_or(200);
+                if !(200..600).contains(&status) {
+                    return Err(format!("an answer has a status from 200 to 599, not {status}"));
+                }
+                Self::garbage(&content_type, scripted.body.unwrap_or_default()).status(status)
+            }
+            "reset_before" => Self::reset_before(),
+            "reset_after" => Self::reset_after(),
+            "cut_body" => Self::cut_body(),
+            "delay" => {
+                let milliseconds = need("milliseconds", action, scripted.milliseconds)?;
+                Self::delay(Duration::from_millis(milliseconds))
+            }
+            "stale_reads" => Self::stale_reads(need("reads", action, scripted.reads)?),
+            "throttle" => Self::throttle(need("per_second", action, scripted.per_second)?),
+            "storm" => {
+                let percent = need("percent", action, scripted.percent)?;
+                Self::storm(scripted.seed.unwrap_or_default(), percent)
+            }
+            "expired_token" => Self::expired_token(),
+            other => return Err(format!("there is no action {other:?}")),
+        };
+        let upper = |method: String| method.to_ascii_uppercase();
+        (fault.method, fault.bucket) = (scripted.method.map(upper), scripted.bucket);
+        fault.operation = scripted.operation;
+        Ok(match scripted.times {
+            None => fault,
+            Some(Times::Number(0)) => return Err("it would never act: `times` is 0".to_owned()),
+            Some(Times::Number(times)) => fault.times(times),
+            Some(Times::Word(Forever::Forever)) => fault.forever(),
+        })
     }
 }
 
@@ -224,9 +458,11 @@ impl Faults {
     }
 
     /// What is to happen to this request: the first fault that applies to it, once less.
-    pub(super) fn take(&mut self, target: &Target<'_>) -> Option<Action> {
-        let fault = self.script.iter_mut().find(|fault| fault.applies(target))?;
-        let action = fault.action.clone();
+    pub(super) fn take(&mut self, target: &Target<'_>, now: OffsetDateTime) -> Option<Action> {
+        let (fault, action) = self.script.iter_mut().find_map(|fault| {
+            let action = fault.applies(target).then(|| fault.action.act(target, now)).flatten()?;
+            Some((fault, action))
+        })?;
         fault.remaining = fault.remaining.map(|remaining| remaining - 1);
         self.script.retain(|fault| fault.remaining != Some(0));
         Some(action)
@@ -237,13 +473,15 @@ impl Faults {
 mod tests {
     use super::*;
 
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
     fn take(faults: &mut Faults, method: &str, bucket: &str) -> Option<String> {
         let operation = match method {
             "PUT" => Operation::PutBucketEncryption,
             _ => Operation::GetBucketEncryption,
         };
         let target = Target::oss(method, Some(bucket), operation);
-        faults.take(&target).map(|action| action.to_string())
+        faults.take(&target, NOW).map(|action| action.to_string())
     }
 
     #[test]
@@ -253,9 +491,9 @@ mod tests {
         faults.push(Fault::answer(429, "Throttling").operation("AssumeRole"));
         faults.push(Fault::cut_body().operation("GetBucketEncryption"));
         let assume_role = Target::elsewhere("POST", "AssumeRole");
-        assert!(faults.take(&Target::elsewhere("POST", "AssumeRoleWithOIDC")).is_none());
-        assert_eq!(faults.take(&assume_role).unwrap().to_string(), "answer 429 Throttling");
-        assert!(faults.take(&assume_role).is_none());
+        assert!(faults.take(&Target::elsewhere("POST", "AssumeRoleWithOIDC"), NOW).is_none());
+        assert_eq!(faults.take(&assume_role, NOW).unwrap().to_string(), "answer 429 Throttling");
+        assert!(faults.take(&assume_role, NOW).is_none());
         assert_eq!(take(&mut faults, "PUT", "demo").as_deref(), Some("reset before the change"));
         assert_eq!(take(&mut faults, "PUT", "demo"), None);
         assert_eq!(take(&mut faults, "GET", "demo").as_deref(), Some("cut body"));
@@ -305,5 +543,85 @@ mod tests {
         faults.push(Fault::stale_reads(2));
         assert_eq!(take(&mut faults, "GET", "demo"), None);
         assert_eq!(take(&mut faults, "PUT", "demo").as_deref(), Some("2 stale reads"));
+    }
+
+    #[test]
+    fn a_throttle_counts_the_requests_of_a_second() {
+        let mut faults = Faults::default();
+        faults.push(Fault::throttle(2).method("GET"));
+        faults.push(Fault::cut_body().bucket("other"));
+        let mut take = |bucket: &str, milliseconds: i64| {
+            let target = Target::oss("GET", Some(bucket), Operation::GetBucketEncryption);
+            let action = faults.take(&target, NOW + time::Duration::milliseconds(milliseconds));
+            action.map(|action| action.error().map_or(0, |error| error.status))
+        };
+        // What is within the limit goes on to the next fault.
+        assert_eq!([take("demo", 0), take("other", 999)], [None, Some(0)]);
+        assert_eq!([take("demo", 999), take("demo", 999)], [Some(503); 2]);
+        assert_eq!([take("demo", 1000), take("demo", 1001)], [None; 2]);
+        assert_eq!(take("demo", 1999), Some(503));
+    }
+
+    #[test]
+    fn a_storm_is_as_heavy_as_it_says_and_the_same_for_the_same_seed() {
+        let strikes = |seed| -> Vec<String> {
+            let mut faults = Faults::default();
+            faults.push(Fault::storm(seed, 30));
+            let shown = |action: Option<String>| action.unwrap_or_default();
+            (0..1000).map(|_| shown(take(&mut faults, "PUT", "demo"))).collect()
+        };
+        let (one, other) = (strikes(1), strikes(2));
+        assert_eq!(one, strikes(1));
+        assert_ne!(one, other);
+        let hits = one.iter().filter(|strike| !strike.is_empty()).count();
+        assert!((250..350).contains(&hits), "{hits}");
+        let kinds: std::collections::BTreeSet<&String> = one.iter().collect();
+        assert_eq!(kinds.len(), 9, "eight kinds and none: {kinds:?}");
+    }
+
+    #[test]
+    fn faults_come_as_json_too() {
+        let fault = |text: &str| serde_json::from_str::<Fault>(text).map_err(|e| e.to_string());
+        for (text, expected) in [
+            (
+                r#"{"action":"answer","status":500,"code":"InternalError","message":"m","endpoint":"e","retry_after":"7","method":"PUT","bucket":"demo","times":"forever"}"#,
+                Fault::answer(500, "InternalError")
+                    .message("m")
+                    .endpoint("e")
+                    .retry_after(7)
+                    .method("PUT")
+                    .bucket("demo")
+                    .forever(),
+            ),
+            (
+                r#"{"action":"garbage","body":"x","status":403}"#,
+                Fault::garbage("text/html", "x").status(403),
+            ),
+            (
+                r#"{"action":"reset_before","operation":"AssumeRole"}"#,
+                Fault::reset_before().operation("AssumeRole"),
+            ),
+            (r#"{"action":"reset_after","times":3}"#, Fault::reset_after().times(3)),
+            (r#"{"action":"cut_body"}"#, Fault::cut_body()),
+            (r#"{"action":"delay","milliseconds":250}"#, Fault::delay(Duration::from_millis(250))),
+            (r#"{"action":"stale_reads","reads":2}"#, Fault::stale_reads(2)),
+            (r#"{"action":"throttle","per_second":5}"#, Fault::throttle(5)),
+            (r#"{"action":"storm","percent":30,"seed":7}"#, Fault::storm(7, 30)),
+            (r#"{"action":"expired_token"}"#, Fault::answer(403, "SecurityTokenExpired")),
+        ] {
+            assert_eq!(fault(text), Ok(expected), "{text}");
+        }
+        for (text, expected) in [
+            (r#"{"action":"answer","status":500}"#, "the action answer needs `code`"),
+            (r#"{"action":"answer","status":204,"code":"x"}"#, "a status from 300 to 599"),
+            (r#"{"action":"garbage","status":103}"#, "a status from 200 to 599"),
+            (r#"{"action":"cut_body","times":0}"#, "it would never act"),
+            (r#"{"action":"sulk"}"#, "there is no action \"sulk\""),
+            (r#"{"action":"cut_body","often":1}"#, "unknown field `often`"),
+            (r#"{"action":"cut_body","times":"always"}"#, "did not match any variant"),
+        ] {
+            let error = fault(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn response(
 ) -> hyper::Response<AnswerBody> {
     let Answer { status, mut headers, body } = answer;
     if headers.iter().any(|(name, _)| *name == "x-oss-request-id") {
-        headers.push(("x-oss-server-time", since.elapsed().as_millis().to_string()));
+        headers.push(("x-oss-server-time".into(), since.elapsed().as_millis().to_string()));
     }
     let mut response = hyper::Response::new(AnswerBody::new(body, is_cut));
     // A status that HTTP does not have can only come from a fault: let it be a plain failure.
@@ -85,7 +85,9 @@ pub(super) fn response(
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
         // What is no header value can only come from a fault: the header stays away.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(name.as_ref()), HeaderValue::try_from(value))
+        {
             response.headers_mut().insert(name, value);
         }
     }

@@ -3,9 +3,10 @@
 //! service of an ECS instance (below `/-/ecs`) and a credentials URI (`/-/credentials`) do.
 //!
 //! Data flows one way: bytes → `request` → `route` (which service) → for OSS `address` and
-//! `operation` → `auth` (verdict) → `store` (change) → `answer` → bytes; for the others `sts` or
-//! `metadata` → `keys` (a new session, which OSS accepts from then on) → `answer`. Everything but
-//! `server`, `http` and `tls` is pure: it knows no socket and no clock, time is an argument.
+//! `operation` → `auth` (verdict) → `store` (change; content goes through `envelope` before it becomes
+//! an `object`) → `answer` → bytes; for the others `sts` or `metadata` → `keys` (a new session, which
+//! OSS accepts from then on) → `answer`. Everything but `server`, `http` and `tls` is pure: it knows no
+//! socket and no clock, time is an argument; only `envelope` takes random numbers from the system.
 //! `service` puts the pure parts together, `fault` decides when the endpoint misbehaves, `exchange`
 //! is what it remembers of each request.
 //!
@@ -14,8 +15,9 @@
 //!
 //! Where OSS's behaviour could not be confirmed, a comment says so. Not confirmed either: the code
 //! for bodies over 1 MiB (`EntityTooLarge`), the wording of `IncompleteBody` and
-//! `NonStandardHostForbidden`, that a bucket of another region answers `BucketAlreadyExists`, and
-//! `CanonicalRequest` in the body of a V4 `SignatureDoesNotMatch`.
+//! `NonStandardHostForbidden`, that a bucket of another region answers `BucketAlreadyExists`,
+//! `CanonicalRequest` in the body of a V4 `SignatureDoesNotMatch`, and that the `ETag` of an encrypted
+//! object is the MD5 of its content.
 //!
 //! ```
 //! use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
@@ -33,12 +35,15 @@ mod answer;
 mod auth;
 mod buckets;
 mod config;
+mod envelope;
 mod error;
 mod exchange;
 mod fault;
 mod http;
 mod keys;
 mod metadata;
+mod object;
+mod objects;
 mod operation;
 mod request;
 mod route;

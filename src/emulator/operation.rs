@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::buckets::LIST_PARAMETERS;
 use super::error::ServiceError;
+use super::objects;
 use super::request::Request;
 
 /// The operations that the emulator knows, named as in the API.
@@ -16,6 +17,16 @@ pub(super) enum Operation {
     GetBucketLocation,
     GetBucketInfo,
     ListBuckets,
+    PutObject,
+    CopyObject,
+    GetObject,
+    HeadObject,
+    GetObjectMeta,
+    DeleteObject,
+    DeleteMultipleObjects,
+    ListObjects,
+    ListObjectsV2,
+    GetBucketAcl,
 }
 
 impl Operation {
@@ -29,11 +40,19 @@ impl Operation {
             return if is_list { Ok(Self::ListBuckets) } else { Err(not_implemented(request)) };
         }
         if !address.key.is_empty() {
-            return Err(not_implemented(request));
+            return Self::on_object(request);
+        }
+        if request.method == "GET" && request.query.iter().all(|(name, _)| objects::is_known(name))
+        {
+            return match request.query_value("list-type") {
+                None => Ok(Self::ListObjects),
+                Some("2") => Ok(Self::ListObjectsV2),
+                Some(_) => Err(not_implemented(request)),
+            };
         }
         // A sub-resource that is not known must never be taken for the bucket itself: `DELETE
         // /?policy` is not DeleteBucket.
-        let sub_resource = ["encryption", "location", "bucketInfo"]
+        let sub_resource = ["encryption", "location", "bucketInfo", "acl", "delete"]
             .into_iter()
             .find(|name| request.has_query(name));
         let sub_resource = match sub_resource {
@@ -46,14 +65,45 @@ impl Operation {
             ("DELETE", Some("encryption")) => Ok(Self::DeleteBucketEncryption),
             ("GET", Some("location")) => Ok(Self::GetBucketLocation),
             ("GET", Some("bucketInfo")) => Ok(Self::GetBucketInfo),
+            ("GET", Some("acl")) => Ok(Self::GetBucketAcl),
+            ("POST", Some("delete")) => Ok(Self::DeleteMultipleObjects),
             ("PUT", None) => Ok(Self::PutBucket),
             ("DELETE", None) => Ok(Self::DeleteBucket),
             _ => Err(not_implemented(request)),
         }
     }
 
+    /// The operation on an object. Sub-resources (`acl`, `tagging`, parts of an upload, …) are not
+    /// known.
+    fn on_object(request: &Request) -> Result<Self, ServiceError> {
+        let only = |name: &str| request.query.iter().all(|(found, _)| found == name);
+        if !request.query.is_empty() {
+            let is_meta = request.method == "HEAD" && only("objectMeta");
+            return if is_meta { Ok(Self::GetObjectMeta) } else { Err(not_implemented(request)) };
+        }
+        let is_copy = request.header("x-oss-copy-source").is_some();
+        match request.method.as_str() {
+            "PUT" if is_copy => Ok(Self::CopyObject),
+            "PUT" => Ok(Self::PutObject),
+            "GET" => Ok(Self::GetObject),
+            "HEAD" => Ok(Self::HeadObject),
+            "DELETE" => Ok(Self::DeleteObject),
+            _ => Err(not_implemented(request)),
+        }
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::PutObject => "PutObject",
+            Self::CopyObject => "CopyObject",
+            Self::GetObject => "GetObject",
+            Self::HeadObject => "HeadObject",
+            Self::DeleteObject => "DeleteObject",
+            Self::GetObjectMeta => "GetObjectMeta",
+            Self::DeleteMultipleObjects => "DeleteMultipleObjects",
+            Self::ListObjects => "ListObjects",
+            Self::ListObjectsV2 => "ListObjectsV2",
+            Self::GetBucketAcl => "GetBucketAcl",
             Self::PutBucketEncryption => "PutBucketEncryption",
             Self::GetBucketEncryption => "GetBucketEncryption",
             Self::DeleteBucketEncryption => "DeleteBucketEncryption",
@@ -117,6 +167,27 @@ mod tests {
     }
 
     #[test]
+    fn knows_the_operations_on_objects() {
+        for (method, expected) in [
+            ("PUT", Operation::PutObject),
+            ("GET", Operation::GetObject),
+            ("HEAD", Operation::HeadObject),
+            ("DELETE", Operation::DeleteObject),
+        ] {
+            assert_eq!(operation(method, "/demo/a/b", ""), Ok(expected), "{method}");
+        }
+        assert_eq!(operation("HEAD", "/demo/a", "objectMeta"), Ok(Operation::GetObjectMeta));
+        assert_eq!(operation("POST", "/demo/", "delete"), Ok(Operation::DeleteMultipleObjects));
+        assert_eq!(operation("GET", "/demo/", "acl"), Ok(Operation::GetBucketAcl));
+        for query in ["", "prefix=a&delimiter=/&marker=b&max-keys=1&encoding-type=url"] {
+            assert_eq!(operation("GET", "/demo/", query), Ok(Operation::ListObjects), "{query}");
+        }
+        for query in ["list-type=2", "list-type=2&prefix=a&delimiter=/&fetch-owner=true"] {
+            assert_eq!(operation("GET", "/demo/", query), Ok(Operation::ListObjectsV2), "{query}");
+        }
+    }
+
+    #[test]
     fn nothing_else_is_implemented() {
         for (method, path, query) in [
             ("PUT", "/", ""),
@@ -124,13 +195,15 @@ mod tests {
             ("GET", "/", "tagging"),
             ("GET", "/", "prefix=a&regions"),
             ("PUT", "/demo/", "bucketInfo"),
-            ("GET", "/demo/", ""),
             ("POST", "/demo/", "encryption"),
             ("DELETE", "/demo/", "policy"),
             ("PUT", "/demo/", "acl"),
             ("PUT", "/demo/", "location"),
-            ("PUT", "/demo/key", ""),
+            ("GET", "/demo/", "list-type=1"),
+            ("POST", "/demo/key", ""),
             ("PUT", "/demo/key", "encryption"),
+            ("PUT", "/demo/key", "partNumber=1&uploadId=x"),
+            ("GET", "/demo/key", "acl"),
         ] {
             let error = operation(method, path, query).unwrap_err();
             assert_eq!(

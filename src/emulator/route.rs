@@ -11,25 +11,34 @@ use super::sts::Parameters;
 const CREDENTIALS_URI: &str = "/-/credentials";
 
 /// Who is to answer.
-pub(super) enum Route {
+pub(super) enum Route<'r> {
     Oss,
     Sts(Parameters),
     Metadata(metadata::Call),
     CredentialsUri,
+    /// What follows `/-/`.
+    Control(&'r str),
 }
 
-impl Route {
+/// The controls, see `service/control.rs`.
+const CONTROLS: [&str; 5] = ["faults", "sessions/", "master-keys/", "clock", "objects/"];
+
+impl<'r> Route<'r> {
     /// A host or a path that names a bucket is OSS's, whatever the query says; any other, known to
     /// OSS or not, may be STS's. No bucket can be called `-`: below it is what has a host of its
     /// own elsewhere.
-    pub(super) fn of(request: &Request, custom_domains: &BTreeMap<String, String>) -> Self {
+    pub(super) fn of(request: &'r Request, custom_domains: &BTreeMap<String, String>) -> Self {
         let address = Address::resolve(&request.host, &request.path, custom_domains);
         match address.as_ref().map(|address| address.bucket.as_deref()) {
             Ok(Some("-")) if request.path == CREDENTIALS_URI => return Self::CredentialsUri,
             Ok(Some("-")) => {
                 let below = request.path.strip_prefix(metadata::PREFIX);
-                let below = below.filter(|path| path.starts_with('/'));
-                return below.map_or(Self::Oss, |path| Self::Metadata(metadata::Call::of(path)));
+                if let Some(path) = below.filter(|path| path.starts_with('/')) {
+                    return Self::Metadata(metadata::Call::of(path));
+                }
+                let below = request.path.strip_prefix("/-/").unwrap_or_default();
+                let is_control = CONTROLS.iter().any(|control| below.starts_with(control));
+                return if is_control { Self::Control(below) } else { Self::Oss };
             }
             Ok(Some(_)) => return Self::Oss,
             _ => {}
@@ -44,6 +53,7 @@ impl Route {
             Self::Sts(_) => "sts",
             Self::Metadata(_) => "ecs-metadata",
             Self::CredentialsUri => "credentials-uri",
+            Self::Control(_) => "control",
         }
     }
 }
@@ -77,6 +87,9 @@ mod tests {
         assert_eq!(service("127.0.0.1:8080", "/-/credentials/", ""), "oss");
         assert_eq!(service("127.0.0.1:8080", "/-/ecstasy", ""), "oss");
         assert_eq!(service("127.0.0.1:8080", "/-/", call), "oss");
+        assert_eq!(service("127.0.0.1:8080", "/-/faults", ""), "control");
+        assert_eq!(service("127.0.0.1:8080", "/-/objects/demo/a", ""), "control");
+        assert_eq!(service("demo.localhost", "/-/faults", ""), "oss");
         assert_eq!(service("demo.localhost", "/-/credentials", ""), "oss");
         assert_eq!(service("demo.localhost", "/-/ecs/latest/api/token", ""), "oss");
         assert_eq!(service("127.0.0.1:8080", "/demo/", call), "oss");

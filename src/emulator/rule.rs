@@ -9,6 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::error::ServiceError;
+use super::request::Request;
 use super::xml::Element;
 
 /// A default encryption rule. `None` is an absent or empty element, which OSS does not tell apart.
@@ -54,6 +55,25 @@ impl EncryptionRule {
         .checked()
     }
 
+    /// Reads and checks what an upload says about its own encryption; none where it says nothing (page
+    /// `PutObject`). The rules are those of buckets.
+    pub(super) fn from_headers(request: &Request) -> Result<Option<Self>, ServiceError> {
+        let header = |name| request.header(name).filter(|value| !value.is_empty());
+        let algorithm = header("x-oss-server-side-encryption");
+        let kms_master_key_id = header("x-oss-server-side-encryption-key-id");
+        let kms_data_encryption = header("x-oss-server-side-data-encryption");
+        match algorithm {
+            Some(sse_algorithm) => {
+                Self { sse_algorithm, kms_master_key_id, kms_data_encryption }.checked().map(Some)
+            }
+            None if kms_master_key_id.is_none() && kms_data_encryption.is_none() => Ok(None),
+            // Not confirmed: no page tells what becomes of a key without a method.
+            None => Err(ServiceError::invalid_argument(
+                "x-oss-server-side-encryption must be KMS where a key or a data cipher is named.",
+            )),
+        }
+    }
+
     /// The rule, if OSS accepts it. The key id itself is not looked at: the SDKs' live tests put
     /// `123` and read it back.
     fn checked(self) -> Result<Self, ServiceError> {
@@ -75,6 +95,11 @@ impl EncryptionRule {
             let message =
                 "KMSMasterKeyID is not applicable if the default sse algorithm is not KMS";
             return Err(ServiceError::invalid_argument(message).ec("0005-00000204"));
+        }
+        let has_control = |key: &String| key.contains(char::is_control);
+        if self.kms_master_key_id.as_ref().is_some_and(has_control) {
+            // Unconfirmed; but no answer could carry it in its header.
+            return Err(ServiceError::invalid_argument("KMSMasterKeyID is not valid."));
         }
         if self.kms_data_encryption.is_some() && !is_kms {
             // Unconfirmed: the page says "valid only when KMS", but no source shows the error. OSS

@@ -47,12 +47,16 @@ struct Shared {
 }
 
 impl Emulator {
-    /// Binds the port on 127.0.0.1, never on another address, and serves.
+    /// Binds the port on 127.0.0.1, never on another address, and serves. An error as well where a region,
+    /// a bucket or a role can not have the name that it has.
     pub fn start(config: Config) -> io::Result<Self> {
+        config.check().map_err(|reason| io::Error::new(io::ErrorKind::InvalidInput, reason))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let identity = config.has_tls.then(Identity::new).transpose()?;
+        let domains = config.custom_domains.keys().map(String::as_str);
+        let identity =
+            config.has_tls.then(|| Identity::new(&config.region, domains)).transpose()?;
         let (acceptor, certificate_pem) =
             identity.map(|identity| (identity.acceptor, identity.certificate_pem)).unzip();
         let shared = Arc::new(Shared {
@@ -80,7 +84,8 @@ impl Emulator {
     }
 
     /// The certificate that a client has to trust, where it speaks TLS: self-signed, for
-    /// `localhost`, `127.0.0.1` and `::1`, and only of this emulator.
+    /// `localhost`, `127.0.0.1`, `::1`, the host names of its region and custom domains, and only of this
+    /// emulator.
     #[must_use]
     pub fn certificate_pem(&self) -> Option<&str> {
         self.certificate_pem.as_deref()
@@ -178,9 +183,20 @@ impl Emulator {
         let _ = service.store.put_bucket(bucket, &region);
     }
 
-    /// Removes a bucket and its rule.
+    /// Removes a bucket, its rule and its objects.
     pub fn remove_bucket(&self, bucket: &str) {
-        let _ = self.service().store.delete_bucket(bucket);
+        self.service().store.drop_bucket(bucket);
+    }
+
+    /// The bytes of an object as they are kept: what was uploaded only where nothing encrypts it.
+    #[must_use]
+    pub fn stored_object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.service().store.object(bucket, key).ok().map(|object| object.stored().to_vec())
+    }
+
+    /// Gives every master key a new version. Objects that are there already stay readable.
+    pub fn rotate_master_keys(&self) {
+        self.service().master_keys.rotate();
     }
 
     /// What was asked and answered so far: the last 10,000 requests at most. A client that has an

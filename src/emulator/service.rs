@@ -1,6 +1,8 @@
 //! The endpoint without its sockets: a request and an instant in, an answer and how to deliver it
 //! out. Here the pure parts come together.
 
+mod control;
+mod objects;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -15,10 +17,12 @@ use super::address::{Address, Endpoint};
 use super::answer::Answer;
 use super::auth::{self, Authorization, Scope};
 use super::buckets::{self, Listing};
+use super::envelope::MasterKeys;
 use super::error::ServiceError;
 use super::fault::{Action, Faults, Target};
 use super::keys::Keys;
 use super::metadata::Metadata;
+use super::object;
 use super::operation::Operation;
 use super::request::Request;
 use super::route::Route;
@@ -39,6 +43,7 @@ pub(super) struct Service {
     pub(super) clock_offset_seconds: i64,
     pub(super) keys: Keys,
     pub(super) sts: Sts,
+    pub(super) master_keys: MasterKeys,
     metadata: Metadata,
     has_credentials_uri: bool,
     custom_domains: BTreeMap<String, String>,
@@ -102,6 +107,7 @@ impl Service {
             clock_offset_seconds: config.clock_offset_seconds,
             keys: Keys::default(),
             sts: Sts::default(),
+            master_keys: MasterKeys::default(),
             metadata: Metadata::new(config.ecs_role.clone(), config.metadata_mode),
             has_credentials_uri: config.has_credentials_uri,
             custom_domains: config.custom_domains.clone(),
@@ -166,6 +172,7 @@ impl Service {
             Route::Sts(parameters) => self.serve_sts(request, parameters, now, &mut exchange),
             Route::Metadata(call) => self.serve_metadata(request, call, now, &mut exchange),
             Route::CredentialsUri => self.serve_credentials_uri(request, now, &mut exchange),
+            Route::Control(path) => self.serve_control(request, path, &mut exchange),
         };
         match &delivery {
             Delivery::Whole { answer, .. } | Delivery::Cut(answer) => {
@@ -200,7 +207,7 @@ impl Service {
     ) -> Delivery {
         match self.accept(request, now, exchange) {
             Ok(accepted) => Delivery::of(accepted.fault.as_ref(), || {
-                let outcome = self.carry_out(&accepted, request, exchange);
+                let outcome = self.carry_out(&accepted, request, now, exchange);
                 finish(outcome, now, exchange)
             }),
             Err(error) => Delivery::at_once(finish(Err(error), now, exchange)),
@@ -215,13 +222,15 @@ impl Service {
         exchange: &mut Exchange,
     ) -> Result<Accepted, ServiceError> {
         let address = Address::resolve(&request.host, &request.path, &self.custom_domains)?;
-        if address.bucket.is_some() {
-            exchange.keep_body(request);
-        }
         exchange.bucket.clone_from(&address.bucket);
+        exchange.object_key = Some(address.key.clone()).filter(|key| !key.is_empty());
         exchange.rule_before = self.rule_of(exchange);
         let operation = Operation::of(request, &address);
         exchange.operation = operation.as_ref().ok().map(|operation| operation.name().to_owned());
+        // Any other body may be an object, or a token.
+        if matches!(operation, Ok(Operation::PutBucketEncryption)) {
+            exchange.keep_body(request);
+        }
         if let Some(refusal) = address.refusal() {
             return Err(refusal);
         }
@@ -231,6 +240,9 @@ impl Service {
         let scope = self.scope(&address);
         auth::verify(request, &address.resource, &authorization, self.keys.known(), &scope, now)?;
         auth::check_digest(request)?;
+        if let (Err(_), Some(bucket)) = (&operation, &address.bucket) {
+            self.store.objects(bucket)?;
+        }
         let operation = operation?;
         if let Some(bucket) = &address.bucket {
             if !is_bucket_name(bucket) {
@@ -240,8 +252,12 @@ impl Service {
             }
             self.check_endpoint(bucket, &address.endpoint)?;
         }
+        if let Some(key) = &exchange.object_key {
+            object::check_key(key)?;
+        }
+        object::check_headers(request)?;
         let target = Target::oss(&request.method, address.bucket.as_deref(), operation);
-        let fault = self.take_fault(&target, exchange);
+        let fault = self.take_fault(&target, now, exchange);
         match fault.as_ref().and_then(Action::error) {
             Some(error) => Err(error),
             None => Ok(Accepted { operation, region: scope.region, fault }),
@@ -249,8 +265,13 @@ impl Service {
     }
 
     /// The fault that acts on a request, if one does.
-    fn take_fault(&mut self, target: &Target<'_>, exchange: &mut Exchange) -> Option<Action> {
-        let fault = self.faults.take(target);
+    fn take_fault(
+        &mut self,
+        target: &Target<'_>,
+        now: OffsetDateTime,
+        exchange: &mut Exchange,
+    ) -> Option<Action> {
+        let fault = self.faults.take(target, now);
         exchange.fault = fault.as_ref().map(ToString::to_string);
         fault
     }
@@ -291,8 +312,12 @@ impl Service {
         &mut self,
         accepted: &Accepted,
         request: &Request,
-        exchange: &Exchange,
+        now: OffsetDateTime,
+        exchange: &mut Exchange,
     ) -> Result<Answer, ServiceError> {
+        if exchange.object_key.is_some() {
+            return self.carry_out_on_object(accepted.operation, request, now, exchange);
+        }
         let bucket = exchange.bucket.as_deref().unwrap_or_default();
         let answer = match accepted.operation {
             Operation::PutBucketEncryption => {
@@ -301,7 +326,12 @@ impl Service {
                 Answer::empty(200)
             }
             Operation::GetBucketEncryption => {
-                Answer::xml(200, &self.store.get_encryption(bucket)?.to_xml())
+                let rule = self.store.get_encryption(bucket)?;
+                let answer = Answer::xml(200, &rule.to_xml());
+                if self.store.rule(bucket) != Some(&rule) {
+                    exchange.rule_answered = Some(Some(rule));
+                }
+                answer
             }
             Operation::DeleteBucketEncryption => {
                 self.store.delete_encryption(bucket)?;
@@ -329,6 +359,22 @@ impl Service {
             Operation::ListBuckets => {
                 Answer::xml(200, &Listing::of(request)?.to_xml(self.store.all()))
             }
+            Operation::GetBucketAcl => {
+                self.store.objects(bucket)?;
+                Answer::xml(200, &buckets::access())
+            }
+            Operation::DeleteMultipleObjects => self.delete_objects(bucket, request)?,
+            Operation::ListObjects | Operation::ListObjectsV2 => {
+                let list = super::objects::Listing::of(request)?;
+                Answer::xml(200, &list.to_xml(bucket, self.store.objects(bucket)?))
+            }
+            // They have an object's key, see above.
+            Operation::PutObject
+            | Operation::CopyObject
+            | Operation::GetObject
+            | Operation::HeadObject
+            | Operation::GetObjectMeta
+            | Operation::DeleteObject => return Err(ServiceError::no_such_key("")),
         };
         if let Some(Action::StaleReads(reads)) = accepted.fault {
             self.store.hold_reads(bucket, exchange.rule_before.clone(), reads);
@@ -362,6 +408,9 @@ fn finish(
 ) -> Answer {
     let answer = outcome.unwrap_or_else(|error| {
         exchange.code = Some(error.code.clone().into_owned());
+        if exchange.method == "HEAD" {
+            return error.to_bodiless_answer(&exchange.request_id, &exchange.host);
+        }
         error.to_answer(&exchange.request_id, &exchange.host)
     });
     answer.with_oss_headers(&exchange.request_id, now)

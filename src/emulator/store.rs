@@ -1,8 +1,9 @@
-//! The buckets and their rules. A pure state machine; nothing is persisted.
+//! The buckets, their rules, and their objects. A pure state machine; nothing is persisted.
 
 use std::collections::BTreeMap;
 
 use super::error::ServiceError;
+use super::object::Object;
 use super::rule::EncryptionRule;
 
 /// All buckets by name.
@@ -16,6 +17,7 @@ struct Bucket {
     region: String,
     rule: Option<EncryptionRule>,
     stale: Option<StaleReads>,
+    objects: BTreeMap<String, Object>,
 }
 
 /// What reads still see after a write: OSS is slightly eventual (the SDKs' live tests wait one to
@@ -50,6 +52,7 @@ impl Store {
             region: region.to_owned(),
             rule: None,
             stale: None,
+            objects: BTreeMap::new(),
         });
         if entry.region == region {
             return Ok(());
@@ -59,10 +62,21 @@ impl Store {
         Err(ServiceError::new(409, "BucketAlreadyExists", message).detail("BucketName", bucket))
     }
 
-    /// Removes a bucket (page `DeleteBucket`).
+    /// Removes a bucket (page `DeleteBucket`). Only an empty one can be removed.
     pub(super) fn delete_bucket(&mut self, bucket: &str) -> Result<(), ServiceError> {
+        if !self.objects(bucket)?.is_empty() {
+            let message = "The bucket you tried to delete is not empty.";
+            return Err(ServiceError::new(409, "BucketNotEmpty", message)
+                .ec("0015-00000301")
+                .detail("BucketName", bucket));
+        }
         let removed = self.buckets.remove(bucket);
         removed.map(|_| ()).ok_or_else(|| ServiceError::no_such_bucket(bucket))
+    }
+
+    /// Removes a bucket with all that is in it, past the API.
+    pub(super) fn drop_bucket(&mut self, bucket: &str) {
+        self.buckets.remove(bucket);
     }
 
     /// Replaces the whole rule (oss2 `test_bucket_encryption` goes through SM4, AES256 and KMS and
@@ -104,6 +118,33 @@ impl Store {
     pub(super) fn delete_encryption(&mut self, bucket: &str) -> Result<(), ServiceError> {
         self.bucket(bucket)?.rule = None;
         Ok(())
+    }
+
+    /// Keeps an object; one of the same key is replaced.
+    pub(super) fn put_object(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        object: Object,
+    ) -> Result<(), ServiceError> {
+        self.bucket(bucket)?.objects.insert(key.to_owned(), object);
+        Ok(())
+    }
+
+    pub(super) fn object(&self, bucket: &str, key: &str) -> Result<&Object, ServiceError> {
+        self.objects(bucket)?.get(key).ok_or_else(|| ServiceError::no_such_key(key))
+    }
+
+    /// Removes an object; succeeds without one too (page `DeleteObject`).
+    pub(super) fn delete_object(&mut self, bucket: &str, key: &str) -> Result<(), ServiceError> {
+        self.bucket(bucket)?.objects.remove(key);
+        Ok(())
+    }
+
+    /// The objects of a bucket by key.
+    pub(super) fn objects(&self, bucket: &str) -> Result<&BTreeMap<String, Object>, ServiceError> {
+        let found = self.buckets.get(bucket).map(|bucket| &bucket.objects);
+        found.ok_or_else(|| ServiceError::no_such_bucket(bucket))
     }
 
     /// Lets the next `reads` see `rule`, whatever the bucket has.

@@ -22,10 +22,18 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn new() -> io::Result<Self> {
+    /// A certificate for this machine, and for the host names that the endpoint knows beside: those of its
+    /// region, and custom domains. They are reached by whoever sends them here, such as a proxy.
+    pub(super) fn new<'d>(
+        region: &str,
+        domains: impl Iterator<Item = &'d str>,
+    ) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let mut parameters =
-            CertificateParams::new(NAMES.map(str::to_owned)).map_err(io::Error::other)?;
+        let of_region = format!("oss-{region}.aliyuncs.com");
+        let buckets = format!("*.{of_region}");
+        let names = NAMES.into_iter().chain(domains).map(str::to_owned);
+        let names: Vec<String> = names.chain([of_region, buckets]).collect();
+        let mut parameters = CertificateParams::new(names).map_err(io::Error::other)?;
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = parameters.self_signed(&key).map_err(io::Error::other)?;
         let private_key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
@@ -74,7 +82,7 @@ mod tests {
 
     #[test]
     fn each_start_has_a_certificate_of_its_own() {
-        let [one, two] = [Identity::new().unwrap(), Identity::new().unwrap()];
+        let [one, two] = [(); 2].map(|()| Identity::new("r", ["a.example"].into_iter()).unwrap());
         assert_ne!(one.certificate_pem, two.certificate_pem);
     }
 }

@@ -38,6 +38,16 @@ impl Element {
         self.children.iter().find(|child| child.name == name)
     }
 
+    /// The children of that local name.
+    pub(super) fn children<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Self> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// The text as it is: the key of an object may begin with a blank.
+    pub(super) fn whole_text(&self) -> &str {
+        &self.text
+    }
+
     /// The text without outer white space.
     pub(super) fn text(&self) -> &str {
         self.text.trim()

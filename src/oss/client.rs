@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::buckets::{BucketPage, ListBuckets};
 use super::clock::Clock;
-use super::credentials::{Credentials, CredentialsCache, Profile, Source, profile_region};
+use super::credentials::{
+    Credentials, CredentialsCache, CredentialsError, CredentialsProblem, Profile, Source,
+    profile_region,
+};
 use super::encryption::EncryptionRule;
 use super::endpoint::{AddressStyle, Endpoint, EndpointType};
 use super::error::{Error, ErrorKind, ServiceError, TransportError};
@@ -83,12 +86,12 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call in the client's region that may take `limit`.
+    /// A call in the client's region that may take `limit`, a year at most.
     #[must_use]
     pub fn within(limit: Duration) -> Self {
         Self {
             region: None,
-            deadline: Instant::now() + limit,
+            deadline: Instant::now() + limit.min(Duration::from_hours(365 * 24)),
             cancellation: CancellationToken::new(),
         }
     }
@@ -130,12 +133,14 @@ struct Answer {
 struct Course {
     /// The attempts so far, those after something was mended included.
     attempts: u32,
-    /// Something was sent.
-    is_sent: bool,
+    /// When the present attempt was sent; none before it is.
+    sent: Option<Instant>,
     /// An attempt was sent whose end is unknown.
     is_doubtful: bool,
     /// The credentials of the last attempt.
     credentials: Option<Arc<Credentials>>,
+    /// Credentials that OSS did not take, and how it said so.
+    refused: Option<(Arc<Credentials>, ErrorKind)>,
     region: Option<Region>,
     clock_skew_seconds: Option<i64>,
 }
@@ -244,7 +249,7 @@ impl Client {
         };
         if self.config.address_style == AddressStyle::Cname {
             let reason = "a custom domain belongs to one bucket and cannot list others".to_owned();
-            let kind = ErrorKind::Transport(TransportError::Setup(reason));
+            let kind = ErrorKind::Transport(TransportError::Request(reason));
             return Err(self.error(&request, call, &Course::default(), kind));
         }
         let (answer, course) = self.send(&request, call).await?;
@@ -261,6 +266,14 @@ impl Client {
         self.config.region.as_ref().or(of_profile).or(of_endpoint.as_ref()) == Some(region)
     }
 
+    /// Whether a call with another region is sent to where that region is: not with an endpoint of OSS that
+    /// belongs to one region.
+    #[must_use]
+    pub fn may_find_region(&self, region: &Region) -> bool {
+        let of_endpoint = self.config.endpoint.as_ref().and_then(Endpoint::region);
+        of_endpoint.is_none_or(|of_endpoint| of_endpoint == *region)
+    }
+
     /// Signs and sends, again and again as the retry policy says, until the deadline.
     async fn send(&self, request: &Request, call: &Call) -> Result<(Answer, Course), Error> {
         let mut course = Course::default();
@@ -270,20 +283,28 @@ impl Client {
             if call.cancellation.is_cancelled() {
                 return Err(self.error(request, call, &course, ErrorKind::Cancelled));
             }
+            if Instant::now() >= call.deadline {
+                let kind = ErrorKind::DeadlineExceeded { last };
+                return Err(self.error(request, call, &course, kind));
+            }
             progress.attempt += 1;
-            course.is_sent = false;
+            course.sent = None;
             let outcome = tokio::select! {
                 biased;
                 () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
                 outcome = timeout_at(call.deadline, self.attempt(request, call, &mut course)) => {
-                    outcome.unwrap_or_else(|_| Err(ErrorKind::DeadlineExceeded { last: last.take() }))
+                    outcome.unwrap_or_else(|_| Err(self.cut_off(&course, last.take())))
                 }
             };
+            record(request, &course, &outcome);
             let kind = match outcome {
                 Ok(answer) => return Ok((answer, course)),
                 Err(kind) => kind,
             };
-            course.is_doubtful |= course.is_sent && kind.leaves_doubt();
+            if let Some(time) = kind.server_time() {
+                course.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
+            }
+            course.is_doubtful |= course.sent.is_some() && kind.leaves_doubt();
             match self.config.retry.decide(progress, &kind, fastrand::f64()) {
                 Decision::Retry(wait) => {
                     let resume = Instant::now() + wait;
@@ -299,42 +320,40 @@ impl Client {
                 }
                 Decision::CorrectClock(server_time) => {
                     let ahead = self.config.clock.skew(server_time).whole_seconds();
-                    tracing::warn!("this machine's clock is wrong: OSS is {ahead} s ahead of it");
+                    let server = kind.server();
+                    tracing::warn!("this machine's clock is wrong: {server} is {ahead} s ahead");
                     self.config.clock.correct(server_time);
                     progress.is_clock_corrected = true;
                     progress.attempt -= 1;
                     last = Some(Box::new(kind));
                 }
-                Decision::ReplaceCredentials => match self.replace_credentials(&course, call).await
-                {
-                    Ok(true) => {
-                        progress.are_credentials_replaced = true;
-                        progress.attempt -= 1;
-                        last = Some(Box::new(kind));
+                Decision::ReplaceCredentials => {
+                    // The next attempt asks the source, and what comes of that is retried as usual.
+                    if let (Some(cache), Some(refused)) =
+                        (&self.credentials, course.credentials.take())
+                    {
+                        cache.refuse(&refused);
+                        course.refused = Some((refused, kind.clone()));
                     }
-                    Ok(false) => return Err(self.error(request, call, &course, kind)),
-                    Err(kind) => return Err(self.error(request, call, &course, kind)),
-                },
+                    progress.are_credentials_replaced = true;
+                    progress.attempt -= 1;
+                    last = Some(Box::new(kind));
+                }
                 Decision::GiveUp => return Err(self.error(request, call, &course, kind)),
             }
         }
     }
 
-    /// Obtains other credentials than those that were refused; false if there are none.
-    async fn replace_credentials(&self, course: &Course, call: &Call) -> Result<bool, ErrorKind> {
-        let (Some(cache), Some(refused)) = (&self.credentials, &course.credentials) else {
-            return Ok(false);
+    /// How an attempt ended whose time was up.
+    fn cut_off(&self, course: &Course, last: Option<Box<ErrorKind>>) -> ErrorKind {
+        let unanswered = || {
+            let (None, Some(cache)) = (course.sent, &self.credentials) else { return None };
+            let (origin, problem) = (cache.origin(), CredentialsProblem::Unanswered);
+            Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError { origin, problem }))))
         };
-        let replaced = cache.replace(refused, &self.http, &self.config.clock);
-        tokio::select! {
-            biased;
-            () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
-            replaced = timeout_at(call.deadline, replaced) => match replaced {
-                Ok(Ok(credentials)) => Ok(credentials.is_some()),
-                Ok(Err(error)) => Err(ErrorKind::Credentials(Box::new(error))),
-                Err(_) => Err(ErrorKind::DeadlineExceeded { last: None }),
-            }
-        }
+        // What was refused before is no news while others are awaited.
+        let last = last.filter(|_| course.sent.is_some() || course.refused.is_none());
+        ErrorKind::DeadlineExceeded { last: last.or_else(unanswered) }
     }
 
     /// One attempt, signed with the current time.
@@ -346,39 +365,19 @@ impl Client {
     ) -> Result<Answer, ErrorKind> {
         let cache = self.credentials.as_ref().ok_or(ErrorKind::NoCredentials)?;
         course.region = self.region(call).await?;
-        let clock = &self.config.clock;
-        let credentials = cache.get(&self.http, clock).await;
+        let credentials = cache.get(&self.http, &self.config.clock).await;
         let credentials = credentials.map_err(|error| ErrorKind::Credentials(Box::new(error)))?;
-        course.credentials = Some(Arc::clone(&credentials));
+        if let Some((refused, kind)) = &course.refused
+            && refused.is_same(&credentials)
+        {
+            // The source has no others.
+            return Err(kind.clone());
+        }
         let (url, headers) = self.sign(request, course.region.as_ref(), &credentials)?;
-
+        course.credentials = Some(credentials);
         course.attempts += 1;
-        course.is_sent = true;
-        let started = Instant::now();
-        let outcome = self.exchange(request, &url, &headers).await;
-        let (status, code, request_id) = match &outcome {
-            Ok(answer) => (answer.metadata.status, "", answer.metadata.request_id.as_str()),
-            Err(ErrorKind::Service(service)) => {
-                let skew = service.server_time.map(|time| clock.skew(time).whole_seconds());
-                course.clock_skew_seconds = skew;
-                let request_id = service.request_id.as_deref().unwrap_or_default();
-                (service.status, service.code.as_str(), request_id)
-            }
-            Err(_) => (0, "", ""),
-        };
-        tracing::debug!(
-            operation = request.operation.name(),
-            method = request.method,
-            bucket = request.bucket.as_ref().map(BucketName::as_str),
-            status,
-            code,
-            request_id,
-            attempt = course.attempts,
-            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            error = outcome.as_ref().err().map(ToString::to_string),
-            "called OSS",
-        );
-        outcome
+        course.sent = Some(Instant::now());
+        self.exchange(request, &url, &headers).await
     }
 
     /// The region of a call: its own, the configured one, the profile's, the endpoint's.
@@ -394,9 +393,14 @@ impl Client {
         match profile_region(profile).await {
             Ok(region) => Ok(self.profile_region.get_or_init(|| region).clone().or(of_endpoint)),
             // Where the keys are in the profile as well, they will say the same.
-            Err(_) if of_endpoint.is_some() => Ok(of_endpoint),
-            Err(error) => Err(ErrorKind::Credentials(Box::new(error))),
+            Err(_) if of_endpoint.is_some() || self.signs_no_region() => Ok(of_endpoint),
+            Err(error) => Err(ErrorKind::NoProfileRegion(Box::new(error))),
         }
+    }
+
+    /// V1 signs no region, so with an endpoint none is needed.
+    fn signs_no_region(&self) -> bool {
+        self.config.signature_version == SignatureVersion::V1 && self.config.endpoint.is_some()
     }
 
     /// The URL and all headers of a request, signed for this instant.
@@ -454,7 +458,7 @@ impl Client {
                 headers,
                 body: request.body.clone(),
                 timeout: None,
-                may_use_proxy: true,
+                is_metadata: false,
             })
             .await
             .map_err(ErrorKind::Transport)?;
@@ -490,6 +494,31 @@ impl Client {
             kind,
         }
     }
+}
+
+/// Tells the log how an attempt ended, also one that was cut off.
+fn record(request: &Request, course: &Course, outcome: &Result<Answer, ErrorKind>) {
+    let Some(sent) = course.sent else { return };
+    let (status, code, request_id) = match outcome {
+        Ok(answer) => (answer.metadata.status, "", answer.metadata.request_id.as_str()),
+        Err(ErrorKind::Service(service)) => {
+            let request_id = service.request_id.as_deref().unwrap_or_default();
+            (service.status, service.code.as_str(), request_id)
+        }
+        Err(_) => (0, "", ""),
+    };
+    tracing::debug!(
+        operation = request.operation.name(),
+        method = request.method,
+        bucket = request.bucket.as_ref().map(BucketName::as_str),
+        status,
+        code,
+        request_id,
+        attempt = course.attempts,
+        duration_ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX),
+        error = outcome.as_ref().err().map(ToString::to_string),
+        "called OSS",
+    );
 }
 
 fn encryption_request(operation: Operation, method: &'static str, bucket: &BucketName) -> Request {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, UtcOffset};
 
 /// A clock that can be corrected. Clones share the correction.
 #[derive(Clone)]
@@ -33,9 +33,17 @@ impl Clock {
     /// The time as far as it is known, in UTC.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
-        let correction = Duration::seconds(self.correction_seconds.load(Ordering::Relaxed));
-        let uncorrected = self.uncorrected();
-        uncorrected.checked_add(correction).unwrap_or(uncorrected)
+        self.uncorrected().saturating_add(self.correction())
+    }
+
+    /// How far the servers' clock is ahead of the machine's, as far as it is known.
+    pub(super) fn correction(&self) -> Duration {
+        Duration::seconds(self.correction_seconds.load(Ordering::Relaxed))
+    }
+
+    /// The time of the machine, in UTC.
+    pub(super) fn uncorrected(&self) -> OffsetDateTime {
+        (self.read)().to_offset(UtcOffset::UTC)
     }
 
     /// How far `server_time` is ahead of the machine's clock, whatever was corrected before.
@@ -47,10 +55,6 @@ impl Clock {
     pub(super) fn correct(&self, server_time: OffsetDateTime) {
         let skew = self.skew(server_time).whole_seconds();
         self.correction_seconds.store(skew, Ordering::Relaxed);
-    }
-
-    fn uncorrected(&self) -> OffsetDateTime {
-        (self.read)()
     }
 }
 
@@ -80,5 +84,13 @@ mod tests {
             assert_eq!(shared.now(), server_time);
             assert_eq!(shared.skew(at(60)), Duration::MINUTE);
         }
+    }
+
+    #[test]
+    fn the_time_is_utc_wherever_the_machine_is() {
+        let offset = UtcOffset::from_hms(8, 0, 0).unwrap();
+        let clock = Clock::new(move || OffsetDateTime::UNIX_EPOCH.to_offset(offset));
+        assert_eq!(clock.now().hour(), 0);
+        assert_eq!(clock.now().offset(), UtcOffset::UTC);
     }
 }

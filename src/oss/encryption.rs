@@ -94,16 +94,24 @@ impl EncryptionRule {
         Ok(Self {
             sse_algorithm: SseAlgorithm::from(sse_algorithm.as_str()),
             kms_master_key_id: rule.text_of("KMSMasterKeyID"),
-            kms_data_encryption: rule.text_of("KMSDataEncryption"),
+            // No page shows it, but it is what none means.
+            kms_data_encryption: rule
+                .text_of("KMSDataEncryption")
+                .filter(|cipher| cipher != "AES256"),
         })
     }
 }
 
 impl fmt::Display for EncryptionRule {
-    /// A phrase for messages, e.g. `KMS with key 9468da86 and SM4 data encryption`.
+    /// A phrase for messages, e.g. `KMS with key 9468da86… and SM4 data encryption`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.sse_algorithm)?;
-        match (&self.kms_master_key_id, &self.kms_data_encryption) {
+        // Enough to recognise it: the id may come from a variable that is sensitive.
+        let key = self.kms_master_key_id.as_deref().map(|key| match key.char_indices().nth(8) {
+            Some((end, _)) => format!("{}…", key.get(..end).unwrap_or_default()),
+            None => key.to_owned(),
+        });
+        match (key, &self.kms_data_encryption) {
             (None, None) => Ok(()),
             (Some(key), None) => write!(formatter, " with key {key}"),
             (None, Some(cipher)) => write!(formatter, " with {cipher} data encryption"),

@@ -119,6 +119,12 @@ impl Endpoint {
         Region::parse(label.strip_suffix("-internal").unwrap_or(label)).ok()
     }
 
+    /// Whether it is one of OSS's own: those take a bucket only as part of the host name.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        matches!(&self.host, Host::Domain(domain) if domain.ends_with(".aliyuncs.com"))
+    }
+
     /// Whether requests travel without TLS.
     fn is_plain(&self) -> bool {
         self.scheme == "http"
@@ -187,6 +193,16 @@ pub(super) fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
         }
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// Whether a host is this machine, or at a link-local address, which clouds give to a machine's own
+/// services: keys are not seen by anyone on the way, and no proxy knows it.
+pub(super) fn is_near<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Ipv4(address) => address.is_loopback() || address.is_link_local(),
+        Host::Ipv6(address) => address.is_loopback() || address.is_unicast_link_local(),
+        Host::Domain(_) => is_loopback(host),
     }
 }
 

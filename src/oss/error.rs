@@ -11,7 +11,8 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::credentials::CredentialsError;
-use super::names::BucketName;
+use super::endpoint::Endpoint;
+use super::names::{BucketName, Region};
 use super::request::Operation;
 use super::retry::retry_after;
 use super::timestamp::{parse_http_date, parse_iso8601};
@@ -69,6 +70,9 @@ pub enum ErrorKind {
     /// Neither the call nor the client names a region, and the signature needs one.
     #[error("no region is configured")]
     NoRegion,
+    /// The profile that was to name the region could not be read.
+    #[error("no region is configured, and {} names none: {}", .0.origin, .0.problem)]
+    NoProfileRegion(Box<CredentialsError>),
     /// The deadline passed; the last failure before it, if there was one.
     #[error("the time limit passed{}", last.as_ref().map(|last| format!("; last failure: {last}")).unwrap_or_default())]
     DeadlineExceeded {
@@ -182,9 +186,12 @@ pub enum TransportError {
     /// The body is larger than any answer of these calls.
     #[error("the answer was larger than {0} bytes")]
     TooLarge(usize),
-    /// The HTTP client could not be set up or could not build the request.
-    #[error("the request could not be made: {0}")]
+    /// The HTTP client could not be set up.
+    #[error("no connection could be prepared: {0}")]
     Setup(String),
+    /// What was to be sent makes no HTTP request.
+    #[error("the request could not be made: {0}")]
+    Request(String),
 }
 
 impl TransportError {
@@ -196,6 +203,23 @@ impl TransportError {
 }
 
 impl ErrorKind {
+    /// The time of the server that answered, if it told one.
+    pub(super) fn server_time(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Service(service) => service.server_time,
+            Self::Credentials(error) => error.problem.server_time(),
+            _ => None,
+        }
+    }
+
+    /// Who answered, for messages.
+    pub(super) fn server(&self) -> &str {
+        match self {
+            Self::Credentials(error) => error.problem.server(),
+            _ => "OSS",
+        }
+    }
+
     /// Whether an attempt that ended like this may have been carried out.
     pub(super) fn leaves_doubt(&self) -> bool {
         match self {
@@ -203,10 +227,16 @@ impl ErrorKind {
             // An attempt that was cut off may have been connecting still; that is not known.
             Self::Transport(transport) => !matches!(
                 transport,
-                TransportError::Connect(_) | TransportError::Tls(_) | TransportError::Setup(_)
+                TransportError::Connect(_)
+                    | TransportError::Tls(_)
+                    | TransportError::Setup(_)
+                    | TransportError::Request(_)
             ),
             Self::UnexpectedAnswer(_) | Self::DeadlineExceeded { .. } | Self::Cancelled => true,
-            Self::NoCredentials | Self::Credentials(_) | Self::NoRegion => false,
+            Self::NoCredentials
+            | Self::Credentials(_)
+            | Self::NoRegion
+            | Self::NoProfileRegion(_) => false,
         }
     }
 }
@@ -223,6 +253,53 @@ impl Error {
             }
         }
         find(&self.kind)
+    }
+
+    /// Whether the next call, about whatever bucket, would most likely fail the same way: it was stopped, or
+    /// something is wrong with the keys, the clock or the configuration, and not with the bucket.
+    #[must_use]
+    pub fn concerns_every_call(&self) -> bool {
+        match &self.kind {
+            ErrorKind::Service(service) => matches!(
+                service.code.as_str(),
+                "InvalidAccessKeyId"
+                    | "SignatureDoesNotMatch"
+                    | "InvalidSecurityToken"
+                    | "AccessKeyIdAndSecurityTokenNotMatch"
+                    | "SecurityTokenExpired"
+                    | "RequestTimeTooSkewed"
+            ),
+            ErrorKind::NoCredentials
+            | ErrorKind::Credentials(_)
+            | ErrorKind::NoRegion
+            | ErrorKind::NoProfileRegion(_)
+            | ErrorKind::Cancelled => true,
+            ErrorKind::DeadlineExceeded { last } => {
+                matches!(last.as_deref(), Some(ErrorKind::Credentials(_)))
+            }
+            ErrorKind::Transport(transport) => {
+                matches!(transport, TransportError::Setup(_))
+            }
+            ErrorKind::UnexpectedAnswer(_) => false,
+        }
+    }
+
+    /// Whether nobody answered for OSS: the next call to the same endpoint would wait as long.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        match &self.kind {
+            ErrorKind::Transport(transport) => transport.is_transient(),
+            ErrorKind::DeadlineExceeded { .. } => self.service().is_none(),
+            _ => false,
+        }
+    }
+
+    /// The region that OSS says the bucket is in, where it answered that it is not in the one that was
+    /// asked.
+    #[must_use]
+    pub fn right_region(&self) -> Option<Region> {
+        let endpoint = self.service()?.endpoint.as_deref()?;
+        Endpoint::parse(endpoint).ok()?.region()
     }
 
     /// Whether OSS said that there is no rule, or no bucket. Only status and `Code` decide.
@@ -330,6 +407,38 @@ mod tests {
         assert_eq!(error.message.len(), BODY_START);
         let error = ServiceError::parse(403, NO_HEADERS, b"");
         assert_eq!(error.message, "the answer had no body");
+    }
+
+    #[test]
+    fn what_was_not_clearly_refused_may_have_been_done() {
+        let service = |status| {
+            ErrorKind::Service(Box::new(ServiceError::parse(status, NO_HEADERS, b"<Error/>")))
+        };
+        let text = String::new;
+        for (kind, expected) in [
+            (service(403), false),
+            (service(404), false),
+            (service(408), true),
+            (service(429), false),
+            (service(499), false),
+            (service(500), true),
+            (service(503), true),
+            (service(599), true),
+            (ErrorKind::UnexpectedAnswer(text()), true),
+            (ErrorKind::Cancelled, true),
+            (ErrorKind::DeadlineExceeded { last: None }, true),
+            (ErrorKind::NoRegion, false),
+            (ErrorKind::NoCredentials, false),
+            (ErrorKind::Transport(TransportError::Timeout(text())), true),
+            (ErrorKind::Transport(TransportError::Interrupted(text())), true),
+            (ErrorKind::Transport(TransportError::TooLarge(1)), true),
+            (ErrorKind::Transport(TransportError::Connect(text())), false),
+            (ErrorKind::Transport(TransportError::Tls(text())), false),
+            (ErrorKind::Transport(TransportError::Setup(text())), false),
+            (ErrorKind::Transport(TransportError::Request(text())), false),
+        ] {
+            assert_eq!(kind.leaves_doubt(), expected, "{kind:?}");
+        }
     }
 
     #[test]

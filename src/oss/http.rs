@@ -13,11 +13,14 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls;
 use url::{Host, Url};
 
-use super::endpoint::is_loopback;
+use super::endpoint::is_near;
 use super::error::TransportError;
 
 /// The metadata service of every ECS instance.
 const METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+
+/// Limit for connecting to the metadata service, which is near or not there at all (credentials-go).
+const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// No answer that is expected here is larger; the rest of a larger body is not read.
 const MAX_BODY: usize = 1024 * 1024;
@@ -33,23 +36,33 @@ pub(super) struct HttpSettings {
     pub(super) user_agent: String,
 }
 
-/// What the way to a destination does without.
+/// The way to a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Route {
     /// No TLS: there is nothing to verify, a machine without any trusted authority is fine.
     is_plain: bool,
-    /// No proxy: none knows the way to this machine, and none may see the metadata of an instance.
-    is_direct: bool,
+    way: Way,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a proxy, where one is configured.
+    Usual,
+    /// Without any proxy: none knows the way to this machine.
+    Direct,
+    /// Without any proxy, since none may see an instance's metadata, and not for long.
+    Metadata,
 }
 
 impl Route {
-    fn to(url: &Url, may_use_proxy: bool) -> Self {
-        let is_near = match url.host() {
-            Some(Host::Ipv4(METADATA)) => true,
-            Some(host) => is_loopback(&host),
-            None => false,
+    fn to(url: &Url, is_metadata: bool) -> Self {
+        let way = match url.host() {
+            _ if is_metadata => Way::Metadata,
+            Some(Host::Ipv4(METADATA)) => Way::Metadata,
+            Some(host) if is_near(&host) => Way::Direct,
+            _ => Way::Usual,
         };
-        Self { is_plain: url.scheme() == "http", is_direct: is_near || !may_use_proxy }
+        Self { is_plain: url.scheme() == "http", way }
     }
 }
 
@@ -62,8 +75,8 @@ pub(super) struct HttpRequest<'a> {
     pub(super) body: Vec<u8>,
     /// Limit for the whole exchange, beside those of [`HttpSettings`].
     pub(super) timeout: Option<Duration>,
-    /// Whether a proxy may see it, where one is configured for the destination.
-    pub(super) may_use_proxy: bool,
+    /// Whether it asks the metadata service of an instance, or what stands in for it.
+    pub(super) is_metadata: bool,
 }
 
 /// A whole answer.
@@ -87,8 +100,8 @@ impl HttpAnswer {
 /// The HTTP clients, each made by the first exchange that needs it.
 pub(super) struct Http {
     settings: HttpSettings,
-    /// By [`Route`]: the setting of a client cannot be changed for a single request.
-    clients: [OnceLock<reqwest::Client>; 4],
+    /// By [`Route`]: the settings of a client cannot be changed for a single request.
+    clients: [OnceLock<reqwest::Client>; 6],
 }
 
 impl fmt::Debug for Http {
@@ -107,12 +120,12 @@ impl Http {
         &self,
         request: HttpRequest<'_>,
     ) -> Result<HttpAnswer, TransportError> {
-        let setup = |error: &dyn fmt::Display| TransportError::Setup(error.to_string());
+        let unusable = |error: &dyn fmt::Display| TransportError::Request(error.to_string());
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
-            .map_err(|error| setup(&error))?;
-        let url = Url::parse(request.url).map_err(|error| setup(&error))?;
+            .map_err(|error| unusable(&error))?;
+        let url = Url::parse(request.url).map_err(|error| unusable(&error))?;
         let mut builder = self
-            .client(Route::to(&url, request.may_use_proxy))?
+            .client(Route::to(&url, request.is_metadata))?
             .request(method, url)
             .headers(header_map(request.headers)?)
             .body(request.body);
@@ -132,31 +145,43 @@ impl Http {
     }
 
     fn client(&self, route: Route) -> Result<&reqwest::Client, TransportError> {
-        let [proxied_tls, proxied_plain, direct_tls, direct_plain] = &self.clients;
-        let client = match (route.is_direct, route.is_plain) {
-            (false, false) => proxied_tls,
-            (false, true) => proxied_plain,
-            (true, false) => direct_tls,
-            (true, true) => direct_plain,
+        let [usual_tls, usual_plain, direct_tls, direct_plain, metadata_tls, metadata_plain] =
+            &self.clients;
+        let client = match (route.way, route.is_plain) {
+            (Way::Usual, false) => usual_tls,
+            (Way::Usual, true) => usual_plain,
+            (Way::Direct, false) => direct_tls,
+            (Way::Direct, true) => direct_plain,
+            (Way::Metadata, false) => metadata_tls,
+            (Way::Metadata, true) => metadata_plain,
         };
         if let Some(client) = client.get() {
             return Ok(client);
         }
-        let mut builder = reqwest::Client::builder();
-        if route.is_plain {
-            builder = builder.tls_certs_only([]);
-        }
-        if route.is_direct {
-            builder = builder.no_proxy();
-        }
-        let made = builder
-            .user_agent(self.settings.user_agent.as_str())
-            .connect_timeout(self.settings.connect_timeout)
-            .read_timeout(self.settings.read_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| TransportError::Setup(chain(&error)))?;
+        let made = self.builder(route).build();
+        // Roots are of use on a plain route only if its proxy speaks TLS; without any it works as well.
+        let made = match made {
+            Err(_) if route.is_plain => self.builder(route).tls_certs_only([]).build(),
+            made => made,
+        };
+        let made = made.map_err(|error| TransportError::Setup(chain(&error)))?;
         Ok(client.get_or_init(|| made))
+    }
+
+    fn builder(&self, route: Route) -> reqwest::ClientBuilder {
+        let HttpSettings { connect_timeout, read_timeout, user_agent } = &self.settings;
+        let builder = reqwest::Client::builder()
+            .user_agent(user_agent.as_str())
+            .connect_timeout(*connect_timeout)
+            .read_timeout(*read_timeout)
+            .redirect(reqwest::redirect::Policy::none());
+        let builder = match route.way {
+            Way::Usual => return builder,
+            Way::Direct => builder.no_proxy(),
+            Way::Metadata => builder.no_proxy().connect_timeout(METADATA_CONNECT_TIMEOUT),
+        };
+        // Reading the trust store takes milliseconds.
+        if route.is_plain { builder.tls_certs_only([]) } else { builder }
     }
 }
 
@@ -165,7 +190,7 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, TransportError>
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let unusable =
-            |what| TransportError::Setup(format!("the {name} header has an invalid {what}"));
+            |what| TransportError::Request(format!("the {name} header has an invalid {what}"));
         let header = HeaderName::try_from(name.as_str()).map_err(|_| unusable("name"))?;
         let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| unusable("value"))?;
         value.set_sensitive(true);
@@ -185,7 +210,7 @@ fn classify(error: reqwest::Error) -> TransportError {
     } else if error.is_timeout() {
         TransportError::Timeout(text)
     } else if error.is_builder() {
-        TransportError::Setup(text)
+        TransportError::Request(text)
     } else {
         TransportError::Interrupted(text)
     }
@@ -225,18 +250,20 @@ mod tests {
     #[test]
     fn proxies_are_for_other_machines_only() {
         let cases = [
-            ("https://demo.oss-cn-hangzhou.aliyuncs.com/?encryption", false, false),
-            ("http://oss.example.com/", true, false),
-            ("http://127.0.0.1:9000/demo/?encryption", true, true),
-            ("https://[::1]:9000/", false, true),
-            ("http://demo.localhost:9000/", true, true),
-            ("http://100.100.100.200/latest/api/token", true, true),
-            ("http://100.100.100.201/", true, false),
+            ("https://demo.oss-cn-hangzhou.aliyuncs.com/?encryption", false, Way::Usual),
+            ("http://oss.example.com/", true, Way::Usual),
+            ("http://127.0.0.1:9000/demo/?encryption", true, Way::Direct),
+            ("https://[::1]:9000/", false, Way::Direct),
+            ("http://demo.localhost:9000/", true, Way::Direct),
+            ("http://169.254.170.2/keys", true, Way::Direct),
+            ("http://[fe80::1]/keys", true, Way::Direct),
+            ("http://100.100.100.200/latest/api/token", true, Way::Metadata),
+            ("http://100.100.100.201/", true, Way::Usual),
         ];
-        for (url, is_plain, is_direct) in cases {
+        for (url, is_plain, way) in cases {
             let url = Url::parse(url).unwrap();
-            assert_eq!(Route::to(&url, true), Route { is_plain, is_direct }, "{url}");
-            assert_eq!(Route::to(&url, false), Route { is_plain, is_direct: true }, "{url}");
+            assert_eq!(Route::to(&url, false), Route { is_plain, way }, "{url}");
+            assert_eq!(Route::to(&url, true), Route { is_plain, way: Way::Metadata }, "{url}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The life of the process: bind, announce, serve, end.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,8 @@ const FIRST_CONNECTION: Duration = Duration::from_secs(90);
 const LAST_CONNECTION: Duration = Duration::from_secs(1);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How many clients may be in a handshake at once.
+/// How many clients may be in a handshake at once. The oldest one makes room, so that silent clients
+/// never keep the host out.
 const MAX_HANDSHAKES: usize = 256;
 /// How long calls in flight may take once the host asked to end; it kills after 2 s.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -161,7 +163,8 @@ async fn accept_connections(
     stop: CancellationToken,
     host_gone: HostGone,
 ) {
-    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    // Those of the clients that came last; ended ones among them do no harm.
+    let mut handshakes = VecDeque::with_capacity(MAX_HANDSHAKES + 1);
     let connections = TaskTracker::new();
     let (open, watcher) = watch::channel(0_usize);
     let abandoned = abandoned(watcher, host_gone);
@@ -180,10 +183,11 @@ async fn accept_connections(
                 }
             },
         };
-        let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
-            tracing::warn!("a connection was refused: too many handshakes at once");
-            continue;
-        };
+        let handshake = CancellationToken::new();
+        handshakes.push_back(handshake.clone().drop_guard());
+        if handshakes.len() > MAX_HANDSHAKES {
+            handshakes.pop_front();
+        }
         let (acceptor, services) = (acceptor.clone(), Arc::clone(&services));
         let (stop, open) = (stop.clone(), open.clone());
         connections.spawn(async move {
@@ -191,10 +195,13 @@ async fn accept_connections(
                 Some(acceptor) => tokio::select! {
                     stream = authenticated(&acceptor, stream) => stream,
                     () = stop.cancelled() => None,
+                    () = handshake.cancelled() => {
+                        tracing::warn!("a TLS handshake made room for others");
+                        None
+                    }
                 },
                 None => Some(stream),
             };
-            drop(permit);
             let Some(stream) = stream else { return };
             let _open = Open::count(open);
             let routes = with_plugin_services(|routes| services(routes, &stop), &stop).await;

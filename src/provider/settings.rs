@@ -36,6 +36,8 @@ pub(super) struct Found<'a> {
 pub(super) struct Resolver<'a> {
     pub(super) block: &'a Object,
     pub(super) environment: &'a Environment,
+    /// Whether variables stand in for arguments.
+    pub(super) reads_variables: bool,
     pub(super) unknown: Vec<String>,
     pub(super) diagnostics: Diagnostics,
 }
@@ -44,7 +46,10 @@ pub(super) struct Resolver<'a> {
 pub(super) fn validate(block: &Object) -> Diagnostics {
     let environment = Environment::default();
     let mut resolver = Resolver::new(block, &environment);
-    resolver.settings();
+    let config = resolver.settings();
+    if resolver.unknown.is_empty() && !resolver.diagnostics.has_errors() {
+        resolver.check_address(&config);
+    }
     resolver.diagnostics
 }
 
@@ -61,6 +66,7 @@ pub(super) fn resolve(
         // After another error a missing region may only be its consequence.
         if !resolver.diagnostics.has_errors() {
             resolver.check_address(&config);
+            resolver.check_endpoint(&config);
             resolver.check_region(&config);
         }
     }
@@ -71,7 +77,13 @@ pub(super) fn resolve(
 
 impl<'a> Resolver<'a> {
     fn new(block: &'a Object, environment: &'a Environment) -> Self {
-        Self { block, environment, unknown: Vec::new(), diagnostics: Diagnostics::new() }
+        Self {
+            block,
+            environment,
+            reads_variables: true,
+            unknown: Vec::new(),
+            diagnostics: Diagnostics::new(),
+        }
     }
 
     fn settings(&mut self) -> ClientConfig {
@@ -96,9 +108,10 @@ impl<'a> Resolver<'a> {
         );
         let is_internal = endpoint_type == Some(EndpointType::Internal);
         let sts_region = region.clone().or_else(|| endpoint.as_ref().and_then(Endpoint::region));
-        let surroundings = self.surroundings(sts_region, is_internal);
+        let (surroundings, problems) = self.surroundings(sts_region, is_internal);
         let profile = self.profile(&surroundings);
-        let credentials = self.source(profile.clone(), surroundings);
+        let has_region = region.is_some() || endpoint.as_ref().and_then(Endpoint::region).is_some();
+        let credentials = self.source(profile.clone(), surroundings, problems, has_region);
         let defaults = ClientConfig::default();
         ClientConfig {
             region,
@@ -154,6 +167,7 @@ impl<'a> Resolver<'a> {
             }
             Attr::Known(_) | Attr::Null => {}
         }
+        let variables = if self.reads_variables { variables } else { &[] };
         let (variable, text) = self.environment.first(variables)?;
         Some(Found { text, label: format!("The environment variable {variable}"), path })
     }
@@ -184,7 +198,7 @@ impl<'a> Resolver<'a> {
         let whole = number.as_u64().and_then(|number| u32::try_from(number).ok());
         if whole.is_none() {
             let detail =
-                format!("`{path}` must be a whole number that is not negative; got {number}.");
+                format!("`{path}` must be a whole number from 0 to {}; got {number}.", u32::MAX);
             self.diagnostics.push(Diagnostic::error("Invalid number", detail).at(path.clone()));
         }
         whole
@@ -231,7 +245,8 @@ impl<'a> Resolver<'a> {
     fn duration(&mut self, name: &'static str) -> Option<Duration> {
         let found = self.find(name, &[]);
         self.parse(found, "Invalid duration", |text| {
-            parse_duration(text).ok_or("must be a positive duration such as `10s` or `1m30s`")
+            parse_duration(text)
+                .ok_or("must be a positive duration such as `10s` or `1m30s`, at most a year")
         })
     }
 
@@ -286,20 +301,49 @@ impl<'a> Resolver<'a> {
         Some(endpoint)
     }
 
+    /// What cannot be true together, as far as an endpoint is known.
     fn check_address(&mut self, config: &ClientConfig) {
+        let Some(endpoint) = &config.endpoint else { return };
+        let style = match config.address_style {
+            AddressStyle::Virtual if endpoint.is_ip_address() => Some(format!(
+                "`virtual` puts the bucket in front of a host name, and {endpoint} is an IP address. \
+                 Use `path`, or leave `address_style` out."
+            )),
+            AddressStyle::Path if endpoint.is_public() => Some(format!(
+                "{endpoint} takes the bucket as part of the host name only. Leave `address_style` out."
+            )),
+            _ => None,
+        };
+        if let Some(detail) = style {
+            let problem = Diagnostic::error("Impossible address style", detail);
+            self.diagnostics.push(problem.at_attribute("address_style"));
+        }
+        if let (Some(region), Some(of_endpoint)) = (&config.region, endpoint.region())
+            && *region != of_endpoint
+            && config.signature_version == SignatureVersion::V4
+        {
+            // A resource may name a region of its own, so it may still be right.
+            let detail = format!(
+                "Requests go to {endpoint}, and are signed for {region}: OSS refuses that, except for \
+                 resources that name `region = \"{of_endpoint}\"` themselves. Make `region` and \
+                 `endpoint` agree, or remove one of them."
+            );
+            let problem = Diagnostic::warning("Region and endpoint disagree", detail);
+            self.diagnostics.push(problem.at_attribute("region"));
+        }
+    }
+
+    /// What needs an endpoint of its own.
+    fn check_endpoint(&mut self, config: &ClientConfig) {
         let problem = match (&config.endpoint, config.address_style) {
-            (Some(endpoint), AddressStyle::Virtual) if endpoint.is_ip_address() => {
-                Diagnostic::error(
-                    "Impossible address style",
-                    format!(
-                        "`virtual` puts the bucket in front of a host name, and {endpoint} is an IP \
-                         address. Use `path`, or leave `address_style` out."
-                    ),
-                )
-            }
             (None, AddressStyle::Cname) => Diagnostic::error(
                 "Missing endpoint",
                 "`address_style = \"cname\"` needs the custom domain as `endpoint`.",
+            ),
+            (None, AddressStyle::Path) => Diagnostic::error(
+                "Impossible address style",
+                "OSS takes the bucket as part of the host name only. Leave `address_style` out, or name \
+                 the `endpoint` that takes it in the path.",
             ),
             _ => return,
         };

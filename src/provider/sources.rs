@@ -9,11 +9,12 @@ use crate::oss::credentials::{
     Source, StsPlace, Surroundings,
 };
 use crate::oss::{Credentials, Endpoint, Region};
-use crate::tfplugin::{Attr, AttributePath, Diagnostic};
+use crate::tfplugin::{Attr, AttributePath, Diagnostic, Diagnostics};
 
 use super::environment::{self, KEYS};
 use super::settings::{Found, Resolver};
 
+const KEY_ARGUMENTS: [&str; 3] = ["access_key", "secret_key", "security_token"];
 const ASSUME_ROLE: &str = "assume_role";
 const WITH_OIDC: &str = "assume_role_with_oidc";
 
@@ -27,58 +28,117 @@ struct SessionBlock {
     has_external_id: bool,
 }
 
+/// What is wrong with variables that sources share. It counts where the source needs them.
+pub(super) struct Problems {
+    sts: Diagnostics,
+    metadata: Diagnostics,
+}
+
+/// Whether a source may need STS, and the metadata service.
+fn needs(source: Option<&Source>) -> (bool, bool) {
+    match source {
+        None | Some(Source::Keys { .. } | Source::Uri(_) | Source::Process(_)) => (false, false),
+        // Its mode is only known when it is read.
+        Some(Source::Profile(_)) => (true, true),
+        Some(Source::EcsRole(_)) => (false, true),
+        Some(Source::AssumeRoleWithOidc(_)) => (true, false),
+        Some(Source::AssumeRole { base, .. }) => (true, needs(Some(base)).1),
+    }
+}
+
 impl<'a> Resolver<'a> {
-    /// The source, or none where nothing is configured.
+    /// The source, or none where nothing is configured. `problems` are those of the variables that
+    /// `surroundings` come from: they count where the source needs these.
     pub(super) fn source(
         &mut self,
         profile: Option<Profile>,
         surroundings: Surroundings,
+        problems: Problems,
+        has_region: bool,
     ) -> Option<Source> {
-        // All are read, so that a mistake shows even where another source is chosen.
-        let candidates = [
-            self.keys_of_block(),
-            self.keys_of_environment(),
-            profile.map(Source::Profile),
-            self.credentials_uri(),
-            self.ecs_role(&surroundings),
-            self.oidc_role(&surroundings.sts),
-        ];
-        let base = candidates.into_iter().flatten().next();
+        let keys = self.keys_of_block().or_else(|| self.keys_of_environment());
+        let has_keys = keys.is_some();
+        let mut base = keys.or(profile.map(Source::Profile));
+        // Keys that are not known yet are chosen as well.
+        let are_keys_unknown =
+            self.unknown.iter().any(|name| KEY_ARGUMENTS.contains(&name.as_str()));
+        // All blocks are read, so that a mistake shows even where another source is chosen; the
+        // variables of a source that is not chosen are other tools' business, and what is unknown
+        // about it does not matter.
+        let others: [fn(&mut Self, &Surroundings) -> Option<Source>; 3] =
+            [Self::credentials_uri, Self::ecs_role, Self::oidc_role];
+        for other in others {
+            let known = self.unknown.len();
+            let has_base = base.is_some() || are_keys_unknown;
+            self.reads_variables = !has_base;
+            let source = other(self, &surroundings);
+            self.reads_variables = true;
+            if base.is_some() {
+                self.unknown.truncate(known);
+            } else {
+                base = source;
+            }
+        }
         let role = self.role_to_assume();
-        match (base, role) {
+        let source = match (base, role) {
             (Some(base), Some(role)) => {
                 let sts = surroundings.sts;
                 Some(Source::AssumeRole { base: Box::new(base), role, sts })
             }
             (base, _) => base,
+        };
+        let (needs_sts, needs_metadata) = needs(source.as_ref());
+        if needs_sts {
+            self.diagnostics.extend(problems.sts);
+        } else if source.is_some() {
+            self.unknown.retain(|name| name != "sts_endpoint");
         }
+        if needs_metadata {
+            self.diagnostics.extend(problems.metadata);
+        }
+        if has_keys && has_region {
+            // Both would only be asked for the region.
+            let of_profile = ["profile", "shared_credentials_file"];
+            self.unknown.retain(|name| !of_profile.contains(&name.as_str()));
+        }
+        source
     }
 
-    /// What sources need to know beside their own arguments.
+    /// What sources need to know beside their own arguments, and what is wrong with the variables
+    /// that say it.
     pub(super) fn surroundings(
         &mut self,
         region: Option<Region>,
         is_internal: bool,
-    ) -> Surroundings {
+    ) -> (Surroundings, Problems) {
+        let in_block = self.find("sts_endpoint", &[]);
+        let in_block = self.sts_endpoint(in_block);
+        let before = std::mem::take(&mut self.diagnostics);
+        let endpoint = in_block.or_else(|| {
+            let found = self.variable(environment::STS_ENDPOINT, "sts_endpoint");
+            self.sts_endpoint(found)
+        });
         let sts_region = self.variable(environment::STS_REGION, "region");
         let sts_region = self.parse(sts_region, "Invalid region", Region::parse);
+        let sts = std::mem::take(&mut self.diagnostics);
         let metadata = self.variable(environment::METADATA_ENDPOINT, "ecs_role_name");
         let metadata = self.parse(metadata, "Invalid metadata endpoint", credentials_uri);
         let environment = self.environment;
-        Surroundings {
+        let surroundings = Surroundings {
             sts: StsPlace {
-                endpoint: self.sts_endpoint(),
+                endpoint,
                 region: sts_region.or(region),
                 is_internal: is_internal || environment.is_true(environment::VPC_ENDPOINT_ENABLED),
             },
             metadata,
             is_metadata_v1_disabled: environment.is_true(environment::METADATA_V1_DISABLED),
             home: environment.home(),
-        }
+        };
+        let metadata = std::mem::replace(&mut self.diagnostics, before);
+        (surroundings, Problems { sts, metadata })
     }
 
-    fn sts_endpoint(&mut self) -> Option<Endpoint> {
-        let found = self.find("sts_endpoint", environment::STS_ENDPOINT);
+    fn sts_endpoint(&mut self, found: Option<Found<'_>>) -> Option<Endpoint> {
         let endpoint = self.parse(found, "Invalid endpoint", Endpoint::parse)?;
         if endpoint.is_insecure() {
             // Unlike a rule, what comes back is a key.
@@ -94,7 +154,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn keys_of_block(&mut self) -> Option<Source> {
-        let names = ["access_key", "secret_key", "security_token"];
+        let names = KEY_ARGUMENTS;
         let found = names.map(|name| self.find(name, &[]));
         let is_unknown = names.map(|name| self.unknown.iter().any(|unknown| unknown == name));
         for (name, found) in names.into_iter().zip(&found) {
@@ -135,7 +195,7 @@ impl<'a> Resolver<'a> {
     /// The first key family that is set, whole. Not looked at when the block has keys of its own.
     fn keys_of_environment(&mut self) -> Option<Source> {
         let is_set = |name: &str| !matches!(self.block.string(name), Attr::Null | Attr::Known(""));
-        if ["access_key", "secret_key", "security_token"].into_iter().any(is_set) {
+        if KEY_ARGUMENTS.into_iter().any(is_set) {
             return None;
         }
         let environment = self.environment;
@@ -203,16 +263,29 @@ impl<'a> Resolver<'a> {
         Some(Profile { path, name, surroundings: surroundings.clone() })
     }
 
-    fn credentials_uri(&mut self) -> Option<Source> {
+    fn credentials_uri(&mut self, _: &Surroundings) -> Option<Source> {
         let found = self.find("credentials_uri", environment::CREDENTIALS_URI)?;
-        let uri = CredentialsUri::parse(found.text);
-        if uri.is_none() {
-            // A URI may hold a key, so it is not repeated.
-            let detail = format!("{} must be an http or https URL.", found.label);
-            self.diagnostics
-                .push(Diagnostic::error("Invalid credentials URI", detail).at(found.path));
-        }
-        uri.map(Source::Uri)
+        // A URI may hold a key, so it is not repeated.
+        let problem = match CredentialsUri::parse(found.text) {
+            None => {
+                let detail = format!("{} must be an http or https URL.", found.label);
+                Diagnostic::error("Invalid credentials URI", detail)
+            }
+            Some(uri) if uri.is_insecure() && self.reads_variables => {
+                let detail = format!(
+                    "{} answers with keys, and everyone on the way to {} can read them. Use https://.",
+                    found.label,
+                    uri.host(),
+                );
+                self.diagnostics.push(
+                    Diagnostic::warning("Unencrypted credentials URI", detail).at(found.path),
+                );
+                return Some(Source::Uri(uri));
+            }
+            Some(uri) => return Some(Source::Uri(uri)),
+        };
+        self.diagnostics.push(problem.at(found.path));
+        None
     }
 
     fn ecs_role(&mut self, surroundings: &Surroundings) -> Option<Source> {
@@ -229,15 +302,16 @@ impl<'a> Resolver<'a> {
         Some(Source::EcsRole(EcsRole { name: Some(name), surroundings }))
     }
 
-    fn oidc_role(&mut self, sts: &StsPlace) -> Option<Source> {
+    fn oidc_role(&mut self, surroundings: &Surroundings) -> Option<Source> {
         let is_in_block = !matches!(self.block.block(WITH_OIDC), Attr::Null);
         // Pods and pipelines have all three variables; a single one may be there for other reasons.
-        let names = [
-            environment::OIDC_PROVIDER_ARN,
-            environment::OIDC_ROLE_ARN,
-            environment::OIDC_TOKEN_FILE,
-        ];
-        if !is_in_block && names.iter().any(|names| self.environment.first(names).is_none()) {
+        let is_set = |names| self.environment.first(names).is_some();
+        let has_token = is_set(environment::OIDC_TOKEN_FILE) || is_set(environment::OIDC_TOKEN);
+        let is_in_environment = self.reads_variables
+            && is_set(environment::OIDC_PROVIDER_ARN)
+            && is_set(environment::OIDC_ROLE_ARN)
+            && has_token;
+        if !is_in_block && !is_in_environment {
             return None;
         }
         if self.is_unknown_block(WITH_OIDC) {
@@ -261,10 +335,9 @@ impl<'a> Resolver<'a> {
         let token = self
             .find_nested(WITH_OIDC, "oidc_token", &[])
             .map(|found| OidcToken::Value(found.text.trim().into()));
-        let home = Surroundings { home: self.environment.home(), ..Surroundings::default() };
         let mut file = |names| {
             self.find_nested(WITH_OIDC, "oidc_token_file", names)
-                .map(|found| OidcToken::File(home.path(found.text)))
+                .map(|found| OidcToken::File(surroundings.path(found.text)))
         };
         let in_block = token.or_else(|| file(&[]));
         let in_file = file(environment::OIDC_TOKEN_FILE);
@@ -276,7 +349,8 @@ impl<'a> Resolver<'a> {
             .or(in_file);
         let (arn, provider_arn, token) = (role_arn?, provider_arn?, token?);
         let role = Role { arn, session };
-        Some(Source::AssumeRoleWithOidc(OidcRole { role, provider_arn, token, sts: sts.clone() }))
+        let sts = surroundings.sts.clone();
+        Some(Source::AssumeRoleWithOidc(OidcRole { role, provider_arn, token, sts }))
     }
 
     fn role_to_assume(&mut self) -> Option<Role> {
@@ -298,6 +372,9 @@ impl<'a> Resolver<'a> {
 
     /// A variable that has no argument of its own; `attribute` is blamed for it.
     fn variable(&self, names: &[&'static str], attribute: &str) -> Option<Found<'a>> {
+        if !self.reads_variables {
+            return None;
+        }
         let (name, text) = self.environment.first(names)?;
         let label = format!("The environment variable {name}");
         Some(Found { text, label, path: AttributePath::root(attribute) })
@@ -366,20 +443,30 @@ impl<'a> Resolver<'a> {
             ),
         ]);
         for (block, name, variables, what) in needs {
-            let is_there = !matches!(self.block.block(block), Attr::Null);
-            if is_there && self.find_nested(block, name, variables).is_none() {
+            if self.lacks(block, name, variables) {
                 self.missing(block, name, variables, what);
             }
         }
-        let is_there = !matches!(self.block.block(WITH_OIDC), Attr::Null);
         let places = [
             ("oidc_token", environment::OIDC_TOKEN),
             ("oidc_token_file", environment::OIDC_TOKEN_FILE),
         ];
-        if is_there
-            && places.iter().all(|(name, names)| self.find_nested(WITH_OIDC, name, names).is_none())
-        {
+        if places.iter().all(|(name, names)| self.lacks(WITH_OIDC, name, names)) {
             self.missing(WITH_OIDC, "oidc_token_file", environment::OIDC_TOKEN_FILE, "a token");
+        }
+    }
+
+    /// Whether a block is there, and says nothing where it should; what is not known yet may say it.
+    fn lacks(
+        &mut self,
+        block: &'static str,
+        name: &'static str,
+        variables: &[&'static str],
+    ) -> bool {
+        match self.block.block(block) {
+            Attr::Null | Attr::Unknown => false,
+            Attr::Known(known) if matches!(known.string(name), Attr::Unknown) => false,
+            Attr::Known(_) => self.find_nested(block, name, variables).is_none(),
         }
     }
 

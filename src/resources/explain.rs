@@ -71,7 +71,9 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
     let Error { operation, region, endpoint, credentials_origin: origin, .. } = error;
     let bucket = bucket(error);
     let text = match service.code.as_str() {
-        "AccessDenied" if service.endpoint.is_some() => {
+        "AccessDenied" | "PermanentRedirect" | "TemporaryRedirect"
+            if service.endpoint.is_some() =>
+        {
             let right = service.endpoint.as_deref().unwrap_or_default();
             let region = Endpoint::parse(right).ok().and_then(|endpoint| endpoint.region());
             let hint = match region {
@@ -118,7 +120,7 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
              and run again; what was finished is in the state. A profile, a credentials URI or a \
              role to assume would be renewed during a run."
         ),
-        "RequestTimeTooSkewed" => clock_is_off(error.clock_skew_seconds),
+        "RequestTimeTooSkewed" => clock_is_off(error.clock_skew_seconds, "OSS"),
         "InvalidArgument" if service.message.contains("region") => format!(
             "The request was signed for region {region:?}, which is not the region of the endpoint \
              {endpoint}. Make `region` and `endpoint` of the provider agree, or set `region` on \
@@ -163,14 +165,14 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
 }
 
 /// By how much the clock is wrong.
-fn clock_is_off(skew_seconds: Option<i64>) -> String {
+fn clock_is_off(skew_seconds: Option<i64>, server: &str) -> String {
     let by = match skew_seconds {
-        None | Some(0) => "too far from that of OSS".to_owned(),
+        None | Some(0) => format!("too far from that of {server}"),
         Some(seconds) => {
             let side = if seconds > 0 { "behind" } else { "ahead of" };
             let (minutes, seconds) = (seconds.unsigned_abs() / 60, seconds.unsigned_abs() % 60);
             let (hours, minutes) = (minutes / 60, minutes % 60);
-            format!("{hours} h {minutes} min {seconds} s {side} that of OSS")
+            format!("{hours} h {minutes} min {seconds} s {side} that of {server}")
         }
     };
     format!(
@@ -220,16 +222,28 @@ fn unanswered(error: &Error) -> Vec<String> {
              `assume_role_with_oidc`."
                 .to_owned(),
         ],
-        ErrorKind::Credentials(error) => vec![
-            format!("{operation} needs an access key, which was to come from {}.", error.origin),
-            sentence(&error.problem.to_string()),
-            credentials_advice(error),
+        ErrorKind::Credentials(problem) => vec![
+            format!("{operation} needs an access key, which was to come from {}.", problem.origin),
+            sentence(&problem.problem.to_string()),
+            credentials_advice(problem, error.clock_skew_seconds),
         ],
         ErrorKind::NoRegion => vec![
             format!("{operation} needs a region to sign for, and none is known."),
             "Set `region` on the resource or in the provider block, or the environment variable \
              ALIBABA_CLOUD_REGION."
                 .to_owned(),
+        ],
+        ErrorKind::NoProfileRegion(error) => vec![
+            format!(
+                "{operation} needs a region to sign for, which was to come from {}.",
+                error.origin
+            ),
+            sentence(&error.problem.to_string()),
+            format!(
+                "{} Or set `region` in the provider block, or the environment variable \
+                 ALIBABA_CLOUD_REGION.",
+                credentials_advice(error, None),
+            ),
         ],
         ErrorKind::DeadlineExceeded { last } => {
             let mut paragraphs =
@@ -241,7 +255,9 @@ fn unanswered(error: &Error) -> Vec<String> {
                 Some(ErrorKind::Transport(transport)) => {
                     paragraphs.push(transport_advice(transport, endpoint));
                 }
-                Some(ErrorKind::Credentials(error)) => paragraphs.push(credentials_advice(error)),
+                Some(ErrorKind::Credentials(problem)) => {
+                    paragraphs.push(credentials_advice(problem, error.clock_skew_seconds));
+                }
                 _ => {}
             }
             paragraphs.push(time_limit_passed());
@@ -265,8 +281,11 @@ fn sentence(text: &str) -> String {
 }
 
 /// What to do when a source gave no keys.
-fn credentials_advice(error: &CredentialsError) -> String {
+fn credentials_advice(error: &CredentialsError, skew_seconds: Option<i64>) -> String {
     match &error.problem {
+        CredentialsProblem::Refused(refusal) if refusal.code.starts_with("InvalidTimeStamp") => {
+            clock_is_off(skew_seconds, &refusal.host)
+        }
         CredentialsProblem::Refused(refusal) => refusal_advice(refusal),
         CredentialsProblem::Transport { host, .. } if host.contains("100.100.100.200") => {
             "That address answers only on ECS instances. Elsewhere use another source: remove \
@@ -283,6 +302,11 @@ fn credentials_advice(error: &CredentialsError) -> String {
             "Check that {host} is the service that was meant. If a proxy or a captive portal answered \
              in its place, name the host in NO_PROXY."
         ),
+        CredentialsProblem::Unanswered => {
+            "The time was spent on waiting for the access key. Check that its source can be reached \
+             from this machine."
+                .to_owned()
+        }
         CredentialsProblem::File { .. } => {
             "Check that the file exists and that the user who runs Terraform may read it.".to_owned()
         }
@@ -317,9 +341,6 @@ fn refusal_advice(refusal: &Refusal) -> String {
         "The identity provider's token was refused. Check that it has not expired, that its issuer is that \
          of the OIDC provider in RAM, that its audience is one of the provider's client ids, and that \
          the role's trust policy allows its subject."
-    } else if is("InvalidTimeStamp") {
-        "The clock of this machine is more than 15 minutes off. Set it (for example with NTP) and run \
-         again."
     } else if is("InvalidParameter") {
         "Correct the argument that the message names. A session cannot last longer than the role's \
          maximum session duration allows."
@@ -344,8 +365,14 @@ fn transport_advice(transport: &TransportError, endpoint: &str) -> String {
              in SSL_CERT_FILE. A local endpoint without TLS is written with http://."
         ),
         TransportError::Setup(_) => "Nothing was sent. If no CA certificates were found, install \
-             them (the package is usually named ca-certificates) or name a file in SSL_CERT_FILE."
+             them (the package is usually named ca-certificates) or name a file in SSL_CERT_FILE. If \
+             a proxy is meant, check HTTPS_PROXY and HTTP_PROXY."
             .to_owned(),
+        TransportError::Request(_) => {
+            "Nothing was sent. Check the bucket's name, the provider's `endpoint`, and the access key \
+             where it comes from."
+                .to_owned()
+        }
         TransportError::TooLarge(_) => {
             format!("OSS never answers this call at such length. Check what {endpoint} is.")
         }
@@ -375,6 +402,24 @@ pub(super) fn failed_import(error: &Error) -> Diagnostic {
             format!(
                 "{}\n\nThe bucket exists, but no default encryption is set on it. Remove the import \
                  and apply: that sets the encryption that the configuration describes.",
+                answered(error, service),
+            ),
+        ),
+        Some(service) if service.code == "NoSuchBucket" => Diagnostic::error(
+            format!("There is no bucket {bucket} to import"),
+            format!(
+                "{}\n\nCheck the name in the import. A bucket of another account would answer \
+                 AccessDenied. The request went to {}.",
+                answered(error, service),
+                error.endpoint,
+            ),
+        ),
+        Some(service) if let Some(region) = error.right_region() => Diagnostic::error(
+            format!("Bucket {bucket} is in another region"),
+            format!(
+                "{}\n\nThe bucket is in {region}. Import it as `{bucket}@{region}`, or with `region = \
+                 \"{region}\"` in the identity, and set `region = \"{region}\"` on the resource; or \
+                 correct the provider's `region`, or its `endpoint` if it has one.",
                 answered(error, service),
             ),
         ),

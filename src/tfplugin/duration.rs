@@ -8,10 +8,10 @@ use std::time::Duration;
 /// The longest duration taken, a year: longer ones are typing mistakes.
 const MAX: Duration = Duration::from_hours(365 * 24);
 
-/// Reads a duration. None for anything that is not a positive duration of at most a year.
+/// Reads a duration. A plus sign in front is fine, as in Go. None for anything that is not a positive duration of at most a year.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
     let mut seconds = 0.0;
     while !rest.is_empty() {
         let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
@@ -48,6 +48,7 @@ mod tests {
             ("250ms", 250),
             ("1h0m0.5s", 3_600_500),
             (".5s", 500),
+            ("+5m", 300_000),
         ] {
             assert_eq!(parse_duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
@@ -55,9 +56,22 @@ mod tests {
 
     #[test]
     fn refuses_everything_else() {
-        for text in
-            ["", "0s", "5", "m", "-5m", "5 m", "5min", "1d", "5m!", "1.2.3s", "99999999h", "١s"]
-        {
+        for text in [
+            "",
+            "+",
+            "++5m",
+            "0s",
+            "5",
+            "m",
+            "-5m",
+            "5 m",
+            "5min",
+            "1d",
+            "5m!",
+            "1.2.3s",
+            "99999999h",
+            "١s",
+        ] {
             assert_eq!(parse_duration(text), None, "{text:?}");
         }
     }

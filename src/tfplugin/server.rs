@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::diagnostics::{Diagnostic, Diagnostics};
+use super::diagnostics::{Diagnostic, Diagnostics, Severity};
 use super::lifecycle::{Change, classify};
 use super::pb;
 use super::pb::provider_server::{Provider as Service, ProviderServer};
@@ -154,9 +154,8 @@ impl<P: Provider> Server<P> {
         request: &pb::list_resource::Request,
     ) -> Result<super::BoxStream<pb::list_resource::Event>, Diagnostics> {
         let (registered, list_resource) = self.list_resource(&request.type_name)?;
-        let block = list_resource.schema().block;
-        let config = wire::from_dynamic_object(request.config.as_ref(), &block, "configuration")?;
-        let events = list_resource.list(self.context()?, &required(config)?);
+        let config = search(&*list_resource, request.config.as_ref())?;
+        let events = list_resource.list(self.context()?, &config);
         let with_object = request.include_resource_object;
         let to_event = move |event| match event {
             ListEvent::Message(diagnostic) => message(diagnostic),
@@ -173,8 +172,13 @@ impl<P: Provider> Server<P> {
                 return None;
             }
             let event = events.next().await?;
-            let is_found = matches!(event, ListEvent::Found { .. });
-            Some((event, (events, wanted.map(|wanted| wanted - u64::from(is_found)))))
+            let wanted = match &event {
+                ListEvent::Found { .. } => wanted.map(|wanted| wanted - 1),
+                // The host takes nothing that comes after an error.
+                ListEvent::Message(message) if message.severity == Severity::Error => Some(0),
+                ListEvent::Message(_) => wanted,
+            };
+            Some((event, (events, wanted)))
         });
         Ok(Box::pin(events.map(to_event)))
     }
@@ -216,6 +220,17 @@ fn required(object: Option<Object>) -> Result<Object, Diagnostics> {
     object.ok_or_else(|| {
         Diagnostic::error("Missing configuration", "Terraform sent a null configuration.").into()
     })
+}
+
+/// The configuration of a search. Null, as the first hosts sent it for an absent `config` block, is one
+/// that sets nothing.
+fn search<Client>(
+    list_resource: &dyn ListResource<Client>,
+    config: Option<&pb::DynamicValue>,
+) -> Result<Object, Diagnostics> {
+    let block = list_resource.schema().block;
+    let config = wire::from_dynamic_object(config, &block, "configuration")?;
+    Ok(config.unwrap_or_default())
 }
 
 /// An answer that can carry diagnostics instead of a result.
@@ -435,7 +450,7 @@ impl<P: Provider> Service for Server<P> {
         answer("UpgradeResourceState", async {
             let Registered { schema, .. } = &**self.resource(&request.type_name)?;
             if request.version > schema.version {
-                return Err(newer_state(request.version, schema.version));
+                return Err(newer("state", request.version, schema.version));
             }
             let state = wire::from_raw_state(request.raw_state.as_ref(), &schema.block)?;
             Ok(pb::upgrade_resource_state::Response {
@@ -658,7 +673,7 @@ impl<P: Provider> Service for Server<P> {
                 return Err(unknown("identity of resource type", &request.type_name));
             };
             if request.version > schema.version {
-                return Err(newer_state(request.version, schema.version));
+                return Err(newer("identity", request.version, schema.version));
             }
             let identity = wire::from_raw_state(request.raw_identity.as_ref(), &schema.block)?;
             Ok(pb::upgrade_resource_identity::Response {
@@ -676,10 +691,8 @@ impl<P: Provider> Service for Server<P> {
         let request = request.into_inner();
         answer("ValidateListResourceConfig", async {
             let (_, list_resource) = self.list_resource(&request.type_name)?;
-            let block = list_resource.schema().block;
-            let config =
-                wire::from_dynamic_object(request.config.as_ref(), &block, "configuration")?;
-            let diagnostics = list_resource.validate(&required(config)?);
+            let config = search(&*list_resource, request.config.as_ref())?;
+            let diagnostics = list_resource.validate(&config);
             Ok(pb::validate_list_resource_config::Response {
                 diagnostics: wire::to_diagnostics(diagnostics),
             })
@@ -692,7 +705,9 @@ impl<P: Provider> Service for Server<P> {
         request: Request<pb::list_resource::Request>,
     ) -> Answered<Self::ListResourceStream> {
         let request = request.into_inner();
-        let events = self.found(&request).unwrap_or_else(|diagnostics| {
+        let found = AssertUnwindSafe(async { self.found(&request) }).catch_unwind().await;
+        let found = found.unwrap_or_else(|_| Err(panicked("ListResource")));
+        let events = found.unwrap_or_else(|diagnostics| {
             Box::pin(stream::iter(diagnostics.into_iter().map(message)))
         });
         // A panic ends the search with a message instead of a broken connection.
@@ -889,11 +904,11 @@ fn allows_deferral_by_mistake(version: &str) -> bool {
     matches!(version, "1.11.0" | "1.11.1" | "1.11.2" | "1.11.3")
 }
 
-fn newer_state(stored: i64, supported: i64) -> Diagnostics {
+fn newer(what: &str, stored: i64, supported: i64) -> Diagnostics {
     Diagnostic::error(
         "State of a newer provider version",
         format!(
-            "The stored state has schema version {stored}; this version of the provider knows \
+            "The stored {what} has schema version {stored}; this version of the provider knows \
              versions up to {supported}. Use the provider version that wrote the state, or a newer \
              one."
         ),

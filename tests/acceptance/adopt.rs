@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::emulator::{EncryptionRule, Fault};
+
 use super::workspace::Workspace;
 
 /// A state as `aliyun/alicloud` writes it.
@@ -46,16 +49,15 @@ fn a_rule_of_the_alicloud_provider_moves_over_with_an_empty_plan() {
     fs::create_dir(&folder).unwrap();
     fs::copy(ours, folder.join("terraform-provider-alicloud")).unwrap();
     workspace.install(&[("oss-tools/oss", ours.parent().unwrap()), ("aliyun/alicloud", &folder)]);
-    let rule = |algorithm: &str| terraform_provider_oss::emulator::EncryptionRule::new(algorithm);
     let kms = {
-        let mut rule = rule("KMS");
+        let mut rule = EncryptionRule::new("KMS");
         rule.kms_master_key_id = Some("9468da86".to_owned());
         rule.kms_data_encryption = Some("SM4".to_owned());
         rule
     };
     for (stored, attributes, argument) in [
         (
-            rule("AES256"),
+            EncryptionRule::new("AES256"),
             r#"{"bucket":"demo","id":"demo","kms_data_encryption":"","kms_master_key_id":"",
                 "sse_algorithm":"AES256","timeouts":null}"#,
             "sse_algorithm = \"AES256\"",
@@ -89,4 +91,176 @@ fn a_rule_of_the_alicloud_provider_moves_over_with_an_empty_plan() {
         let writes = workspace.calls().into_iter().filter(|call| !call.starts_with("GET"));
         assert_eq!(writes.count(), 0, "nothing is changed");
     }
+}
+
+/// What terraform calls the first resource, and its attributes.
+fn first(workspace: &Workspace) -> (String, Json) {
+    workspace.state().remove(0)
+}
+
+#[test]
+fn a_bucket_elsewhere_is_managed_and_imported_with_its_region() {
+    let Some(workspace) = Workspace::with(|config| config.with_bucket_in("far", "cn-beijing"))
+    else {
+        return;
+    };
+    let resource = |region: &str| {
+        format!(
+            "resource \"oss_bucket_encryption\" \"far\" {{\n  bucket = \"far\"\n  \
+             sse_algorithm = \"KMS\"\n  kms_master_key_id = \"9468da86\"\n{region}}}\n"
+        )
+    };
+    let beijing = "  region = \"cn-beijing\"\n";
+    workspace.configure(&resource(beijing));
+    workspace.apply();
+    workspace.expect_no_changes();
+    assert_eq!(first(&workspace).1["region"], "cn-beijing");
+
+    let forget = || workspace.terraform(&["state", "rm", "oss_bucket_encryption.far"]).succeeds();
+    forget();
+    workspace.terraform(&["import", "oss_bucket_encryption.far", "far@cn-beijing"]).succeeds();
+    workspace.expect_no_changes();
+
+    // Without a block of its own terraform writes one.
+    forget();
+    workspace
+        .configure("import {\n  to = oss_bucket_encryption.found\n  id = \"far@cn-beijing\"\n}\n");
+    workspace.terraform(&["plan", "-generate-config-out=found.tf", "-no-color"]).succeeds();
+    let generated = fs::read_to_string(workspace.path("found.tf")).unwrap();
+    for part in ["\"far\"", "\"KMS\"", "\"9468da86\"", "\"cn-beijing\""] {
+        assert!(generated.contains(part), "{part} is missing:\n{generated}");
+    }
+    let apply = workspace.apply();
+    assert!(apply.stdout.contains("1 imported, 0 added, 0 changed, 0 destroyed"), "{apply}");
+    workspace.expect_no_changes();
+
+    // Without its region it is asked for where it is not, and the message says what to do.
+    fs::remove_file(workspace.path("found.tf")).unwrap();
+    workspace.terraform(&["state", "rm", "oss_bucket_encryption.found"]).succeeds();
+    workspace.configure(&resource(""));
+    let run = workspace.terraform(&["import", "oss_bucket_encryption.far", "far"]).fails();
+    assert!(run.stderr.contains("signed for region \"cn-hangzhou\""), "{run}");
+}
+
+#[test]
+fn a_region_that_is_empty_is_none() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let resource = |region: &str| {
+        format!(
+            "resource \"oss_bucket_encryption\" \"this\" {{\n  bucket = \"demo\"\n  \
+             sse_algorithm = \"SM4\"\n{region}}}\n"
+        )
+    };
+    let (without, empty) = (resource(""), resource("  region = \"\"\n"));
+    workspace.configure(&empty);
+    workspace.apply();
+    workspace.expect_no_changes();
+    workspace.configure(&without);
+    workspace.expect_no_changes();
+    for configuration in [&without, &empty] {
+        workspace.terraform(&["state", "rm", "oss_bucket_encryption.this"]).succeeds();
+        workspace.configure(configuration);
+        workspace.terraform(&["import", "oss_bucket_encryption.this", "demo"]).succeeds();
+        workspace.expect_no_changes();
+    }
+}
+
+#[test]
+fn a_rule_of_another_version_and_address_of_the_alicloud_provider_moves_over_too() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+    let folder = workspace.path("alicloud");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(ours, folder.join("terraform-provider-alicloud")).unwrap();
+    let oss = ("oss-tools/oss", ours.parent().unwrap());
+    workspace.install(&[oss, ("hashicorp/alicloud", &folder)]);
+    let attributes = r#"{"bucket":"demo","id":"demo","kms_data_encryption":null,
+        "kms_master_key_id":null,"sse_algorithm":"AES256","of_that_version":true}"#;
+    let state = alicloud_state(attributes)
+        .replace("aliyun/alicloud", "hashicorp/alicloud")
+        .replace("\"schema_version\": 0", "\"schema_version\": 1");
+    workspace.write("terraform.tfstate", &state);
+    workspace.emulator.set_rule("demo", EncryptionRule::new("AES256"));
+    let moved = |from: &str| {
+        format!(
+            "resource \"oss_bucket_encryption\" \"new\" {{\n  bucket = \"demo\"\n  \
+             sse_algorithm = \"AES256\"\n}}\n\
+             moved {{\n  from = {from}\n  to = oss_bucket_encryption.new\n}}\n"
+        )
+    };
+    workspace.configure(&moved("alicloud_oss_bucket_server_side_encryption.old"));
+    workspace.apply();
+    workspace.expect_no_changes();
+    assert!(workspace.calls().iter().all(|call| call.starts_with("GET")), "nothing is changed");
+
+    // What describes something else is refused, with what can be done.
+    let bucket = alicloud_state(attributes)
+        .replace("aliyun/alicloud", "hashicorp/alicloud")
+        .replace("alicloud_oss_bucket_server_side_encryption", "alicloud_oss_bucket");
+    workspace.write("terraform.tfstate", &bucket);
+    workspace.configure(&moved("alicloud_oss_bucket.old"));
+    let plan = workspace.terraform(&["plan", "-no-color"]).fails();
+    for part in [
+        "This resource cannot be moved",
+        "alicloud_oss_bucket of registry.terraform.io/hashicorp/alicloud",
+        "Only alicloud_oss_bucket_server_side_encryption of",
+    ] {
+        assert!(plan.stderr.contains(part), "{part:?} is missing:\n{plan}");
+    }
+}
+
+#[test]
+fn a_stored_state_may_have_attributes_that_are_not_known() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let resource = |algorithm: &str| {
+        format!(
+            "resource \"oss_bucket_encryption\" \"this\" {{\n  bucket = \"demo\"\n  \
+             sse_algorithm = \"{algorithm}\"\n}}\n"
+        )
+    };
+    workspace.configure(&resource("SM4"));
+    workspace.apply();
+    let state = fs::read_to_string(workspace.path("terraform.tfstate")).unwrap();
+    let mut state: Json = serde_json::from_str(&state).unwrap();
+    state["resources"][0]["instances"][0]["attributes"]["of_a_newer_version"] = json!([1, 2]);
+    workspace.write("terraform.tfstate", &state.to_string());
+    workspace.expect_no_changes();
+    workspace.configure(&resource("AES256"));
+    workspace.apply();
+    assert!(first(&workspace).1.get("of_a_newer_version").is_none());
+}
+
+/// Terraform asks whether the change was made; nobody knows. So the resource stays, and is looked at.
+#[test]
+fn a_write_whose_end_is_unknown_stays_in_the_state() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {:?}\n  max_retries = 0\n}}\n",
+        workspace.emulator.url(),
+    );
+    let resource = |algorithm: &str| {
+        format!(
+            "resource \"oss_bucket_encryption\" \"this\" {{\n  bucket = \"demo\"\n  \
+             sse_algorithm = \"{algorithm}\"\n}}\n"
+        )
+    };
+    workspace.configure_with(&provider, &resource("SM4"));
+    workspace.emulator.inject(Fault::reset_after().method("PUT"));
+    let run = workspace.terraform(&["apply", "-auto-approve", "-no-color"]).fails();
+    assert!(run.stderr.contains("`terraform untaint`"), "{run}");
+    let shown = workspace.terraform(&["state", "list"]).succeeds().stdout;
+    assert_eq!(shown.trim(), "oss_bucket_encryption.this");
+    let plan = workspace.expect_changes();
+    assert!(plan.contains("is tainted, so must be replaced"), "{plan}");
+    workspace.terraform(&["untaint", "oss_bucket_encryption.this"]).succeeds();
+    workspace.expect_no_changes();
+
+    // An update that OSS accepted, and that nobody could read back.
+    workspace.configure_with(&provider, &resource("AES256"));
+    workspace.emulator.inject(Fault::delay(std::time::Duration::ZERO).method("GET"));
+    workspace.emulator.inject(Fault::answer(500, "InternalError").method("GET"));
+    let run = workspace.terraform(&["apply", "-auto-approve", "-no-color"]).fails();
+    assert!(run.stderr.contains("was set, but not verified"), "{run}");
+    assert_eq!(first(&workspace).1["sse_algorithm"], "AES256");
+    workspace.expect_no_changes();
 }

@@ -30,13 +30,17 @@ fn a_module_is_tested_with_a_mocked_provider() {
     );
     workspace.write(
         "module.tftest.hcl",
-        "mock_provider \"oss\" {}\n\
+        "mock_provider \"oss\" {\n  mock_resource \"oss_bucket_encryption\" {\n    defaults = {\n      \
+         kms_master_key_id   = \"\"\n      kms_data_encryption = \"\"\n      region              = \"\"\n    \
+         }\n  }\n}\n\
          variables { bucket = \"demo\" }\n\
          run \"plan\" {\n  command = plan\n  assert {\n    \
          condition = oss_bucket_encryption.this.sse_algorithm == \"AES256\"\n    \
          error_message = \"not AES256\"\n  }\n}\n\
          run \"apply\" {\n  assert {\n    condition = output.id != \"\"\n    \
-         error_message = \"no id\"\n  }\n}\n",
+         error_message = \"no id\"\n  }\n  assert {\n    \
+         condition = oss_bucket_encryption.this.kms_master_key_id == \"\"\n    \
+         error_message = \"a key was made up\"\n  }\n}\n",
     );
     // Without keys, and without a call: the provider is only asked for its schema.
     let run = workspace.terraform_in(&[], &["test", "-no-color"]).succeeds();

@@ -1,5 +1,7 @@
 //! What lies between here and OSS: clocks, certificates, proxies, endpoints.
 
+use std::time::Duration;
+
 use terraform_provider_oss::emulator::{Config, Fault};
 
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
@@ -72,6 +74,68 @@ fn a_bucket_elsewhere_is_told_with_the_region_to_set() {
     }
 }
 
+/// A proxy that opens tunnels, all of them to the same port of this machine; and what it was asked for.
+fn tunnels_to(port: u16) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    use std::io::{BufRead as _, BufReader, Write as _, copy};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    fn pump(mut from: TcpStream, mut to: TcpStream) {
+        let _ = copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    }
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let remembered = std::sync::Arc::clone(&asked);
+    // It ends with the test's process.
+    std::thread::spawn(move || {
+        while let Ok((client, _)) = listener.accept() {
+            let mut lines =
+                BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
+            let request: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+            remembered.lock().unwrap().push(request.join(" "));
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let (back, forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || pump(client, server));
+            std::thread::spawn(move || pump(back, forth));
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_proxy_only_sees_where_https_goes() {
+    let Some(workspace) = Workspace::with(|config| config.with_bucket("demo").with_tls()) else {
+        return;
+    };
+    let certificate = workspace.write("oss.pem", workspace.emulator.certificate_pem().unwrap());
+    // No endpoint at all: what the region has.
+    workspace.configure_with("provider \"oss\" {\n  region = \"cn-hangzhou\"\n}\n", RESOURCE);
+    for variable in ["HTTPS_PROXY", "https_proxy"] {
+        let (proxy, asked) = tunnels_to(workspace.emulator.port());
+        let environment =
+            [&KEYS[..], &[(variable, proxy.as_str()), ("SSL_CERT_FILE", certificate.as_str())]]
+                .concat();
+        workspace.terraform_in(&environment, &APPLY).succeeds();
+        workspace.terraform_in(&environment, &["destroy", "-auto-approve"]).succeeds();
+        let asked = asked.lock().unwrap().clone();
+        assert!(!asked.is_empty());
+        for request in &asked {
+            assert!(
+                request.starts_with("CONNECT demo.oss-cn-hangzhou.aliyuncs.com:443 HTTP/1.1"),
+                "{request}"
+            );
+            let names = ["authorization", "x-oss-", "encryption"];
+            let request = request.to_lowercase();
+            assert!(!names.iter().any(|name| request.contains(name)), "{request}");
+        }
+    }
+    let hosts = workspace.emulator.exchanges().into_iter().map(|exchange| exchange.host);
+    assert!(hosts.into_iter().all(|host| host == "demo.oss-cn-hangzhou.aliyuncs.com"));
+}
+
 #[test]
 fn hosts_in_no_proxy_are_reached_directly() {
     let arguments =
@@ -124,6 +188,25 @@ fn every_attempt_is_logged() {
 }
 
 #[test]
+fn an_attempt_that_is_cut_off_is_logged_too() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    workspace.configure(
+        r#"
+        resource "oss_bucket_encryption" "demo" {
+          bucket        = "demo"
+          sse_algorithm = "AES256"
+          timeouts { create = "300ms" }
+        }"#,
+    );
+    workspace.emulator.inject(Fault::delay(Duration::from_mins(5)).method("PUT"));
+    let run = workspace.terraform(&APPLY).fails();
+    let line = run.log.lines().find(|line| line.contains("called OSS")).unwrap();
+    for part in ["method=PUT", "status=0", "attempt=1", "error=\"the time limit passed\""] {
+        assert!(line.contains(part), "{part:?} is missing: {line}");
+    }
+}
+
+#[test]
 fn a_captive_portal_is_recognised() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);
@@ -140,4 +223,105 @@ fn a_captive_portal_is_recognised() {
         }
         workspace.emulator.clear_faults();
     }
+}
+
+/// A server that shows a certificate, and counts what clients send after they took it.
+struct Impostor {
+    address: std::net::SocketAddr,
+    received: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Impostor {
+    fn start(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> Self {
+        use std::io::Read as _;
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+        use tokio_rustls::rustls::{
+            ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs,
+        };
+
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let received = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&received);
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut request = [0; 1024];
+                let read = StreamOwned::new(connection, stream).read(&mut request);
+                counted.fetch_add(read.unwrap_or_default(), Ordering::SeqCst);
+            }
+        });
+        Self { address, received }
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_who_cannot_prove_to_be_the_endpoint() {
+    use base64::Engine as _;
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
+    };
+
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let authority_key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = authority.clone().self_signed(&authority_key).unwrap();
+    let pem = format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        base64::prelude::BASE64_STANDARD.encode(root.der()),
+    );
+    let trusted = workspace.write("trusted.pem", &pem);
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let signed = |names: &[&str], expired: bool| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = CertificateParams::new(names).unwrap();
+        if expired {
+            parameters.not_before = date_time_ymd(2019, 1, 1);
+            parameters.not_after = date_time_ymd(2020, 1, 1);
+        }
+        parameters.signed_by(&key, &issuer).unwrap()
+    };
+    let mut own = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    own.distinguished_name.push(DnType::CommonName, "somebody else");
+    for (certificate, expected) in [
+        (signed(&["oss.example.com"], false), "not valid for name"),
+        (signed(&["127.0.0.1"], true), "expired"),
+        (own.self_signed(&key).unwrap(), "UnknownIssuer"),
+    ] {
+        let impostor = Impostor::start(&certificate, &key);
+        let provider = format!(
+            "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = \"https://{}\"\n}}\n",
+            impostor.address,
+        );
+        workspace.configure_with(&provider, RESOURCE);
+        let environment = [&KEYS[..], &[("SSL_CERT_FILE", trusted.as_str())]].concat();
+        let run = workspace.terraform_in(&environment, &APPLY).fails();
+        assert!(run.stderr.contains("did not prove to be trusted"), "{run}");
+        assert!(run.stderr.contains(expected), "{expected:?} is missing: {run}");
+        let received = impostor.received.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(received, 0, "{expected}");
+    }
+    // What the same authority vouches for is trusted, and gets the request.
+    let impostor = Impostor::start(&signed(&["127.0.0.1"], false), &key);
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = \"https://{}\"\n  max_retries = 0\n}}\n",
+        impostor.address,
+    );
+    workspace.configure_with(&provider, RESOURCE);
+    let environment = [&KEYS[..], &[("SSL_CERT_FILE", trusted.as_str())]].concat();
+    workspace.terraform_in(&environment, &APPLY).fails();
+    assert!(impostor.received.load(std::sync::atomic::Ordering::SeqCst) > 100);
 }

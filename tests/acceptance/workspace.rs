@@ -6,12 +6,20 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use terraform_provider_oss::emulator::{Config, Emulator};
 
 pub(crate) const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
 pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
+
+/// The test's keys, in the environment.
+pub(crate) const KEYS: [(&str, &str); 2] =
+    [("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET)];
+
+/// What URLs and forms encode.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The terraform configuration around each test's own part.
 const HEADER: &str = r#"
@@ -102,21 +110,15 @@ impl Workspace {
 
     /// Runs terraform with the test's keys in the environment.
     pub(crate) fn terraform(&self, arguments: &[&str]) -> Run {
-        let keys = [
-            ("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID),
-            ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET),
-        ];
-        self.terraform_in(&keys, arguments)
+        self.terraform_in(&KEYS, arguments)
     }
 
-    /// Runs terraform with this environment and nothing else that matters to it. Whatever it does, no
-    /// secret may get into its output or its log.
-    #[track_caller]
-    pub(crate) fn terraform_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+    /// Terraform with this environment, and nothing else that matters to it.
+    pub(crate) fn command(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let home = self.directory.path();
-        let log = home.join("trace.log");
-        let output = Command::new(&self.terraform)
+        let mut command = Command::new(&self.terraform);
+        command
             .args(arguments)
             .current_dir(home)
             .env_clear()
@@ -126,9 +128,19 @@ impl Workspace {
             .env("TF_CLI_CONFIG_FILE", home.join("cli.tfrc"))
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1")
+            .envs(environment.iter().copied());
+        command
+    }
+
+    /// Runs terraform with this environment and nothing else that matters to it. Whatever it does, no
+    /// secret may get into its output or its log.
+    #[track_caller]
+    pub(crate) fn terraform_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+        let log = self.path("trace.log");
+        let output = self
+            .command(environment, arguments)
             .env("TF_LOG", "trace")
             .env("TF_LOG_PATH", &log)
-            .envs(environment.iter().copied())
             .output()
             .unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
@@ -152,7 +164,11 @@ impl Workspace {
         // The beginnings of what is signed with secrets.
         let signed = ["OSS4-HMAC-SHA256", "Signature=", "aliyun_v4_request"];
         let texts = [&run.stdout, &run.stderr, &run.log];
-        let is_shown = |secret: &&str| texts.iter().any(|text| text.contains(secret));
+        // As it is, and as it stands in a URL or a form.
+        let is_shown = |secret: &&str| {
+            let encoded = utf8_percent_encode(secret, ENCODED).to_string();
+            texts.iter().any(|text| text.contains(secret) || text.contains(&encoded))
+        };
         known.chain(signed).filter(is_shown).map(str::to_owned).collect()
     }
 

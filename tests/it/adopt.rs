@@ -149,7 +149,9 @@ async fn an_import_by_identity_reads_the_bucket_at_its_region() {
         assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
         let imported = &answer.imported_resources[0];
         let state = from_dynamic(imported.state.as_ref());
-        assert_eq!((&state["bucket"], &state["region"]), (&json!(bucket), &json!(region)));
+        // How the configuration spells "not set" is not known, and `""` fits both ways.
+        let place = (&json!(bucket), &json!(region.unwrap_or_default()));
+        assert_eq!((&state["bucket"], &state["region"]), place);
         assert_eq!(state["sse_algorithm"], algorithm);
         assert_eq!(imported.identity, Some(identity(bucket, region)));
     }
@@ -213,11 +215,52 @@ async fn a_rule_of_the_alicloud_provider_moves_without_a_configuration() {
     let answer = host.move_resource_state(request).await.unwrap().into_inner();
     assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
     let timeouts = json!({ "create": "10m", "read": null, "update": null, "delete": null });
-    let expected = resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS",
+    let expected =
+        resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS", "region": "",
         "kms_master_key_id": "9468da86", "kms_data_encryption": "SM4", "timeouts": timeouts }));
     assert_eq!(from_dynamic(answer.target_state.as_ref()), expected);
     assert_eq!(shown(answer.target_identity.as_ref()), "demo@-");
     assert!(answer.target_private.is_empty());
+}
+
+#[tokio::test]
+async fn every_version_of_the_alicloud_provider_is_taken_over() {
+    let mut host = unconfigured();
+    for (provider, source_schema_version) in [
+        (ALICLOUD, 1),
+        ("registry.terraform.io/hashicorp/alicloud", 0),
+        ("mirror.example.com/aliyun/alicloud", 3),
+    ] {
+        let state = r#"{"id":"demo","sse_algorithm":"AES256","of_that_version":[1]}"#;
+        let request = move_request(provider, ALICLOUD_TYPE, state);
+        let request = pb::move_resource_state::Request { source_schema_version, ..request };
+        let answer = host.move_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+        let state = from_dynamic(answer.target_state.as_ref());
+        assert_eq!((&state["bucket"], &state["sse_algorithm"]), (&json!("demo"), &json!("AES256")));
+    }
+}
+
+/// What Terraform 0.11 and older stored.
+#[tokio::test]
+async fn a_flat_map_is_refused() {
+    let mut host = unconfigured();
+    let raw = || {
+        let flatmap = [("bucket".to_owned(), "demo".to_owned())].into();
+        Some(pb::RawState { flatmap, ..Default::default() })
+    };
+    let request = pb::move_resource_state::Request {
+        source_state: raw(),
+        ..move_request(ALICLOUD, ALICLOUD_TYPE, "")
+    };
+    let moved = host.move_resource_state(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&moved.diagnostics), ["error: Unsupported source state"]);
+    let type_name = TYPE.to_owned();
+    let request = pb::upgrade_resource_state::Request { type_name, version: 0, raw_state: raw() };
+    let upgraded = host.upgrade_resource_state(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&upgraded.diagnostics), ["error: Unsupported stored state"]);
+    let detail = &upgraded.diagnostics[0].detail;
+    assert!(detail.contains("Terraform 0.11 or older"), "{detail}");
 }
 
 #[tokio::test]
@@ -408,6 +451,123 @@ async fn a_search_asks_eight_buckets_at_once_and_ends_with_its_caller() {
     futures_util::future::select(Box::pin(first), Box::pin(asked)).await;
     drop(events);
     assert_eq!(emulator.exchanges().len(), 1 + 8);
+}
+
+#[tokio::test]
+async fn a_search_goes_through_all_pages() {
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    let names: Vec<String> = (0..1003).map(|number| format!("many-{number:04}")).collect();
+    let emulator =
+        Emulator::start(names.iter().fold(config, |config, name| config.with_bucket(name)))
+            .unwrap();
+    for name in ["many-0000", "many-0999", "many-1002"] {
+        emulator.set_rule(name, EncryptionRule::new("AES256"));
+    }
+    let mut host = configured(&emulator).await;
+    assert_eq!(
+        search(&mut host, json!({}), 0).await,
+        ["many-0000 = many-0000@-", "many-0999 = many-0999@-", "many-1002 = many-1002@-"]
+    );
+    let lists = emulator.exchanges().into_iter();
+    let lists = lists.filter(|exchange| exchange.operation.as_deref() == Some("ListBuckets"));
+    assert_eq!(lists.count(), 2);
+}
+
+/// An account with forty buckets in a second region.
+fn wide_account() -> Emulator {
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("a-near");
+    let far =
+        |config: Config, number| config.with_bucket_in(&format!("far-{number:02}"), "cn-beijing");
+    let emulator = Emulator::start((0..40).fold(config, far).with_bucket("z-near")).unwrap();
+    for name in ["a-near", "z-near"] {
+        emulator.set_rule(name, EncryptionRule::new("AES256"));
+    }
+    emulator
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_every_bucket_ends_a_search_with_one_error() {
+    for (fault, expected) in [
+        ("SecurityTokenExpired", "The temporary credentials have expired"),
+        ("InvalidAccessKeyId", "OSS does not know the access key id"),
+    ] {
+        let emulator = wide_account();
+        let mut host = configured(&emulator).await;
+        let fault = Fault::answer(403, fault).operation("GetBucketEncryption");
+        emulator.inject(fault.bucket("far-03").forever());
+        let request = list_request(&json!({}), 0);
+        let mut events = host.list_resource(request).await.unwrap().into_inner();
+        assert_eq!(events.message().await.unwrap().unwrap().display_name, "a-near");
+        let event = events.message().await.unwrap().unwrap();
+        assert_eq!(
+            diagnostics(&event.diagnostic),
+            ["error: Cannot read the encryption of bucket far-03"]
+        );
+        assert!(event.diagnostic[0].detail.contains(expected), "{}", event.diagnostic[0].detail);
+        assert!(events.message().await.unwrap().is_none(), "nothing comes after an error");
+        assert!(emulator.exchanges().len() < 20, "the others are not asked");
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_is_stopped_says_so_once() {
+    let emulator = wide_account();
+    let mut host = configured(&emulator).await;
+    let slow = Fault::delay(std::time::Duration::from_mins(5)).operation("GetBucketEncryption");
+    emulator.inject(slow.bucket("far-03").forever());
+    let mut searching = host.clone();
+    let found = tokio::spawn(async move { search(&mut searching, json!({}), 0).await });
+    // The one that hangs, and as many behind it as are asked at once.
+    while emulator.exchanges().len() < 2 + 4 + 7 {
+        tokio::task::yield_now().await;
+    }
+    host.stop_provider(pb::stop_provider::Request {}).await.unwrap();
+    assert_eq!(
+        found.await.unwrap(),
+        ["a-near = a-near@-", "error: Cannot read the encryption of bucket far-03"]
+    );
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_answer_is_not_waited_for_again_and_again() {
+    let emulator = wide_account();
+    let mut host = unconfigured();
+    let arguments = json!({ "region": "cn-hangzhou", "endpoint": emulator.url(), "max_retries": 0,
+        "access_key": KEY_ID, "secret_key": KEY_SECRET });
+    let config = Some(provider_config(arguments));
+    let request = pb::configure_provider::Request { config, ..Default::default() };
+    host.configure_provider(request).await.unwrap();
+    for number in 0..40 {
+        emulator.inject(Fault::reset_before().bucket(&format!("far-{number:02}")).forever());
+    }
+    let found = search(&mut host, json!({}), 0).await;
+    assert_eq!(found.len(), 42);
+    assert_eq!((found[0].as_str(), found[41].as_str()), ("a-near = a-near@-", "z-near = z-near@-"));
+    assert_eq!(found[40], "warning: Bucket far-39 was skipped");
+    let asked = emulator.exchanges().len();
+    assert!(
+        asked <= 1 + 2 + 8,
+        "a list, two buckets that answer, and those asked at once: {asked}"
+    );
+}
+
+#[tokio::test]
+async fn a_search_without_a_config_block_searches_everywhere() {
+    let emulator = account();
+    let mut host = configured(&emulator).await;
+    let request = pb::list_resource::Request {
+        config: Some(dynamic(&Json::Null)),
+        ..list_request(&json!({}), 1)
+    };
+    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    assert_eq!(events.message().await.unwrap().unwrap().display_name, "app-a");
+    let request = pb::validate_list_resource_config::Request {
+        type_name: TYPE.into(),
+        config: Some(dynamic(&Json::Null)),
+        ..Default::default()
+    };
+    let answer = host.validate_list_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
 }
 
 #[tokio::test]

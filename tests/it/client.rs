@@ -471,7 +471,7 @@ async fn a_key_that_cannot_be_a_header_is_an_error_that_hides_it() {
     let credentials = Credentials::new("id", "secret").with_security_token("line\nbreak");
     let config = ClientConfig { credentials: Some(credentials.into()), ..config(&emulator) };
     let error = get(&Client::new(config)).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Setup(_))), "{error}");
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Request(_))), "{error}");
     assert!(!error.to_string().contains("break"), "{error}");
 }
 
@@ -481,4 +481,31 @@ async fn the_configuration_shows_no_secret() {
     let shown = format!("{:?}", client(&emulator));
     assert!(shown.contains("cn-hangzhou"), "{shown}");
     assert!(!shown.contains(KEY_SECRET), "{shown}");
+}
+
+#[tokio::test]
+async fn a_doubt_stays_whatever_comes_after_it() {
+    let emulator = start(&["demo"]);
+    emulator.inject(Fault::answer(500, "InternalError"));
+    emulator.inject(Fault::answer(403, "AccessDenied"));
+    let error = put(&client(&emulator)).await.unwrap_err();
+    assert_eq!(answer(&error), "403 AccessDenied");
+    assert!(error.may_have_taken_effect, "the first attempt may have been carried out");
+    emulator.inject(Fault::answer(403, "AccessDenied"));
+    assert!(!put(&client(&emulator)).await.unwrap_err().may_have_taken_effect);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_the_deadline() {
+    let emulator = start(&["demo"]);
+    let client = client(&emulator);
+    let error = client
+        .delete_bucket_encryption(&bucket(), &Call::within(Duration::ZERO))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::DeadlineExceeded { last: None });
+    assert!(!error.may_have_taken_effect);
+    assert!(emulator.exchanges().is_empty());
+    // And no limit is too long.
+    client.delete_bucket_encryption(&bucket(), &Call::within(Duration::MAX)).await.unwrap();
 }

@@ -363,6 +363,8 @@ async fn a_profile_that_cannot_be_used_says_why() {
             "\"KEY\" cannot be run",
         ),
         (json!({ "mode": "External", "process_command": "echo 'hello" }), "quotes"),
+        (json!({ "mode": "External", "process_command": " # echo" }), "names no program"),
+        (json!({ "mode": "External", "process_command": "yes" }), "printed more than 65536 bytes"),
         (
             json!({ "mode": "External", "process_command": "echo hello" }),
             "printed no usable credentials",
@@ -401,9 +403,9 @@ async fn a_profile_names_the_region_where_nothing_else_does() {
     assert_eq!(error.region, "cn-beijing", "an explicit region wins");
     let error = put(&with("base", None)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoRegion);
-    assert!(
-        put(&with("absent", None)).await.unwrap_err().to_string().contains("no profile \"absent\"")
-    );
+    let error = put(&with("absent", None)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NoProfileRegion(_)), "{error}");
+    assert!(error.to_string().contains("no profile \"absent\""), "{error}");
 }
 
 #[tokio::test]
@@ -640,7 +642,171 @@ async fn a_deadline_while_waiting_for_keys_leaves_no_doubt() {
     let call = Call::within(Duration::from_millis(50));
     let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
+    assert!(error.to_string().contains("had not answered yet"), "{error}");
     assert!(!error.may_have_taken_effect);
     // And the next call is not held up by the one that was given up.
     put(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deadline_while_waiting_for_other_keys_leaves_no_doubt() {
+    let emulator = start();
+    let client = client(&emulator, assume(&emulator, keys()));
+    put(&client).await.unwrap();
+    emulator.expire_sessions();
+    emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
+    let bucket = BucketName::parse("demo").unwrap();
+    let call = Call::within(Duration::from_millis(500));
+    let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
+    assert!(error.to_string().contains("had not answered yet"), "{error}");
+    assert!(error.concerns_every_call());
+    assert!(!error.may_have_taken_effect);
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_is_tried_again() {
+    let emulator = start();
+    let client = client(&emulator, assume(&emulator, keys()));
+    put(&client).await.unwrap();
+    emulator.expire_sessions();
+    asked(&emulator);
+    emulator.inject(Fault::answer(500, "InternalError").operation("AssumeRole").times(2));
+    put(&client).await.unwrap();
+    let failed = "AssumeRole 500";
+    assert_eq!(
+        asked(&emulator),
+        ["PutBucketEncryption 403", failed, failed, "AssumeRole 200", PUT]
+    );
+}
+
+#[tokio::test]
+async fn what_is_mended_costs_no_attempt() {
+    let emulator = start();
+    emulator.set_clock_offset(7200);
+    let config = config(&emulator, assume(&emulator, keys()));
+    let retry = config.retry.with_max_retries(1);
+    let client = Client::new(ClientConfig { retry, ..config });
+    // The clock is mended, and one retry is left for what fails after that.
+    emulator.inject(Fault::answer(500, "InternalError"));
+    put(&client).await.unwrap();
+    let second = "PutBucketEncryption 500";
+    asked(&emulator);
+    emulator.inject(Fault::answer(403, "SecurityTokenExpired"));
+    emulator.inject(Fault::answer(500, "InternalError"));
+    put(&client).await.unwrap();
+    let refused = "PutBucketEncryption 403";
+    assert_eq!(asked(&emulator), [refused, "AssumeRole 200", second, PUT]);
+}
+
+#[tokio::test]
+async fn keys_that_have_no_successor_are_not_sent_again() {
+    let emulator = start();
+    let directory = TempDir::new().unwrap();
+    let temporary = |token: &str| {
+        json!({ "mode": "StsToken", "access_key_id": "STS.TEST",
+            "access_key_secret": "temporary-secret", "sts_token": token })
+    };
+    let known = |token: &str| {
+        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token(token, None)
+    };
+    emulator.add_credentials(known("first"));
+    let client = profile_client(&emulator, &directory, &temporary("first"));
+    put(&client).await.unwrap();
+    emulator.add_credentials(known("second"));
+    asked(&emulator);
+    let refused = "PutBucketEncryption 403";
+    for outcome in join_all((0..10).map(|_| put(&client))).await {
+        assert_eq!(outcome.unwrap_err().service().unwrap().code, "InvalidSecurityToken");
+    }
+    assert_eq!(asked(&emulator), [refused; 10]);
+    // The file is read again: someone may have logged in meanwhile.
+    drop(profile_client(&emulator, &directory, &temporary("second")));
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator).last().unwrap(), PUT);
+
+    emulator.inject(Fault::answer(403, "SecurityTokenExpired").forever());
+    let client = self::client(&emulator, keys());
+    for outcome in join_all((0..10).map(|_| put(&client))).await {
+        outcome.unwrap_err();
+    }
+    assert_eq!(asked(&emulator), [refused; 10]);
+}
+
+#[tokio::test]
+async fn keys_that_are_expired_when_they_come_are_asked_for_once_by_all() {
+    let emulator = start();
+    emulator.set_session_seconds(Some(0));
+    let client = client(&emulator, assume(&emulator, keys()));
+    // What failed before is forgotten.
+    emulator.inject(Fault::answer(403, "NoPermission").operation("AssumeRole"));
+    put(&client).await.unwrap_err();
+    for outcome in join_all((0..20).map(|_| put(&client))).await {
+        assert_eq!(outcome.unwrap_err().service().unwrap().code, "SecurityTokenExpired");
+    }
+    let asked = asked(&emulator);
+    let sessions = asked.iter().filter(|call| *call == "AssumeRole 200").count();
+    assert!((2..20).contains(&sessions), "{asked:?}");
+}
+
+#[tokio::test]
+async fn version_1_serves_where_the_request_for_a_token_breaks() {
+    let emulator = start();
+    emulator.inject(Fault::reset_before().operation("EcsMetadataToken").forever());
+    put(&client(&emulator, instance(&emulator, Some("instance-role")))).await.unwrap();
+    assert_eq!(asked(&emulator)[1..], ["EcsMetadataCredentials 200", PUT]);
+
+    let surroundings = Surroundings { is_metadata_v1_disabled: true, ..surroundings(&emulator) };
+    let source = Source::EcsRole(EcsRole { name: Some("instance-role".to_owned()), surroundings });
+    let error = put(&client(&emulator, source)).await.unwrap_err();
+    assert!(matches!(problem(error), CredentialsProblem::Transport { .. }));
+    assert!(asked(&emulator).iter().all(|call| call.starts_with("EcsMetadataToken")));
+}
+
+#[tokio::test]
+async fn files_that_hold_no_token_say_why() {
+    let emulator = start();
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("token");
+    let large = vec![b'x'; 1024 * 1024 + 1];
+    for (content, expected) in [
+        (&b" \n"[..], "cannot be read: it is empty"),
+        (b"\xff", "cannot be read: it is not text"),
+        (&large, "cannot be read: it is larger than 1048576 bytes"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let client = client(&emulator, oidc(&emulator, OidcToken::File(path.clone())));
+        let error = put(&client).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert_eq!(asked(&emulator), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_credentials_uri_may_refuse() {
+    let emulator = start();
+    emulator.inject(Fault::answer(403, "Forbidden").operation("CredentialsUri"));
+    let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
+    let error = put(&client(&emulator, Source::Uri(uri))).await.unwrap_err();
+    assert!(
+        matches!(problem(error), CredentialsProblem::Refused(refusal) if refusal.status == 403)
+    );
+}
+
+/// What a program leaves behind may keep its output open for as long as it likes.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_is_done_when_it_ends() {
+    let emulator = start();
+    let directory = TempDir::new().unwrap();
+    let printed = directory.path().join("keys.json");
+    let keys = json!({ "access_key_id": KEY_ID, "access_key_secret": KEY_SECRET });
+    std::fs::write(&printed, keys.to_string()).unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // It waits for somebody to open the other end of the pipe.
+    let command = format!("sh -c 'cat <{} & cat {}'", pipe.display(), printed.display());
+    let profile = json!({ "mode": "External", "process_command": command });
+    put(&profile_client(&emulator, &directory, &profile)).await.unwrap();
+    drop(std::fs::OpenOptions::new().write(true).open(&pipe).unwrap());
 }

@@ -8,11 +8,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use md5::{Digest as _, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Certificate, Method, RequestBuilder, Response};
 use serde_json::Value;
 use sha1::Sha1;
-use terraform_provider_oss::emulator::{Config, Emulator, Fault, MetadataMode, Role};
+use terraform_provider_oss::emulator::{self, Config, Emulator, Fault, MetadataMode, Role};
+use terraform_provider_oss::oss;
+use terraform_provider_oss::oss::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
@@ -285,4 +288,198 @@ fn without_tls_there_is_no_certificate() {
     let emulator = start(Config::default());
     assert_eq!(emulator.certificate_pem(), None);
     assert!(emulator.url().starts_with("http://127.0.0.1:"), "{}", emulator.url());
+}
+
+// ---- what was changed on the way -------------------------------------------------------------
+
+/// A signed upload that can be changed before it is sent.
+struct Upload {
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Upload {
+    fn signed(emulator: &Emulator, version: SignatureVersion, region: &str) -> Self {
+        let body = b"some content".to_vec();
+        let md5 = STANDARD.encode(Md5::digest(&body));
+        let headers = vec![
+            ("Content-MD5".to_owned(), md5),
+            ("x-oss-server-side-encryption".to_owned(), "SM4".to_owned()),
+        ];
+        let credentials =
+            oss::Credentials::new("STS.TEST", "temporary-secret").with_security_token("the-token");
+        let context = SigningContext {
+            credentials: &credentials,
+            time: OffsetDateTime::now_utc(),
+            region,
+            product: "oss",
+        };
+        let request = SignableRequest {
+            method: "PUT",
+            bucket: Some("demo"),
+            object_key: Some("a b/ü"),
+            query: &[],
+            headers: &headers,
+            sub_resources: &[],
+            additional_headers: &[],
+        };
+        let signature = sign(version, &request, &context);
+        let headers = headers.into_iter().chain(signature.headers).collect();
+        Self { url: format!("{}/demo/a%20b/%C3%BC", emulator.url()), headers, body }
+    }
+
+    fn header(&mut self, name: &str) -> &mut String {
+        &mut self.headers.iter_mut().find(|(found, _)| found.eq_ignore_ascii_case(name)).unwrap().1
+    }
+
+    /// Status and code of the answer.
+    async fn send(self, http: &reqwest::Client) -> String {
+        let mut request = http.put(&self.url).body(self.body);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.text().await.unwrap();
+        let code = body.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next());
+        format!("{status} {}", code.unwrap_or_default())
+    }
+}
+
+type Change = fn(&mut Upload);
+
+#[tokio::test]
+async fn what_is_changed_on_the_way_or_comes_late_is_refused() {
+    let http = http();
+    for version in [SignatureVersion::V4, SignatureVersion::V1] {
+        let emulator = start(Config::default());
+        let key = emulator::Credentials::new("STS.TEST", "temporary-secret");
+        emulator.add_credentials(key.with_token("the-token", None));
+        let upload = |region| Upload::signed(&emulator, version, region);
+        let changes: [(Change, &str); 8] = [
+            (
+                |upload| {
+                    // The last digit of V4, and a digit of V1's base64.
+                    let signature = upload.header("authorization");
+                    let place = signature.len() - 3;
+                    let other = if signature[place..].starts_with('a') { "b" } else { "a" };
+                    signature.replace_range(place..=place, other);
+                },
+                "403 SignatureDoesNotMatch",
+            ),
+            (|upload| upload.body = b"other content".to_vec(), "400 InvalidDigest"),
+            (
+                |upload| {
+                    upload.body = b"other content".to_vec();
+                    *upload.header("content-md5") = STANDARD.encode(Md5::digest(b"other content"));
+                },
+                "403 SignatureDoesNotMatch",
+            ),
+            (
+                |upload| *upload.header("x-oss-server-side-encryption") = "KMS".to_owned(),
+                "403 SignatureDoesNotMatch",
+            ),
+            (
+                |upload| *upload.header("x-oss-security-token") = "another".to_owned(),
+                "403 InvalidSecurityToken",
+            ),
+            (
+                |upload| upload.headers.retain(|(name, _)| name != "x-oss-security-token"),
+                "403 InvalidAccessKeyId",
+            ),
+            (|upload| upload.url.push('x'), "403 SignatureDoesNotMatch"),
+            (
+                |upload| upload.headers.retain(|(name, _)| name != "Authorization"),
+                "403 AccessDenied",
+            ),
+        ];
+        for (index, (change, expected)) in changes.into_iter().enumerate() {
+            let mut tampered = upload("cn-hangzhou");
+            change(&mut tampered);
+            assert_eq!(tampered.send(&http).await, expected, "{version:?} {index}");
+        }
+        if version == SignatureVersion::V4 {
+            assert_eq!(upload("cn-beijing").send(&http).await, "400 InvalidArgument");
+        }
+        // A replay is the same request, later.
+        let recorded = upload("cn-hangzhou");
+        emulator.set_clock_offset(20 * 60);
+        assert_eq!(recorded.send(&http).await, "403 RequestTimeTooSkewed");
+        assert_eq!(emulator.stored_object("demo", "a b/ü"), None);
+        emulator.set_clock_offset(0);
+        assert_eq!(upload("cn-hangzhou").send(&http).await, "200 ");
+        assert!(emulator.stored_object("demo", "a b/ü").is_some());
+    }
+}
+
+// ---- the control path ------------------------------------------------------------------------
+
+#[tokio::test]
+async fn everything_can_be_controlled_over_http() {
+    let emulator = start(Config::default());
+    let http = http();
+    let control = async |method: Method, path: &str, body: &str| {
+        let url = format!("{}/-/{path}", emulator.url());
+        let answer = http.request(method, url).body(body.to_owned()).send().await.unwrap();
+        (answer.status().as_u16(), answer.bytes().await.unwrap())
+    };
+    let key = Key::permanent();
+    let fault = r#"{"action": "answer", "status": 503, "code": "ServiceUnavailable", "times": 9}"#;
+    assert_eq!(control(Method::POST, "faults", fault).await.0, 204);
+    assert_eq!(key.opens(&http, &emulator).await, "503 ServiceUnavailable");
+    assert_eq!(control(Method::DELETE, "faults", "").await.0, 204);
+    let missing = "404 NoSuchServerSideEncryptionRule";
+    assert_eq!(key.opens(&http, &emulator).await, missing);
+
+    let clock = |seconds: i64| format!("{{\"offset_seconds\": {seconds}}}");
+    assert_eq!(control(Method::PUT, "clock", &clock(3600)).await.0, 204);
+    assert_eq!(key.opens(&http, &emulator).await, "403 RequestTimeTooSkewed");
+    assert_eq!(control(Method::PUT, "clock", &clock(0)).await.0, 204);
+
+    emulator.set_rule("demo", emulator::EncryptionRule::new("AES256"));
+    emulator.add_credentials(
+        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token("the-token", None),
+    );
+    let upload = Upload::signed(&emulator, SignatureVersion::V4, "cn-hangzhou");
+    assert_eq!(upload.send(&http).await, "200 ");
+    let (status, stored) = control(Method::GET, "objects/demo/a%20b/%C3%BC", "").await;
+    assert_eq!((status, Some(stored.to_vec())), (200, emulator.stored_object("demo", "a b/ü")));
+    assert_eq!(control(Method::POST, "master-keys/rotate", "").await.0, 204);
+    assert_eq!(control(Method::POST, "sessions/expire", "").await.0, 204);
+
+    for (method, path, body, status, expected) in [
+        (Method::POST, "faults", "{", 400, "EOF while parsing"),
+        (Method::POST, "faults", r#"{"action": "sulk"}"#, 400, "there is no action"),
+        (Method::PUT, "clock", "{}", 400, "missing field `offset_seconds`"),
+        (Method::GET, "clock", "", 404, "There is no such control."),
+        (Method::GET, "objects/demo/none", "", 404, "The specified key does not exist."),
+    ] {
+        let (found, text) = control(method, path, body).await;
+        let error: Value = serde_json::from_slice(&text).unwrap();
+        let error = error["error"].as_str().unwrap();
+        assert!(found == status && error.contains(expected), "{path}: {found} {error}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_end_when_they_are_told_to() {
+    let emulator = start(Config::default().with_credentials_uri());
+    let http = http();
+    let keys = json(http.get(emulator.credentials_uri()).send().await.unwrap()).await;
+    let key = Key::of(&keys);
+    assert_eq!(key.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    let url = format!("{}/-/sessions/expire", emulator.url());
+    assert_eq!(http.post(url).send().await.unwrap().status(), 204);
+    assert_eq!(key.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+}
+
+#[tokio::test]
+async fn a_bodiless_answer_tells_its_error_in_a_header() {
+    let emulator = start(Config::default());
+    let answer = http().head(format!("{}/demo/none", emulator.url())).send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    let header = answer.headers()["x-oss-err"].to_str().unwrap();
+    let error = String::from_utf8(STANDARD.decode(header).unwrap()).unwrap();
+    assert!(error.contains("<Code>AccessDenied</Code>"), "{error}");
 }

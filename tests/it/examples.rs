@@ -92,3 +92,101 @@ fn sign_request_takes_the_least_and_refuses_less() {
     assert_eq!(status.code(), Some(1));
     assert!(text(&stderr).contains("missing field `version`"), "{}", text(&stderr));
 }
+
+/// The endpoint as a process, ended with the value.
+struct Running {
+    process: std::process::Child,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        use std::io::BufRead as _;
+        let mut process = example("emulator")
+            .args(["--port", "0", "--bucket", "mine"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = process.stdout.take().unwrap();
+        Self { process, lines: std::io::BufReader::new(stdout).lines() }
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn set_and_remove_a_rule(endpoint: &str, key_id: &str, key_secret: &str) {
+    let arguments = ["--bucket", "mine", "--region", "cn-hangzhou", "--endpoint", endpoint];
+    let Output { status, stderr, .. } = example("bucket_encryption")
+        .args(arguments)
+        .env("OSS_ACCESS_KEY_ID", key_id)
+        .env("OSS_ACCESS_KEY_SECRET", key_secret)
+        .output()
+        .unwrap();
+    assert!(status.success(), "{}", text(&stderr));
+}
+
+#[test]
+fn the_emulator_prints_what_to_paste_and_a_line_for_each_request() {
+    let mut emulator = Running::start(&[]);
+    let mut introduction = Vec::new();
+    while introduction.last().is_none_or(|line: &String| !line.starts_with("# Requests")) {
+        introduction.push(emulator.line());
+    }
+    // As a shell would take it.
+    let exported = |name: &str| {
+        let start = format!("export {name}=");
+        let found = introduction.iter().find_map(|line| line.strip_prefix(&start));
+        found.unwrap_or_else(|| panic!("{name} is missing: {introduction:?}")).to_owned()
+    };
+    let key_id = exported("ALIBABA_CLOUD_ACCESS_KEY_ID");
+    let secret = exported("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+    set_and_remove_a_rule(&exported("ALIBABA_CLOUD_ENDPOINT_OSS"), &key_id, &secret);
+    for expected in [
+        "PUT    mine  PutBucketEncryption  200  none → AES256  by LTAI5tEM… with ",
+        "GET    mine  GetBucketEncryption  200  AES256  by LTAI5tEM… with ",
+        "DELETE mine  DeleteBucketEncryption  204  AES256 → none  by LTAI5tEM… with ",
+    ] {
+        let line = emulator.line();
+        assert!(line.starts_with(expected), "{line}");
+    }
+}
+
+#[test]
+fn the_emulator_prints_a_block_that_uses_the_token_where_there_is_one() {
+    let role = ["--role", "acs:ram::1:role/deploy"];
+    let provider = ["--oidc-provider", "acs:ram::1:oidc-provider/gh=the-token"];
+    for (arguments, has_keys) in [([&role[..], &provider].concat(), false), (role.to_vec(), true)] {
+        let mut emulator = Running::start(&arguments);
+        let mut block = String::new();
+        while !block.ends_with("}\n\n") {
+            block.push_str(&emulator.line());
+            block.push('\n');
+        }
+        assert_eq!(block.contains("access_key"), has_keys, "{block}");
+        assert_eq!(block.contains("the-token"), !has_keys, "{block}");
+    }
+}
+
+#[test]
+fn the_emulator_speaks_json_to_machines() {
+    let mut emulator = Running::start(&["--json"]);
+    let introduction: Json = serde_json::from_str(&emulator.line()).unwrap();
+    let text = |name: &str| introduction[name].as_str().unwrap();
+    set_and_remove_a_rule(text("endpoint"), text("access_key_id"), text("access_key_secret"));
+    let exchange: Json = serde_json::from_str(&emulator.line()).unwrap();
+    assert_eq!(
+        (&exchange["operation"], &exchange["status"]),
+        (&json!("PutBucketEncryption"), &json!(200))
+    );
+    assert_eq!(exchange["rule_after"]["sse_algorithm"], "AES256");
+}

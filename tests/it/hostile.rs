@@ -532,7 +532,7 @@ proptest! {
         let planned = from_dynamic(answer.planned_state.as_ref());
         prop_assert_eq!(&planned["id"], &config["bucket"], "the id follows the bucket");
         for (name, value) in config.as_object().unwrap() {
-            let kept_spelling = name.starts_with("kms_") && planned[name] == prior[name]
+            let kept_spelling = (name.starts_with("kms_") || name == "region") && planned[name] == prior[name]
                 && [value, &prior[name]].iter().all(|value| value.is_null() || **value == json!(""));
             prop_assert!(
                 name == "id" || planned[name] == *value || kept_spelling,

@@ -16,6 +16,7 @@ mod credentials;
 mod emulator;
 mod examples;
 mod hostile;
+mod hostile_service;
 mod layering;
 mod messages;
 mod process;

@@ -78,7 +78,7 @@ async fn about_the_provider_block() {
         json!({ "access_key": "id", "secret_key": "a secret" }),
         json!({ "credentials_uri": "ftp://host?key=secret", "ecs_role_name": "a/b" }),
         json!({ "sts_endpoint": "http://sts.example.com" }),
-        json!({ "max_retries": -1, "connect_timeout": "0s", "read_timeout": "soon" }),
+        json!({ "max_retries": 99_999_999_999_i64, "connect_timeout": "0s", "read_timeout": "soon" }),
         json!({ "assume_role": { "role_arn": "deploy", "session_name": "x", "policy": "{",
             "external_id": "a b", "session_expiration": 60 } }),
         json!({ "assume_role_with_oidc": { "oidc_provider_arn": "pipeline" } }),
@@ -121,6 +121,10 @@ async fn about_the_whole_configuration() {
             configure(&[("ALIBABA_CLOUD_REGION", "CN")], json!({})).await,
             configure(&[("OSS_ENDPOINT", "https://host/path")], region()).await,
             configure(&[], with("address_style", json!("cname"))).await,
+            configure(&[], with("address_style", json!("path"))).await,
+            configure(&[], with("endpoint", json!("oss-cn-beijing.aliyuncs.com"))).await,
+            configure(&[], with("credentials_uri", json!("http://keys.example.com/x?key=secret")))
+                .await,
             configure(
                 &[("OSS_ENDPOINT", "http://127.0.0.1:1")],
                 with("address_style", json!("virtual"))
@@ -146,6 +150,18 @@ async fn about_imports_moves_and_stored_states() {
         let type_name = TYPE.into();
         let request =
             pb::import_resource_state::Request { type_name, id: id.into(), ..Default::default() };
+        let answer = host.import_resource_state(request).await.unwrap().into_inner();
+        messages.extend(shown(&answer.diagnostics));
+    }
+    for identity in [
+        json!({ "bucket": "Bad_Name", "region": null }),
+        json!({ "bucket": "demo", "region": "c/n" }),
+    ] {
+        let request = pb::import_resource_state::Request {
+            type_name: TYPE.into(),
+            identity: Some(pb::ResourceIdentityData { identity_data: Some(dynamic(&identity)) }),
+            ..Default::default()
+        };
         let answer = host.import_resource_state(request).await.unwrap().into_inner();
         messages.extend(shown(&answer.diagnostics));
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
+use futures_util::StreamExt as _;
 use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -593,6 +594,93 @@ async fn connections_without_sense_do_no_harm() {
     shut_down(&channel).await;
     plugin.end().await.assert_clean();
     drop((garbage, silent));
+}
+
+/// The most memory that the process has had so far, in megabytes.
+#[cfg(target_os = "linux")]
+fn peak_memory(plugin: &Plugin) -> u64 {
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", plugin.child.id().unwrap())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_thousand_silent_clients_do_not_keep_the_host_out() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).serve().await;
+    let first = client.connect(&plugin).await;
+    let mut silent = Vec::new();
+    for _ in 0..1000 {
+        silent.push(plugin.address().connect().await);
+    }
+    // The one that is connected, and one that comes now.
+    assert_served(&first).await;
+    assert_served(&client.connect(&plugin).await).await;
+    let memory = peak_memory(&plugin);
+    assert!(memory < 100, "{memory} MB");
+    shut_down(&first).await;
+    plugin.end().await.assert_clean();
+    drop(silent);
+}
+
+/// Sends a gRPC message to a method: the length that it announces, then bytes until the answer is
+/// there. Returns the status of gRPC, and how many megabytes were taken.
+async fn endless_message(
+    plugin: &Plugin,
+    client: &Client,
+    method: &str,
+    length: u32,
+) -> (String, usize) {
+    use http_body_util::StreamBody;
+    use hyper::body::{Bytes, Frame};
+    use hyper_util::rt::TokioExecutor;
+    const CHUNK: usize = 64 * 1024;
+
+    let stream = client.handshake(plugin, &TLS13).await;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    let connection = tokio::spawn(connection);
+    let sent = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let prefix = [&[0], &length.to_be_bytes()[..]].concat();
+    let chunks = futures_util::stream::repeat_with(move || {
+        counted.fetch_add(CHUNK, std::sync::atomic::Ordering::SeqCst);
+        Bytes::from(vec![0_u8; CHUNK])
+    });
+    let chunks = futures_util::stream::once(std::future::ready(Bytes::from(prefix))).chain(chunks);
+    let body =
+        StreamBody::new(chunks.map(|chunk| Ok::<_, std::convert::Infallible>(Frame::data(chunk))));
+    let request = hyper::Request::post(format!("https://localhost/tfplugin6.Provider/{method}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(body)
+        .unwrap();
+    let answer = within(sender.send_request(request)).await.unwrap();
+    let status = answer.headers().get("grpc-status");
+    let status = status.map(|status| status.to_str().unwrap().to_owned()).unwrap_or_default();
+    connection.abort();
+    (status, sent.load(std::sync::atomic::Ordering::SeqCst) / 1024 / 1024)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_message_without_end_is_refused_before_it_is_read() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).serve().await;
+    let host = client.connect(&plugin).await;
+    let (status, sent) =
+        endless_message(&plugin, &client, "ValidateProviderConfig", 300 * 1024 * 1024).await;
+    assert_eq!(status, (Code::OutOfRange as i32).to_string());
+    assert!(sent < 20, "{sent} MB were taken");
+    let memory = peak_memory(&plugin);
+    assert!(memory < 100, "{memory} MB");
+    assert_served(&host).await;
+    shut_down(&host).await;
+    plugin.end().await.assert_clean();
 }
 
 #[tokio::test]

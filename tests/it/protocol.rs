@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::emulator::{Emulator, EncryptionRule, Fault};
+use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule, Fault};
 use terraform_provider_oss::provider::{Environment, Oss};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::{
@@ -12,8 +12,8 @@ use terraform_provider_oss::tfplugin::{
 };
 
 use super::support::{
-    Host, TYPE, UNKNOWN, configured, diagnostics, dynamic, emulator, from_dynamic, host, path,
-    provider_config, resource, unconfigured,
+    Host, KEY_ID, KEY_SECRET, TYPE, UNKNOWN, configured, diagnostics, dynamic, emulator,
+    from_dynamic, host, path, provider_config, resource, unconfigured,
 };
 
 const NO_DIAGNOSTICS: [&str; 0] = [];
@@ -130,7 +130,7 @@ async fn the_schema_has_every_attribute_as_documented() {
         "sse_algorithm required",
         "kms_master_key_id optional and computed",
         "kms_data_encryption optional and computed",
-        "region optional",
+        "region optional and computed",
         "id computed",
     ];
     assert_eq!(rules, expected);
@@ -256,6 +256,27 @@ async fn provider_arguments_are_validated_on_what_is_known() {
         (
             json!({ "security_token": "t" }),
             vec!["error at security_token: Security token without access key"],
+        ),
+        (
+            json!({ "endpoint": "http://127.0.0.1:1", "address_style": "virtual" }),
+            vec!["error at address_style: Impossible address style"],
+        ),
+        (
+            json!({ "endpoint": "oss-cn-hangzhou.aliyuncs.com", "address_style": "path" }),
+            vec!["error at address_style: Impossible address style"],
+        ),
+        // The endpoint may come from the environment.
+        (json!({ "region": "cn-hangzhou", "address_style": "path" }), vec![]),
+        (json!({ "address_style": "cname" }), vec![]),
+        (json!({ "endpoint": UNKNOWN, "address_style": "path" }), vec![]),
+        (
+            json!({ "endpoint": "oss-cn-hangzhou.aliyuncs.com", "region": "cn-beijing" }),
+            vec!["warning at region: Region and endpoint disagree"],
+        ),
+        (
+            json!({ "endpoint": "oss-cn-hangzhou.aliyuncs.com", "region": "cn-beijing",
+                "signature_version": "v1" }),
+            vec![],
         ),
     ];
     for (arguments, expected) in cases {
@@ -551,7 +572,7 @@ async fn stopping_ends_a_retried_call_at_once_and_later_calls_work() {
     let mut applying = host.clone();
     let apply_future =
         tokio::spawn(async move { apply(&mut applying, &Json::Null, &aes256("demo")).await });
-    // The first refusal has been answered: now the provider waits for its retry.
+    // The first refusal has been answered: the provider takes it in, or waits for its retry already.
     while emulator.exchanges().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -605,20 +626,25 @@ async fn stopping_while_a_write_is_not_visible_keeps_the_state() {
 async fn every_time_limit_is_respected_and_keeps_the_state() {
     let emulator = emulator(&["demo"]);
     let mut host = configured(&emulator).await;
-    emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
-    let limits = json!({ "create": "20ms", "read": "20ms", "update": "20ms", "delete": "20ms" });
-    let mut state = aes256("demo");
-    state["timeouts"] = limits.clone();
-    let mut planned = kms("demo");
-    planned["timeouts"] = limits;
-    for (kept, found) in [
-        read(&mut host, &state).await,
-        apply(&mut host, &Json::Null, &state).await,
-        apply(&mut host, &state, &planned).await,
-        apply(&mut host, &state, &Json::Null).await,
+    // Without the limit the answer would come.
+    emulator.inject(Fault::delay(Duration::from_secs(2)).forever());
+    let state = |operation: &str, attributes: &Json| {
+        let mut limits = json!({ "create": "9m", "read": "9m", "update": "9m", "delete": "9m" });
+        limits[operation] = "20ms".into();
+        let mut state = attributes.clone();
+        state["timeouts"] = limits;
+        state
+    };
+    let (aes256, kms) = (aes256("demo"), kms("demo"));
+    let of = |operation| state(operation, &aes256);
+    for (operation, (kept, found)) in [
+        ("read", read(&mut host, &of("read")).await),
+        ("create", apply(&mut host, &Json::Null, &of("create")).await),
+        ("update", apply(&mut host, &of("update"), &state("update", &kms)).await),
+        ("delete", apply(&mut host, &of("delete"), &Json::Null).await),
     ] {
-        assert_eq!(kept, state);
-        assert!(found[0].detail.contains("`timeouts`"), "{}", found[0].detail);
+        assert_eq!(kept, of(operation));
+        assert!(found[0].detail.contains("`timeouts`"), "{operation}: {}", found[0].detail);
     }
 }
 
@@ -655,6 +681,151 @@ async fn another_region_on_the_resource_is_signed_for() {
     assert!(found[0].detail.contains("signed for region \"cn-shanghai\""), "{}", found[0].detail);
 }
 
+#[tokio::test]
+async fn a_state_whose_region_was_the_providers_is_read_and_deleted_where_the_bucket_is() {
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    let emulator = Emulator::start(config.with_bucket_in("far", "cn-beijing")).unwrap();
+    emulator.set_rule("far", EncryptionRule::new("AES256"));
+    // V1 signs no region, so the endpoint takes both calls; that they differ is for the fault to say.
+    let mut host = unconfigured();
+    let config = provider_config(json!({ "region": "cn-hangzhou", "endpoint": emulator.url(),
+        "signature_version": "v1", "access_key": KEY_ID, "secret_key": KEY_SECRET }));
+    let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
+    host.configure_provider(request).await.unwrap();
+    let elsewhere = || Fault::answer(403, "AccessDenied").endpoint("oss-cn-beijing.aliyuncs.com");
+    for region in [Json::Null, Json::from("")] {
+        let mut state = aes256("far");
+        state["region"] = region;
+        emulator.inject(elsewhere());
+        assert_eq!(read(&mut host, &state).await, (state.clone(), vec![]));
+        assert_eq!(calls(&emulator), ["GET 403", "GET 200"]);
+    }
+    // A region that the state itself names is what the user wants to hear about.
+    let mut state = aes256("far");
+    state["region"] = "cn-shanghai".into();
+    emulator.inject(elsewhere());
+    let (kept, found) = read(&mut host, &state).await;
+    assert_eq!(kept, state);
+    assert!(found[0].detail.contains("its endpoint is oss-cn-beijing"), "{}", found[0].detail);
+    // What is refused there is told.
+    emulator.inject(elsewhere());
+    emulator.inject(Fault::answer(403, "AccessDenied"));
+    let (_, found) = read(&mut host, &aes256("far")).await;
+    assert!(found[0].detail.contains("oss:GetBucketEncryption"), "{}", found[0].detail);
+    calls(&emulator);
+    // Where nobody answers there, the first answer is told.
+    emulator.inject(elsewhere());
+    emulator.inject(Fault::reset_before().forever());
+    let mut impatient = aes256("far");
+    impatient["timeouts"] =
+        json!({ "create": null, "read": "50ms", "update": null, "delete": null });
+    let (_, found) = read(&mut host, &impatient).await;
+    assert!(!found.is_empty());
+    emulator.clear_faults();
+    calls(&emulator);
+
+    emulator.inject(elsewhere());
+    assert_eq!(apply(&mut host, &aes256("far"), &Json::Null).await, (Json::Null, vec![]));
+    assert_eq!(calls(&emulator), ["DELETE 403", "DELETE 204"]);
+    assert_eq!(emulator.rule("far"), None);
+    // And a rule that is gone there is gone.
+    emulator.inject(elsewhere());
+    assert_eq!(read(&mut host, &aes256("far")).await, (Json::Null, vec![]));
+}
+
+#[tokio::test]
+async fn another_region_or_bucket_is_written_to() {
+    let emulator = emulator(&["demo", "other"]);
+    let mut host = configured(&emulator).await;
+    let mut planned = aes256("demo");
+    planned["region"] = "cn-hangzhou".into();
+    assert_eq!(apply(&mut host, &aes256("demo"), &planned).await, (planned, vec![]));
+    assert_eq!(calls(&emulator), ["PUT 200", "GET 200"]);
+    let other = aes256("other");
+    assert_eq!(apply(&mut host, &aes256("demo"), &other).await, (other, vec![]));
+    assert!(emulator.rule("other").is_some());
+}
+
+#[tokio::test]
+async fn nothing_is_sent_for_a_plan_that_is_not_whole() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    let mut unknown_limit = aes256("demo");
+    unknown_limit["timeouts"] =
+        json!({ "create": UNKNOWN, "read": null, "update": null, "delete": null });
+    let mut no_algorithm = aes256("demo");
+    no_algorithm["sse_algorithm"] = Json::Null;
+    for (planned, expected) in [
+        (unknown_limit, "error at timeouts: Unknown value"),
+        (no_algorithm, "error at sse_algorithm: Missing value"),
+    ] {
+        let (state, found) = apply(&mut host, &Json::Null, &planned).await;
+        assert_eq!((state, diagnostics(&found)), (Json::Null, vec![expected.to_owned()]));
+    }
+    assert_eq!(calls(&emulator), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_read_last_is_told_when_the_time_is_up_in_the_middle_of_a_read() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    emulator.set_rule("demo", EncryptionRule::new("SM4"));
+    emulator.inject(Fault::stale_reads(1_000_000));
+    emulator.inject(Fault::delay(Duration::ZERO).method("GET"));
+    emulator.inject(Fault::delay(Duration::from_mins(5)).method("GET").forever());
+    let mut planned = aes256("demo");
+    planned["timeouts"] = json!({ "create": "1s", "read": null, "update": null, "delete": null });
+    let (state, found) = apply(&mut host, &Json::Null, &planned).await;
+    assert_eq!(state, planned);
+    let expected = "error: The encryption of bucket demo does not read back as written";
+    assert_eq!(diagnostics(&found), [expected]);
+    assert!(found[0].detail.contains("still gives SM4"), "{}", found[0].detail);
+
+    emulator.clear_faults();
+    emulator.clear_exchanges();
+    emulator.set_rule("demo", EncryptionRule::new("SM4"));
+    emulator.inject(Fault::stale_reads(1_000_000));
+    emulator.inject(Fault::delay(Duration::ZERO).method("GET"));
+    emulator.inject(Fault::delay(Duration::from_mins(5)).method("GET").forever());
+    let (state, found) = stopped_after(3, &emulator).await;
+    assert_eq!(state, aes256("demo"));
+    assert!(found[0].detail.contains("still gave SM4"), "{}", found[0].detail);
+}
+
+#[tokio::test]
+async fn no_region_is_spelled_as_before() {
+    for (prior, config, expected) in [("", None, ""), ("", Some(""), "")] {
+        let mut state = aes256("demo");
+        state["region"] = prior.into();
+        let mut configured = resource(json!({ "bucket": "demo", "sse_algorithm": "AES256" }));
+        configured["region"] = config.into();
+        let planned = plan(state.clone(), configured).await;
+        assert_eq!(from_dynamic(planned.planned_state.as_ref())["region"], expected);
+    }
+    // One that was named and is named no longer is a change.
+    let mut state = aes256("demo");
+    state["region"] = "cn-beijing".into();
+    let configured = resource(json!({ "bucket": "demo", "sse_algorithm": "AES256" }));
+    let planned = plan(state, configured).await;
+    assert_eq!(from_dynamic(planned.planned_state.as_ref())["region"], Json::Null);
+}
+
+#[tokio::test]
+async fn a_key_that_oss_no_longer_tells_is_not_set() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    emulator.set_rule("demo", EncryptionRule::new("KMS"));
+    let mut state = kms("demo");
+    state["kms_master_key_id"] = "9468da86".into();
+    let (found, messages) = read(&mut host, &state).await;
+    assert_eq!((&found["kms_master_key_id"], messages), (&json!(""), vec![]));
+    // What is absent means AES-256 data keys, so a bucket that says so has the same rule.
+    let mut rule = EncryptionRule::new("KMS");
+    rule.kms_data_encryption = Some("AES256".to_owned());
+    emulator.set_rule("demo", rule);
+    assert_eq!(read(&mut host, &kms("demo")).await, (kms("demo"), vec![]));
+}
+
 // ---- import, stored state --------------------------------------------------------------------
 
 async fn import(host: &mut Host<Oss>, id: &str) -> pb::import_resource_state::Response {
@@ -671,7 +842,8 @@ async fn an_import_id_is_a_bucket_with_or_without_region() {
     let emulator = emulator(&["demo"]);
     emulator.set_rule("demo", EncryptionRule::new("SM4"));
     let mut host = configured(&emulator).await;
-    for (id, region) in [("demo", Json::Null), ("demo@cn-hangzhou", Json::from("cn-hangzhou"))] {
+    for (id, region) in [("demo", Json::from("")), ("demo@cn-hangzhou", Json::from("cn-hangzhou"))]
+    {
         let answer = import(&mut host, id).await;
         assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
         let state = from_dynamic(answer.imported_resources[0].state.as_ref());
@@ -694,7 +866,7 @@ async fn importing_what_is_not_there_says_what_is_missing() {
     let mut host = configured(&emulator).await;
     for (id, expected) in [
         ("demo", "error: Bucket demo has no encryption to import"),
-        ("no-such-bucket", "error: Cannot read the encryption of bucket no-such-bucket"),
+        ("no-such-bucket", "error: There is no bucket no-such-bucket to import"),
     ] {
         let answer = import(&mut host, id).await;
         assert_eq!(diagnostics(&answer.diagnostics), [expected]);

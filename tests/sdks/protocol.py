@@ -6,6 +6,23 @@ Secrets come the same way: no list of processes shows them.
 import json
 import sys
 
+# A rule's parts, and the headers of an object that say the same.
+HEADERS = {
+    "sse_algorithm": "x-oss-server-side-encryption",
+    "kms_master_key_id": "x-oss-server-side-encryption-key-id",
+    "kms_data_encryption": "x-oss-server-side-data-encryption",
+}
+
+
+def encryption_headers(rule):
+    """The headers with which an upload asks for its own encryption."""
+    return {HEADERS[name]: value for name, value in (rule or {}).items() if value is not None}
+
+
+def encryption_of(headers):
+    """How an answer says that its object is encrypted."""
+    return {name: headers.get(header) for name, header in HEADERS.items()}
+
 
 def serve(client_class, error_class, describe):
     """Answers until standard input ends.

@@ -1,4 +1,4 @@
-//! A local endpoint, and an SDK in a Python process that is told what to do.
+//! A local endpoint, and an SDK in a process of its own language that is told what to do.
 
 use std::fmt;
 use std::fs;
@@ -30,6 +30,7 @@ const REGION: &str = "cn-hangzhou";
 
 /// Which SDKs the tests are about: they assert what is special about these versions.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
+const PACKAGE: &str = include_str!("package.json");
 
 /// Imports the SDKs, and tells their versions as `requirements.txt` writes them.
 const VERSIONS: &str = r#"
@@ -48,6 +49,8 @@ pub(crate) enum Sdk {
     Oss2,
     /// The package `alibabacloud-oss-v2`, the second SDK.
     OssV2,
+    /// The package `ali-oss`, the SDK for Node.js.
+    AliOss,
 }
 
 impl Sdk {
@@ -55,6 +58,7 @@ impl Sdk {
         let name = match self {
             Self::Oss2 => "oss2_client.py",
             Self::OssV2 => "oss_v2_client.py",
+            Self::AliOss => "ali_oss_client.js",
         };
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdks").join(name)
     }
@@ -64,14 +68,31 @@ impl Sdk {
         match self {
             Self::Oss2 => "aliyun-sdk-python/",
             Self::OssV2 => "alibabacloud-python-sdk-v2/",
+            Self::AliOss => "aliyun-sdk-nodejs/",
         }
+    }
+
+    /// The program that runs it, or none where there is none.
+    fn interpreter(self) -> Option<Command> {
+        // Importing all SDKs takes its time: once for all tests.
+        static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        static NODE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        let found = match self {
+            Self::Oss2 | Self::OssV2 => {
+                PYTHON.get_or_init(find_python).as_ref().map(|path| python(path))
+            }
+            Self::AliOss => NODE.get_or_init(find_node).as_ref().map(|path| node(path)),
+        };
+        found.map_err(|reason| complain(reason)).ok()
     }
 }
 
 /// One SDK with the endpoint that it speaks to.
 pub(crate) struct Session {
     pub(crate) sdk: Sdk,
-    pub(crate) emulator: Emulator,
+    /// None where the endpoint is somebody else's.
+    emulator: Option<Emulator>,
+    url: String,
     /// Ends with the session.
     process: Child,
     stdin: ChildStdin,
@@ -98,10 +119,17 @@ impl fmt::Display for Raised {
 impl Session {
     /// None, said loudly, where there are no SDKs.
     pub(crate) fn new(sdk: Sdk) -> Option<Self> {
-        let python = python()?;
         let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket(BUCKET);
+        let emulator = Emulator::start(config).unwrap();
+        let session = Self::at(sdk, &emulator.url())?;
+        Some(Self { emulator: Some(emulator), ..session })
+    }
+
+    /// The same with an endpoint that is there already.
+    pub(crate) fn at(sdk: Sdk, url: &str) -> Option<Self> {
+        let interpreter = sdk.interpreter()?;
         let directory = TempDir::new().unwrap();
-        let mut command = tokio::process::Command::from(isolated(python));
+        let mut command = tokio::process::Command::from(interpreter);
         let mut process = command
             .arg(sdk.script())
             // A `.netrc` would replace the signature.
@@ -115,7 +143,8 @@ impl Session {
             .unwrap();
         Some(Self {
             sdk,
-            emulator: Emulator::start(config).unwrap(),
+            emulator: None,
+            url: url.to_owned(),
             stdin: process.stdin.take().unwrap(),
             stdout: BufReader::new(process.stdout.take().unwrap()),
             process,
@@ -123,11 +152,16 @@ impl Session {
         })
     }
 
+    /// The session's own endpoint.
+    pub(crate) fn emulator(&self) -> &Emulator {
+        self.emulator.as_ref().unwrap()
+    }
+
     /// Our client.
     pub(crate) fn ours(&self, version: SignatureVersion, credentials: &Credentials) -> Ours {
         Ours(Client::new(ClientConfig {
             region: Some(Region::parse(REGION).unwrap()),
-            endpoint: Some(Endpoint::parse(&self.emulator.url()).unwrap()),
+            endpoint: Some(Endpoint::parse(&self.url).unwrap()),
             signature_version: version,
             credentials: Some(credentials.clone().into()),
             ..ClientConfig::default()
@@ -138,7 +172,7 @@ impl Session {
     pub(crate) async fn connect(&mut self, version: SignatureVersion, credentials: &Credentials) {
         let connect = json!({
             "call": "connect",
-            "endpoint": self.emulator.url(),
+            "endpoint": self.url,
             "region": REGION,
             "signature": name(version),
             "key_id": credentials.access_key_id,
@@ -171,6 +205,13 @@ impl Session {
 
     pub(crate) async fn delete(&mut self) -> Result<(), Raised> {
         self.call(json!({ "call": "delete" })).await.map(drop)
+    }
+
+    /// What the SDK answers to any other call.
+    pub(crate) async fn ask(&mut self, call: &str, arguments: Json) -> Result<Json, Raised> {
+        let mut whole = arguments;
+        whole["call"] = json!(call);
+        self.call(whole).await
     }
 
     /// Sends a line, and reads the one that answers it.
@@ -233,29 +274,27 @@ pub(crate) fn name(version: SignatureVersion) -> &'static str {
     }
 }
 
-/// The interpreter that has the SDKs, or none where there is none.
-fn python() -> Option<&'static Path> {
-    // Importing both SDKs takes its time: once for all tests.
-    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let reason = match FOUND.get_or_init(find) {
-        Ok(python) => return Some(python),
-        Err(reason) => reason,
-    };
+/// Says that a test did not run, or fails where it must.
+fn complain(reason: &str) {
     let message = format!("{reason}: this test with an official SDK did NOT run");
     let is_required = std::env::var_os("REQUIRE_SDKS").is_some_and(|value| !value.is_empty());
     assert!(!is_required, "{message}");
     // Not through the macro: its output is hidden when a test passes. At once: other tests write too.
     let _ = std::io::stderr().write_all(format!("\n*** {message} ***\n").as_bytes());
-    None
+}
+
+/// A place that a variable names, or the one that `.ci/run` fills.
+fn place(variable: &str, installed: &str) -> PathBuf {
+    let named = std::env::var_os(variable).filter(|name| !name.is_empty());
+    let installed = || Path::new(env!("CARGO_MANIFEST_DIR")).join(installed);
+    named.map_or_else(installed, PathBuf::from)
 }
 
 /// `SDK_PYTHON`, or what `.ci/run` installs; the error says why it is of no use.
-fn find() -> Result<PathBuf, String> {
-    let named = std::env::var_os("SDK_PYTHON").filter(|name| !name.is_empty());
-    let installed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sdks/bin/python");
-    let python = named.map_or_else(installed, PathBuf::from);
-    let shown = python.display();
-    let output = isolated(&python).args(["-c", VERSIONS]).output();
+fn find_python() -> Result<PathBuf, String> {
+    let path = place("SDK_PYTHON", "target/sdks/bin/python");
+    let shown = path.display();
+    let output = python(&path).args(["-c", VERSIONS]).output();
     let output = output.map_err(|error| format!("{shown} cannot be run ({error})"))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -266,8 +305,23 @@ fn find() -> Result<PathBuf, String> {
     let is_there = |pin: &str| versions.lines().any(|version| version == pin);
     match pins().find(|pin| !is_there(pin)) {
         Some(pin) => Err(format!("{shown} does not have {pin}")),
-        None => Ok(python),
+        None => Ok(path),
     }
+}
+
+/// The folder with the packages for Node.js: `SDK_NODE_MODULES`, or what `.ci/run` installs.
+fn find_node() -> Result<PathBuf, String> {
+    let path = place("SDK_NODE_MODULES", "target/node-sdks/node_modules");
+    let shown = path.display();
+    let script = "require('ali-oss'); console.log(require('ali-oss/package.json').version)";
+    let output = node(&path).args(["-e", script]).output();
+    let output = output.map_err(|error| format!("node cannot be run ({error})"))?;
+    let pins: Json = serde_json::from_str(PACKAGE).unwrap();
+    let pin = pins["dependencies"]["ali-oss"].as_str().unwrap();
+    if output.status.success() && String::from_utf8_lossy(&output.stdout).trim() == pin {
+        return Ok(path);
+    }
+    Err(format!("{shown} does not have ali-oss {pin}"))
 }
 
 /// The SDKs, as `oss2==2.19.1`.
@@ -278,11 +332,22 @@ fn pins() -> impl Iterator<Item = &'static str> {
 
 /// Python without what a person's account may add: packages, and a proxy between SDK and endpoint.
 /// It writes nothing next to the scripts.
-fn isolated(python: &Path) -> Command {
-    let mut command = Command::new(python);
+fn python(path: &Path) -> Command {
+    let mut command = isolated(path);
+    command.args(["-B", "-s"]);
     command
-        .args(["-B", "-s"])
-        .env_clear()
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+}
+
+/// Node.js with these packages.
+fn node(modules: &Path) -> Command {
+    let mut command = isolated(Path::new("node"));
+    // The SDK announces the end of the maintenance of old versions of the language.
+    command.env("NODE_PATH", modules).arg("--no-deprecation");
+    command
+}
+
+fn isolated(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     command
 }

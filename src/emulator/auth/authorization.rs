@@ -41,6 +41,10 @@ impl Authorization {
     /// allows.
     pub(in crate::emulator) fn of(request: &Request) -> Result<Self, ServiceError> {
         let header = request.header("authorization").ok_or_else(|| {
+            if request.has_query("x-oss-signature") || request.has_query("Signature") {
+                let message = "The emulator does not implement signed URLs.";
+                return ServiceError::new(400, "NotImplemented", message);
+            }
             ServiceError::access_denied("Anonymous access is forbidden for this operation.")
         })?;
         match header.split_once(' ') {
@@ -234,9 +238,7 @@ mod tests {
         ] {
             let error = parse(&header).unwrap_err();
             assert_eq!((error.status, &*error.code), (400, "InvalidArgument"), "{header}");
-            let expected = ServiceError::clone(&error);
-            let expected = if let Some(ec) = ec { expected.ec(ec) } else { expected };
-            assert_eq!(error, expected, "{header}");
+            assert_eq!(error.ec, ec, "{header}");
         }
     }
 

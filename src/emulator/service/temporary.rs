@@ -120,7 +120,7 @@ impl Service {
             Err(error) => return Delivery::at_once(finish(Err(error), exchange)),
         };
         let operation = exchange.operation.clone().unwrap_or_default();
-        let fault = self.take_fault(&Target::elsewhere(&request.method, &operation), exchange);
+        let fault = self.take_fault(&Target::elsewhere(&request.method, &operation), now, exchange);
         if let Some(error) = fault.as_ref().and_then(Action::error) {
             return Delivery::at_once(finish(Err(error), exchange));
         }

@@ -78,7 +78,7 @@ fn every_answer_has_the_headers_of_oss() {
         ("Content-Type", "application/xml"),
         ("x-oss-ec", "0005-00000004"),
     ] {
-        let expected = (expected.0, expected.1.to_owned());
+        let expected = (expected.0.into(), expected.1.to_owned());
         assert!(answer(&outcome).0.headers.contains(&expected), "{expected:?}: {outcome:?}");
     }
 }
@@ -177,10 +177,12 @@ fn a_bucket_tells_about_itself() {
 fn buckets_come_and_go_in_the_region_that_was_signed() {
     let mut service = service();
     let request = Request::default();
-    let exchange = Exchange { bucket: Some("made-here".to_owned()), ..Exchange::default() };
+    let mut exchange = Exchange { bucket: Some("made-here".to_owned()), ..Exchange::default() };
     let mut carry_out = |operation| {
         let accepted = Accepted { operation, region: "cn-beijing".to_owned(), fault: None };
-        service.carry_out(&accepted, &request, &exchange).map_err(|error| error.code)
+        service
+            .carry_out(&accepted, &request, OffsetDateTime::UNIX_EPOCH, &mut exchange)
+            .map_err(|error| error.code)
     };
     assert_eq!(carry_out(Operation::GetBucketLocation), Err("NoSuchBucket".into()));
     assert_eq!(
@@ -202,7 +204,7 @@ fn faults_in_place_of_the_operation() {
 
     let outcome = serve(&mut service, PUT_AES256, |_| {});
     assert_eq!(shown(&outcome), "503 ServiceUnavailable");
-    assert!(answer(&outcome).0.headers.contains(&("Retry-After", "7".to_owned())));
+    assert!(answer(&outcome).0.headers.contains(&("Retry-After".into(), "7".to_owned())));
     assert!(answer(&outcome).1.contains("<Message>busy</Message>"));
     assert_eq!(outcome.exchange.fault.as_deref(), Some("answer 503 ServiceUnavailable"));
 
@@ -274,4 +276,22 @@ fn the_oldest_exchanges_are_forgotten() {
     assert_eq!((exchanges.len(), exchanges[0].request_id.as_str()), (MAX_EXCHANGES, "1"));
     service.clear_exchanges();
     assert_eq!(service.exchanges(), []);
+}
+
+#[test]
+fn what_may_be_an_object_or_a_token_is_not_remembered() {
+    let mut service = service();
+    for (method, path) in
+        [("POST", "/examplebucket/"), ("POST", "/sts"), ("PUT", "/examplebucket/a")]
+    {
+        let request = Request {
+            method: method.to_owned(),
+            host: "127.0.0.1".to_owned(),
+            path: path.to_owned(),
+            body: b"Action=AssumeRoleWithOIDC&OIDCToken=the-token".to_vec(),
+            ..Request::default()
+        };
+        let outcome = service.serve(&request, OffsetDateTime::UNIX_EPOCH, REQUEST_ID);
+        assert_eq!(outcome.exchange.body, "", "{method} {path}");
+    }
 }

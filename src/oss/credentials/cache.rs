@@ -14,8 +14,9 @@ use crate::oss::http::Http;
 const REFRESH_MARGIN: Duration = Duration::minutes(5);
 /// After a failed refresh the old credentials are used for so long before the next one.
 const PAUSE: Duration = Duration::seconds(30);
-/// How long a caller waits for new credentials while those at hand still hold.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long one caller waits for new credentials while those at hand still hold: as long as a service may
+/// take to answer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// A source, and the credentials that it gave last.
 pub(in crate::oss) struct CredentialsCache {
@@ -33,12 +34,15 @@ struct State {
     failure: Option<CredentialsError>,
 }
 
+/// Instants are those of the machine's own clock: what servers say may correct it in between.
 #[derive(Clone)]
 struct Held {
     credentials: Arc<Credentials>,
     obtained: OffsetDateTime,
     /// A failed refresh is not repeated before.
     not_before: Option<OffsetDateTime>,
+    /// The service did not take them.
+    is_refused: bool,
 }
 
 /// What credentials are good for.
@@ -78,70 +82,61 @@ impl CredentialsCache {
         http: &Http,
         clock: &Clock,
     ) -> Result<Arc<Credentials>, CredentialsError> {
-        let asked = match self.look(clock.now()) {
+        let asked = match self.look(clock) {
             (Some(held), Freshness::Fresh, _) => return Ok(held.credentials),
-            (Some(held), Freshness::Due, _) => {
-                let Ok(_refreshing) = self.refresh.try_lock() else { return Ok(held.credentials) };
-                // Before asking: a caller that is given up in the middle has failed as well.
-                self.state().held =
-                    Some(Held { not_before: Some(clock.now() + PAUSE), ..held.clone() });
-                let asking = tokio::time::timeout(PATIENCE, self.ask(http, clock));
-                return Ok(match asking.await {
-                    Ok(Ok(credentials)) => credentials,
-                    Err(_) => held.credentials,
-                    Ok(Err(error)) => {
-                        tracing::warn!(
-                            "{error}; the credentials at hand are used until they expire"
-                        );
-                        held.credentials
-                    }
-                });
-            }
+            (Some(held), Freshness::Due, _) => return Ok(self.refresh(held, http, clock).await),
             (_, _, asked) => asked,
         };
         let _refreshing = self.refresh.lock().await;
-        // Someone else may have asked while this caller waited: for both.
-        match self.look(clock.now()) {
-            (Some(held), Freshness::Fresh | Freshness::Due, _) => Ok(held.credentials),
-            (_, _, now_asked) if now_asked != asked => {
+        // Someone else may have asked while this caller waited: for both, whatever came of it.
+        match self.look(clock) {
+            (Some(held), Freshness::Fresh | Freshness::Due, _) => return Ok(held.credentials),
+            (held, _, now_asked) if now_asked != asked => {
                 let failure = self.state().failure.clone();
-                match failure {
-                    Some(failure) => Err(failure),
-                    None => self.ask(http, clock).await,
+                match (failure, held) {
+                    (Some(failure), _) => return Err(failure),
+                    (None, Some(held)) if !held.is_refused => return Ok(held.credentials),
+                    _ => {}
                 }
             }
-            _ => self.ask(http, clock).await,
+            _ => {}
+        }
+        self.ask(http, clock).await
+    }
+
+    /// Remembers that the service did not take these: the next caller asks the source again.
+    pub(in crate::oss) fn refuse(&self, refused: &Credentials) {
+        if let Some(held) = &mut self.state().held
+            && held.credentials.is_same(refused)
+        {
+            held.is_refused = true;
         }
     }
 
-    /// Other credentials than `refused`, which the service did not take: those that were obtained
-    /// since, or new ones. None if the source has no others.
-    pub(in crate::oss) async fn replace(
-        &self,
-        refused: &Arc<Credentials>,
-        http: &Http,
-        clock: &Clock,
-    ) -> Result<Option<Arc<Credentials>>, CredentialsError> {
-        let asked = self.state().asked;
-        let _refreshing = self.refresh.lock().await;
-        {
-            let state = self.state();
-            match (&state.held, &state.failure) {
-                (Some(held), _) if !Arc::ptr_eq(&held.credentials, refused) => {
-                    return Ok(Some(Arc::clone(&held.credentials)));
-                }
-                // Someone else has asked in vain while this caller waited: for both.
-                (_, Some(failure)) if state.asked != asked => return Err(failure.clone()),
-                _ => {}
-            }
+    /// New credentials, or those at hand if there are none, or if someone else is asking.
+    async fn refresh(&self, held: Held, http: &Http, clock: &Clock) -> Arc<Credentials> {
+        let Ok(_refreshing) = self.refresh.try_lock() else { return held.credentials };
+        // Another caller may have finished between the look and the lock.
+        if let (Some(held), Freshness::Fresh, _) = self.look(clock) {
+            return held.credentials;
         }
-        let credentials = self.ask(http, clock).await?;
-        Ok((!credentials.is_same(refused)).then_some(credentials))
+        // Before asking: a caller that is given up in the middle has failed as well.
+        if let Some(held) = &mut self.state().held {
+            held.not_before = Some(clock.uncorrected().saturating_add(PAUSE));
+        }
+        match tokio::time::timeout(PATIENCE, self.ask(http, clock)).await {
+            Ok(Ok(credentials)) => credentials,
+            Ok(Err(error)) => {
+                tracing::warn!("{error}; the credentials at hand are used until they expire");
+                held.credentials
+            }
+            Err(_) => held.credentials,
+        }
     }
 
     async fn ask(&self, http: &Http, clock: &Clock) -> Result<Arc<Credentials>, CredentialsError> {
         let outcome = Fetcher { http, clock }.fetch(&self.source).await;
-        let obtained = clock.now();
+        let obtained = clock.uncorrected();
         let mut state = self.state();
         state.asked += 1;
         match outcome {
@@ -158,6 +153,7 @@ impl CredentialsCache {
                     credentials: Arc::clone(&credentials),
                     obtained,
                     not_before: None,
+                    is_refused: false,
                 });
                 Ok(credentials)
             }
@@ -169,9 +165,11 @@ impl CredentialsCache {
         }
     }
 
-    fn look(&self, now: OffsetDateTime) -> (Option<Held>, Freshness, u64) {
+    fn look(&self, clock: &Clock) -> (Option<Held>, Freshness, u64) {
+        let (now, correction) = (clock.uncorrected(), clock.correction());
         let state = self.state();
-        let freshness = state.held.as_ref().map_or(Freshness::Expired, |held| held.freshness(now));
+        let freshness = |held: &Held| held.freshness(now, correction);
+        let freshness = state.held.as_ref().map_or(Freshness::Expired, freshness);
         (state.held.clone(), freshness, state.asked)
     }
 
@@ -182,8 +180,13 @@ impl CredentialsCache {
 }
 
 impl Held {
-    fn freshness(&self, now: OffsetDateTime) -> Freshness {
+    /// `correction` is how far the service's clock is ahead of the machine's.
+    fn freshness(&self, now: OffsetDateTime, correction: Duration) -> Freshness {
+        if self.is_refused {
+            return Freshness::Expired;
+        }
         let Some(expiration) = self.credentials.expiration else { return Freshness::Fresh };
+        let expiration = expiration.saturating_sub(correction);
         let life = expiration - self.obtained;
         let margin = REFRESH_MARGIN.min(life / 6).max(Duration::ZERO);
         if now >= expiration {
@@ -202,13 +205,29 @@ impl Held {
 mod tests {
     use super::*;
 
+    const EPOCH: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn at(second: i64) -> OffsetDateTime {
+        EPOCH + Duration::seconds(second)
+    }
+
+    fn held(expiration: Option<i64>, not_before: Option<i64>) -> Held {
+        let credentials = Credentials::new("id", "secret");
+        let credentials = match expiration {
+            Some(second) => credentials.with_expiration(at(second)),
+            None => credentials,
+        };
+        Held {
+            credentials: Arc::new(credentials),
+            obtained: EPOCH,
+            not_before: not_before.map(at),
+            is_refused: false,
+        }
+    }
+
     /// How fresh credentials are at a second of their life.
     fn freshness(life: i64, second: i64, not_before: Option<i64>) -> Freshness {
-        let at = |second| OffsetDateTime::UNIX_EPOCH + Duration::seconds(second);
-        let credentials = Credentials::new("id", "secret").with_expiration(at(life));
-        let not_before = not_before.map(at);
-        Held { credentials: Arc::new(credentials), obtained: at(0), not_before }
-            .freshness(at(second))
+        held(Some(life), not_before).freshness(at(second), Duration::ZERO)
     }
 
     #[test]
@@ -233,6 +252,19 @@ mod tests {
     }
 
     #[test]
+    fn a_corrected_clock_changes_no_age() {
+        use Freshness::{Due, Expired, Fresh};
+        // Obtained with the machine's clock at 0, which was a day off to either side.
+        for day in [86_400, -86_400] {
+            for (second, expected) in [(3299, Fresh), (3300, Due), (3599, Due), (3600, Expired)] {
+                let held = held(Some(day + 3600), None);
+                let freshness = held.freshness(at(second), Duration::seconds(day));
+                assert_eq!(freshness, expected, "{day} {second}");
+            }
+        }
+    }
+
+    #[test]
     fn a_failed_refresh_waits_before_the_next_one_but_not_beyond_the_end() {
         assert_eq!(freshness(3600, 3310, Some(3330)), Freshness::Fresh);
         assert_eq!(freshness(3600, 3330, Some(3330)), Freshness::Due);
@@ -240,15 +272,32 @@ mod tests {
     }
 
     #[test]
-    fn keys_without_an_end_stay_fresh() {
-        let held = Held {
-            credentials: Arc::new(Credentials::new("id", "secret")),
-            obtained: OffsetDateTime::UNIX_EPOCH,
-            not_before: None,
+    fn keys_without_an_end_stay_fresh_until_they_are_refused() {
+        let mut held = held(None, None);
+        let later = EPOCH + Duration::weeks(5000);
+        assert_eq!(held.freshness(later, Duration::ZERO), Freshness::Fresh);
+        held.is_refused = true;
+        assert_eq!(held.freshness(EPOCH, Duration::ZERO), Freshness::Expired);
+    }
+
+    #[test]
+    fn only_the_very_same_credentials_are_refused() {
+        let cache = CredentialsCache::new(Credentials::new("id", "secret").into());
+        let keys = || Credentials::new("id", "secret").with_security_token("token");
+        let is_refused = |refused: &Credentials| {
+            let credentials = Arc::new(keys());
+            cache.state().held = Some(Held { credentials, ..held(None, None) });
+            cache.refuse(refused);
+            cache.state().held.as_ref().is_some_and(|held| held.is_refused)
         };
-        assert_eq!(
-            held.freshness(OffsetDateTime::UNIX_EPOCH + Duration::weeks(5000)),
-            Freshness::Fresh
-        );
+        assert!(is_refused(&keys()));
+        for other in [
+            Credentials::new("other", "secret").with_security_token("token"),
+            Credentials::new("id", "other").with_security_token("token"),
+            Credentials::new("id", "secret").with_security_token("other"),
+            Credentials::new("id", "secret"),
+        ] {
+            assert!(!is_refused(&other), "{other:?}");
+        }
     }
 }

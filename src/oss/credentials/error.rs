@@ -42,6 +42,9 @@ pub enum CredentialsProblem {
         /// What is wrong with the answer; never its text.
         reason: String,
     },
+    /// The time of the call was up before the source had answered.
+    #[error("it had not answered yet")]
+    Unanswered,
     /// A file cannot be read.
     #[error("{} cannot be read: {reason}", path.display())]
     File {
@@ -111,6 +114,22 @@ impl CredentialsProblem {
             }
             Self::Transport { error, .. } => error.is_transient(),
             _ => false,
+        }
+    }
+
+    /// The server that refused, for messages.
+    pub(in crate::oss) fn server(&self) -> &str {
+        match self {
+            Self::Refused(refusal) => &refusal.host,
+            _ => "the source of the credentials",
+        }
+    }
+
+    /// The time of the server that refused, if it told one.
+    pub(in crate::oss) fn server_time(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Refused(refusal) => refusal.server_time,
+            _ => None,
         }
     }
 

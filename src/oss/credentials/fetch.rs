@@ -14,11 +14,11 @@ use super::{
     Credentials, CredentialsError, CredentialsProblem, CredentialsUri, EcsRole, OidcRole,
     OidcToken, Profile, Refusal, Source, StsPlace, process, sts,
 };
-use crate::oss::Region;
 use crate::oss::clock::Clock;
 use crate::oss::http::{Http, HttpAnswer, HttpRequest};
 use crate::oss::retry::retry_after;
 use crate::oss::timestamp::parse_http_date;
+use crate::oss::{Region, TransportError};
 
 /// The fixed address of the metadata service in every ECS instance.
 const METADATA: &str = "http://100.100.100.200";
@@ -63,7 +63,8 @@ impl<'a> Fetcher<'a> {
                     let caller = self.fetch(base).await?;
                     let nonce = format!("{:032x}", fastrand::u128(..));
                     let call = StsCall::assume_role(role, &caller, self.clock.now(), &nonce);
-                    self.sts(sts, call).await.map_err(origin)
+                    let place = near(sts, base).await;
+                    self.sts(&place, call).await.map_err(origin)
                 }
                 Source::AssumeRoleWithOidc(OidcRole { role, provider_arn, token, sts }) => {
                     let token = oidc_token(token).await.map_err(origin)?;
@@ -97,7 +98,7 @@ impl<'a> Fetcher<'a> {
                     headers: &[form],
                     body: call.form.into_bytes(),
                     timeout: Some(SERVICE_TIMEOUT),
-                    may_use_proxy: true,
+                    is_metadata: false,
                 },
             )
             .await?;
@@ -108,6 +109,12 @@ impl<'a> Fetcher<'a> {
     }
 
     async fn uri(self, uri: &CredentialsUri) -> Result<Credentials, CredentialsProblem> {
+        if uri.is_insecure() {
+            tracing::warn!(
+                "keys from {} can be read by everyone on the way: it is not https",
+                uri.host()
+            );
+        }
         let answer = self
             .exchange(
                 &uri.host(),
@@ -117,7 +124,7 @@ impl<'a> Fetcher<'a> {
                     headers: &[],
                     body: Vec::new(),
                     timeout: Some(SERVICE_TIMEOUT),
-                    may_use_proxy: true,
+                    is_metadata: false,
                 },
             )
             .await?;
@@ -144,7 +151,12 @@ impl<'a> Fetcher<'a> {
             Ok(token) => vec![("X-aliyun-ecs-metadata-token".to_owned(), token.trim().to_owned())],
             Err(problem) if role.surroundings.is_metadata_v1_disabled => return Err(problem),
             // Nobody there: version 1 would not be either.
-            Err(problem @ CredentialsProblem::Transport { .. }) => return Err(problem),
+            Err(
+                problem @ CredentialsProblem::Transport {
+                    error: TransportError::Connect(_) | TransportError::Request(_),
+                    ..
+                },
+            ) => return Err(problem),
             Err(_) => Vec::new(),
         };
         let roles = format!("{base}/latest/meta-data/ram/security-credentials/");
@@ -174,7 +186,7 @@ impl<'a> Fetcher<'a> {
             headers,
             body: Vec::new(),
             timeout: Some(METADATA_TIMEOUT),
-            may_use_proxy: false,
+            is_metadata: true,
         };
         let answer = self.exchange(host, request).await?;
         if !answer.is_success() {
@@ -207,6 +219,17 @@ pub(in crate::oss) async fn profile_region(
     file.region(profile.name.as_deref()).map_err(|error| origin(error.into()))
 }
 
+/// Where STS is asked for a role on top of a profile: in the region of the profile, where nothing else
+/// says one.
+async fn near(sts: &StsPlace, base: &Source) -> StsPlace {
+    let mut place = sts.clone();
+    if let (None, None, Source::Profile(profile)) = (&sts.endpoint, &sts.region, base) {
+        // It could be read a moment ago, for the keys.
+        place.region = profile_region(profile).await.ok().flatten();
+    }
+    place
+}
+
 async fn read_profiles(path: &Path) -> Result<ProfileFile, CredentialsProblem> {
     Ok(ProfileFile::parse(&read(path).await?)?)
 }
@@ -233,8 +256,12 @@ async fn read(path: &Path) -> Result<Vec<u8>, CredentialsProblem> {
     };
     let mut content = Vec::new();
     let file = tokio::fs::File::open(path).await.map_err(problem)?;
-    file.take(MAX_FILE).read_to_end(&mut content).await.map_err(problem)?;
-    Ok(content)
+    file.take(MAX_FILE + 1).read_to_end(&mut content).await.map_err(problem)?;
+    if u64::try_from(content.len()).is_ok_and(|length| length <= MAX_FILE) {
+        Ok(content)
+    } else {
+        Err(problem(std::io::Error::other(format!("it is larger than {MAX_FILE} bytes"))))
+    }
 }
 
 fn refusal(host: String, action: &'static str, answer: &HttpAnswer) -> CredentialsProblem {
@@ -252,4 +279,43 @@ fn refusal(host: String, action: &'static str, answer: &HttpAnswer) -> Credentia
             .header("retry-after")
             .and_then(|value| retry_after(&value, server_time)),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oss::credentials::Surroundings;
+    use crate::oss::{Credentials, Endpoint};
+
+    #[tokio::test]
+    async fn sts_is_asked_in_the_region_of_the_profile_where_nothing_else_says_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
+        let file = r#"{"current":"x","profiles":[{"name":"x","region_id":"cn-hangzhou"}]}"#;
+        std::fs::write(&path, file).unwrap();
+        let profile = |path| {
+            let surroundings = Surroundings::default();
+            Source::Profile(Profile { path, name: Some("x".to_owned()), surroundings })
+        };
+        let internal = || StsPlace { is_internal: true, ..StsPlace::default() };
+        let region = || Region::parse("cn-beijing").ok();
+        let endpoint = || Endpoint::parse("sts.example.com").ok();
+        for (place, base, expected) in [
+            (internal(), profile(path.clone()), "https://sts-vpc.cn-hangzhou.aliyuncs.com"),
+            (
+                StsPlace { region: region(), ..internal() },
+                profile(path.clone()),
+                "https://sts-vpc.cn-beijing.aliyuncs.com",
+            ),
+            (
+                StsPlace { endpoint: endpoint(), ..internal() },
+                profile(path.clone()),
+                "https://sts.example.com",
+            ),
+            (internal(), profile("/none".into()), "https://sts.aliyuncs.com"),
+            (internal(), Credentials::new("id", "secret").into(), "https://sts.aliyuncs.com"),
+        ] {
+            assert_eq!(near(&place, &base).await.endpoint().to_string(), expected);
+        }
+    }
 }

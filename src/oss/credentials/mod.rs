@@ -69,7 +69,7 @@ impl Credentials {
     }
 
     /// Whether it is the very same session.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         let token = |credentials: &Self| {
             credentials.security_token.as_ref().map(|token| token.expose_secret().to_owned())
         };

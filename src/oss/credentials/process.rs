@@ -3,28 +3,33 @@
 //! Rule: aliyun-cli, mode `External`: the command line is split as a POSIX shell does, without any
 //! shell; a minute at most. What it prints never gets into a message or a log.
 
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::profile::printed_credentials;
 use super::{Credentials, CredentialsProblem};
 
 const TIME_LIMIT: Duration = Duration::from_mins(1);
-/// More output than this is no profile.
-const MAX_OUTPUT: u64 = 64 * 1024;
+/// How long output is awaited after the program has ended: what it started may keep the pipe open.
+const GRACE: Duration = Duration::from_secs(1);
+/// More output than this, in bytes, is no profile.
+const MAX_OUTPUT: usize = 64 * 1024;
 
 /// Runs a command line and reads the credentials that it prints.
 pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsProblem> {
-    let words = shlex::split(command_line).unwrap_or_default();
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(CredentialsProblem::Process {
-            program: String::new(),
-            reason: "cannot be run: the quotes of `process_command` are not closed".to_owned(),
-        });
+    let no_program = |reason: &str| CredentialsProblem::Process {
+        program: String::new(),
+        reason: format!("cannot be run: {reason}"),
     };
+    let words = shlex::split(command_line)
+        .ok_or_else(|| no_program("the quotes of `process_command` are not closed"))?;
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| no_program("`process_command` names no program"))?;
     // An assignment in front is taken for the program, and its value may be a key.
     let shown = program.split('=').next().unwrap_or_default();
     let problem =
@@ -38,18 +43,31 @@ pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsPr
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| problem(format!("cannot be run: {error}")))?;
-    let stdout = child.stdout.take();
+    let mut stdout = child.stdout.take();
+    let mut output = Vec::new();
+    // None: it prints more than a profile, and may wait for someone to read that.
     let run = async {
-        let mut output = Vec::new();
-        if let Some(stdout) = stdout {
-            stdout.take(MAX_OUTPUT).read_to_end(&mut output).await?;
-        }
-        Ok((child.wait().await?, output))
+        let mut reading = pin!(async {
+            let Some(stdout) = &mut stdout else { return Ok(true) };
+            while output.len() <= MAX_OUTPUT && stdout.read_buf(&mut output).await? > 0 {}
+            Ok::<bool, std::io::Error>(output.len() <= MAX_OUTPUT)
+        });
+        let (is_bounded, status) = tokio::select! {
+            is_bounded = &mut reading => {
+                if !is_bounded? {
+                    return Ok(None);
+                }
+                (true, child.wait().await?)
+            }
+            status = child.wait() => (timeout(GRACE, reading).await.unwrap_or(Ok(true))?, status?),
+        };
+        Ok::<_, std::io::Error>(is_bounded.then_some(status))
     };
-    let outcome: Result<_, std::io::Error> = tokio::time::timeout(TIME_LIMIT, run)
+    let status = timeout(TIME_LIMIT, run)
         .await
-        .map_err(|_| problem(format!("did not end within {} seconds", TIME_LIMIT.as_secs())))?;
-    let (status, output) = outcome.map_err(|error| problem(format!("failed: {error}")))?;
+        .map_err(|_| problem(format!("did not end within {} seconds", TIME_LIMIT.as_secs())))?
+        .map_err(|error| problem(format!("failed: {error}")))?
+        .ok_or_else(|| problem(format!("printed more than {MAX_OUTPUT} bytes: no profile")))?;
     if !status.success() {
         return Err(problem(format!("failed ({status}); run it by hand to see why")));
     }

@@ -3,7 +3,7 @@
 //! Rules: aliyun-cli, `config/profile.go` (modes and keys); credentials-go, `profile.go`. Unknown keys
 //! are other tools' business. Values of the file never get into an error: some are secrets.
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -14,6 +14,9 @@ use super::{
 };
 use crate::oss::timestamp::parse_iso8601;
 use crate::oss::{Endpoint, Region};
+
+/// More profiles than this on top of each other are a mistake.
+const MAX_CHAIN: usize = 16;
 
 /// Why a profile cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -68,6 +71,9 @@ pub enum ProfileError {
     /// Profiles that refer to each other in a circle.
     #[error("the profiles refer to each other in a circle: {}", .0.join(" → "))]
     Circle(Vec<String>),
+    /// More profiles on top of each other than anybody needs.
+    #[error("more than {MAX_CHAIN} profiles refer to each other, beginning with {0:?}")]
+    Chain(String),
 }
 
 fn list(names: &[String]) -> String {
@@ -77,44 +83,28 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// The file.
-#[derive(Deserialize)]
+/// The file: a profile is looked at only when it is used, since the others are other tools' business.
 pub(super) struct ProfileFile {
     current: Option<String>,
-    #[serde(default)]
-    profiles: Vec<Entry>,
-}
-
-/// A profile as the file has it. Absent, null and empty mean the same.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Entry {
-    name: Option<String>,
-    mode: Option<String>,
-    access_key_id: Option<String>,
-    access_key_secret: Option<String>,
-    sts_token: Option<String>,
-    sts_region: Option<String>,
-    sts_endpoint: Option<String>,
-    enable_vpc: Option<bool>,
-    ram_role_name: Option<String>,
-    ram_role_arn: Option<String>,
-    ram_session_name: Option<String>,
-    external_id: Option<String>,
-    policy: Option<String>,
-    source_profile: Option<String>,
-    expired_seconds: Option<u32>,
-    region_id: Option<String>,
-    process_command: Option<String>,
-    credentials_uri: Option<String>,
-    oidc_provider_arn: Option<String>,
-    oidc_token_file: Option<String>,
+    profiles: Vec<Map<String, Value>>,
 }
 
 impl ProfileFile {
     pub(super) fn parse(text: &[u8]) -> Result<Self, ProfileError> {
         // Editors on Windows put a byte order mark in front.
-        json(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)).map_err(ProfileError::Syntax)
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let mut file: Map<String, Value> = json(text).map_err(ProfileError::Syntax)?;
+        let profiles = match file.remove("profiles") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(profiles)) => profiles,
+            Some(_) => return Err(ProfileError::Syntax("`profiles` is no list".to_owned())),
+        };
+        let profile = |value| if let Value::Object(profile) = value { Some(profile) } else { None };
+        let current = file.remove("current");
+        Ok(Self {
+            current: current.as_ref().and_then(Value::as_str).map(str::to_owned),
+            profiles: profiles.into_iter().filter_map(profile).collect(),
+        })
     }
 
     /// The source that a profile describes; without a name the current one.
@@ -129,8 +119,7 @@ impl ProfileFile {
     /// The region that a profile names.
     pub(super) fn region(&self, name: Option<&str>) -> Result<Option<Region>, ProfileError> {
         let name = self.name(name)?;
-        let profile = Reader { entry: self.entry(name)?, name, mode: "" };
-        profile.region("region_id", profile.entry.region_id.as_deref())
+        Reader { entry: self.entry(name)?, name, mode: "" }.region("region_id")
     }
 
     fn name<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, ProfileError> {
@@ -139,9 +128,12 @@ impl ProfileFile {
             .ok_or(ProfileError::NoCurrent)
     }
 
-    fn entry(&self, name: &str) -> Result<&Entry, ProfileError> {
-        self.profiles.iter().find(|entry| entry.name.as_deref() == Some(name)).ok_or_else(|| {
-            let known = self.profiles.iter().filter_map(|entry| entry.name.clone()).collect();
+    fn entry(&self, name: &str) -> Result<&Map<String, Value>, ProfileError> {
+        fn name_of(entry: &Map<String, Value>) -> Option<&str> {
+            entry.get("name").and_then(Value::as_str)
+        }
+        self.profiles.iter().find(|entry| name_of(entry) == Some(name)).ok_or_else(|| {
+            let known = self.profiles.iter().filter_map(name_of).map(str::to_owned).collect();
             ProfileError::Unknown { name: name.to_owned(), known }
         })
     }
@@ -157,50 +149,47 @@ impl ProfileFile {
         if is_circle {
             return Err(ProfileError::Circle(std::mem::take(visited)));
         }
-        let entry = self.entry(name)?;
-        let mode = mode(name, entry)?;
-        let profile = Reader { entry, name, mode };
+        if visited.len() > MAX_CHAIN {
+            return Err(ProfileError::Chain(visited.swap_remove(0)));
+        }
+        let profile = Reader::new(self.entry(name)?, name)?;
         let assume = |base: Source| -> Result<Source, ProfileError> {
             let (role, sts) = (profile.role()?, profile.sts(surroundings)?);
             Ok(Source::AssumeRole { base: Box::new(base), role, sts })
         };
-        match mode {
+        match profile.mode {
             "AK" => Ok(profile.keys(profile.key_pair()?)),
             "StsToken" => {
-                let token = profile.need("sts_token", entry.sts_token.as_deref())?;
+                let token = profile.need("sts_token")?;
                 Ok(profile.keys(profile.key_pair()?.with_security_token(token)))
             }
             "RamRoleArn" => {
                 let keys = profile.key_pair()?;
-                assume(profile.keys(match some(entry.sts_token.as_deref()) {
+                assume(profile.keys(match profile.text("sts_token")? {
                     Some(token) => keys.with_security_token(token),
                     None => keys,
                 }))
             }
-            "EcsRamRole" => Ok(profile.ecs_role(surroundings)),
-            "RamRoleArnWithRoleName" => assume(profile.ecs_role(surroundings)),
+            "EcsRamRole" => profile.ecs_role(surroundings),
+            "RamRoleArnWithRoleName" => assume(profile.ecs_role(surroundings)?),
             "ChainableRamRoleArn" => {
-                let source = profile.need("source_profile", entry.source_profile.as_deref())?;
+                let source = profile.need("source_profile")?;
                 assume(self.resolve(source, surroundings, visited)?)
             }
             "OIDC" => profile.oidc(surroundings),
             "CredentialsURI" => {
-                let uri = profile.need("credentials_uri", entry.credentials_uri.as_deref())?;
-                let uri = CredentialsUri::parse(uri).ok_or_else(|| {
+                let uri = CredentialsUri::parse(profile.need("credentials_uri")?);
+                uri.map(Source::Uri).ok_or_else(|| {
                     profile.invalid("credentials_uri", &"must be an http or https URL")
-                })?;
-                Ok(Source::Uri(uri))
+                })
             }
-            _ => {
-                let command = profile.need("process_command", entry.process_command.as_deref())?;
-                Ok(Source::Process(command.into()))
-            }
+            _ => Ok(Source::Process(profile.need("process_command")?.into())),
         }
     }
 }
 
 /// The mode of a profile, in the spelling of the CLI. The CLI takes any case; `External` is the last.
-fn mode(name: &str, entry: &Entry) -> Result<&'static str, ProfileError> {
+fn mode(name: &str, mode: Option<&str>) -> Result<&'static str, ProfileError> {
     const MODES: [&str; 9] = [
         "AK",
         "StsToken",
@@ -213,28 +202,37 @@ fn mode(name: &str, entry: &Entry) -> Result<&'static str, ProfileError> {
         "External",
     ];
     // The CLI's first versions wrote no mode: they knew only one.
-    let Some(mode) = some(entry.mode.as_deref()) else { return Ok("AK") };
+    let Some(mode) = mode else { return Ok("AK") };
     MODES.into_iter().find(|known| known.eq_ignore_ascii_case(mode)).ok_or_else(|| {
         ProfileError::Mode { profile: name.to_owned(), mode: mode.chars().take(64).collect() }
     })
 }
 
-fn some(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
-}
-
-/// A profile that is being read.
+/// A profile that is being read. Absent, null and empty mean the same.
 struct Reader<'a> {
-    entry: &'a Entry,
+    entry: &'a Map<String, Value>,
     name: &'a str,
     mode: &'static str,
 }
 
-impl Reader<'_> {
-    fn need<'v>(&self, key: &'static str, value: Option<&'v str>) -> Result<&'v str, ProfileError> {
-        let profile = || self.name.to_owned();
-        some(value).ok_or_else(|| ProfileError::Missing {
-            profile: profile(),
+impl<'a> Reader<'a> {
+    fn new(entry: &'a Map<String, Value>, name: &'a str) -> Result<Self, ProfileError> {
+        let mut reader = Self { entry, name, mode: "" };
+        reader.mode = mode(name, reader.text("mode")?)?;
+        Ok(reader)
+    }
+
+    fn text(&self, key: &'static str) -> Result<Option<&'a str>, ProfileError> {
+        match self.entry.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(_) => Err(self.invalid(key, &"must be a text")),
+        }
+    }
+
+    fn need(&self, key: &'static str) -> Result<&'a str, ProfileError> {
+        self.text(key)?.ok_or_else(|| ProfileError::Missing {
+            profile: self.name.to_owned(),
             mode: self.mode,
             key,
         })
@@ -245,49 +243,63 @@ impl Reader<'_> {
     }
 
     fn key_pair(&self) -> Result<Credentials, ProfileError> {
-        let id = self.need("access_key_id", self.entry.access_key_id.as_deref())?;
-        let secret = self.need("access_key_secret", self.entry.access_key_secret.as_deref())?;
-        Ok(Credentials::new(id, secret))
+        Ok(Credentials::new(self.need("access_key_id")?, self.need("access_key_secret")?))
     }
 
     fn keys(&self, credentials: Credentials) -> Source {
         Source::Keys { credentials, origin: format!("profile {:?}", self.name) }
     }
 
-    fn ecs_role(&self, surroundings: &Surroundings) -> Source {
-        let name = some(self.entry.ram_role_name.as_deref()).map(str::to_owned);
-        Source::EcsRole(EcsRole { name, surroundings: surroundings.clone() })
+    fn ecs_role(&self, surroundings: &Surroundings) -> Result<Source, ProfileError> {
+        let name = self.text("ram_role_name")?.map(str::to_owned);
+        Ok(Source::EcsRole(EcsRole { name, surroundings: surroundings.clone() }))
     }
 
-    fn region(
-        &self,
-        key: &'static str,
-        text: Option<&str>,
-    ) -> Result<Option<Region>, ProfileError> {
-        some(text).map(Region::parse).transpose().map_err(|error| self.invalid(key, &error))
+    fn region(&self, key: &'static str) -> Result<Option<Region>, ProfileError> {
+        let region = self.text(key)?.map(Region::parse).transpose();
+        region.map_err(|error| self.invalid(key, &error))
+    }
+
+    /// The session's length. The CLI writes 0 where nothing was chosen.
+    fn seconds(&self) -> Result<Option<u32>, ProfileError> {
+        let key = "expired_seconds";
+        let number = match self.entry.get(key) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(value) => value.as_u64().and_then(|seconds| u32::try_from(seconds).ok()),
+        };
+        let number = number.ok_or_else(|| self.invalid(key, &"must be a number of seconds"))?;
+        Ok(Some(number).filter(|seconds| *seconds != 0))
+    }
+
+    fn sts_endpoint(&self) -> Result<Option<Endpoint>, ProfileError> {
+        let key = "sts_endpoint";
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let endpoint = Endpoint::parse(text).map_err(|error| self.invalid(key, &error))?;
+        if endpoint.is_insecure() {
+            return Err(self.invalid(key, &"must begin with https://: STS answers with keys"));
+        }
+        Ok(Some(endpoint))
     }
 
     fn role(&self) -> Result<Role, ProfileError> {
-        let entry = self.entry;
-        let arn = self.need("ram_role_arn", entry.ram_role_arn.as_deref())?;
-        let arn = RoleArn::parse(arn).map_err(|error| self.invalid("ram_role_arn", &error))?;
+        let arn = RoleArn::parse(self.need("ram_role_arn")?)
+            .map_err(|error| self.invalid("ram_role_arn", &error))?;
         let mut session = Session::default();
-        if let Some(name) = some(entry.ram_session_name.as_deref()) {
+        if let Some(name) = self.text("ram_session_name")? {
             session = session
                 .with_name(name)
                 .map_err(|error| self.invalid("ram_session_name", &error))?;
         }
-        // The CLI writes 0 where nothing was chosen.
-        if let Some(seconds) = entry.expired_seconds.filter(|seconds| *seconds != 0) {
+        if let Some(seconds) = self.seconds()? {
             session = session
                 .with_seconds(seconds)
                 .map_err(|error| self.invalid("expired_seconds", &error))?;
         }
-        if let Some(policy) = some(entry.policy.as_deref()) {
+        if let Some(policy) = self.text("policy")? {
             session =
                 session.with_policy(policy).map_err(|error| self.invalid("policy", &error))?;
         }
-        if let Some(id) = some(entry.external_id.as_deref()) {
+        if let Some(id) = self.text("external_id")? {
             session = session
                 .with_external_id(id)
                 .map_err(|error| self.invalid("external_id", &error))?;
@@ -299,26 +311,22 @@ impl Reader<'_> {
     fn sts(&self, surroundings: &Surroundings) -> Result<StsPlace, ProfileError> {
         let mut sts = surroundings.sts.clone();
         if sts.endpoint.is_none() {
-            sts.endpoint = some(self.entry.sts_endpoint.as_deref())
-                .map(Endpoint::parse)
-                .transpose()
-                .map_err(|error| self.invalid("sts_endpoint", &error))?;
+            sts.endpoint = self.sts_endpoint()?;
         }
-        if let Some(region) = self.region("sts_region", self.entry.sts_region.as_deref())? {
+        if let Some(region) = self.region("sts_region")? {
             sts.region = Some(region);
         } else if sts.region.is_none() {
-            sts.region = self.region("region_id", self.entry.region_id.as_deref())?;
+            sts.region = self.region("region_id")?;
         }
-        sts.is_internal |= self.entry.enable_vpc.unwrap_or_default();
+        sts.is_internal |= self.entry.get("enable_vpc").and_then(Value::as_bool) == Some(true);
         Ok(sts)
     }
 
     fn oidc(&self, surroundings: &Surroundings) -> Result<Source, ProfileError> {
-        let provider_arn =
-            self.need("oidc_provider_arn", self.entry.oidc_provider_arn.as_deref())?;
+        let provider_arn = self.need("oidc_provider_arn")?;
         OidcRole::check_provider_arn(provider_arn)
             .map_err(|error| self.invalid("oidc_provider_arn", &error))?;
-        let file = self.need("oidc_token_file", self.entry.oidc_token_file.as_deref())?;
+        let file = self.need("oidc_token_file")?;
         Ok(Source::AssumeRoleWithOidc(OidcRole {
             role: self.role()?,
             provider_arn: provider_arn.to_owned(),
@@ -330,38 +338,41 @@ impl Reader<'_> {
 
 /// The credentials in what an external process prints: a profile of mode `AK` or `StsToken`.
 pub(super) fn printed_credentials(output: &[u8]) -> Result<Credentials, String> {
-    #[derive(Deserialize)]
-    struct Printed {
-        #[serde(flatten)]
-        profile: Entry,
-        expiration: Option<serde_json::Value>,
+    let entry: Map<String, Value> = json(output)?;
+    // It has no name, so the texts of `ProfileError` would not fit.
+    let said = |error| match error {
+        ProfileError::Missing { key, .. } => format!("it has no `{key}`"),
+        ProfileError::Invalid { key, must, .. } => format!("its `{key}` {must}"),
+        _ => "its `mode` is unknown".to_owned(),
+    };
+    let printed = Reader::new(&entry, "").map_err(said)?;
+    if !matches!(printed.mode, "AK" | "StsToken") {
+        return Err(format!("its `mode` is {}; only AK and StsToken can be printed", printed.mode));
     }
-    let Printed { profile: entry, expiration } = json(output)?;
-    let missing = |key: &str| format!("it has no `{key}`");
-    let mode = mode("", &entry).map_err(|_| "its `mode` is unknown".to_owned())?;
-    if !matches!(mode, "AK" | "StsToken") {
-        return Err(format!("its `mode` is {mode}; only AK and StsToken can be printed"));
+    let mut credentials = printed.key_pair().map_err(said)?;
+    if printed.mode == "StsToken" {
+        credentials = credentials.with_security_token(printed.need("sts_token").map_err(said)?);
     }
-    let part =
-        |key, value: Option<&str>| some(value).map(str::to_owned).ok_or_else(|| missing(key));
-    let id = part("access_key_id", entry.access_key_id.as_deref())?;
-    let secret = part("access_key_secret", entry.access_key_secret.as_deref())?;
-    let mut credentials = Credentials::new(id, secret);
-    if mode == "StsToken" {
-        let token = part("sts_token", entry.sts_token.as_deref())?;
-        credentials = credentials.with_security_token(token);
-    }
-    match expiration.as_ref().and_then(expiration_of) {
-        Some(expiration) => Ok(credentials.with_expiration(expiration)),
-        None => Ok(credentials),
+    match expiration_of(entry.get("expiration")) {
+        Ok(Some(expiration)) => Ok(credentials.with_expiration(expiration)),
+        Ok(None) => Ok(credentials),
+        Err(()) => Err("its `expiration` is neither an instant such as 2026-01-31T12:00:00Z nor \
+                        a number of seconds since 1970"
+            .to_owned()),
     }
 }
 
-/// An instant as text or in seconds since 1970. Anything else means that none is known.
-fn expiration_of(value: &serde_json::Value) -> Option<OffsetDateTime> {
+/// An instant as text or in seconds since 1970; none where the program knows none.
+fn expiration_of(value: Option<&Value>) -> Result<Option<OffsetDateTime>, ()> {
     match value {
-        serde_json::Value::String(text) => parse_iso8601(text),
-        value => OffsetDateTime::from_unix_timestamp(value.as_i64().filter(|at| *at > 0)?).ok(),
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) => parse_iso8601(text).map(Some).ok_or(()),
+        Some(value) => match value.as_i64() {
+            Some(0) => Ok(None),
+            Some(seconds) => OffsetDateTime::from_unix_timestamp(seconds).map(Some).map_err(drop),
+            None => Err(()),
+        },
     }
 }
 
@@ -370,7 +381,7 @@ mod tests {
     use std::path::Path;
 
     use secrecy::ExposeSecret as _;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -470,9 +481,21 @@ mod tests {
         let mut oidc = role_profile("OIDC");
         oidc["oidc_provider_arn"] = json!("acs:ram::1:oidc-provider/gh");
         oidc["oidc_token_file"] = json!("/var/run/token");
-        let Ok(Source::AssumeRoleWithOidc(oidc)) = source(oidc) else { panic!() };
+        let Ok(Source::AssumeRoleWithOidc(in_pod)) = source(oidc.clone()) else { panic!() };
         assert!(
-            matches!(&oidc.token, OidcToken::File(path) if path == Path::new("/var/run/token"))
+            matches!(&in_pod.token, OidcToken::File(path) if path == Path::new("/var/run/token"))
+        );
+        oidc["oidc_token_file"] = json!("~/token");
+        oidc["name"] = json!("x");
+        let surroundings =
+            Surroundings { home: Some("/home/me".into()), ..Surroundings::default() };
+        let Ok(Source::AssumeRoleWithOidc(at_home)) =
+            file(&json!([oidc])).source(Some("x"), &surroundings)
+        else {
+            panic!()
+        };
+        assert!(
+            matches!(&at_home.token, OidcToken::File(path) if path == Path::new("/home/me/token"))
         );
 
         let uri = json!({ "mode": "CredentialsURI", "credentials_uri": "http://127.0.0.1:1/x" });
@@ -543,13 +566,87 @@ mod tests {
     }
 
     #[test]
+    fn what_other_profiles_hold_is_their_business() {
+        let keys = json!({ "name": "x", "access_key_id": "id", "access_key_secret": "s",
+            "expired_seconds": "not asked for" });
+        let odd = json!({ "name": 7, "mode": [], "expired_seconds": -1 });
+        let file = file(&json!([odd, "nothing", null, keys]));
+        assert!(file.source(Some("x"), &Surroundings::default()).is_ok());
+        assert_eq!(
+            file.source(Some("y"), &Surroundings::default()).unwrap_err().to_string(),
+            "there is no profile \"y\"; the file has x"
+        );
+        let none = ProfileFile::parse(b"{\"current\":\"x\",\"profiles\":null}").unwrap();
+        assert_eq!(
+            none.source(None, &Surroundings::default()).unwrap_err().to_string(),
+            "there is no profile \"x\"; the file has none"
+        );
+        assert!(ProfileFile::parse(b"{\"profiles\":{}}").is_err());
+    }
+
+    #[test]
+    fn long_chains_end() {
+        let chained = |number: usize| {
+            json!({ "name": format!("p{number}"), "mode": "ChainableRamRoleArn",
+                "source_profile": format!("p{}", number + 1), "ram_role_arn": "acs:ram::1:role/r" })
+        };
+        let mut profiles: Vec<Value> = (0..20_000).map(chained).collect();
+        profiles.push(json!({ "name": "p20000", "access_key_id": "i", "access_key_secret": "s" }));
+        let file = file(&json!(profiles));
+        let source = |name| file.source(Some(name), &Surroundings::default());
+        assert_eq!(source("p0").unwrap_err(), ProfileError::Chain("p0".to_owned()));
+        assert!(source("p19985").is_ok(), "15 roles on top of keys");
+        assert!(source("p19984").is_err());
+    }
+
+    #[test]
+    fn a_profile_says_where_sts_is_and_what_the_session_may_do() {
+        let mut profile = role_profile("RamRoleArn");
+        profile["sts_endpoint"] = json!("sts.example.com");
+        profile["sts_token"] = json!("token");
+        profile["policy"] = json!("{}");
+        let Ok(Source::AssumeRole { base, role, sts }) = source(profile.clone()) else { panic!() };
+        assert_eq!(sts.endpoint().to_string(), "https://sts.example.com");
+        assert_eq!(role.session.policy.as_deref(), Some("{}"));
+        assert!(matches!(*base, Source::Keys { credentials, .. }
+            if credentials.security_token.as_ref().is_some_and(|t| t.expose_secret() == "token")));
+        // What the provider block says wins.
+        let mut surroundings = Surroundings::default();
+        surroundings.sts.endpoint = Endpoint::parse("other.example.com").ok();
+        profile["name"] = json!("x");
+        let Ok(Source::AssumeRole { sts, .. }) =
+            file(&json!([profile])).source(Some("x"), &surroundings)
+        else {
+            panic!()
+        };
+        assert_eq!(sts.endpoint().to_string(), "https://other.example.com");
+        for (key, value, expected) in [
+            ("sts_endpoint", json!("http://sts.example.com"), "must begin with https://"),
+            ("sts_endpoint", json!("ftp://x"), "must begin with https://"),
+            ("policy", json!("[]"), "must be a policy in JSON"),
+            ("expired_seconds", json!(10), "must be between 900 and 43200 seconds"),
+            ("expired_seconds", json!("900"), "must be a number of seconds"),
+            ("ram_session_name", json!("a b"), "must have 2 to 64 characters"),
+            ("external_id", json!("a b"), "must have 2 to 1224 characters"),
+            ("sts_region", json!("cn hangzhou"), "must"),
+        ] {
+            let mut profile = role_profile("RamRoleArn");
+            profile[key] = value;
+            let error = error(profile);
+            assert!(error.starts_with(&format!("`{key}` of profile \"x\" {expected}")), "{error}");
+        }
+    }
+
+    #[test]
     fn no_value_of_the_file_gets_into_an_error() {
-        for text in ["{\"profiles\":[{\"access_key_secret\":[\"TOPSECRET\"]}]}", "TOPSECRET", "{"] {
+        for text in ["[\"TOPSECRET\"]", "TOPSECRET", "{"] {
             let Err(ProfileError::Syntax(reason)) = ProfileFile::parse(text.as_bytes()) else {
                 panic!("{text}")
             };
             assert!(reason.contains("line 1") && !reason.contains("TOPSECRET"), "{reason}");
         }
+        let error = error(json!({ "access_key_id": "id", "access_key_secret": ["TOPSECRET"] }));
+        assert_eq!(error, "`access_key_secret` of profile \"x\" must be a text");
         assert!(ProfileFile::parse(b"\xef\xbb\xbf{}").is_ok(), "a byte order mark is fine");
     }
 
@@ -563,10 +660,26 @@ mod tests {
         assert_eq!(printed.expiration, parse_iso8601("2026-01-31T12:00:00Z"));
         let seconds = br#"{"access_key_id":"i","access_key_secret":"s","expiration":1700000000}"#;
         assert!(printed_credentials(seconds).unwrap().expiration.is_some());
+        for none in ["null", "0", "\"\""] {
+            let output = format!(
+                "{{\"access_key_id\":\"i\",\"access_key_secret\":\"s\",\"expiration\":{none}}}"
+            );
+            assert_eq!(printed_credentials(output.as_bytes()).unwrap().expiration, None);
+        }
         for (output, expected) in [
             ("", "not the JSON"),
             ("{}", "no `access_key_id`"),
             ("{\"mode\":\"OIDC\"}", "only AK and StsToken"),
+            ("{\"mode\":\"New\"}", "its `mode` is unknown"),
+            ("{\"access_key_id\":7}", "its `access_key_id` must be a text"),
+            (
+                "{\"access_key_id\":\"i\",\"access_key_secret\":\"s\",\"expiration\":\"soon\"}",
+                "its `expiration` is neither",
+            ),
+            (
+                "{\"access_key_id\":\"i\",\"access_key_secret\":\"s\",\"expiration\":1.5}",
+                "its `expiration` is neither",
+            ),
             (
                 "{\"mode\":\"StsToken\",\"access_key_id\":\"i\",\"access_key_secret\":\"s\"}",
                 "no `sts_token`",

@@ -1,13 +1,14 @@
 //! Where credentials can come from: a description only, nothing is asked here.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{PathBuf, is_separator};
 
 use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
 use super::Credentials;
+use crate::oss::endpoint::is_near;
 use crate::oss::{Endpoint, Region};
 
 /// A place that gives credentials.
@@ -110,7 +111,8 @@ impl Surroundings {
     /// A path as the user wrote it, with `~/` replaced.
     #[must_use]
     pub fn path(&self, text: &str) -> PathBuf {
-        match (text.strip_prefix("~/"), &self.home) {
+        let rest = text.strip_prefix('~').and_then(|rest| rest.strip_prefix(is_separator));
+        match (rest, &self.home) {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(text),
         }
@@ -171,6 +173,13 @@ impl CredentialsUri {
     pub fn host(&self) -> String {
         let host = self.0.host_str().unwrap_or_default();
         self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// Whether keys would travel in the clear over a network.
+    #[must_use]
+    pub fn is_insecure(&self) -> bool {
+        let is_near = self.0.host().is_some_and(|host| is_near(&host));
+        self.0.scheme() == "http" && !is_near
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -411,6 +420,17 @@ mod tests {
         );
         for text in ["", "127.0.0.1", "file:///etc/passwd", "ftp://host"] {
             assert!(CredentialsUri::parse(text).is_none(), "{text:?}");
+        }
+        for (text, is_insecure) in [
+            ("http://127.0.0.1:8080/keys", false),
+            ("http://localhost/keys", false),
+            ("http://169.254.170.2/keys", false),
+            ("http://[fe80::1]/keys", false),
+            ("https://keys.example.com/", false),
+            ("http://keys.example.com/", true),
+        ] {
+            let uri = CredentialsUri::parse(text).unwrap();
+            assert_eq!(uri.is_insecure(), is_insecure, "{text}");
         }
     }
 

@@ -342,3 +342,264 @@ fn a_url_with_a_key_is_not_repeated() {
         assert!(!format!("{diagnostics:?}").contains("the-secret"), "{diagnostics:?}");
     }
 }
+
+#[test]
+fn variables_of_sources_that_are_not_chosen_are_not_looked_at() {
+    let region = block(&[("region", "cn-hangzhou")]);
+    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
+    for (name, value, problem) in [
+        ("STS_ENDPOINT", "no endpoint", None),
+        ("STS_ENDPOINT", "http://sts.example.com", None),
+        ("ALIBABA_CLOUD_STS_REGION", "NO REGION", None),
+        ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", "nothing", None),
+        ("ALICLOUD_CREDENTIALS_URI", "nothing", Some("credentials_uri: Invalid credentials URI")),
+        ("ALICLOUD_ECS_ROLE_NAME", "a/b", Some("ecs_role_name: Invalid role name")),
+    ] {
+        let [id, secret] = keys;
+        assert_eq!(errors(&region, &[id, secret, (name, value)]), Vec::<String>::new(), "{name}");
+        // Where it is what the keys come from, it has to be right.
+        if let Some(problem) = problem {
+            assert_eq!(errors(&region, &[(name, value)]), [problem]);
+        }
+    }
+    let oidc = [
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "nothing"),
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token"),
+        ("ALIBABA_CLOUD_ROLE_ARN", "nothing"),
+    ];
+    assert_eq!(errors(&region, &[keys, [oidc[0], oidc[1]]].concat()), Vec::<String>::new());
+    assert_eq!(errors(&region, &[&keys[..], &oidc].concat()), Vec::<String>::new());
+    assert_eq!(
+        errors(&region, &oidc),
+        [
+            "assume_role_with_oidc.oidc_provider_arn: Invalid identity provider ARN",
+            "assume_role_with_oidc.role_arn: Invalid role ARN",
+        ]
+    );
+    // A role needs STS, whoever assumes it.
+    let role = region.clone().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
+    for (name, problem) in [
+        ("STS_ENDPOINT", "sts_endpoint: Invalid endpoint"),
+        ("ALIBABA_CLOUD_STS_REGION", "region: Invalid region"),
+    ] {
+        assert_eq!(errors(&role, &[keys[0], keys[1], (name, "NO x")]), [problem]);
+    }
+    // Without a source nothing is needed of any, and keys that are not known yet are chosen.
+    let metadata = ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", "nothing");
+    let sts = ("STS_ENDPOINT", "http://sts.example.com");
+    let uri = ("ALICLOUD_CREDENTIALS_URI", "nothing");
+    assert_eq!(errors(&region, &[metadata, sts]), Vec::<String>::new());
+    assert_eq!(errors(&role, &[keys[0], keys[1], metadata]), Vec::<String>::new());
+    let later =
+        region.clone().with("access_key", Value::Unknown).with("secret_key", Value::Unknown);
+    assert_eq!(errors(&later, &[uri]), Vec::<String>::new());
+    let instance = region.clone().with("ecs_role_name", "worker");
+    assert_eq!(errors(&instance, &[sts]), Vec::<String>::new());
+    assert_eq!(errors(&instance, &[metadata]), ["ecs_role_name: Invalid metadata endpoint"]);
+    // What the block says is looked at in any case.
+    let block = region.with("credentials_uri", "nothing").with("sts_endpoint", "no endpoint");
+    assert_eq!(
+        errors(&block, &keys),
+        ["sts_endpoint: Invalid endpoint", "credentials_uri: Invalid credentials URI"]
+    );
+}
+
+#[test]
+fn what_is_unknown_about_a_source_that_is_not_chosen_does_not_matter() {
+    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
+    let unknown = |block: &Object, variables: &[(&str, &str)]| {
+        resolve(block, &environment(variables)).0.unwrap().unknown
+    };
+    let region = block(&[("region", "cn-hangzhou")]);
+    let uri = region.clone().with("credentials_uri", Value::Unknown);
+    let role = region.clone().with("ecs_role_name", Value::Unknown);
+    for (block, name) in [(uri, "credentials_uri"), (role, "ecs_role_name")] {
+        assert_eq!(unknown(&block, &keys), Vec::<String>::new());
+        assert_eq!(unknown(&block, &[]), [name]);
+    }
+    // Keys that are known need neither STS nor, with a region, a profile.
+    for name in ["sts_endpoint", "profile", "shared_credentials_file"] {
+        let block = region.clone().with(name, Value::Unknown);
+        assert_eq!(unknown(&block, &keys), Vec::<String>::new(), "{name}");
+        let nowhere = Object::new().with("endpoint", "https://oss.example.com");
+        let expected: &[&str] = if name == "sts_endpoint" { &[] } else { &[name] };
+        let (settings, _) = resolve(&nowhere.with(name, Value::Unknown), &environment(&keys));
+        assert_eq!(
+            settings.map(|settings| settings.unknown).unwrap_or_default(),
+            expected,
+            "{name}"
+        );
+    }
+    // A role needs STS.
+    let role = block(&[("role_arn", "acs:ram::1:role/r")]);
+    let role = region.clone().with("assume_role", role).with("sts_endpoint", Value::Unknown);
+    assert_eq!(unknown(&role, &keys), ["sts_endpoint"]);
+    // A role of a block that is not needed may still become known.
+    for (name, value) in [("role_arn", Value::Unknown), ("oidc_token", Value::Unknown)] {
+        let mut oidc = block(&[
+            ("oidc_provider_arn", "acs:ram::1:oidc-provider/gh"),
+            ("role_arn", "acs:ram::1:role/r"),
+        ]);
+        oidc.set(name, value);
+        if name == "role_arn" {
+            oidc.set("oidc_token_file", "/token");
+        }
+        let block = region.clone().with("assume_role_with_oidc", oidc);
+        assert_eq!(unknown(&block, &keys), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(
+        unknown(&region.clone().with("assume_role_with_oidc", Value::Unknown), &keys),
+        Vec::<String>::new()
+    );
+    for block in ["assume_role", "assume_role_with_oidc"] {
+        assert_eq!(unknown(&region.clone().with(block, Value::Unknown), &[]), [block]);
+    }
+    // A variable does not stand in for an endpoint that is only not known yet.
+    let endpoint = region.clone().with("endpoint", Value::Unknown);
+    let variable = ("OSS_ENDPOINT", "oss.example.com");
+    assert_eq!(unknown(&endpoint, &[variable]), ["endpoint"]);
+    assert!(config(&endpoint, &[variable]).endpoint.is_none());
+}
+
+#[test]
+fn keys_from_the_environment_are_checked_too() {
+    let region = block(&[("region", "cn-hangzhou")]);
+    let good = ["id", "secret", "token"];
+    let [id, secret, token] = environment::KEYS[3];
+    for (index, attribute) in ["access_key", "secret_key", "security_token"].into_iter().enumerate()
+    {
+        let mut values = good;
+        values[index] = "with a\nbreak";
+        let variables = [(id, values[0]), (secret, values[1]), (token, values[2])];
+        assert_eq!(errors(&region, &variables), [format!("{attribute}: Invalid access key")]);
+    }
+}
+
+#[test]
+fn sts_is_asked_where_the_environment_says() {
+    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
+    let role = || block(&[("role_arn", "acs:ram::1:role/r")]);
+    let place = |block: Object, variable: (&str, &str)| {
+        let source = source(&block.with("assume_role", role()), &[keys[0], keys[1], variable]);
+        source.split_once('@').unwrap().1.to_owned()
+    };
+    let region = || block(&[("region", "cn-hangzhou")]);
+    let none = ("HOME", "/");
+    for (block, variable, expected) in [
+        (Object::new(), none, "https://sts.aliyuncs.com"),
+        (region(), none, "https://sts.cn-hangzhou.aliyuncs.com"),
+        (
+            block(&[("endpoint", "oss-cn-beijing.aliyuncs.com")]),
+            none,
+            "https://sts.cn-beijing.aliyuncs.com",
+        ),
+        (
+            region(),
+            ("ALIBABA_CLOUD_STS_REGION", "cn-beijing"),
+            "https://sts.cn-beijing.aliyuncs.com",
+        ),
+        (
+            region(),
+            ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "1"),
+            "https://sts-vpc.cn-hangzhou.aliyuncs.com",
+        ),
+        (
+            region(),
+            ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "True"),
+            "https://sts-vpc.cn-hangzhou.aliyuncs.com",
+        ),
+        (
+            region(),
+            ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "no"),
+            "https://sts.cn-hangzhou.aliyuncs.com",
+        ),
+        (region(), ("STS_ENDPOINT", "sts.example.com"), "https://sts.example.com"),
+        (
+            region().with("sts_endpoint", "mine.example.com"),
+            ("STS_ENDPOINT", "sts.example.com"),
+            "https://mine.example.com",
+        ),
+    ] {
+        assert_eq!(place(block, variable), expected, "{variable:?}");
+    }
+}
+
+#[test]
+fn sessions_and_tokens_come_from_the_environment_too() {
+    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
+    let top = Object::new().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
+    let variables = [
+        keys[0],
+        keys[1],
+        ("ALICLOUD_ASSUME_ROLE_SESSION_NAME", "from-variable"),
+        ("ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION", "1200"),
+    ];
+    let Some(Source::AssumeRole { role, .. }) = config(&top, &variables).credentials else {
+        panic!()
+    };
+    let session = format!("{:?}", role.session);
+    assert!(session.contains("from-variable") && session.contains("1200"), "{session}");
+    let region = top.with("region", "cn-hangzhou");
+    assert_eq!(
+        errors(
+            &region,
+            &[keys[0], keys[1], ("ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION", "an hour")]
+        ),
+        ["assume_role: Invalid session length"]
+    );
+
+    let pipeline = [
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/gh"),
+        ("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1:role/r"),
+        ("ALIBABA_CLOUD_OIDC_TOKEN", " the-token\n"),
+        ("ALIBABA_CLOUD_ROLE_SESSION_NAME", "pipeline"),
+    ];
+    let Some(Source::AssumeRoleWithOidc(oidc)) = config(&Object::new(), &pipeline).credentials
+    else {
+        panic!()
+    };
+    let crate::oss::credentials::OidcToken::Value(token) = &oidc.token else { panic!() };
+    assert_eq!(token.expose_secret(), "the-token");
+    assert!(format!("{:?}", oidc.role.session).contains("pipeline"));
+}
+
+#[test]
+fn version_1_of_the_metadata_service_can_be_switched_off() {
+    for (value, expected) in [("true", true), ("false", false), ("", false)] {
+        let variables = [("ALICLOUD_ECS_ROLE_NAME", "r"), ("ALIBABA_CLOUD_IMDSV1_DISABLED", value)];
+        let Some(Source::EcsRole(role)) = config(&Object::new(), &variables).credentials else {
+            panic!()
+        };
+        assert_eq!(role.surroundings.is_metadata_v1_disabled, expected, "{value:?}");
+    }
+}
+
+#[test]
+fn impossible_addresses_are_errors() {
+    for (arguments, expected) in [
+        ([("address_style", "cname"), ("region", "r")], "address_style: Missing endpoint"),
+        ([("address_style", "path"), ("region", "r")], "address_style: Impossible address style"),
+        (
+            [("address_style", "virtual"), ("endpoint", "127.0.0.1:1")],
+            "address_style: Impossible address style",
+        ),
+    ] {
+        assert_eq!(errors(&block(&arguments), &[])[0], expected);
+    }
+}
+
+#[test]
+fn keys_that_travel_in_the_clear_are_worth_a_warning() {
+    for (name, value, expected) in [
+        ("credentials_uri", "http://keys.example.com/x?token=the-secret", 1),
+        ("credentials_uri", "http://127.0.0.1:1/x", 0),
+        ("credentials_uri", "https://keys.example.com/x", 0),
+        ("endpoint", "http://oss.example.com", 1),
+    ] {
+        let block = block(&[(name, value), ("region", "cn-hangzhou")]);
+        let (settings, diagnostics) = resolve(&block, &Environment::default());
+        assert!(settings.is_some());
+        assert!(!format!("{diagnostics:?}").contains("the-secret"));
+        assert_eq!(diagnostics.into_iter().count(), expected, "{value}");
+    }
+}

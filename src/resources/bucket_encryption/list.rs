@@ -1,7 +1,8 @@
 //! The search for buckets that have a rule: the account's list page by page, each bucket asked at its own
 //! region.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -41,6 +42,7 @@ impl ListResource<Connection> for BucketEncryptions {
             stop: context.stop,
             prefix: text(config, "prefix").unwrap_or_default().to_owned(),
             region: text(config, "region").map(str::to_owned),
+            silent: Mutex::default(),
         });
         let asking = Arc::clone(&search);
         let events = search
@@ -66,6 +68,9 @@ struct Search {
     stop: CancellationToken,
     prefix: String,
     region: Option<String>,
+    /// Regions where nobody answered: their other buckets are skipped at once, instead of waiting for
+    /// each of them.
+    silent: Mutex<BTreeSet<Option<Region>>>,
 }
 
 /// Where the list goes on.
@@ -103,7 +108,8 @@ impl Search {
         Ok((page.buckets.into_iter().filter(is_wanted).collect(), next))
     }
 
-    /// The rule of a bucket; none if it has none, or has gone meanwhile.
+    /// The rule of a bucket; none if it has none, or has gone meanwhile. What is wrong with one bucket is a
+    /// warning, what is wrong with all of them an error, which ends the search.
     async fn rule_of(&self, bucket: &Bucket) -> Option<ListEvent> {
         let warning = |detail: String| {
             let summary = format!("Bucket {} was skipped", bucket.name);
@@ -122,6 +128,13 @@ impl Search {
             Ok(client) => client,
             Err(diagnostic) => return Some(ListEvent::Message(diagnostic)),
         };
+        if self.silent().contains(&bucket.region) {
+            return warning(
+                "Its region did not answer when another bucket was asked for, see the first such \
+                 warning."
+                    .to_owned(),
+            );
+        }
         match client.get_bucket_encryption(&name, &self.call(bucket.region.clone())).await {
             Ok(rule) => {
                 let region = bucket.region.as_ref().filter(|region| !client.is_default(region));
@@ -132,8 +145,20 @@ impl Search {
                 })
             }
             Err(error) if error.is_not_found() => None,
-            Err(error) => warning(explain::failed_call(&error).detail),
+            Err(error) if error.concerns_every_call() => {
+                Some(ListEvent::Message(explain::failed_call(&error)))
+            }
+            Err(error) => {
+                if error.is_unanswered() {
+                    self.silent().insert(bucket.region.clone());
+                }
+                warning(explain::failed_call(&error).detail)
+            }
         }
+    }
+
+    fn silent(&self) -> MutexGuard<'_, BTreeSet<Option<Region>>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn client(&self) -> Result<&Client, Diagnostic> {

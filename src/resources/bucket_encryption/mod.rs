@@ -48,7 +48,7 @@ impl Resource<Connection> for BucketEncryption {
         let Some(prior_state) = prior_state else {
             return Plan { planned_state, requires_replace: Vec::new() };
         };
-        for name in ["kms_master_key_id", "kms_data_encryption"] {
+        for name in ["kms_master_key_id", "kms_data_encryption", "region"] {
             if keeps_prior_spelling(prior_state.get(name), config.get(name)) {
                 planned_state.set(name, prior_state.get(name).clone());
             }
@@ -91,7 +91,7 @@ impl Resource<Connection> for BucketEncryption {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(Some(current_state), diagnostic),
             };
-            match target.client.get_bucket_encryption(&target.bucket, &target.call).await {
+            match target.get().await {
                 Ok(rule) => Outcome::state(with_rule(current_state, &target.bucket, &rule)),
                 Err(error) if error.is_not_found() => {
                     tracing::warn!(bucket = target.bucket.as_str(), "{error}; removing from state");
@@ -114,7 +114,9 @@ impl Resource<Connection> for BucketEncryption {
                 Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
             };
             let written = rule(&planned_state);
-            let same_place = text(&prior_state, "region") == text(&planned_state, "region");
+            let same_place = ["bucket", "region"]
+                .into_iter()
+                .all(|name| text(&prior_state, name) == text(&planned_state, name));
             if same_place && rule(&prior_state) == written {
                 // Only timeouts, or the spelling of "no key", have changed: nothing for OSS to do.
                 return Outcome::state(planned_state);
@@ -139,8 +141,8 @@ impl Resource<Connection> for BucketEncryption {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
             };
-            match target.client.delete_bucket_encryption(&target.bucket, &target.call).await {
-                Ok(_) => Outcome::gone(),
+            match target.delete().await {
+                Ok(()) => Outcome::gone(),
                 Err(error) => Outcome::failed(Some(prior_state), explain::failed_call(&error)),
             }
         })

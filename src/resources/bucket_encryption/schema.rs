@@ -34,7 +34,7 @@ pub(super) fn schema() -> Schema {
                     "kms_data_encryption",
                     "Cipher of the data keys with `sse_algorithm = \"KMS\"`: `SM4`. Not set: AES-256.",
                 ),
-                Attribute::optional(
+                Attribute::optional_computed(
                     "region",
                     "Region of the bucket, for example `cn-hangzhou`, when it is not the \
                      provider's region.",

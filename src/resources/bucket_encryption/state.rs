@@ -42,10 +42,11 @@ pub(super) fn with_rule(mut state: Object, bucket: &BucketName, rule: &Encryptio
         ("kms_master_key_id", &rule.kms_master_key_id),
         ("kms_data_encryption", &rule.kms_data_encryption),
     ] {
-        let answered = Value::from(answered.as_deref());
-        let stored = state.get(name);
-        if !(is_unset(stored) && is_unset(&answered)) {
-            state.set(name, answered);
+        match answered {
+            Some(answered) => state.set(name, answered.as_str()),
+            // The spelling that fits both ways.
+            None if !is_unset(state.get(name)) => state.set(name, ""),
+            None => {}
         }
     }
     state
@@ -84,7 +85,7 @@ pub(super) fn at_place(bucket: &str, region: Option<&str>) -> Object {
         // How the configuration spells "not set" is not known, and this fits both ways.
         .with("kms_master_key_id", "")
         .with("kms_data_encryption", "")
-        .with("region", region)
+        .with("region", region.unwrap_or_default())
         .with("id", bucket)
         .with("timeouts", Value::Null)
 }
@@ -112,7 +113,10 @@ pub(super) fn imported(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
         ImportTarget::Identity(_) => Diagnostic::error(
             "Invalid identity",
             format!(
-                "The {what} in the identity of the import {reason}; got {bucket:?} in {region:?}."
+                "The {what} in the identity of the import {reason}; got {:?}. Write for example `identity \
+                 = {{ bucket = \"my-bucket\" }}`, with `region = \"cn-shanghai\"` beside it when the \
+                 bucket is not in the provider's region.",
+                if what == "region" { region.unwrap_or_default() } else { bucket },
             ),
         ),
     };

@@ -29,6 +29,15 @@ pub(super) struct Failure {
     pub(super) may_have_changed: bool,
 }
 
+/// The first attribute that is not known, or has a part that is not.
+fn unknown_attribute(state: &Object) -> Option<&str> {
+    let is_unknown = |value: &Value| match value {
+        Value::Object(block) => block.iter().any(|(_, value)| *value == Value::Unknown),
+        value => *value == Value::Unknown,
+    };
+    state.iter().find(|(_, value)| is_unknown(value)).map(|(name, _)| name)
+}
+
 impl<'a> Target<'a> {
     /// Reads bucket, region and time limit from a state.
     pub(super) fn read(
@@ -37,12 +46,17 @@ impl<'a> Target<'a> {
         operation: &str,
     ) -> Result<Self, Diagnostic> {
         // Nothing may be sent that only looks like what was planned.
-        if let Some((name, _)) = state.iter().find(|(_, value)| **value == Value::Unknown) {
+        if let Some(name) = unknown_attribute(state) {
             let detail = format!(
                 "`{name}` is not known, although Terraform asks for a call that needs it. This is a bug \
                  in the caller of the provider."
             );
             return Err(Diagnostic::error("Unknown value", detail).at_attribute(name));
+        }
+        if text(state, "sse_algorithm").is_none() && matches!(operation, "create" | "update") {
+            let detail = "`sse_algorithm` is not set, although Terraform asks to set the rule. This is \
+                          a bug in the caller of the provider.";
+            return Err(Diagnostic::error("Missing value", detail).at_attribute("sse_algorithm"));
         }
         let client = context.client.client()?;
         let invalid = |name: &str, reason: &dyn std::fmt::Display| {
@@ -64,6 +78,48 @@ impl<'a> Target<'a> {
         Ok(Self { client, bucket, call: Call { region, deadline, cancellation } })
     }
 
+    /// Reads the rule.
+    pub(super) async fn get(&self) -> Result<EncryptionRule, Error> {
+        let (client, bucket) = (self.client, &self.bucket);
+        let here = client.get_bucket_encryption(bucket, &self.call).await;
+        self.follow(here, async |call| client.get_bucket_encryption(bucket, &call).await).await
+    }
+
+    /// Removes the rule.
+    pub(super) async fn delete(&self) -> Result<(), Error> {
+        let (client, bucket) = (self.client, &self.bucket);
+        let here = client.delete_bucket_encryption(bucket, &self.call).await.map(drop);
+        let there = async |call| client.delete_bucket_encryption(bucket, &call).await.map(drop);
+        self.follow(here, there).await
+    }
+
+    /// Calls once more where OSS says that the bucket is, unless the state itself names a region. The
+    /// provider's region may have changed since the state was written, and a state cannot be edited.
+    async fn follow<T>(
+        &self,
+        here: Result<T, Error>,
+        there: impl AsyncFnOnce(Call) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let error = match here {
+            Err(error) if self.call.region.is_none() => error,
+            here => return here,
+        };
+        let region = error.right_region().filter(|region| {
+            self.client.may_find_region(region) && region.as_str() != error.region
+        });
+        let Some(region) = region else { return Err(error) };
+        tracing::info!(
+            bucket = self.bucket.as_str(),
+            region = region.as_str(),
+            "the bucket is in another region than the provider; asking there",
+        );
+        match there(Call { region: Some(region), ..self.call.clone() }).await {
+            // The first answer tells more.
+            Err(other) if matches!(other.kind, ErrorKind::Transport(_)) => Err(error),
+            there => there,
+        }
+    }
+
     /// Sets the rule, then reads until it is visible: OSS is eventually consistent.
     pub(super) async fn write(&self, rule: &EncryptionRule) -> Result<(), Failure> {
         self.client.put_bucket_encryption(&self.bucket, rule, &self.call).await.map_err(
@@ -82,12 +138,22 @@ impl<'a> Target<'a> {
 
     async fn wait_until_visible(&self, written: &EncryptionRule) -> Result<(), Diagnostic> {
         let (mut wait, longest) = VISIBILITY_WAIT;
+        let mut last: Option<String> = None;
         loop {
             let found = match self.client.get_bucket_encryption(&self.bucket, &self.call).await {
                 Ok(rule) if rule == *written => return Ok(()),
                 Ok(rule) => rule.to_string(),
                 Err(error) if error.is_not_found() => "no rule".to_owned(),
-                Err(error) => return Err(self.not_verified(written, &error)),
+                // Cut off in the middle of a read: what the one before found still counts.
+                Err(error) => {
+                    return Err(match (&error.kind, last) {
+                        (ErrorKind::DeadlineExceeded { last: None }, Some(found)) => {
+                            self.not_visible(written, &found)
+                        }
+                        (ErrorKind::Cancelled, Some(found)) => self.not_waited_for(written, &found),
+                        _ => self.not_verified(written, &error),
+                    });
+                }
             };
             let resume = Instant::now() + wait;
             if resume >= self.call.deadline {
@@ -101,6 +167,7 @@ impl<'a> Target<'a> {
                 () = sleep_until(resume) => {}
             }
             wait = (wait * 2).min(longest);
+            last = Some(found);
         }
     }
 

@@ -93,7 +93,10 @@ fn validate_rule(config: &Object) -> Diagnostics {
             .at_attribute("kms_master_key_id"),
         );
     }
+    // Without KMS the cipher is wrong whatever it is, which is said below.
+    let is_kms = !matches!(algorithm, Attr::Known(SseAlgorithm::Aes256 | SseAlgorithm::Sm4));
     if let Attr::Known(cipher) = config.string("kms_data_encryption")
+        && is_kms
         && !matches!(cipher, "" | "SM4")
     {
         diagnostics.push(
@@ -136,8 +139,8 @@ fn validate_timeouts(config: &Object) -> Diagnostics {
                 Diagnostic::error(
                     "Invalid timeout",
                     format!(
-                        "`{operation}` must be a positive duration such as `30s`, `5m` or `1h30m`; \
-                         got {text:?}."
+                        "`{operation}` must be a positive duration such as `30s`, `5m` or `1h30m`, at \
+                         most a year; got {text:?}."
                     ),
                 )
                 .at(AttributePath::root("timeouts").attribute(operation)),

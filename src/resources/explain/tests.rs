@@ -110,7 +110,8 @@ fn what_oss_answered() {
         [
             answered(403, "AccessDenied", "You have no right to access this object."),
             listing(answered(403, "AccessDenied", "You have no right to list buckets.")),
-            of(elsewhere),
+            of(elsewhere.clone()),
+            of(ServiceError { code: "PermanentRedirect".to_owned(), ..elsewhere }),
             of(nowhere),
             answered(404, "NoSuchBucket", "The specified bucket does not exist."),
             answered(403, "InvalidAccessKeyId", "The access key id does not exist."),
@@ -157,9 +158,23 @@ fn why_there_was_no_answer() {
             transport(TransportError::Interrupted(text("connection reset by peer"))),
             transport(TransportError::TooLarge(1_048_576)),
             transport(TransportError::Setup(text("no CA certificates were loaded"))),
+            transport(TransportError::Request(text("invalid international domain name"))),
             error(ErrorKind::UnexpectedAnswer(text("the body has no <SSEAlgorithm>"))),
             error(ErrorKind::NoCredentials),
             error(ErrorKind::NoRegion),
+            error(ErrorKind::NoProfileRegion(Box::new(CredentialsError {
+                origin: text("profile \"ci\" of /home/ci/.aliyun/config.json"),
+                problem: CredentialsProblem::File {
+                    path: "/home/ci/.aliyun/config.json".into(),
+                    reason: text("No such file or directory (os error 2)"),
+                },
+            }))),
+            error(ErrorKind::DeadlineExceeded {
+                last: Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError {
+                    origin: text("the credentials URI at 127.0.0.1:8080"),
+                    problem: CredentialsProblem::Unanswered,
+                })))),
+            }),
             error(ErrorKind::DeadlineExceeded { last: None }),
             error(ErrorKind::DeadlineExceeded {
                 last: Some(Box::new(ErrorKind::Transport(connect()))),
@@ -258,6 +273,14 @@ fn imports_and_unknown_configurations() {
     check!([
         failed_import(&read(answered(404, "NoSuchServerSideEncryptionRule", missing))),
         failed_import(&read(answered(404, "NoSuchBucket", "The bucket does not exist."))),
+        failed_import(&read(error(ErrorKind::Service(Box::new(ServiceError {
+            endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
+            ..service(
+                403,
+                "AccessDenied",
+                "The bucket must be addressed using the specified endpoint."
+            )
+        }))))),
         unknown_configuration(&["endpoint".to_owned(), "assume_role.role_arn".to_owned()]),
     ]);
 }

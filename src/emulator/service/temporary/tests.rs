@@ -114,7 +114,7 @@ fn a_role_is_assumed_with_a_key() {
         assert_eq!(body["Credentials"]["AccessKeySecret"], known.access_key_secret.as_str());
         assert_eq!(body["Credentials"]["SecurityToken"], known.token().unwrap().value.as_str());
 
-        let names: Vec<&str> = answer.headers.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_ref()).collect();
         assert_eq!(names, ["Content-Type", "Date", "x-acs-request-id"], "nothing of OSS's");
         assert_eq!(answer.headers[1].1, "Mon, 23 Nov 2026 08:00:00 GMT");
 
@@ -151,7 +151,10 @@ fn a_call_is_refused_that_is_late_repeated_or_of_another_action() {
     let late = ask(&mut service, &call);
     assert_eq!(shown(&late), "400 InvalidTimeStamp.Expired");
     assert!(
-        answer(&late).0.headers.contains(&("Date", "Mon, 23 Nov 2026 08:15:01 GMT".to_owned())),
+        answer(&late)
+            .0
+            .headers
+            .contains(&("Date".into(), "Mon, 23 Nov 2026 08:15:01 GMT".to_owned())),
         "a client can set its clock by it"
     );
     service.clock_offset_seconds = 0;
@@ -206,7 +209,7 @@ fn faults_have_the_shape_of_sts_and_use_the_nonce() {
     assert_eq!(shown(&outcome), "429 Throttling.User");
     let (answer, body) = answer(&outcome);
     assert_eq!(body["Message"], "slow down");
-    assert!(answer.headers.contains(&("Retry-After", "3".to_owned())), "{answer:?}");
+    assert!(answer.headers.contains(&("Retry-After".into(), "3".to_owned())), "{answer:?}");
     assert_eq!(outcome.exchange.fault.as_deref(), Some("answer 429 Throttling.User"));
 }
 
@@ -257,7 +260,7 @@ fn local(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
 fn text(outcome: &Outcome) -> String {
     let Delivery::Whole { answer, .. } = &outcome.delivery else { panic!("{outcome:?}") };
     assert_eq!(answer.status, 200);
-    let content_type = ("Content-Type", "text/plain".to_owned());
+    let content_type = ("Content-Type".into(), "text/plain".to_owned());
     assert!(answer.headers.contains(&content_type), "{answer:?}");
     String::from_utf8(answer.body.clone()).unwrap()
 }
@@ -274,7 +277,7 @@ fn assert_hands_out(service: &Service, outcome: &Outcome, expiration: &str) {
     let known = &service.keys.known()[id];
     assert_eq!(body["AccessKeySecret"], known.access_key_secret.as_str());
     assert_eq!(body["SecurityToken"], known.token().unwrap().value.as_str());
-    let names: Vec<&str> = answer.headers.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_ref()).collect();
     assert_eq!(names, ["Content-Type", "Date"]);
 }
 

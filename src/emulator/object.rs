@@ -1,0 +1,361 @@
+//! An object as it is kept: its content, encrypted or not, and what its uploader said about it.
+
+use std::ops::RangeInclusive;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crc::{CRC_64_XZ, Crc};
+use md5::{Digest as _, Md5};
+use time::OffsetDateTime;
+
+use super::answer::Answer;
+use super::envelope::{MasterKeys, Sealed};
+use super::error::ServiceError;
+use super::request::Request;
+use super::rule::EncryptionRule;
+use super::timestamp;
+
+/// The headers of an upload that come back with the object, beside its own `x-oss-meta-*`.
+const KEPT_HEADERS: [&str; 5] =
+    ["cache-control", "content-disposition", "content-encoding", "content-language", "expires"];
+
+/// Headers that change what an operation means. They are refused rather than ignored.
+const UNKNOWN_HEADERS: [&str; 10] = [
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "x-oss-forbid-overwrite",
+    "x-oss-tagging",
+    "x-oss-copy-source-if-match",
+    "x-oss-copy-source-if-none-match",
+    "x-oss-copy-source-if-modified-since",
+    "x-oss-copy-source-if-unmodified-since",
+];
+
+/// An object. What encrypts it is decided when it is written, and by nothing later.
+#[derive(Debug, Clone)]
+pub(super) struct Object {
+    content: Content,
+    about: About,
+    pub(super) size: usize,
+    /// In quotation marks.
+    pub(super) etag: String,
+    crc64: u64,
+    pub(super) last_modified: OffsetDateTime,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Plain(Vec<u8>),
+    Sealed(Sealed),
+}
+
+/// What the uploader said about the content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct About {
+    content_type: Option<String>,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+}
+
+impl About {
+    pub(super) fn of(request: &Request) -> Self {
+        let is_kept = |name: &str| KEPT_HEADERS.contains(&name) || name.starts_with("x-oss-meta-");
+        let headers = request.headers.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
+        Self { content_type: request.header("content-type"), headers }
+    }
+}
+
+impl Object {
+    /// Encrypts the content as `method` says, if there is one. `name` is `{bucket}/{key}`.
+    pub(super) fn new(
+        content: Vec<u8>,
+        about: About,
+        method: Option<&EncryptionRule>,
+        name: &str,
+        keys: &mut MasterKeys,
+        now: OffsetDateTime,
+    ) -> Self {
+        let md5: Vec<String> =
+            Md5::digest(&content).iter().map(|byte| format!("{byte:02X}")).collect();
+        Self {
+            size: content.len(),
+            etag: format!("\"{}\"", md5.concat()),
+            // The SDKs call it "crc64 ecma", and compare it with their own.
+            crc64: Crc::<u64>::new(&CRC_64_XZ).checksum(&content),
+            content: match method {
+                Some(method) => Content::Sealed(keys.seal(method, name, &content)),
+                None => Content::Plain(content),
+            },
+            about,
+            // Answers carry no fractions of a second, and oss2 refuses one that does.
+            last_modified: now.replace_nanosecond(0).unwrap_or(now),
+        }
+    }
+
+    /// What encrypts it.
+    pub(super) fn method(&self) -> Option<&EncryptionRule> {
+        match &self.content {
+            Content::Plain(_) => None,
+            Content::Sealed(sealed) => Some(&sealed.method),
+        }
+    }
+
+    /// The bytes as they are kept.
+    pub(super) fn stored(&self) -> &[u8] {
+        match &self.content {
+            Content::Plain(content) => content,
+            Content::Sealed(sealed) => &sealed.ciphertext,
+        }
+    }
+
+    pub(super) fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The content as it was uploaded.
+    pub(super) fn open(&self, name: &str, keys: &MasterKeys) -> Result<Vec<u8>, ServiceError> {
+        match &self.content {
+            Content::Plain(content) => Ok(content.clone()),
+            // Nothing but a mistake of the emulator's own can lead here.
+            Content::Sealed(sealed) => keys.open(sealed, name).ok_or_else(|| {
+                ServiceError::new(500, "InternalError", "The object cannot be decrypted.")
+            }),
+        }
+    }
+
+    /// The answer to an upload (page `PutObject`).
+    pub(super) fn to_upload_answer(&self, content_md5: &[u8]) -> Answer {
+        self.with_encryption(Answer::empty(200))
+            .header("ETag", self.etag.as_str())
+            .header("Content-MD5", STANDARD.encode(content_md5))
+            .header("x-oss-hash-crc64ecma", self.crc64.to_string())
+    }
+
+    /// The answer to a download (pages `GetObject` and `HeadObject`).
+    pub(super) fn to_answer(&self, content: Vec<u8>) -> Answer {
+        let content_type = self.about.content_type.as_deref().unwrap_or("application/octet-stream");
+        let mut answer = self
+            .with_encryption(Answer::raw(200, content_type, content))
+            .header("ETag", self.etag.as_str())
+            .header("Last-Modified", timestamp::http_date(self.last_modified))
+            .header("x-oss-hash-crc64ecma", self.crc64.to_string())
+            .header("x-oss-object-type", "Normal")
+            .header("x-oss-storage-class", "Standard");
+        for (name, value) in &self.about.headers {
+            answer = answer.header(name.clone(), value.as_str());
+        }
+        answer
+    }
+
+    /// The answer to `HEAD`: the same without the content. Its length is said in so many words, since a length
+    /// of zero is left out otherwise.
+    pub(super) fn to_head_answer(&self) -> Answer {
+        self.to_answer(Vec::new()).header("Content-Length", self.size.to_string())
+    }
+
+    /// The answer to a download of a part.
+    pub(super) fn to_part(&self, content: &[u8], range: RangeInclusive<usize>) -> Answer {
+        let (first, last) = (*range.start(), *range.end());
+        let part = content.get(range).unwrap_or_default().to_vec();
+        let mut answer = self.to_answer(part);
+        answer.status = 206;
+        answer.header("Content-Range", format!("bytes {first}-{last}/{}", content.len()))
+    }
+
+    /// How it is encrypted, as every answer about it says. The id of the key that OSS manages for KMS
+    /// is not made up here: the header is there where a key was named.
+    pub(super) fn with_encryption(&self, mut answer: Answer) -> Answer {
+        let Some(method) = self.method() else { return answer };
+        answer = answer.header("x-oss-server-side-encryption", method.sse_algorithm.as_str());
+        if let Some(key) = &method.kms_master_key_id {
+            answer = answer.header("x-oss-server-side-encryption-key-id", key.as_str());
+        }
+        if let Some(cipher) = &method.kms_data_encryption {
+            answer = answer.header("x-oss-server-side-data-encryption", cipher.as_str());
+        }
+        answer
+    }
+}
+
+/// The bytes that a `Range` header asks for; none where it is not one range of what is there: then all of
+/// it is answered (page `GetObject`).
+pub(super) fn range(header: &str, size: usize) -> Option<RangeInclusive<usize>> {
+    let last_of_all = size.checked_sub(1)?;
+    let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last) = match (first, last) {
+        ("", length) => (size.saturating_sub(length.parse().ok()?), last_of_all),
+        (first, "") => (first.parse().ok()?, last_of_all),
+        (first, last) => (first.parse().ok()?, last.parse::<usize>().ok()?.min(last_of_all)),
+    };
+    (first <= last).then_some(first..=last)
+}
+
+/// Whether an object may have this key (page "Object naming conventions").
+pub(super) fn check_key(key: &str) -> Result<(), ServiceError> {
+    if (1..=1023).contains(&key.len()) && !key.starts_with(['/', '\\']) {
+        return Ok(());
+    }
+    Err(ServiceError::new(400, "InvalidObjectName", "The specified object is not valid."))
+}
+
+/// Refuses what the emulator cannot do with objects, or with buckets.
+pub(super) fn check_headers(request: &Request) -> Result<(), ServiceError> {
+    // What everything here is.
+    let known = [
+        ("x-oss-storage-class", "Standard"),
+        ("x-oss-acl", "private"),
+        ("x-oss-object-acl", "default"),
+    ];
+    let other = known.into_iter().find(|(name, value)| {
+        request.header(name).is_some_and(|found| !found.is_empty() && found != *value)
+    });
+    let unknown = UNKNOWN_HEADERS.into_iter().find(|name| request.header(name).is_some());
+    match other.map(|(name, _)| name).or(unknown) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("The emulator does not implement the header {name}.");
+            Err(ServiceError::new(400, "NotImplemented", message).detail("Header", name))
+        }
+    }
+}
+
+/// The object that a copy is made of, bucket and key: `x-oss-copy-source: /{bucket}/{key}`, encoded.
+pub(super) fn copy_source(header: &str) -> Result<(String, String), ServiceError> {
+    let source = super::request::decode(header);
+    let path = source.strip_prefix('/').unwrap_or(&source);
+    match path.split_once('/') {
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
+            Ok((bucket.to_owned(), key.to_owned()))
+        }
+        _ => Err(ServiceError::invalid_argument(
+            "Copy Source must mention the source bucket and key.",
+        )
+        .detail("ArgumentName", "x-oss-copy-source")
+        .detail("ArgumentValue", header)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(method: Option<&EncryptionRule>) -> (Object, MasterKeys) {
+        let mut keys = MasterKeys::default();
+        let headers = [
+            ("content-type", "text/plain"),
+            ("cache-control", "no-cache"),
+            ("x-oss-meta-owner", "me"),
+            ("authorization", "secret"),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let about = About::of(&Request { headers, ..Request::default() });
+        let now = OffsetDateTime::UNIX_EPOCH;
+        (Object::new(b"123456789".to_vec(), about, method, "demo/a", &mut keys, now), keys)
+    }
+
+    fn headers(answer: &Answer) -> Vec<String> {
+        answer.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    }
+
+    #[test]
+    fn says_what_the_uploader_said_and_how_it_is_encrypted() {
+        let mut method = EncryptionRule::new("KMS");
+        method.kms_master_key_id = Some("9468da86".to_owned());
+        method.kms_data_encryption = Some("SM4".to_owned());
+        let (object, keys) = object(Some(&method));
+        let content = object.open("demo/a", &keys).unwrap();
+        let answer = object.to_answer(content);
+        assert_eq!(answer.body, b"123456789");
+        assert_ne!(object.stored(), b"123456789");
+        assert_eq!(
+            headers(&answer),
+            [
+                "Content-Type: text/plain",
+                "x-oss-server-side-encryption: KMS",
+                "x-oss-server-side-encryption-key-id: 9468da86",
+                "x-oss-server-side-data-encryption: SM4",
+                "ETag: \"25F9E794323B453885F5181F1B624D0B\"",
+                "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT",
+                // The check value of CRC-64/XZ.
+                &format!("x-oss-hash-crc64ecma: {}", 0x995d_c9bb_df19_39fa_u64),
+                "x-oss-object-type: Normal",
+                "x-oss-storage-class: Standard",
+                "cache-control: no-cache",
+                "x-oss-meta-owner: me",
+            ]
+        );
+        assert!(object.open("demo/b", &keys).is_err(), "it is another object's");
+    }
+
+    #[test]
+    fn without_a_method_it_is_kept_as_it_is() {
+        let (object, keys) = object(None);
+        assert_eq!(object.stored(), b"123456789");
+        let answer = object.to_answer(object.open("demo/a", &keys).unwrap());
+        assert!(!headers(&answer).iter().any(|header| header.contains("encryption")));
+    }
+
+    #[test]
+    fn keys_of_objects() {
+        for key in ["a", "a/b", "中", &"x".repeat(1023)] {
+            assert!(check_key(key).is_ok(), "{key}");
+        }
+        for key in ["", "/a", "\\a", &"x".repeat(1024)] {
+            assert_eq!(check_key(key).unwrap_err().code, "InvalidObjectName", "{key}");
+        }
+    }
+
+    #[test]
+    fn parts_of_an_object() {
+        for (header, expected) in [
+            ("bytes=0-3", Some(0..=3)),
+            ("bytes=2-", Some(2..=8)),
+            ("bytes=-2", Some(7..=8)),
+            ("bytes=-99", Some(0..=8)),
+            ("bytes=5-99", Some(5..=8)),
+            ("bytes=9-", None),
+            ("bytes=3-2", None),
+            ("bytes=0-1,3-4", None),
+            ("chars=0-1", None),
+        ] {
+            assert_eq!(range(header, 9), expected, "{header}");
+        }
+        assert_eq!(range("bytes=0-", 0), None);
+        let (object, keys) = object(Some(&EncryptionRule::new("SM4")));
+        let content = object.open("demo/a", &keys).unwrap();
+        let part = object.to_part(&content, 2..=4);
+        assert_eq!((part.status, part.body.as_slice()), (206, &b"345"[..]));
+        assert!(headers(&part).contains(&"Content-Range: bytes 2-4/9".to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused() {
+        let check = |name: &str, value: &str| {
+            let headers = vec![(name.to_owned(), value.to_owned())];
+            check_headers(&Request { headers, ..Request::default() }).map_err(|error| error.code)
+        };
+        for (name, value) in
+            [("x-oss-storage-class", "Standard"), ("x-oss-object-acl", "default"), ("range", "x")]
+        {
+            assert_eq!(check(name, value), Ok(()), "{name}");
+        }
+        for (name, value) in
+            [("x-oss-storage-class", "IA"), ("x-oss-acl", "public-read"), ("if-match", "x")]
+        {
+            assert_eq!(check(name, value), Err("NotImplemented".into()), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_source_of_a_copy() {
+        let found = |header| copy_source(header).ok();
+        let source = |bucket: &str, key: &str| Some((bucket.to_owned(), key.to_owned()));
+        assert_eq!(found("/demo/a%20b/c"), source("demo", "a b/c"));
+        assert_eq!(found("demo/a"), source("demo", "a"));
+        for header in ["", "/", "/demo", "/demo/", "//a"] {
+            assert_eq!(found(header), None, "{header}");
+        }
+    }
+}

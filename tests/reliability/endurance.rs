@@ -1,0 +1,129 @@
+//! A process that serves for long: in debug mode, plan after plan, with sessions that end all the time.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use terraform_provider_oss::emulator::{EncryptionRule, Role};
+
+use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
+use super::{short_or_long, tell};
+
+const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
+
+/// The provider in debug mode, ended with the value.
+struct Served {
+    process: Child,
+    /// The value of `TF_REATTACH_PROVIDERS`.
+    reattach: String,
+}
+
+impl Served {
+    fn start(workspace: &Workspace) -> Self {
+        let ours = || PathBuf::from(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+        // Another build may be named, such as a released one.
+        let binary = std::env::var_os("PROVIDER_BINARY").map_or_else(ours, PathBuf::from);
+        let mut process = Command::new(binary)
+            .arg("--debug")
+            .env_clear()
+            .env("TMPDIR", workspace.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let value = lines.map_while(Result::ok).find_map(|line| {
+            let value = line.trim().strip_prefix("TF_REATTACH_PROVIDERS=")?;
+            Some(value.trim_matches('\'').to_owned())
+        });
+        Self { process, reattach: value.unwrap() }
+    }
+
+    /// Resident memory in kilobytes, open files, and threads.
+    fn figures(&self) -> [u64; 3] {
+        let folder = PathBuf::from(format!("/proc/{}", self.process.id()));
+        let status = fs::read_to_string(folder.join("status")).unwrap();
+        let number = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        let files = fs::read_dir(folder.join("fd")).unwrap().count() as u64;
+        [number("VmRSS:"), files, number("Threads:")]
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_serves_for_long_stays_as_it_was() {
+    let Some(workspace) = Workspace::with(|config| {
+        let names: Vec<String> = (0..20).map(|number| format!("b-{number:02}")).collect();
+        let config = config.with_role(Role::new(ROLE));
+        names.iter().fold(config, |config, name| config.with_bucket(name))
+    }) else {
+        return;
+    };
+    // Each session ends within a plan or two, in the long form every minute.
+    workspace.emulator.set_session_seconds(Some(short_or_long(2, 60) as u64));
+    for number in 0..20 {
+        workspace.emulator.set_rule(&format!("b-{number:02}"), EncryptionRule::new("AES256"));
+    }
+    let url = workspace.emulator.url();
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {url:?}\n  sts_endpoint = {url:?}\n  \
+         access_key = {KEY_ID:?}\n  secret_key = {KEY_SECRET:?}\n  assume_role {{\n    \
+         role_arn = {ROLE:?}\n  }}\n}}\n"
+    );
+    let resources = "resource \"oss_bucket_encryption\" \"all\" {\n  count = 20\n  \
+                     bucket = format(\"b-%02d\", count.index)\n  sse_algorithm = \"AES256\"\n}\n";
+    workspace.configure_with(&provider, resources);
+    let served = Served::start(&workspace);
+    let run = |arguments: &[&str]| {
+        let environment = [("TF_REATTACH_PROVIDERS", served.reattach.as_str())];
+        let output = workspace.command(&environment, arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&text));
+    };
+    run(&["apply", "-auto-approve"]);
+    // After the first plans everything is there that is made when it is first needed.
+    for _ in 0..5 {
+        run(&["plan", "-detailed-exitcode"]);
+    }
+    let before = served.figures();
+    let length = Duration::from_secs(short_or_long(8, 30 * 60) as u64);
+    let (started, mut plans) = (Instant::now(), 0);
+    let mut highest = before;
+    while started.elapsed() < length {
+        run(&["plan", "-detailed-exitcode"]);
+        plans += 1;
+        workspace.emulator.clear_exchanges();
+        let now = served.figures();
+        highest = [0, 1, 2].map(|index| highest[index].max(now[index]));
+    }
+    let after = served.figures();
+    let sessions = workspace.emulator.secrets().len() / 2;
+    tell(format!(
+        "endurance: {plans} plans of 20 resources in {:.0} s, {sessions} sessions: memory {} kB, then {} kB \
+         (at most {}), open files {}, then {}, threads {}, then {}",
+        started.elapsed().as_secs_f64(),
+        before[0],
+        after[0],
+        highest[0],
+        before[1],
+        after[1],
+        before[2],
+        after[2],
+    ));
+    assert!(plans > 1);
+    assert!(after[0] < before[0] + 4096, "memory grows: {before:?} {after:?}");
+    // A connection that is just ending may still be counted.
+    assert!(after[1] <= before[1] + 2 && after[2] <= before[2] + 1, "{before:?} {after:?}");
+}

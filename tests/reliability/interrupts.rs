@@ -1,0 +1,55 @@
+//! A person who does not want to wait any longer.
+
+use std::time::Instant;
+
+use terraform_provider_oss::emulator::Fault;
+
+use super::kills::{expect_no_orphans, signal, start};
+use super::{configure, estate, rules, run, state, tell};
+
+/// Ctrl-C goes to everybody at the terminal, a service manager's signal to terraform alone.
+fn stop_during_a_retried_call(name: &str, to_group: bool) {
+    let Some(workspace) = estate(5) else { return };
+    configure(&workspace, 5, "AES256");
+    // A 503 would leave it open whether the rule is set, and the resource would stay as tainted.
+    let throttled = || Fault::answer(429, "Throttling").retry_after(60);
+    workspace.emulator.inject(throttled().bucket("b-0003").forever());
+    let mut terraform = start(&workspace, &["apply", "-auto-approve", "-no-color"]);
+    // The other four are done, and the fifth was refused.
+    while rules(&workspace, 5).len() < 4 || workspace.emulator.exchanges().len() < 9 {
+        assert!(terraform.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    let group = if to_group { "-" } else { "" };
+    let stopped = Instant::now();
+    assert!(signal(name, &format!("{group}{}", terraform.id())));
+    let status = terraform.wait().unwrap();
+    let took = stopped.elapsed();
+    assert_eq!(status.code(), Some(1));
+    expect_no_orphans(&workspace, name);
+    // Finished work is in the state, unfinished work is not claimed.
+    assert_eq!(state(&workspace), rules(&workspace, 5));
+    assert_eq!(state(&workspace).len(), 4);
+    // It did not wait for the retry, which is a minute away.
+    assert!(took.as_secs() < 30, "{took:?}");
+    workspace.emulator.clear_faults();
+    let (code, text) = run(&workspace, &["apply", "-auto-approve", "-no-color"]);
+    assert_eq!((code, state(&workspace).len()), (Some(0), 5), "{text}");
+    let whom = if to_group { "everybody at the terminal" } else { "terraform" };
+    tell(format!("interrupts: {name} to {whom}: ended after {:.2} s", took.as_secs_f64()));
+}
+
+#[test]
+fn an_interrupt_ends_a_retried_call() {
+    stop_during_a_retried_call("-INT", true);
+}
+
+#[test]
+fn a_termination_ends_a_retried_call() {
+    stop_during_a_retried_call("-TERM", false);
+}
+
+#[test]
+fn a_termination_of_everybody_ends_a_retried_call() {
+    stop_during_a_retried_call("-TERM", true);
+}

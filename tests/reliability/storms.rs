@@ -1,0 +1,72 @@
+//! A service of which a third of all calls fails.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use terraform_provider_oss::emulator::Fault;
+
+use super::workspace::Workspace;
+use super::{configure, estate, rules, run, short_or_long, state, tell};
+
+/// How many of a hundred calls fail.
+const PERCENT: u8 = 30;
+/// What the retry policy allows for one call, see `oss/retry.rs`.
+const MAX_ATTEMPTS: usize = 12;
+const APPLY: [&str; 4] = ["apply", "-auto-approve", "-no-color", "-parallelism=50"];
+
+/// The longest run of failed attempts at the same thing.
+fn longest_failure(workspace: &Workspace) -> usize {
+    let mut failing: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut longest = 0;
+    for exchange in workspace.emulator.exchanges() {
+        let key = (exchange.bucket.unwrap_or_default(), exchange.method);
+        let is_failed = !(200..300).contains(&exchange.status) || exchange.fault.is_some();
+        let count = failing.entry(key).or_default();
+        *count = if is_failed { *count + 1 } else { 0 };
+        longest = longest.max(*count);
+    }
+    longest
+}
+
+#[test]
+fn an_apply_survives_a_storm() {
+    let (seeds, count) = (short_or_long(2, 20), short_or_long(50, 500));
+    let started = Instant::now();
+    let (mut calls, mut failed, mut longest) = (0, 0, 0);
+    for seed in 0..seeds as u64 {
+        let Some(workspace) = estate(count) else { return };
+        workspace.emulator.inject(Fault::storm(seed, PERCENT));
+        let mut weather = |what: &str| {
+            let exchanges = workspace.emulator.exchanges();
+            calls += exchanges.len();
+            failed += exchanges.iter().filter(|exchange| exchange.fault.is_some()).count();
+            let attempts = longest_failure(&workspace);
+            assert!(attempts <= MAX_ATTEMPTS, "seed {seed}, {what}: {attempts} attempts");
+            longest = longest.max(attempts);
+            workspace.emulator.clear_exchanges();
+        };
+        for algorithm in ["AES256", "SM4"] {
+            configure(&workspace, count, algorithm);
+            let (code, text) = run(&workspace, &APPLY);
+            assert_eq!(code, Some(0), "seed {seed}: {text}");
+            weather("apply");
+            assert_eq!(state(&workspace), rules(&workspace, count), "seed {seed}");
+            assert_eq!(state(&workspace).len(), count, "seed {seed}");
+            assert!(state(&workspace).values().all(|found| found == algorithm), "seed {seed}");
+            let (code, text) =
+                run(&workspace, &["plan", "-detailed-exitcode", "-no-color", "-parallelism=50"]);
+            assert_eq!(code, Some(0), "seed {seed}: {text}");
+            weather("plan");
+        }
+        let (code, text) =
+            run(&workspace, &["destroy", "-auto-approve", "-no-color", "-parallelism=50"]);
+        assert_eq!(code, Some(0), "seed {seed}: {text}");
+        weather("destroy");
+        assert!(rules(&workspace, count).is_empty() && state(&workspace).is_empty());
+    }
+    tell(format!(
+        "storms: {seeds} seeds of {count} resources, {calls} calls of which {failed} were disturbed, at \
+         most {longest} in a row, no resource lost, every second plan empty, {:.0} s",
+        started.elapsed().as_secs_f64(),
+    ));
+}
