@@ -32,6 +32,8 @@ pub mod credentials;
 mod encryption;
 mod endpoint;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod http;
 mod names;
 mod request;

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 
 /// Terraform's proof that it, and not a person, has started the process.
-const MAGIC_COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
+pub(super) const MAGIC_COOKIE: &str =
+    "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 /// Version of the handshake itself.
 const CORE_PROTOCOL_VERSION: u32 = 1;
 /// Version of the plugin protocol that the gRPC services implement.

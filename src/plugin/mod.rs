@@ -6,6 +6,8 @@
 //! Contract: go-plugin, `docs/internals.md`, `server.go` and `client.go`; Terraform,
 //! `internal/plugin6/serve.go`.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod handshake;
 mod listener;
 pub mod log;

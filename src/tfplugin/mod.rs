@@ -8,6 +8,8 @@
 
 mod diagnostics;
 mod duration;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod json;
 mod lifecycle;
 mod msgpack;

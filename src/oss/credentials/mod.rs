@@ -8,6 +8,8 @@ mod answer;
 mod cache;
 mod error;
 mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod process;
 mod profile;
 mod source;

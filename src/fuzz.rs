@@ -1,0 +1,218 @@
+//! Everything that reads what others wrote, as functions of bytes: what `cargo fuzz` drives with inputs
+//! that it makes up (`fuzz/`), and `cargo test` with those that are kept (`fuzz/seeds/`).
+//!
+//! Built for these two only. A target panics when a promise is broken: each checks more than that
+//! nothing crashes.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a target fails by panicking")]
+
+use std::cell::RefCell;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use prost::Message as _;
+use serde_json::{Map, Value as Json, json};
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::codegen::Service as _;
+
+use crate::provider::{Environment, Oss};
+use crate::tfplugin::{Provider as _, Server, pb};
+use crate::{oss, plugin, tfplugin};
+
+/// A target: its name, that of its files under `fuzz/`, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 11] = [
+    ("codec", tfplugin::fuzz::codec),
+    ("duration", tfplugin::fuzz::duration),
+    ("rpc", rpc),
+    ("handshake", plugin::fuzz::handshake),
+    ("encryption_rule", oss::fuzz::encryption_rule),
+    ("bucket_page", oss::fuzz::bucket_page),
+    ("error_answer", oss::fuzz::error_answer),
+    ("endpoint", oss::fuzz::endpoint),
+    ("instant", oss::fuzz::instant),
+    ("profile_file", oss::fuzz::profile_file),
+    ("credentials_answer", oss::fuzz::credentials_answer),
+];
+
+/// Gives an input to the target of this name.
+///
+/// # Panics
+///
+/// A promise is broken, or there is no such target.
+pub fn run(name: &str, data: &[u8]) {
+    let (_, target) = TARGETS.iter().find(|(target, _)| *target == name).expect("a target");
+    target(data);
+}
+
+/// Every RPC; the first byte of an input chooses one, the rest is its message.
+const RPCS: [&str; 36] = [
+    "GetMetadata",
+    "GetProviderSchema",
+    "ValidateProviderConfig",
+    "ConfigureProvider",
+    "StopProvider",
+    "ValidateResourceConfig",
+    "UpgradeResourceState",
+    "ReadResource",
+    "PlanResourceChange",
+    "ApplyResourceChange",
+    "ImportResourceState",
+    "GenerateResourceConfig",
+    "MoveResourceState",
+    "GetResourceIdentitySchemas",
+    "UpgradeResourceIdentity",
+    "ValidateListResourceConfig",
+    "ListResource",
+    "ValidateDataResourceConfig",
+    "ReadDataSource",
+    "ValidateEphemeralResourceConfig",
+    "OpenEphemeralResource",
+    "RenewEphemeralResource",
+    "CloseEphemeralResource",
+    "GetFunctions",
+    "CallFunction",
+    "ValidateActionConfig",
+    "PlanAction",
+    "InvokeAction",
+    "ValidateStateStoreConfig",
+    "ConfigureStateStore",
+    "ReadStateBytes",
+    "WriteStateBytes",
+    "LockState",
+    "UnlockState",
+    "GetStates",
+    "DeleteState",
+];
+
+thread_local! {
+    static RUNTIME: RefCell<Runtime> =
+        RefCell::new(Builder::new_current_thread().enable_all().build().expect("a runtime"));
+}
+
+/// Calls an RPC with a message that may be none: the answer is one, and no handler has crashed.
+///
+/// # Panics
+///
+/// A promise is broken.
+pub fn rpc(data: &[u8]) {
+    let Some((&choice, message)) = data.split_first() else { return };
+    let name = RPCS[usize::from(choice) % RPCS.len()];
+    RUNTIME.with_borrow(|runtime| runtime.block_on(call(name, message)));
+}
+
+async fn call(name: &str, message: &[u8]) {
+    let server = Server::new(Oss::new(Environment::default()), CancellationToken::new());
+    let service = server.into_service();
+    // What an input configures is not called afterwards: it could name any host.
+    if name != "ConfigureProvider" {
+        let configuration = configuration().encode_to_vec();
+        let (status, answer) = send(&service, "ConfigureProvider", &configuration).await;
+        // An empty message: no diagnostics.
+        assert_eq!((status.as_str(), answer.len()), ("0", 5), "the configuration is right");
+    }
+    let (status, answer) = send(&service, name, message).await;
+    // What cannot be decoded is refused by the transport: INTERNAL. UNIMPLEMENTED as a Go provider does.
+    assert!(["0", "12", "13"].contains(&status.as_str()), "{name}: status {status}");
+    let crash = b"The provider crashed";
+    assert!(!answer.windows(crash.len()).any(|window| window == crash), "{name} crashed");
+}
+
+/// A provider block whose endpoint is a port of this machine that refuses connections.
+fn configuration() -> pb::configure_provider::Request {
+    let block = Oss::new(Environment::default()).schema().block;
+    let attributes = block.attributes.iter().map(|attribute| attribute.name);
+    let names = attributes.chain(block.blocks.iter().map(|nested| nested.name));
+    let mut config: Map<String, Json> = names.map(|name| (name.to_owned(), Json::Null)).collect();
+    for (name, value) in [
+        ("region", json!("cn-hangzhou")),
+        ("endpoint", json!("http://127.0.0.1:1")),
+        ("access_key", json!("id")),
+        ("secret_key", json!("secret")),
+        ("max_retries", json!(0)),
+    ] {
+        config.insert(name.to_owned(), value);
+    }
+    let json = Json::Object(config).to_string().into_bytes();
+    let config = Some(pb::DynamicValue { json, ..Default::default() });
+    pb::configure_provider::Request { config, ..Default::default() }
+}
+
+/// Sends a message in a frame of gRPC; answers the status and all that came back.
+async fn send(
+    service: &pb::provider_server::ProviderServer<Server<Oss>>,
+    rpc: &str,
+    message: &[u8],
+) -> (String, Bytes) {
+    let length = u32::try_from(message.len()).expect("inputs are small").to_be_bytes();
+    let frame = [&[0], length.as_slice(), message].concat();
+    let request = Request::post(format!("/tfplugin6.Provider/{rpc}"))
+        .header("content-type", "application/grpc")
+        .body(Body::new(Full::from(frame).map_err(|never| match never {})))
+        .expect("a request");
+    let answer = service.clone().call(request).await.expect("a service always answers");
+    assert_eq!(answer.status(), StatusCode::OK);
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.expect("a body always ends");
+    let status = body.trailers().and_then(|trailers| trailers.get("grpc-status"));
+    let status = status.or_else(|| head.headers.get("grpc-status")).expect("a status");
+    (status.to_str().expect("a number").to_owned(), body.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::panic::catch_unwind;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// The inputs that are kept for a target: examples to start from, and what once broke a promise.
+    fn kept(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+        let entries = fs::read_dir(&folder).unwrap_or_else(|_| panic!("{}", folder.display()));
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    }
+
+    /// Another input: some bytes of this one changed, cut out, doubled, or taken from another one.
+    fn mutated(input: &[u8], other: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
+        let mut input = input.to_vec();
+        for _ in 0..random.usize(1..5) {
+            let at = random.usize(0..=input.len());
+            let end = random.usize(at..=input.len());
+            match random.u8(0..5) {
+                0 => input.insert(at, random.u8(..)),
+                1 => drop(input.drain(at..end)),
+                2 => input.extend_from_within(at..end),
+                3 => input.extend_from_slice(&other[random.usize(0..=other.len())..]),
+                _ if at < input.len() => input[at] ^= 1 << random.u8(0..8),
+                _ => {}
+            }
+        }
+        input
+    }
+
+    #[test]
+    fn what_is_kept_and_what_is_like_it_breaks_no_promise() {
+        let random = &mut fastrand::Rng::with_seed(6);
+        for (name, target) in TARGETS {
+            let inputs = kept(name);
+            assert!(!inputs.is_empty(), "{name}");
+            for (path, input) in &inputs {
+                assert!(catch_unwind(|| target(input)).is_ok(), "{}", path.display());
+                for _ in 0..20 {
+                    let other = &inputs[random.usize(0..inputs.len())].1;
+                    let input = mutated(input, other, random);
+                    let shown = input.escape_ascii().to_string();
+                    assert!(catch_unwind(|| target(&input)).is_ok(), "{name}: {shown}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What fuzzing and its kept inputs drive in this module.
+
+#![allow(clippy::expect_used, reason = "a target fails by panicking")]
+
+pub(crate) use super::credentials::fuzz::{credentials_answer, profile_file};
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::buckets::BucketPage;
+use super::error::{ErrorKind, ServiceError};
+use super::retry::{Decision, Progress, RetryPolicy, retry_after};
+use super::timestamp::{http_date, parse_http_date, parse_iso8601};
+use super::{AddressStyle, BucketName, EncryptionRule, Endpoint, Region};
+
+/// The body of `GetBucketEncryption`: what is understood reads the same once it is written.
+pub(crate) fn encryption_rule(data: &[u8]) {
+    if let Ok(rule) = EncryptionRule::from_xml(data) {
+        let written = rule.to_xml();
+        assert_eq!(EncryptionRule::from_xml(written.as_bytes()).as_ref(), Ok(&rule), "{written}");
+    }
+}
+
+/// The body of `ListBuckets`.
+pub(crate) fn bucket_page(data: &[u8]) {
+    drop(BucketPage::from_xml(data));
+}
+
+/// Answers of errors: whatever comes, few and printable words are told.
+pub(crate) fn error_answer(data: &[u8]) {
+    let (header, body) = data.split_at(data.iter().position(|byte| *byte == 0).unwrap_or(0));
+    let header = std::str::from_utf8(header).ok();
+    let error = ServiceError::parse(403, |_| header.map(str::to_owned), body);
+    let told = error.to_string();
+    assert!(told.chars().count() < 10_000, "{} characters", told.chars().count());
+    assert!(!told.chars().any(char::is_control), "{told:?}");
+}
+
+/// Endpoints, buckets and regions: whatever is taken, nobody else is contacted.
+pub(crate) fn endpoint(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let is_plain =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    assert!(Region::parse(text).is_err() || is_plain(text), "{text:?}");
+    let bucket = BucketName::parse(text);
+    assert!(bucket.is_err() || is_plain(text), "{text:?}");
+    let bucket = bucket.or_else(|_| BucketName::parse("bucket")).expect("a good name");
+
+    let Ok(endpoint) = Endpoint::parse(text) else { return };
+    assert_eq!(Endpoint::parse(&endpoint.to_string()).as_ref(), Ok(&endpoint), "{text:?}");
+    let alone = Url::parse(&endpoint.to_string()).expect("an endpoint is a URL");
+    let host = alone.host_str().expect("an endpoint has a host");
+    for style in
+        [AddressStyle::Auto, AddressStyle::Virtual, AddressStyle::Path, AddressStyle::Cname]
+    {
+        for bucket in [None, Some(&bucket)] {
+            let url = endpoint.url(style, bucket, "encryption");
+            // A host of digits and dots with a bucket in front is none.
+            let Ok(url) = Url::parse(&url) else { continue };
+            let under = bucket.map(|bucket| format!("{bucket}.{host}"));
+            let contacted = url.host_str().expect("a URL has a host");
+            assert!(contacted == host || Some(contacted) == under.as_deref(), "{text:?}: {url}");
+            assert_eq!(
+                (url.scheme(), url.port(), url.username(), url.password(), url.query()),
+                (alone.scheme(), alone.port(), "", None, Some("encryption")),
+                "{text:?}"
+            );
+        }
+    }
+}
+
+/// Instants in answers, and how long they ask to wait: never longer than the cap.
+pub(crate) fn instant(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let now = parse_iso8601("2026-11-23T08:00:00Z");
+    let kind = ErrorKind::Service(Box::new(ServiceError {
+        retry_after: retry_after(text, now),
+        ..ServiceError::parse(503, |_| None, b"")
+    }));
+    let decision = RetryPolicy::default().decide(Progress::default(), &kind, 1.0);
+    assert!(
+        matches!(decision, Decision::Retry(wait) if wait <= Duration::from_mins(1)),
+        "{decision:?}"
+    );
+    for time in [parse_http_date(text), parse_iso8601(text)].into_iter().flatten() {
+        drop(http_date(time));
+    }
+}

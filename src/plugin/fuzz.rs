@@ -1,0 +1,34 @@
+//! What fuzzing and its kept inputs drive in this module.
+
+use std::ffi::OsString;
+
+use super::handshake::{Environment, negotiate};
+
+const VARIABLES: [&str; 8] = [
+    "PLUGIN_PROTOCOL_VERSIONS",
+    "PLUGIN_CLIENT_CERT",
+    "PLUGIN_UNIX_SOCKET_DIR",
+    "PLUGIN_UNIX_SOCKET_GROUP",
+    "PLUGIN_MIN_PORT",
+    "PLUGIN_MAX_PORT",
+    "PLUGIN_MULTIPLEX_GRPC",
+    "TF_PLUGIN_MAGIC_COOKIE",
+];
+
+/// The environment that a host starts a plugin with: the values of the variables, separated by zeros.
+pub(crate) fn handshake(data: &[u8]) {
+    let values: Vec<&[u8]> = data.split(|byte| *byte == 0).collect();
+    let lookup = |name: &str| -> Option<OsString> {
+        let position = VARIABLES.iter().position(|variable| *variable == name)?;
+        let value = values.get(position).copied();
+        // The cookie is right unless the input gives one.
+        let value =
+            value.or((position == 7).then_some(super::handshake::MAGIC_COOKIE.as_bytes()))?;
+        Some(String::from_utf8_lossy(value).into_owned().into())
+    };
+    let environment = Environment::read(lookup);
+    let session = negotiate(&environment);
+    if let Some(certificate) = session.and_then(|session| session.client_certificate) {
+        drop(super::tls::server(&certificate));
+    }
+}

@@ -1,0 +1,38 @@
+//! What fuzzing and its kept inputs drive in this module.
+
+use super::value::Value;
+use super::{Attribute, AttributeType, Block, json, msgpack, parse_duration};
+
+/// Both codecs, alone and against a schema: what is understood is written so that it reads the same.
+pub(crate) fn codec(data: &[u8]) {
+    let block = Block {
+        attributes: vec![
+            Attribute::required("text", ""),
+            Attribute::optional("number", "").of_type(AttributeType::Number),
+            Attribute::computed("flag", "").of_type(AttributeType::Bool),
+        ],
+        ..Block::default()
+    };
+    if let Ok(value) = msgpack::decode(data) {
+        let written = msgpack::encode(&value);
+        assert!(msgpack::decode(&written).is_ok_and(|read| read == value), "it reads differently");
+    }
+    for value in [msgpack::decode(data).ok(), json::decode(data).ok()].into_iter().flatten() {
+        let Ok(object) = block.conform(value) else { continue };
+        let written = msgpack::encode(&Value::Object(object.clone()));
+        let read = msgpack::decode(&written).map(|value| block.conform(value));
+        assert!(
+            read.is_ok_and(|read| read.is_ok_and(|read| read == object)),
+            "it reads differently"
+        );
+    }
+}
+
+/// Durations: what is taken is more than nothing and at most a year.
+pub(crate) fn duration(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(duration) = parse_duration(text) {
+        assert!(!duration.is_zero() && duration.as_secs() <= 365 * 24 * 3600);
+        assert!(text.ends_with(['s', 'm', 'h']), "a duration ends with its unit");
+    }
+}
