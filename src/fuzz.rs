@@ -20,24 +20,23 @@ use tonic::codegen::Service as _;
 
 use crate::provider::{Environment, Oss};
 use crate::tfplugin::{Provider as _, Server, pb};
-use crate::{oss, plugin, tfplugin};
 
 /// A target: its name, that of its files under `fuzz/`, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
 pub const TARGETS: [Target; 11] = [
-    ("codec", tfplugin::fuzz::codec),
-    ("duration", tfplugin::fuzz::duration),
+    ("codec", crate::tfplugin::fuzz::codec),
+    ("duration", crate::tfplugin::fuzz::duration),
     ("rpc", rpc),
-    ("handshake", plugin::fuzz::handshake),
-    ("encryption_rule", oss::fuzz::encryption_rule),
-    ("bucket_page", oss::fuzz::bucket_page),
-    ("error_answer", oss::fuzz::error_answer),
-    ("endpoint", oss::fuzz::endpoint),
-    ("instant", oss::fuzz::instant),
-    ("profile_file", oss::fuzz::profile_file),
-    ("credentials_answer", oss::fuzz::credentials_answer),
+    ("handshake", crate::plugin::fuzz::handshake),
+    ("encryption_rule", crate::oss::fuzz::encryption_rule),
+    ("bucket_page", crate::oss::fuzz::bucket_page),
+    ("error_answer", crate::oss::fuzz::error_answer),
+    ("endpoint", crate::oss::fuzz::endpoint),
+    ("instant", crate::oss::fuzz::instant),
+    ("profile_file", crate::oss::fuzz::profile_file),
+    ("credentials_answer", crate::oss::fuzz::credentials_answer),
 ];
 
 /// Gives an input to the target of this name.
