@@ -8,7 +8,12 @@ pub(super) fn schema() -> Schema {
         version: 0,
         block: Block {
             description: "Manages the default server-side encryption of Alibaba Cloud OSS \
-                buckets. It talks to nothing but OSS, and STS where a role is assumed.",
+                buckets. It talks to OSS and, where keys come from a service, to that one (STS, the \
+                metadata service of an instance, a credentials URI); to nothing else.\n\n\
+                Every argument is optional. Where an argument is not set, the environment variables that \
+                its description names are used, in that order; they are those of the provider \
+                `aliyun/alicloud` and of the OSS tools. Keys are looked for when the first request \
+                needs them, so `terraform validate` and a plan of new resources need none.",
             attributes: [place(), credentials(), transport()].concat(),
             blocks: vec![assume_role(), assume_role_with_oidc()],
         },
