@@ -1,3 +1,5 @@
+# Keys come from the environment, for example from ALIBABA_CLOUD_ACCESS_KEY_ID and
+# ALIBABA_CLOUD_ACCESS_KEY_SECRET.
 terraform {
   required_providers {
     oss = {
@@ -6,7 +8,6 @@ terraform {
   }
 }
 
-# Keys come from ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET.
 provider "oss" {
   region = "cn-hangzhou"
 }

@@ -13,11 +13,14 @@
 mod adopt;
 mod client;
 mod credentials;
+mod docs;
 mod emulator;
 mod examples;
 mod hostile;
 mod hostile_service;
 mod layering;
+#[path = "../markdown/mod.rs"]
+mod markdown;
 mod messages;
 mod process;
 mod protocol;

@@ -1,0 +1,10 @@
+import {
+  to = oss_bucket_encryption.logs
+  id = "my-company-logs"
+}
+
+# A bucket that is not in the provider's region.
+import {
+  to = oss_bucket_encryption.invoices
+  id = "my-company-invoices@cn-shanghai"
+}

@@ -1,0 +1,232 @@
+//! The reference pages, made from the schemas and the files in `examples/`. Names of files and
+//! headings are those that the generator of the Terraform Registry uses, so that its maintainers and
+//! tools find what they expect.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use terraform_provider_oss::provider::{Environment, Oss};
+use terraform_provider_oss::resources::Connection;
+use terraform_provider_oss::tfplugin::{
+    Attribute, AttributeType, Block, Provider as _, Resource, Schema, Source,
+};
+
+use crate::markdown::root;
+
+/// Writes the pages.
+pub(super) const UPDATE: &str = "UPDATE_DOCS=1 cargo test --test it docs::reference_pages";
+
+/// Every reference page: its path, and what it says.
+pub(super) fn pages() -> Vec<(String, String)> {
+    let provider = Oss::new(Environment::default());
+    let mut pages = vec![("docs/index.md".to_owned(), provider_page(&provider.schema()))];
+    for resource in provider.resources() {
+        let name = resource.type_name().trim_start_matches("oss_");
+        pages.push((format!("docs/resources/{name}.md"), resource_page(resource.as_ref())));
+        if let Some(search) = resource.list_resource() {
+            let page = search_page(resource.type_name(), &search.schema());
+            pages.push((format!("docs/list-resources/{name}.md"), page));
+        }
+    }
+    pages
+}
+
+/// The files below a folder, by name.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    // `resource.tf` before `resource-other.tf`.
+    files.sort_by_key(|path| path.with_extension(""));
+    files
+}
+
+fn provider_page(schema: &Schema) -> String {
+    // The plain one first, then one for each source of keys.
+    let (plain, sources): (Vec<PathBuf>, Vec<PathBuf>) = examples("provider", "provider", ".tf")
+        .into_iter()
+        .partition(|path| path.ends_with("provider.tf"));
+    [
+        head("oss Provider", None, "oss Provider", &schema.block),
+        "New here: [getting started](guides/getting-started.md). Messages and what to do about them: \
+         [troubleshooting](guides/troubleshooting.md).\n\n## Example Usage\n\n"
+            .to_owned(),
+        code(&plain, "terraform"),
+        "\nWhere keys come from, one block for each source; [authentication](guides/authentication.md) \
+         tells more about each of them, and which one is taken when several are set.\n\n"
+            .to_owned(),
+        code(&sources, "terraform"),
+        schema_section(&schema.block),
+    ]
+    .concat()
+}
+
+fn resource_page(resource: &dyn Resource<Connection>) -> String {
+    let name = resource.type_name();
+    let schema = resource.schema();
+    let code = |start: &str, end: &str, language: &str| {
+        code(&examples(&format!("resources/{name}"), start, end), language)
+    };
+    let identity = resource.identity_schema().map(|identity| {
+        [
+            "\nBy identity (Terraform 1.12 and later):\n\n".to_owned(),
+            code("import-by-identity", ".tf", "terraform"),
+            "\n### Identity Schema\n".to_owned(),
+            attributes(&identity.block.attributes, "####"),
+        ]
+        .concat()
+    });
+    [
+        head(
+            &format!("{name} Resource - oss"),
+            Some(""),
+            &format!("{name} (Resource)"),
+            &schema.block,
+        ),
+        "## Example Usage\n\n".to_owned(),
+        code("resource", ".tf", "terraform"),
+        schema_section(&schema.block),
+        "\n## Import\n\nBy id, with an `import` block (Terraform 1.5 and later). The id is the name of \
+         the bucket, or `bucket@region`:\n\n"
+            .to_owned(),
+        code("import-by-string-id", ".tf", "terraform"),
+        "\nWith the command:\n\n".to_owned(),
+        code("import", ".sh", "shell"),
+        "\nThe `resource` blocks are yours to write, or let `terraform plan -generate-config-out=FILE` \
+         write them from the `import` blocks. A bucket without a rule cannot be imported; the message \
+         says so.\n"
+            .to_owned(),
+        identity.unwrap_or_default(),
+        "\n## Move\n\nA resource `alicloud_oss_bucket_server_side_encryption` of the provider \
+         `aliyun/alicloud` is taken over as it is (Terraform 1.8 and later). \
+         [Moving from alicloud](../guides/moving-from-alicloud.md) shows the whole way.\n\n"
+            .to_owned(),
+        code("moved", ".tf", "terraform"),
+    ]
+    .concat()
+}
+
+fn search_page(name: &str, schema: &Schema) -> String {
+    let files = examples(&format!("list-resources/{name}"), "list-resource", ".tfquery.hcl");
+    [
+        head(
+            &format!("{name} List Resource - oss"),
+            Some(""),
+            &format!("{name} (List Resource)"),
+            &schema.block,
+        ),
+        "`terraform query` needs Terraform 1.14 or later. \
+         [Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) shows what to \
+         do with what it finds, and what works with older versions.\n\n## Example Usage\n\n"
+            .to_owned(),
+        code(&files, "terraform"),
+        schema_section(&schema.block),
+    ]
+    .concat()
+}
+
+/// The files in a folder of `examples/` whose names begin and end so.
+fn examples(folder: &str, start: &str, end: &str) -> Vec<PathBuf> {
+    let is_wanted = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with(start) && name.ends_with(end)
+    };
+    let found: Vec<PathBuf> =
+        files(&root().join("examples").join(folder)).into_iter().filter(is_wanted).collect();
+    assert!(!found.is_empty(), "examples/{folder}/{start}*{end} is missing");
+    found
+}
+
+/// The files as blocks of code, an empty line between two.
+fn code(files: &[PathBuf], language: &str) -> String {
+    let block = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        format!("```{language}\n{}\n```\n", text.trim_end())
+    };
+    files.iter().map(block).collect::<Vec<_>>().join("\n")
+}
+
+/// Front matter, a note for those who would edit the page, its heading, and what the block is for.
+fn head(title: &str, subcategory: Option<&str>, heading: &str, block: &Block) -> String {
+    let subcategory =
+        subcategory.map(|text| format!("subcategory: {text:?}\n")).unwrap_or_default();
+    let plain = first_paragraph(block).replace('`', "");
+    format!(
+        "---\npage_title: {title:?}\n{subcategory}description: |-\n  {plain}\n---\n\n\
+         <!-- Made from the schema and examples/. `{UPDATE}` writes this file. -->\n\n\
+         # {heading}\n\n{}\n\n",
+        block.description,
+    )
+}
+
+fn schema_section(block: &Block) -> String {
+    let lists = GROUPS.iter().map(|(title, is_listed)| {
+        let mut list = attributes_of(&block.attributes, *is_listed);
+        // Every block may be left out.
+        if *title == "Optional" {
+            list.extend(block.blocks.iter().map(|nested| {
+                let (name, text) = (nested.name, first_paragraph(&nested.block));
+                format!("- `{name}` (Block) {text} See [below](#nestedblock--{name}).\n")
+            }));
+        }
+        titled("###", title, &list)
+    });
+    let nested = block.blocks.iter().map(|nested| {
+        let name = nested.name;
+        assert!(nested.block.blocks.is_empty(), "{name}: blocks in blocks in blocks");
+        format!(
+            "\n<a id=\"nestedblock--{name}\"></a>\n\n### Nested Schema for `{name}`\n{}",
+            attributes(&nested.block.attributes, "####")
+        )
+    });
+    ["\n## Schema\n".to_owned()].into_iter().chain(lists).chain(nested).collect()
+}
+
+type Group = (&'static str, fn(&Attribute) -> bool);
+
+/// Who sets an attribute.
+const GROUPS: [Group; 3] = [
+    ("Required", |attribute| attribute.source == Source::Required),
+    ("Optional", |attribute| {
+        matches!(attribute.source, Source::Optional | Source::OptionalComputed)
+    }),
+    ("Read-Only", |attribute| attribute.source == Source::Computed),
+];
+
+/// Attributes in their groups, each under a heading of this level.
+fn attributes(attributes: &[Attribute], level: &str) -> String {
+    let groups = GROUPS.iter();
+    groups
+        .map(|(title, is_listed)| titled(level, title, &attributes_of(attributes, *is_listed)))
+        .collect()
+}
+
+/// A list under a heading; nothing where it is empty.
+fn titled(level: &str, title: &str, list: &[String]) -> String {
+    if list.is_empty() { String::new() } else { format!("\n{level} {title}\n\n{}", list.concat()) }
+}
+
+fn attributes_of(attributes: &[Attribute], is_listed: fn(&Attribute) -> bool) -> Vec<String> {
+    let line = |attribute: &Attribute| {
+        let kind = match attribute.attribute_type {
+            AttributeType::Bool => "Boolean",
+            AttributeType::Number => "Number",
+            AttributeType::String => "String",
+        };
+        let sensitive = if attribute.sensitive { ", Sensitive" } else { "" };
+        format!("- `{}` ({kind}{sensitive}) {}\n", attribute.name, attribute.description)
+    };
+    attributes.iter().filter(|attribute| is_listed(attribute)).map(line).collect()
+}
+
+fn first_paragraph(block: &Block) -> &str {
+    block.description.split("\n\n").next().unwrap_or_default()
+}

@@ -1,0 +1,218 @@
+//! Every section of the troubleshooting guide, by its heading: what makes its message appear. The calls
+//! are those that Terraform makes; the local endpoint refuses by itself where it can, and is told to
+//! where only the real service would.
+
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::emulator::{Config, Emulator, Fault, Role};
+use terraform_provider_oss::tfplugin::pb;
+
+use crate::support::{KEY_ID, KEY_SECRET, TYPE, dynamic, provider_config, resource, unconfigured};
+
+const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
+const GUARDED: &str = "acs:ram::1234567890123456:role/guarded";
+const OIDC: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
+
+/// What a person does, and what goes wrong.
+struct Scene {
+    emulator: Emulator,
+    /// The provider block.
+    provider: Json,
+    bucket: &'static str,
+    imports: bool,
+}
+
+/// The message that the section with this heading is about; none if it is not known here.
+pub(super) async fn message(heading: &str) -> Option<String> {
+    let scene = scene(heading)?;
+    Some(scene.play().await)
+}
+
+fn scene(heading: &str) -> Option<Scene> {
+    let fault = |status: u16, code: &str, message: &str| {
+        Scene::new().with(Fault::answer(status, code).message(message).method("PUT"))
+    };
+    let sts = |status: u16, code: &str, message: &str| {
+        let fault = Fault::answer(status, code).message(message).operation("AssumeRole");
+        Scene::new().with_role(ROLE).with(fault)
+    };
+    Some(match heading {
+        "`AccessDenied`" => fault(
+            403,
+            "AccessDenied",
+            "You have no right to access this object because of bucket acl.",
+        ),
+        "`AccessDenied`, `PermanentRedirect`, `TemporaryRedirect`: another endpoint" => {
+            let message = "The bucket you are attempting to access must be addressed using the specified \
+                           endpoint.";
+            let fault = Fault::answer(403, "AccessDenied")
+                .message(message)
+                .endpoint("oss-cn-shanghai.aliyuncs.com");
+            Scene::new().with(fault)
+        }
+        "`InvalidAccessKeyId`" => Scene::new().set("access_key", "LTAI5tUNKNOWNUNKNOWN0001"),
+        "`SignatureDoesNotMatch`" => Scene::new().set("secret_key", "AnotherSecretAnotherSecret"),
+        "`InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`" => {
+            fault(403, "InvalidSecurityToken", "The security token you provided is invalid.")
+        }
+        "`SecurityTokenExpired`" => {
+            fault(403, "SecurityTokenExpired", "The security token you provided has expired.")
+        }
+        "`RequestTimeTooSkewed`" => fault(
+            403,
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+        ),
+        "`NoSuchBucket`" => Scene::new().about("my-company-log"),
+        "`NoSuchServerSideEncryptionRule`" => Scene::new().importing("my-company-logs"),
+        "`InvalidBucketName`" => {
+            fault(400, "InvalidBucketName", "The specified bucket is not valid.")
+        }
+        "`InvalidArgument`: the signing region" => Scene::new().about("my-company-invoices"),
+        "`InvalidArgument`: the KMS key (`KMSMasterKeyID`)" => fault(
+            400,
+            "InvalidArgument",
+            "KMSMasterKeyID is not applicable if the default sse algorithm is not KMS",
+        ),
+        "`InvalidEncryptionAlgorithmError`, `InvalidDataEncryptionAlgorithmError`" => fault(
+            400,
+            "InvalidEncryptionAlgorithmError",
+            "The Encryption request you specified is not valid. Supported value: AES256/SM4/KMS.",
+        ),
+        "`KmsServiceNotEnabled`, `KmsUbsmsInvalidBid`" => {
+            fault(403, "KmsServiceNotEnabled", "This user does not turn on KMS service.")
+        }
+        "`SecondLevelDomainForbidden`" => {
+            fault(403, "SecondLevelDomainForbidden", "Please use virtual hosted style to access.")
+        }
+        "`MetaOperationQpsLimitExceeded`, `TotalQpsLimitExceeded`, `ServiceUnavailable`" => fault(
+            503,
+            "MetaOperationQpsLimitExceeded",
+            "Qps limit for the meta operation is exceeded.",
+        ),
+        "An answer that is not from OSS (`BadErrorResponse`)" => {
+            let page = Fault::garbage("text/html", "<html>Please log in</html>");
+            Scene::new().with(page.status(302))
+        }
+        "No connection" => Scene::new().set("endpoint", "http://127.0.0.1:1"),
+        "No access key" => Scene::new().set("access_key", "").set("secret_key", ""),
+        "No region" => Scene::new().set("region", ""),
+        "`NoPermission`" => Scene::new().with_role(GUARDED),
+        "`EntityNotExist`" => Scene::new().with_role("acs:ram::1234567890123456:role/deplyo"),
+        "`InvalidAccessKeyId`, `SignatureDoesNotMatch`, `IncompleteSignature` from STS" => {
+            Scene::new().with_role(ROLE).set("access_key", "LTAI5tUNKNOWNUNKNOWN0001")
+        }
+        "`InvalidSecurityToken` from STS" => {
+            sts(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+        }
+        "`AuthenticationFail`" => Scene::new().with_token("a-token-of-somebody-else"),
+        "`InvalidParameter`" => sts(
+            400,
+            "InvalidParameter.DurationSeconds",
+            "The Min/Max value of DurationSeconds is 15min/1hr.",
+        ),
+        "`InvalidTimeStamp`" => {
+            sts(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
+        }
+        "`Throttling`" => {
+            sts(400, "Throttling.User", "Request was denied due to user flow control.")
+        }
+        "A profile that cannot be used" => Scene::new()
+            .set("access_key", "")
+            .set("secret_key", "")
+            .set("profile", "ci")
+            .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
+        _ => return None,
+    })
+}
+
+impl Scene {
+    fn new() -> Self {
+        let config = Config::default()
+            .with_credentials(KEY_ID, KEY_SECRET)
+            .with_bucket("my-company-logs")
+            .with_bucket_in("my-company-invoices", "cn-shanghai")
+            .with_role(Role::new(ROLE))
+            .with_role(Role::new(GUARDED).with_external_id("ticket-7"))
+            .with_oidc_provider(OIDC, "the-token-of-the-pipeline");
+        let emulator = Emulator::start(config).unwrap();
+        let provider = json!({
+            "region": "cn-hangzhou",
+            "endpoint": emulator.url(),
+            "sts_endpoint": emulator.url(),
+            "access_key": KEY_ID,
+            "secret_key": KEY_SECRET,
+            "max_retries": 0,
+        });
+        Self { emulator, provider, bucket: "my-company-logs", imports: false }
+    }
+
+    /// With a fault, again and again.
+    fn with(self, fault: Fault) -> Self {
+        self.emulator.inject(fault.forever());
+        self
+    }
+
+    /// With an argument of the provider block; `""` takes it out.
+    fn set(mut self, name: &str, value: &str) -> Self {
+        self.provider[name] = if value.is_empty() { Json::Null } else { value.into() };
+        self
+    }
+
+    fn with_role(mut self, arn: &str) -> Self {
+        self.provider["assume_role"] = json!({ "role_arn": arn });
+        self
+    }
+
+    fn with_token(self, token: &str) -> Self {
+        let mut scene = self.set("access_key", "").set("secret_key", "");
+        scene.provider["assume_role_with_oidc"] =
+            json!({ "role_arn": ROLE, "oidc_provider_arn": OIDC, "oidc_token": token });
+        scene
+    }
+
+    fn about(mut self, bucket: &'static str) -> Self {
+        self.bucket = bucket;
+        self
+    }
+
+    fn importing(mut self, bucket: &'static str) -> Self {
+        self.imports = true;
+        self.about(bucket)
+    }
+
+    /// Applies, or imports; returns the messages as Terraform prints them.
+    async fn play(self) -> String {
+        let mut host = unconfigured();
+        let config = Some(provider_config(self.provider));
+        let request = pb::configure_provider::Request { config, ..Default::default() };
+        let configured = host.configure_provider(request).await.unwrap().into_inner();
+        let mut messages = configured.diagnostics;
+        if self.imports {
+            let request = pb::import_resource_state::Request {
+                type_name: TYPE.into(),
+                id: self.bucket.into(),
+                ..Default::default()
+            };
+            messages.extend(
+                host.import_resource_state(request).await.unwrap().into_inner().diagnostics,
+            );
+        } else if messages.is_empty() {
+            let state = dynamic(&resource(json!({
+                "bucket": self.bucket, "id": self.bucket, "sse_algorithm": "AES256",
+            })));
+            let request = pb::apply_resource_change::Request {
+                type_name: TYPE.into(),
+                prior_state: Some(dynamic(&Json::Null)),
+                planned_state: Some(state.clone()),
+                config: Some(state),
+                ..Default::default()
+            };
+            messages.extend(
+                host.apply_resource_change(request).await.unwrap().into_inner().diagnostics,
+            );
+        }
+        let shown =
+            |message: &pb::Diagnostic| format!("Error: {}\n\n{}", message.summary, message.detail);
+        messages.iter().map(shown).collect::<Vec<_>>().join("\n\n")
+    }
+}
