@@ -12,8 +12,13 @@
 
 mod adopt;
 mod credentials;
+#[cfg(unix)]
+mod docs;
 mod errors;
 mod lifecycle;
+#[cfg(unix)]
+#[path = "../markdown/mod.rs"]
+mod markdown;
 mod meta;
 mod transport;
 mod workspace;

@@ -1,6 +1,6 @@
 //! An empty folder, a local endpoint, and the program.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -115,11 +115,17 @@ impl Workspace {
 
     /// Terraform with this environment, and nothing else that matters to it.
     pub(crate) fn command(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
+        let mut command = self.program(self.terraform.as_os_str(), environment);
+        command.args(arguments);
+        command
+    }
+
+    /// A program with this environment, and nothing else that matters to terraform.
+    fn program(&self, program: &OsStr, environment: &[(&str, &str)]) -> Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let home = self.directory.path();
-        let mut command = Command::new(&self.terraform);
+        let mut command = Command::new(program);
         command
-            .args(arguments)
             .current_dir(home)
             .env_clear()
             .env("PATH", path)
@@ -136,23 +142,40 @@ impl Workspace {
     /// secret may get into its output or its log.
     #[track_caller]
     pub(crate) fn terraform_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+        self.run(self.command(environment, arguments), format!("terraform {}", arguments.join(" ")))
+    }
+
+    /// Runs a script in the shell, in this environment, and in this folder of the workspace. The program
+    /// under test is `terraform` there, and finds providers where it does by default.
+    #[cfg(unix)]
+    #[track_caller]
+    pub(crate) fn shell(&self, environment: &[(&str, &str)], folder: &Path, script: &str) -> Run {
+        let programs = self.path("bin");
+        let name = programs.join("terraform");
+        if !name.exists() {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let found = std::env::split_paths(&path).map(|folder| folder.join(&self.terraform));
+            let found = found.into_iter().find(|file| file.is_file());
+            fs::create_dir(&programs).unwrap();
+            std::os::unix::fs::symlink(found.unwrap(), name).unwrap();
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path)));
+        let mut command = self.program(OsStr::new("sh"), environment);
+        command.args(["-c", script]).current_dir(folder).env("PATH", path.unwrap());
+        command.env_remove("TF_CLI_CONFIG_FILE");
+        self.run(command, script.to_owned())
+    }
+
+    #[track_caller]
+    fn run(&self, mut command: Command, what: String) -> Run {
         let log = self.path("trace.log");
-        let output = self
-            .command(environment, arguments)
-            .env("TF_LOG", "trace")
-            .env("TF_LOG_PATH", &log)
-            .output()
-            .unwrap();
+        let output = command.env("TF_LOG", "trace").env("TF_LOG_PATH", &log).output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        let log = fs::read_to_string(&log).unwrap();
-        let run = Run {
-            code: output.status.code(),
-            stderr: fold(&stderr),
-            stdout,
-            what: arguments.join(" "),
-            log,
-        };
+        // A script need not have run terraform.
+        let log = fs::read_to_string(&log).unwrap_or_default();
+        let run = Run { code: output.status.code(), stderr: fold(&stderr), stdout, what, log };
         assert_eq!(self.secrets_in(&run, &[]), Vec::<String>::new(), "{run}");
         run
     }
@@ -234,7 +257,7 @@ impl Run {
 impl std::fmt::Display for Run {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { code, stdout, stderr, what, .. } = self;
-        write!(formatter, "terraform {what} ended with {code:?}\n{stdout}\n{stderr}")
+        write!(formatter, "{what} ended with {code:?}\n{stdout}\n{stderr}")
     }
 }
 

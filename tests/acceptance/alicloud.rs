@@ -1,0 +1,126 @@
+//! Stands in for the provider `aliyun/alicloud` in tests of the documentation: the two resources that
+//! people come from, with the arguments that the guides use, and without a service behind them. Only the
+//! schema matters: terraform asks the old provider for it before it moves or keeps a resource.
+
+use std::io;
+use std::process::ExitCode;
+
+use terraform_provider_oss::plugin;
+use terraform_provider_oss::tfplugin::{
+    Attribute, Block, BoxFuture, Configuration, Context, Diagnostics, ImportTarget, NestedBlock,
+    Object, Outcome, Plan, PlanRequest, Provider, Resource, Schema, Server, Value,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+
+fn main() -> ExitCode {
+    let host = plugin::Environment::read(|name| std::env::var_os(name));
+    let Some(session) = plugin::negotiate(&host) else { return ExitCode::FAILURE };
+    let services = |routes: &mut RoutesBuilder, stop: &CancellationToken| {
+        routes.add_service(Server::new(Alicloud, stop.clone()).into_service());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let served = runtime
+        .map(|runtime| runtime.block_on(plugin::serve(&session, services, io::stdout())).is_ok());
+    if served.is_ok_and(|is_served| is_served) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+struct Alicloud;
+
+impl Provider for Alicloud {
+    type Client = ();
+
+    fn schema(&self) -> Schema {
+        block(
+            vec![Attribute::optional("region", ""), Attribute::optional("profile", "")],
+            Vec::new(),
+        )
+    }
+
+    fn validate(&self, _: &Object) -> Diagnostics {
+        Diagnostics::new()
+    }
+
+    fn configure(&self, _: &Object, _: &str) -> Configuration<()> {
+        Configuration { client: Some(()), is_partial: false, diagnostics: Diagnostics::new() }
+    }
+
+    fn resources(&self) -> Vec<Box<dyn Resource<()>>> {
+        let bucket = || vec![Attribute::required("bucket", ""), Attribute::computed("id", "")];
+        let rule = || {
+            vec![
+                Attribute::required("sse_algorithm", ""),
+                Attribute::optional("kms_master_key_id", ""),
+                Attribute::optional("kms_data_encryption", ""),
+            ]
+        };
+        let inline = NestedBlock {
+            name: "server_side_encryption_rule",
+            block: block(rule(), Vec::new()).block,
+        };
+        vec![
+            Box::new(Kept {
+                type_name: "alicloud_oss_bucket",
+                schema: block(bucket(), vec![inline]),
+            }),
+            Box::new(Kept {
+                type_name: "alicloud_oss_bucket_server_side_encryption",
+                schema: block([bucket(), rule()].concat(), Vec::new()),
+            }),
+        ]
+    }
+}
+
+fn block(attributes: Vec<Attribute>, blocks: Vec<NestedBlock>) -> Schema {
+    Schema { version: 0, block: Block { description: "", attributes, blocks } }
+}
+
+/// A resource that is nowhere but in the state.
+struct Kept {
+    type_name: &'static str,
+    schema: Schema,
+}
+
+impl Resource<()> for Kept {
+    fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    fn schema(&self) -> Schema {
+        self.schema.clone()
+    }
+
+    fn validate(&self, _: &Object) -> Diagnostics {
+        Diagnostics::new()
+    }
+
+    fn plan(&self, request: &PlanRequest<'_>) -> Plan {
+        let id: Value = request.config.get("bucket").clone();
+        Plan { planned_state: request.config.clone().with("id", id), requires_replace: Vec::new() }
+    }
+
+    fn create<'a>(&'a self, _: &'a Context<()>, planned: Object) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::state(planned) })
+    }
+
+    fn read<'a>(&'a self, _: &'a Context<()>, state: Object) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::state(state) })
+    }
+
+    fn update<'a>(
+        &'a self,
+        _: &'a Context<()>,
+        _: Object,
+        planned: Object,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::state(planned) })
+    }
+
+    fn delete<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::gone() })
+    }
+
+    fn import<'a>(&'a self, _: &'a Context<()>, _: ImportTarget<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::gone() })
+    }
+}
