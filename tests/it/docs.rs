@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
+use terraform_provider_oss::oss::Operation;
 use terraform_provider_oss::tfplugin::pb;
 
 use super::markdown::{Block, contains, page_at, pages, root};
@@ -47,7 +48,7 @@ fn every_example_is_on_a_page() {
     for folder in ["provider", "resources", "list-resources"] {
         for file in reference::files(&root().join("examples").join(folder)) {
             let text = fs::read_to_string(&file).unwrap();
-            if !pages.contains(text.trim_end()) {
+            if !pages.contains(&format!("\n{}\n```\n", text.trim_end())) {
                 missing.push(file);
             }
         }
@@ -240,6 +241,35 @@ async fn every_import_by_identity_in_the_documentation_imports() {
         count += 1;
     }
     assert!(count > 1, "only {count}");
+}
+
+// ---- rights ------------------------------------------------------------------------------------
+
+/// The actions that the policies in the documentation grant are those that calls need.
+#[test]
+fn policies_grant_what_the_calls_need() {
+    let blocks = pages().into_iter().flat_map(|page| page.blocks);
+    let mut granted = BTreeSet::new();
+    for block in blocks.filter(|block| block.language == "json") {
+        let policy: Json = serde_json::from_str(&block.text)
+            .unwrap_or_else(|error| panic!("{}: {error}", block.place));
+        for statement in policy["Statement"].as_array().into_iter().flatten() {
+            let actions = statement["Action"].as_array().into_iter().flatten();
+            granted.extend(actions.map(|action| action.as_str().unwrap().to_owned()));
+        }
+    }
+    let needed = [
+        Operation::PutBucketEncryption,
+        Operation::GetBucketEncryption,
+        Operation::DeleteBucketEncryption,
+        Operation::ListBuckets,
+    ];
+    let needed: BTreeSet<String> = needed.into_iter().map(Operation::ram_action).collect();
+    assert_eq!(granted, needed);
+    for path in [TROUBLESHOOTING, "docs/guides/authentication.md"] {
+        let text = page_at(path).text;
+        assert!(needed.iter().all(|action| text.contains(action)), "{path}: {needed:?}");
+    }
 }
 
 // ---- troubleshooting ---------------------------------------------------------------------------

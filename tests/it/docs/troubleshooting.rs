@@ -4,9 +4,10 @@
 
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::emulator::{Config, Emulator, Fault, Role};
+use terraform_provider_oss::provider::{Environment, Oss};
 use terraform_provider_oss::tfplugin::pb;
 
-use crate::support::{KEY_ID, KEY_SECRET, TYPE, dynamic, provider_config, resource, unconfigured};
+use crate::support::{KEY_ID, KEY_SECRET, TYPE, dynamic, host, provider_config, resource};
 
 const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 const GUARDED: &str = "acs:ram::1234567890123456:role/guarded";
@@ -17,6 +18,8 @@ struct Scene {
     emulator: Emulator,
     /// The provider block.
     provider: Json,
+    /// Id and secret in the environment.
+    key: Option<(&'static str, &'static str)>,
     bucket: &'static str,
     imports: bool,
 }
@@ -49,8 +52,8 @@ fn scene(heading: &str) -> Option<Scene> {
                 .endpoint("oss-cn-shanghai.aliyuncs.com");
             Scene::new().with(fault)
         }
-        "`InvalidAccessKeyId`" => Scene::new().set("access_key", "LTAI5tUNKNOWNUNKNOWN0001"),
-        "`SignatureDoesNotMatch`" => Scene::new().set("secret_key", "AnotherSecretAnotherSecret"),
+        "`InvalidAccessKeyId`" => Scene::new().with_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET),
+        "`SignatureDoesNotMatch`" => Scene::new().with_key(KEY_ID, "AnotherSecretAnotherSecret"),
         "`InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`" => {
             fault(403, "InvalidSecurityToken", "The security token you provided is invalid.")
         }
@@ -93,13 +96,18 @@ fn scene(heading: &str) -> Option<Scene> {
             let page = Fault::garbage("text/html", "<html>Please log in</html>");
             Scene::new().with(page.status(302))
         }
+        "Set, but not verified" => {
+            let fault = Fault::answer(403, "AccessDenied").message("You have no right to read it.");
+            Scene::new().with(fault.method("GET"))
+        }
+        "Not known whether it was set" => Scene::new().with(Fault::reset_after().method("PUT")),
         "No connection" => Scene::new().set("endpoint", "http://127.0.0.1:1"),
-        "No access key" => Scene::new().set("access_key", "").set("secret_key", ""),
+        "No access key" => Scene::new().without_key(),
         "No region" => Scene::new().set("region", ""),
         "`NoPermission`" => Scene::new().with_role(GUARDED),
         "`EntityNotExist`" => Scene::new().with_role("acs:ram::1234567890123456:role/deplyo"),
         "`InvalidAccessKeyId`, `SignatureDoesNotMatch`, `IncompleteSignature` from STS" => {
-            Scene::new().with_role(ROLE).set("access_key", "LTAI5tUNKNOWNUNKNOWN0001")
+            Scene::new().with_role(ROLE).with_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET)
         }
         "`InvalidSecurityToken` from STS" => {
             sts(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
@@ -117,8 +125,7 @@ fn scene(heading: &str) -> Option<Scene> {
             sts(400, "Throttling.User", "Request was denied due to user flow control.")
         }
         "A profile that cannot be used" => Scene::new()
-            .set("access_key", "")
-            .set("secret_key", "")
+            .without_key()
             .set("profile", "ci")
             .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
         _ => return None,
@@ -139,11 +146,10 @@ impl Scene {
             "region": "cn-hangzhou",
             "endpoint": emulator.url(),
             "sts_endpoint": emulator.url(),
-            "access_key": KEY_ID,
-            "secret_key": KEY_SECRET,
             "max_retries": 0,
         });
-        Self { emulator, provider, bucket: "my-company-logs", imports: false }
+        let key = Some((KEY_ID, KEY_SECRET));
+        Self { emulator, provider, key, bucket: "my-company-logs", imports: false }
     }
 
     /// With a fault, again and again.
@@ -158,13 +164,23 @@ impl Scene {
         self
     }
 
+    fn with_key(mut self, id: &'static str, secret: &'static str) -> Self {
+        self.key = Some((id, secret));
+        self
+    }
+
+    fn without_key(mut self) -> Self {
+        self.key = None;
+        self
+    }
+
     fn with_role(mut self, arn: &str) -> Self {
         self.provider["assume_role"] = json!({ "role_arn": arn });
         self
     }
 
     fn with_token(self, token: &str) -> Self {
-        let mut scene = self.set("access_key", "").set("secret_key", "");
+        let mut scene = self.without_key();
         scene.provider["assume_role_with_oidc"] =
             json!({ "role_arn": ROLE, "oidc_provider_arn": OIDC, "oidc_token": token });
         scene
@@ -182,7 +198,11 @@ impl Scene {
 
     /// Applies, or imports; returns the messages as Terraform prints them.
     async fn play(self) -> String {
-        let mut host = unconfigured();
+        let variables = self.key.into_iter().flat_map(|(id, secret)| {
+            [("ALIBABA_CLOUD_ACCESS_KEY_ID", id), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)]
+        });
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let mut host = host(Oss::new(Environment::new(variables)));
         let config = Some(provider_config(self.provider));
         let request = pb::configure_provider::Request { config, ..Default::default() };
         let configured = host.configure_provider(request).await.unwrap().into_inner();
