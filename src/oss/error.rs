@@ -173,6 +173,9 @@ pub enum TransportError {
     /// No connection: name resolution, refused, unreachable.
     #[error("no connection could be made: {0}")]
     Connect(String),
+    /// The proxy could not be connected to, or opened no tunnel to the other side.
+    #[error("the proxy opened no way to the other side: {0}")]
+    Proxy(String),
     /// The certificate or the TLS handshake was refused, before anything was sent; trying again
     /// does not help.
     #[error("no trusted connection could be made: {0}")]
@@ -198,7 +201,12 @@ impl TransportError {
     /// Whether it may pass by itself.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::Timeout(_) | Self::Interrupted(_))
+        self.is_unconnected() || matches!(self, Self::Timeout(_) | Self::Interrupted(_))
+    }
+
+    /// Whether nobody could be connected to.
+    pub(super) fn is_unconnected(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Proxy(_))
     }
 }
 
@@ -228,6 +236,7 @@ impl ErrorKind {
             Self::Transport(transport) => !matches!(
                 transport,
                 TransportError::Connect(_)
+                    | TransportError::Proxy(_)
                     | TransportError::Tls(_)
                     | TransportError::Setup(_)
                     | TransportError::Request(_)
@@ -433,6 +442,7 @@ mod tests {
             (ErrorKind::Transport(TransportError::Interrupted(text())), true),
             (ErrorKind::Transport(TransportError::TooLarge(1)), true),
             (ErrorKind::Transport(TransportError::Connect(text())), false),
+            (ErrorKind::Transport(TransportError::Proxy(text())), false),
             (ErrorKind::Transport(TransportError::Tls(text())), false),
             (ErrorKind::Transport(TransportError::Setup(text())), false),
             (ErrorKind::Transport(TransportError::Request(text())), false),

@@ -206,7 +206,11 @@ fn classify(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     let text = chain(&error);
     if error.is_connect() {
-        if is_tls_error(&error) { TransportError::Tls(text) } else { TransportError::Connect(text) }
+        match text.strip_prefix(TUNNEL) {
+            _ if is_tls_error(&error) => TransportError::Tls(text),
+            Some(reason) => TransportError::Proxy(reason.to_owned()),
+            None => TransportError::Connect(text),
+        }
     } else if error.is_timeout() {
         TransportError::Timeout(text)
     } else if error.is_builder() {
@@ -216,7 +220,10 @@ fn classify(error: reqwest::Error) -> TransportError {
     }
 }
 
-/// The innermost causes, which tell more than "error sending request".
+/// How the HTTP library begins to tell that a proxy opened no tunnel; the type of that error is private.
+const TUNNEL: &str = "tunnel error: ";
+
+/// The innermost causes, which tell more than "error sending request" and "client error (Connect)".
 fn chain(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut source = error.source();
@@ -230,7 +237,7 @@ fn chain(error: &reqwest::Error) -> String {
         texts.push(text);
         source = cause.source();
     }
-    texts.retain(|text| !text.is_empty());
+    texts.retain(|text| !text.is_empty() && !text.starts_with("client error ("));
     if texts.is_empty() { error.to_string() } else { texts.join(": ") }
 }
 

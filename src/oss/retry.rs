@@ -10,7 +10,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::credentials::CredentialsProblem;
-use super::error::{ErrorKind, TransportError};
+use super::error::ErrorKind;
 use super::timestamp::parse_http_date;
 
 /// How often and how long a call is tried. The deadline of the call bounds it as well.
@@ -136,10 +136,10 @@ fn are_credentials_refused(kind: &ErrorKind) -> bool {
 /// Whether nobody could be connected to.
 fn is_unconnected(kind: &ErrorKind) -> bool {
     match kind {
-        ErrorKind::Transport(TransportError::Connect(_)) => true,
+        ErrorKind::Transport(error) => error.is_unconnected(),
         ErrorKind::Credentials(error) => matches!(
-            error.problem,
-            CredentialsProblem::Transport { error: TransportError::Connect(_), .. }
+            &error.problem,
+            CredentialsProblem::Transport { error, .. } if error.is_unconnected()
         ),
         _ => false,
     }
@@ -164,7 +164,7 @@ fn is_transient(kind: &ErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::credentials::{CredentialsError, Refusal};
-    use super::super::error::ServiceError;
+    use super::super::error::{ServiceError, TransportError};
     use super::*;
 
     fn service(status: u16, code: &str, retry_after: Option<u64>) -> ErrorKind {
@@ -230,6 +230,7 @@ mod tests {
             (service(404, "NoSuchBucket", None), false),
             (service(301, "BadErrorResponse", None), false),
             (ErrorKind::Transport(TransportError::Connect(text())), true),
+            (ErrorKind::Transport(TransportError::Proxy(text())), true),
             (ErrorKind::Transport(TransportError::Timeout(text())), true),
             (ErrorKind::Transport(TransportError::Interrupted(text())), true),
             (ErrorKind::Transport(TransportError::Tls(text())), false),

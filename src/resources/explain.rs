@@ -205,7 +205,10 @@ fn unanswered(error: &Error) -> Vec<String> {
         ErrorKind::Service(service) => vec![service.to_string()],
         ErrorKind::Transport(transport) => vec![
             format!("{operation} to {endpoint} failed{}: {transport}.", after(*attempts)),
-            transport_advice(transport, endpoint),
+            match transport {
+                TransportError::Request(_) if bucket(error).starts_with("xn--") => encoded_name(),
+                _ => transport_advice(transport, endpoint),
+            },
         ],
         ErrorKind::UnexpectedAnswer(reason) => vec![
             format!("{operation} was answered with success, but {reason}."),
@@ -270,6 +273,14 @@ fn unanswered(error: &Error) -> Vec<String> {
     }
 }
 
+/// OSS allows names that the domain name system reads as encoded ones, and not every one can be decoded.
+fn encoded_name() -> String {
+    "Nothing was sent. In a host name, xn-- announces an international name in an encoded form, and what \
+     follows it in the bucket's name is none. Such a bucket can only be reached where the bucket stands in \
+     the path: `address_style = \"path\"`, which OSS's own endpoints refuse."
+        .to_owned()
+}
+
 /// How often it was tried, if that is worth telling.
 fn after(attempts: u32) -> String {
     if attempts < 2 { String::new() } else { format!(" after {attempts} attempts") }
@@ -292,6 +303,9 @@ fn credentials_advice(error: &CredentialsError, skew_seconds: Option<i64>) -> St
              `ecs_role_name`, and the variables ALICLOUD_ECS_ROLE_NAME and \
              ALIBABA_CLOUD_ECS_METADATA."
                 .to_owned()
+        }
+        CredentialsProblem::Transport { host, error: error @ TransportError::Proxy(_) } => {
+            transport_advice(error, host)
         }
         CredentialsProblem::Transport { host, error } if error.is_transient() => format!(
             "Check that {host} can be reached from this machine, and the proxy variables (HTTPS_PROXY, \
@@ -376,6 +390,11 @@ fn transport_advice(transport: &TransportError, endpoint: &str) -> String {
         TransportError::TooLarge(_) => {
             format!("OSS never answers this call at such length. Check what {endpoint} is.")
         }
+        TransportError::Proxy(_) => format!(
+            "The proxy is the one that HTTPS_PROXY names. Check that it can be reached, that it lets this \
+             machine through to {endpoint}, and that the variable holds the user and the password if it asks \
+             for them (http://user:password@host:port). Hosts in NO_PROXY are reached without it."
+        ),
         TransportError::Connect(_)
         | TransportError::Timeout(_)
         | TransportError::Interrupted(_) => {

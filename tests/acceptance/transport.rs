@@ -149,6 +149,56 @@ fn hosts_in_no_proxy_are_reached_directly() {
 }
 
 #[test]
+fn what_is_near_is_reached_without_a_proxy() {
+    let Some(workspace) =
+        Workspace::with(|config: Config| config.with_bucket("demo").with_ecs_role("instance-role"))
+    else {
+        return;
+    };
+    let url = workspace.emulator.url();
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {url:?}\n  ecs_role_name = \"instance-role\"\n}}\n"
+    );
+    workspace.configure_with(&provider, RESOURCE);
+    let metadata = workspace.emulator.metadata_url();
+    // Nobody is there.
+    let proxies = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"];
+    let mut environment = proxies.map(|name| (name, "http://127.0.0.1:1")).to_vec();
+    environment.push(("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", metadata.as_str()));
+    workspace.terraform_in(&environment, &APPLY).succeeds();
+    assert!(workspace.emulator.rule("demo").is_some());
+}
+
+#[test]
+fn a_proxy_that_opens_no_tunnel_is_told_apart_from_oss() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let provider = "provider \"oss\" {\n  endpoint = \"https://oss-cn-hangzhou.aliyuncs.com\"\n  max_retries = 0\n}\n";
+    workspace.configure_with(provider, RESOURCE);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://somebody:proxy-secret@{}", listener.local_addr().unwrap());
+    // It ends with the test's process.
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let lines = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").unwrap();
+        }
+    });
+    let environment = [KEYS[0], KEYS[1], ("HTTPS_PROXY", proxy.as_str())];
+    let run = workspace.terraform_in(&environment, &APPLY).fails();
+    for part in [
+        "the proxy opened no way to the other side: proxy authorization required",
+        "The proxy is the one that HTTPS_PROXY names",
+        "lets this machine through to https://demo.oss-cn-hangzhou.aliyuncs.com",
+    ] {
+        assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
+    }
+    assert_eq!(workspace.secrets_in(&run, &["proxy-secret", "c29tZWJvZHk6"]), Vec::<String>::new());
+}
+
+#[test]
 fn requests_say_who_makes_them() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);

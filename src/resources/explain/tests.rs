@@ -159,6 +159,11 @@ fn why_there_was_no_answer() {
             transport(TransportError::TooLarge(1_048_576)),
             transport(TransportError::Setup(text("no CA certificates were loaded"))),
             transport(TransportError::Request(text("invalid international domain name"))),
+            Error {
+                bucket: BucketName::parse("xn--a").ok(),
+                ..transport(TransportError::Request(text("invalid international domain name")))
+            },
+            transport(TransportError::Proxy(text("proxy authorization required"))),
             error(ErrorKind::UnexpectedAnswer(text("the body has no <SSEAlgorithm>"))),
             error(ErrorKind::NoCredentials),
             error(ErrorKind::NoRegion),
@@ -223,6 +228,13 @@ fn why_there_were_no_keys() {
                 CredentialsProblem::Transport {
                     host: text("127.0.0.1:8080"),
                     error: TransportError::Connect(text("tcp connect error: Connection refused")),
+                },
+            ),
+            credentials(
+                "role acs:ram::1:role/deploy, assumed with an OIDC token",
+                CredentialsProblem::Transport {
+                    host: text("https://sts.cn-hangzhou.aliyuncs.com"),
+                    error: TransportError::Proxy(text("unsuccessful")),
                 },
             ),
             credentials(
