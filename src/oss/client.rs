@@ -287,7 +287,6 @@ impl Client {
                 let kind = ErrorKind::DeadlineExceeded { last };
                 return Err(self.error(request, call, &course, kind));
             }
-            progress.attempt += 1;
             course.sent = None;
             let outcome = tokio::select! {
                 biased;
@@ -305,6 +304,7 @@ impl Client {
                 course.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
             }
             course.is_doubtful |= course.sent.is_some() && kind.leaves_doubt();
+            progress.count(&kind);
             match self.config.retry.decide(progress, &kind, fastrand::f64()) {
                 Decision::Retry(wait) => {
                     let resume = Instant::now() + wait;

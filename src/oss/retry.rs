@@ -18,7 +18,7 @@ use super::timestamp::parse_http_date;
 pub struct RetryPolicy {
     /// Attempts in all, the first one included.
     pub max_attempts: u32,
-    /// Attempts when nobody can be connected to: a wrong endpoint is not worth a minute.
+    /// Attempts in a row that find nobody to connect to: a wrong endpoint is not worth a minute.
     pub max_connect_attempts: u32,
     /// Upper bound of the first wait; it doubles with every attempt.
     pub base_wait: Duration,
@@ -43,8 +43,10 @@ impl Default for RetryPolicy {
 /// What was done before in the same call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Progress {
-    /// The attempt that failed, counted from 1; those after something was mended do not count.
+    /// The attempts that failed; one after which something was mended does not count.
     pub(super) attempt: u32,
+    /// How many of them in a row, up to the last, found nobody to connect to.
+    pub(super) unconnected: u32,
     /// The clock was corrected.
     pub(super) is_clock_corrected: bool,
     /// The credentials were replaced.
@@ -62,6 +64,14 @@ pub(super) enum Decision {
     ReplaceCredentials,
     /// The failure is final, or the attempts are used up.
     GiveUp,
+}
+
+impl Progress {
+    /// Counts an attempt that failed with `kind`.
+    pub(super) fn count(&mut self, kind: &ErrorKind) {
+        self.attempt += 1;
+        self.unconnected = if is_unconnected(kind) { self.unconnected + 1 } else { 0 };
+    }
 }
 
 impl RetryPolicy {
@@ -84,9 +94,9 @@ impl RetryPolicy {
             return Decision::ReplaceCredentials;
         }
         let attempt = progress.attempt;
-        let max_attempts =
-            if is_unconnected(kind) { self.max_connect_attempts } else { self.max_attempts };
-        if attempt >= max_attempts || !is_transient(kind) {
+        let is_used_up =
+            attempt >= self.max_attempts || progress.unconnected >= self.max_connect_attempts;
+        if is_used_up || !is_transient(kind) {
             return Decision::GiveUp;
         }
         let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
@@ -196,8 +206,10 @@ mod tests {
         credentials(CredentialsProblem::Refused(Box::new(refusal(status, code))))
     }
 
-    fn decide(attempt: u32, kind: &ErrorKind, jitter: f64) -> Decision {
-        let progress = Progress { attempt, ..Progress::default() };
+    /// After so many attempts that all failed with `kind`.
+    fn decide(attempts: u32, kind: &ErrorKind, jitter: f64) -> Decision {
+        let mut progress = Progress::default();
+        (0..attempts).for_each(|_| progress.count(kind));
         RetryPolicy::default().decide(progress, kind, jitter)
     }
 
@@ -290,6 +302,25 @@ mod tests {
             assert!(wait(5, &kind, 0.5).is_some());
             assert!(wait(6, &kind, 0.5).is_none());
         }
+    }
+
+    #[test]
+    fn only_attempts_in_a_row_tell_that_nobody_is_there() {
+        let busy = service(503, "ServiceUnavailable", None);
+        let unconnected = ErrorKind::Transport(TransportError::Connect(String::new()));
+        let decide = |failures: &[&ErrorKind]| {
+            let mut progress = Progress::default();
+            for kind in failures {
+                progress.count(kind);
+            }
+            RetryPolicy::default().decide(progress, failures.last().unwrap(), 0.5)
+        };
+        let [row, late] = [[&unconnected; 6], [&busy, &busy, &busy, &busy, &busy, &unconnected]];
+        assert_eq!(decide(&row), Decision::GiveUp);
+        assert!(matches!(decide(&late), Decision::Retry(_)));
+        let broken = [&row[..5], &[&busy], &row[..5]].concat();
+        assert!(matches!(decide(&broken), Decision::Retry(_)));
+        assert_eq!(decide(&[&broken[..], &[&unconnected]].concat()), Decision::GiveUp);
     }
 
     #[test]
