@@ -11,8 +11,10 @@ use terraform_provider_oss::oss::{
 };
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 
+#[cfg(target_os = "linux")]
+use super::support::Deaf;
 use super::support::{KEY_ID, KEY_SECRET, emulator as start};
 
 fn config(emulator: &Emulator) -> ClientConfig {
@@ -366,21 +368,13 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     assert!(emulator.exchanges().is_empty());
 }
 
-#[cfg(target_os = "linux")] // Other systems treat a full queue in other ways.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_connection_that_takes_too_long_leaves_no_doubt() {
-    // Nobody accepts; once the queue of the system is full, connecting takes forever.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let queue = futures_util::future::join_all((0..4).map(|_| {
-        tokio::time::timeout(Duration::from_millis(50), tokio::net::TcpStream::connect(address))
-    }));
-    let queue = queue.await;
+    let deaf = Deaf::start().await;
     let emulator = start(&[]);
     let config = ClientConfig {
-        endpoint: Some(Endpoint::parse(&format!("http://{address}")).unwrap()),
+        endpoint: Some(Endpoint::parse(&format!("http://{}", deaf.address)).unwrap()),
         connect_timeout: Duration::from_millis(50),
         ..config(&emulator)
     };
@@ -388,7 +382,6 @@ async fn a_connection_that_takes_too_long_leaves_no_doubt() {
     assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Connect(_))), "{error}");
     assert!(!error.may_have_taken_effect);
     assert_eq!(error.attempts, 6);
-    drop(queue);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use terraform_provider_oss::oss::credentials::{
 };
 use terraform_provider_oss::oss::{
     BucketName, Call, Client, ClientConfig, Clock, Credentials, EncryptionRule, Endpoint, Error,
-    ErrorKind, Region, RetryPolicy, SseAlgorithm,
+    ErrorKind, Region, RetryPolicy, SseAlgorithm, TransportError,
 };
 use time::OffsetDateTime;
 
@@ -761,6 +761,34 @@ async fn version_1_serves_where_the_request_for_a_token_breaks() {
     let error = put(&client(&emulator, source)).await.unwrap_err();
     assert!(matches!(problem(error), CredentialsProblem::Transport { .. }));
     assert!(asked(&emulator).iter().all(|call| call.starts_with("EcsMetadataToken")));
+}
+
+#[tokio::test]
+async fn version_1_serves_where_the_request_for_a_token_is_not_answered() {
+    let emulator = start();
+    emulator.inject(Fault::delay(Duration::from_mins(5)).operation("EcsMetadataToken").forever());
+    let source = instance(&emulator, Some("instance-role"));
+    let read_timeout = Duration::from_millis(500);
+    let config = ClientConfig { read_timeout, ..config(&emulator, source) };
+    put(&Client::new(config)).await.unwrap();
+    assert_eq!(asked(&emulator)[1..], ["EcsMetadataCredentials 200", PUT]);
+}
+
+/// Off an instance nobody answers at the address of the service, not even with a refusal. That is no
+/// silence of somebody who is there: it is given up after few attempts.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_machine_that_is_no_instance_is_found_out_soon() {
+    let deaf = super::support::Deaf::start().await;
+    let emulator = start();
+    let metadata = CredentialsUri::parse(&format!("http://{}", deaf.address));
+    let surroundings = Surroundings { metadata, ..surroundings(&emulator) };
+    let source = Source::EcsRole(EcsRole { name: Some("instance-role".to_owned()), surroundings });
+    let config = config(&emulator, source);
+    let retry = config.retry.with_max_retries(0);
+    let error = put(&Client::new(ClientConfig { retry, ..config })).await.unwrap_err();
+    let CredentialsProblem::Transport { error, .. } = problem(error) else { panic!() };
+    assert!(matches!(error, TransportError::Connect(_)), "{error}");
 }
 
 #[tokio::test]

@@ -28,6 +28,30 @@ pub(crate) fn emulator(buckets: &[&str]) -> Emulator {
     Emulator::start(config).unwrap()
 }
 
+/// A place where nobody accepts connections, and whose queue of them is full, so that connecting takes
+/// forever. Other systems treat a full queue in other ways.
+#[cfg(target_os = "linux")]
+pub(crate) struct Deaf {
+    pub(crate) address: std::net::SocketAddr,
+    _listener: tokio::net::TcpListener,
+    _queue: Vec<tokio::net::TcpStream>,
+}
+
+#[cfg(target_os = "linux")]
+impl Deaf {
+    pub(crate) async fn start() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let limit = std::time::Duration::from_millis(50);
+        let connect = || tokio::time::timeout(limit, tokio::net::TcpStream::connect(address));
+        let queue = futures_util::future::join_all((0..4).map(|_| connect())).await;
+        let queue = queue.into_iter().filter_map(|stream| stream.ok()?.ok()).collect();
+        Self { address, _listener: listener, _queue: queue }
+    }
+}
+
 /// The generated client right on top of the service: whole messages, no transport.
 pub(crate) type Host<P> = ProviderClient<ProviderServer<Server<P>>>;
 

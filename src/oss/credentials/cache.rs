@@ -24,6 +24,8 @@ pub(in crate::oss) struct CredentialsCache {
     state: Mutex<State>,
     /// Held while the source is asked.
     refresh: tokio::sync::Mutex<()>,
+    /// See [`PATIENCE`]; tests have less.
+    patience: std::time::Duration,
 }
 
 #[derive(Default)]
@@ -67,7 +69,12 @@ impl fmt::Debug for CredentialsCache {
 
 impl CredentialsCache {
     pub(in crate::oss) fn new(source: Source) -> Self {
-        Self { source, state: Mutex::default(), refresh: tokio::sync::Mutex::default() }
+        Self {
+            source,
+            state: Mutex::default(),
+            refresh: tokio::sync::Mutex::default(),
+            patience: PATIENCE,
+        }
     }
 
     /// Where the credentials come from, as a phrase for messages.
@@ -124,7 +131,7 @@ impl CredentialsCache {
         if let Some(held) = &mut self.state().held {
             held.not_before = Some(clock.uncorrected().saturating_add(PAUSE));
         }
-        match tokio::time::timeout(PATIENCE, self.ask(http, clock)).await {
+        match tokio::time::timeout(self.patience, self.ask(http, clock)).await {
             Ok(Ok(credentials)) => credentials,
             Ok(Err(error)) => {
                 tracing::warn!("{error}; the credentials at hand are used until they expire");
@@ -278,6 +285,25 @@ mod tests {
         assert_eq!(held.freshness(later, Duration::ZERO), Freshness::Fresh);
         held.is_refused = true;
         assert_eq!(held.freshness(EPOCH, Duration::ZERO), Freshness::Expired);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_renewal_is_awaited_for_so_long() {
+        let http = Http::new(crate::oss::http::HttpSettings {
+            connect_timeout: PATIENCE,
+            read_timeout: PATIENCE,
+            user_agent: String::new(),
+        });
+        let mut cache = CredentialsCache::new(Source::Process("sleep 3600".to_owned().into()));
+        cache.patience = std::time::Duration::from_millis(20);
+        let due = held(Some(3600), None);
+        cache.state().held = Some(due.clone());
+        let clock = Clock::new(|| at(3400));
+        let used = cache.get(&http, &clock).await.unwrap();
+        assert!(Arc::ptr_eq(&used, &due.credentials));
+        // And not again for a while.
+        assert_eq!(cache.look(&clock).1, Freshness::Fresh);
     }
 
     #[test]

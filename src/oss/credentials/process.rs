@@ -22,6 +22,13 @@ const MAX_OUTPUT: usize = 64 * 1024;
 
 /// Runs a command line and reads the credentials that it prints.
 pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsProblem> {
+    run_within(TIME_LIMIT, command_line).await
+}
+
+async fn run_within(
+    limit: Duration,
+    command_line: &str,
+) -> Result<Credentials, CredentialsProblem> {
     let no_program = |reason: &str| CredentialsProblem::Process {
         program: String::new(),
         reason: format!("cannot be run: {reason}"),
@@ -63,9 +70,9 @@ pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsPr
         };
         Ok::<_, std::io::Error>(is_bounded.then_some(status))
     };
-    let status = timeout(TIME_LIMIT, run)
+    let status = timeout(limit, run)
         .await
-        .map_err(|_| problem(format!("did not end within {} seconds", TIME_LIMIT.as_secs())))?
+        .map_err(|_| problem(format!("did not end within {} seconds", limit.as_secs())))?
         .map_err(|error| problem(format!("failed: {error}")))?
         .ok_or_else(|| problem(format!("printed more than {MAX_OUTPUT} bytes: no profile")))?;
     if !status.success() {
@@ -73,4 +80,15 @@ pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsPr
     }
     printed_credentials(&output)
         .map_err(|reason| problem(format!("printed no usable credentials: {reason}")))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_does_not_end_is_not_waited_for() {
+        let error = run_within(Duration::from_millis(20), "sleep 3600").await.unwrap_err();
+        assert_eq!(error.to_string(), "\"sleep\" did not end within 0 seconds");
+    }
 }
