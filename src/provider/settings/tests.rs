@@ -603,3 +603,74 @@ fn keys_that_travel_in_the_clear_are_worth_a_warning() {
         assert_eq!(diagnostics.into_iter().count(), expected, "{value}");
     }
 }
+
+#[test]
+fn variables_are_looked_at_in_the_order_of_the_documentation() {
+    let role = Object::new().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
+    let unnamed = Object::new().with("assume_role", Object::new());
+    let file = Object::new().with("profile", "ci");
+    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
+    let shown = |block: &Object, variables: &[(&str, &str)]| {
+        let config = config(block, variables);
+        format!("{:?} {:?} {:?}", config.region, config.endpoint, config.credentials)
+    };
+    // Each value passes for whatever the variable names: a word in it tells which one was taken.
+    type Case<'a> = (&'a [&'a str], fn(&str) -> String, Object, &'a [(&'a str, &'a str)]);
+    let cases: [Case<'_>; 9] = [
+        (&["ALICLOUD_REGION", "ALIBABA_CLOUD_REGION"], str::to_owned, Object::new(), &[]),
+        (&["ALIBABA_CLOUD_ENDPOINT_OSS", "OSS_ENDPOINT"], str::to_owned, Object::new(), &[]),
+        (&["ALICLOUD_PROFILE", "ALIBABA_CLOUD_PROFILE"], str::to_owned, Object::new(), &[]),
+        (
+            &["ALICLOUD_SHARED_CREDENTIALS_FILE", "ALIBABA_CLOUD_CREDENTIALS_FILE"],
+            str::to_owned,
+            file,
+            &[],
+        ),
+        (
+            &["ALICLOUD_CREDENTIALS_URI", "ALIBABA_CLOUD_CREDENTIALS_URI"],
+            |word| format!("https://{word}/"),
+            Object::new(),
+            &[],
+        ),
+        (
+            &["ALICLOUD_ECS_ROLE_NAME", "ALIBABA_CLOUD_ECS_METADATA"],
+            str::to_owned,
+            Object::new(),
+            &[],
+        ),
+        (
+            &["ALICLOUD_ASSUME_ROLE_ARN", "ALIBABA_CLOUD_ROLE_ARN"],
+            |word| format!("acs:ram::1:role/{word}"),
+            unnamed,
+            &keys,
+        ),
+        (
+            &["ALICLOUD_ASSUME_ROLE_SESSION_NAME", "ALIBABA_CLOUD_ROLE_SESSION_NAME"],
+            str::to_owned,
+            role.clone(),
+            &keys,
+        ),
+        (
+            &["ALIBABA_CLOUD_ENDPOINT_STS", "STS_ENDPOINT", "ALIBABA_CLOUD_STS_ENDPOINT"],
+            str::to_owned,
+            role,
+            &keys,
+        ),
+    ];
+    for (names, value, block, more) in cases {
+        let words = ["first-word", "second-word", "third-word"];
+        for skipped in 0..names.len() {
+            let values: Vec<(&str, String)> = names
+                .iter()
+                .zip(words)
+                .skip(skipped)
+                .map(|(name, word)| (*name, value(word)))
+                .collect();
+            let set = values.iter().map(|(name, value)| (*name, value.as_str()));
+            let set: Vec<(&str, &str)> = set.chain(more.iter().copied()).collect();
+            let found = shown(&block, &set);
+            let taken: Vec<&str> = words.into_iter().filter(|word| found.contains(word)).collect();
+            assert_eq!(taken, [words[skipped]], "{}: {found}", names[skipped]);
+        }
+    }
+}
