@@ -86,6 +86,8 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
                  {hint}, or correct the provider's `region`."
             )
         }
+        "PermanentRedirect" | "TemporaryRedirect" => elsewhere(endpoint),
+        "AccessDenied" if service.message.contains("specified endpoint") => elsewhere(endpoint),
         "AccessDenied" if *operation == Operation::ListBuckets => format!(
             "The access key from {origin} may not do this. Grant its RAM user or role the action {} \
              on acs:oss:*:*:*.",
@@ -162,6 +164,15 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
         Some(page) => Some(format!("{text}\n\n{page}")),
         None => Some(text),
     }
+}
+
+/// The bucket is in another region, and the answer does not name it.
+fn elsewhere(endpoint: &str) -> String {
+    format!(
+        "The bucket is not in the region that was asked, and OSS does not say where it is; the request went \
+         to {endpoint}. The console shows the bucket's region: set it as `region` on this resource, or \
+         correct the provider's `region`, or its `endpoint` if it has one."
+    )
 }
 
 /// By how much the clock is wrong.
@@ -309,7 +320,12 @@ fn credentials_advice(error: &CredentialsError, skew_seconds: Option<i64>) -> St
         }
         CredentialsProblem::Transport { host, error } if error.is_transient() => format!(
             "Check that {host} can be reached from this machine, and the proxy variables (HTTPS_PROXY, \
-             NO_PROXY). Inside a VPC another STS endpoint may be the one to use: `sts_endpoint`."
+             NO_PROXY).{}",
+            if host.contains("://sts.") {
+                " Inside a VPC another STS endpoint may be the one to use: `sts_endpoint`."
+            } else {
+                ""
+            },
         ),
         CredentialsProblem::Transport { host, error } => transport_advice(error, host),
         CredentialsProblem::Answer { host, .. } => format!(

@@ -111,7 +111,9 @@ fn what_oss_answered() {
             answered(403, "AccessDenied", "You have no right to access this object."),
             listing(answered(403, "AccessDenied", "You have no right to list buckets.")),
             of(elsewhere.clone()),
-            of(ServiceError { code: "PermanentRedirect".to_owned(), ..elsewhere }),
+            of(ServiceError { code: "PermanentRedirect".to_owned(), ..elsewhere.clone() }),
+            of(ServiceError { endpoint: None, ..elsewhere.clone() }),
+            of(ServiceError { code: "PermanentRedirect".to_owned(), endpoint: None, ..elsewhere }),
             of(nowhere),
             answered(404, "NoSuchBucket", "The specified bucket does not exist."),
             answered(403, "InvalidAccessKeyId", "The access key id does not exist."),
@@ -220,6 +222,13 @@ fn why_there_were_no_keys() {
                 "role \"worker\" of this ECS instance",
                 CredentialsProblem::Transport {
                     host: text("http://100.100.100.200"),
+                    error: TransportError::Timeout(text("operation timed out")),
+                },
+            ),
+            credentials(
+                "role acs:ram::1:role/deploy, assumed with an OIDC token",
+                CredentialsProblem::Transport {
+                    host: text("https://sts.cn-hangzhou.aliyuncs.com"),
                     error: TransportError::Timeout(text("operation timed out")),
                 },
             ),
