@@ -320,8 +320,12 @@ impl Client {
                 }
                 Decision::CorrectClock(server_time) => {
                     let ahead = self.config.clock.skew(server_time).whole_seconds();
-                    let server = kind.server();
-                    tracing::warn!("this machine's clock is wrong: {server} is {ahead} s ahead");
+                    let side = if ahead > 0 { "behind" } else { "ahead of" };
+                    tracing::warn!(
+                        "this machine's clock is {} s {side} that of {}, which is used from now on",
+                        ahead.unsigned_abs(),
+                        kind.server(),
+                    );
                     self.config.clock.correct(server_time);
                     progress.is_clock_corrected = true;
                     progress.attempt -= 1;
