@@ -77,3 +77,19 @@ impl Oss {
         user_agent.trim_end().to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_agent_takes_only_what_a_header_can_hold() {
+        let appended = ("TF_APPEND_USER_AGENT".into(), "ci/7 é\r\n(a: b)".into());
+        let user_agent = Oss::new(Environment::new([appended])).user_agent("1.11.4\n");
+        let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+        let own = concat!("terraform-provider-oss/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(user_agent, format!("{own} Terraform/1.11.4 ({os}; {arch}) ci/7 (a: b)"));
+        let plain = Oss::new(Environment::default()).user_agent("1.11.4");
+        assert_eq!(plain, format!("{own} Terraform/1.11.4 ({os}; {arch})"));
+    }
+}

@@ -613,6 +613,15 @@ async fn sts_is_asked_again_when_that_may_help() {
 }
 
 #[tokio::test]
+async fn sts_is_asked_again_when_it_says() {
+    let emulator = start();
+    emulator.inject(Fault::answer(503, "Busy").operation("AssumeRole").retry_after(3600));
+    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { last: Some(_) }), "{error}");
+    assert_eq!(asked(&emulator), ["AssumeRole 503"], "the wait is beyond the deadline");
+}
+
+#[tokio::test]
 async fn what_is_no_answer_of_the_service_is_told() {
     let emulator = start();
     emulator.inject(
