@@ -89,6 +89,36 @@ fn a_profile_in_its_usual_place_named_by_the_environment() {
     assert_eq!(apply(&workspace, &environment), ["AssumeRole", WRITE[0], WRITE[1]]);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_program_prints_beside_keys_is_not_shown() {
+    let Some(workspace) = workspace(|workspace| {
+        let keys = format!(r#"{{"access_key_id":"{KEY_ID}","access_key_secret":"{KEY_SECRET}"}}"#);
+        let printed = workspace.write("keys.json", &keys);
+        // It would also read what is meant for terraform, if it could.
+        let script = format!("echo \"using $1 and {KEY_SECRET}\" >&2\ncat\ncat {printed}\n");
+        let script = workspace.write("print-keys.sh", &script);
+        let file = format!(
+            r#"{{ "current": "ci", "profiles": [ null, {{ "name": "ci", "mode": "External",
+                "process_command": "sh {script} argument-secret" }} ] }}"#
+        );
+        let path = workspace.write("config.json", &file);
+        format!("  shared_credentials_file = {path:?}\n")
+    }) else {
+        return;
+    };
+    let run = workspace.terraform_in(&[], &APPLY).succeeds();
+    assert_eq!(workspace.secrets_in(&run, &["argument-secret"]), Vec::<String>::new());
+    // The program is named where it fails, and only that.
+    std::fs::remove_file(workspace.path("keys.json")).unwrap();
+    let run = workspace.terraform_in(&[], &["plan", "-no-color"]).fails();
+    assert!(
+        run.stderr.contains("\"sh\" failed (exit status: 1); run it by hand to see why"),
+        "{run}"
+    );
+    assert_eq!(workspace.secrets_in(&run, &["argument-secret"]), Vec::<String>::new());
+}
+
 #[test]
 fn a_role_on_top_of_keys() {
     let Some(workspace) = workspace(|_| {
