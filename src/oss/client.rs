@@ -593,4 +593,27 @@ mod tests {
             of("https://demo.oss-cn-beijing.aliyuncs.com/?encryption", "cn-beijing")
         );
     }
+
+    #[tokio::test]
+    async fn a_profile_that_cannot_be_read_matters_only_where_nothing_else_tells_the_region() {
+        let profile = Profile {
+            path: "/no/such/file".into(),
+            name: Some("ci".to_owned()),
+            surroundings: crate::oss::credentials::Surroundings::default(),
+        };
+        let region = async |endpoint: Option<&str>, signature_version| {
+            let profile = Some(profile.clone());
+            let config = ClientConfig { profile, signature_version, ..config(endpoint, None) };
+            Client::new(config).region(&Call::within(Duration::ZERO)).await
+        };
+        let hangzhou = region(Some("oss-cn-hangzhou.aliyuncs.com"), SignatureVersion::V4).await;
+        assert_eq!(hangzhou, Ok(Region::parse("cn-hangzhou").ok()));
+        assert_eq!(region(Some("oss.example.com"), SignatureVersion::V1).await, Ok(None));
+        for (endpoint, version) in
+            [(Some("oss.example.com"), SignatureVersion::V4), (None, SignatureVersion::V1)]
+        {
+            let error = region(endpoint, version).await.unwrap_err();
+            assert!(matches!(error, ErrorKind::NoProfileRegion(_)), "{error}");
+        }
+    }
 }

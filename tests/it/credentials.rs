@@ -800,6 +800,59 @@ async fn a_machine_that_is_no_instance_is_found_out_soon() {
     assert!(matches!(error, TransportError::Connect(_)), "{error}");
 }
 
+/// A server that answers one request after the other with these bodies; it returns what was asked.
+async fn saying(bodies: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let served = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for body in bodies {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut request = String::new();
+            while !request.ends_with("\r\n\r\n") {
+                assert!(stream.read_line(&mut request).await.unwrap() > 0);
+            }
+            asked.push(request);
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n");
+            stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+        asked
+    });
+    (url, served)
+}
+
+#[tokio::test]
+async fn what_the_metadata_service_says_may_end_in_a_line_break() {
+    let emulator = start();
+    emulator.add_credentials(
+        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token("the-token", None),
+    );
+    let keys = json!({ "Code": "Success", "AccessKeyId": "STS.TEST",
+        "AccessKeySecret": "temporary-secret", "SecurityToken": "the-token",
+        "Expiration": "2100-01-31T12:00:00Z" });
+    let (url, served) =
+        saying(vec!["t0ken\n".to_owned(), "some-role\r\n".to_owned(), format!("{keys}\n")]).await;
+    let surroundings =
+        Surroundings { metadata: CredentialsUri::parse(&url), ..surroundings(&emulator) };
+    let source = Source::EcsRole(EcsRole { name: None, surroundings });
+    put(&client(&emulator, source)).await.unwrap();
+    let [token, role, keys] = &served.await.unwrap()[..] else { panic!() };
+    assert!(token.starts_with("PUT /latest/api/token "), "{token}");
+    assert!(role.starts_with("GET /latest/meta-data/ram/security-credentials/ "), "{role}");
+    assert!(
+        keys.starts_with("GET /latest/meta-data/ram/security-credentials/some-role "),
+        "{keys}"
+    );
+    for request in [role, keys] {
+        assert!(request.contains("x-aliyun-ecs-metadata-token: t0ken\r\n"), "{request}");
+    }
+}
+
 #[tokio::test]
 async fn files_that_hold_no_token_say_why() {
     let emulator = start();

@@ -620,6 +620,23 @@ mod tests {
             panic!()
         };
         assert_eq!(sts.endpoint().to_string(), "https://other.example.com");
+        // Its own region is the last resort.
+        let mut surroundings = Surroundings::default();
+        surroundings.sts.region = Region::parse("cn-beijing").ok();
+        for (sts_region, expected) in [
+            (None, "https://sts.cn-beijing.aliyuncs.com"),
+            (Some("cn-shanghai"), "https://sts.cn-shanghai.aliyuncs.com"),
+        ] {
+            let mut profile = role_profile("RamRoleArn");
+            profile["name"] = json!("x");
+            profile["sts_region"] = json!(sts_region);
+            let Ok(Source::AssumeRole { sts, .. }) =
+                file(&json!([profile])).source(Some("x"), &surroundings)
+            else {
+                panic!()
+            };
+            assert_eq!(sts.endpoint().to_string(), expected);
+        }
         for (key, value, expected) in [
             ("sts_endpoint", json!("http://sts.example.com"), "must begin with https://"),
             ("sts_endpoint", json!("ftp://x"), "must begin with https://"),
