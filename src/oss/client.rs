@@ -603,7 +603,7 @@ mod tests {
         };
         let region = async |endpoint: Option<&str>, signature_version| {
             let profile = Some(profile.clone());
-            let config = ClientConfig { profile, signature_version, ..config(endpoint, None) };
+            let config = ClientConfig { signature_version, profile, ..config(endpoint, None) };
             Client::new(config).region(&Call::within(Duration::ZERO)).await
         };
         let hangzhou = region(Some("oss-cn-hangzhou.aliyuncs.com"), SignatureVersion::V4).await;

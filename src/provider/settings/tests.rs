@@ -604,6 +604,10 @@ fn keys_that_travel_in_the_clear_are_worth_a_warning() {
     }
 }
 
+/// Variables of the same meaning, the value that makes a word one of theirs, and what else has to be
+/// there.
+type Variables<'a> = (&'a [&'a str], fn(&str) -> String, Object, &'a [(&'a str, &'a str)]);
+
 #[test]
 fn variables_are_looked_at_in_the_order_of_the_documentation() {
     let role = Object::new().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
@@ -614,9 +618,7 @@ fn variables_are_looked_at_in_the_order_of_the_documentation() {
         let config = config(block, variables);
         format!("{:?} {:?} {:?}", config.region, config.endpoint, config.credentials)
     };
-    // Each value passes for whatever the variable names: a word in it tells which one was taken.
-    type Case<'a> = (&'a [&'a str], fn(&str) -> String, Object, &'a [(&'a str, &'a str)]);
-    let cases: [Case<'_>; 9] = [
+    let cases: [Variables<'_>; 9] = [
         (&["ALICLOUD_REGION", "ALIBABA_CLOUD_REGION"], str::to_owned, Object::new(), &[]),
         (&["ALIBABA_CLOUD_ENDPOINT_OSS", "OSS_ENDPOINT"], str::to_owned, Object::new(), &[]),
         (&["ALICLOUD_PROFILE", "ALIBABA_CLOUD_PROFILE"], str::to_owned, Object::new(), &[]),
