@@ -179,8 +179,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// A number of the block, or of a nested one.
-    pub(super) fn number(&mut self, path: &AttributePath) -> Option<u32> {
+    /// A whole number of the block, or of a nested one. `expected` completes the sentence "`max_retries`
+    /// must".
+    pub(super) fn number(&mut self, path: &AttributePath, expected: &str) -> Option<u32> {
         let mut value = &Value::Null;
         let mut block = Some(self.block);
         for name in path.names() {
@@ -197,8 +198,7 @@ impl<'a> Resolver<'a> {
         };
         let whole = number.as_u64().and_then(|number| u32::try_from(number).ok());
         if whole.is_none() {
-            let detail =
-                format!("`{path}` must be a whole number from 0 to {}; got {number}.", u32::MAX);
+            let detail = format!("`{path}` {expected}; got {number}.");
             self.diagnostics.push(Diagnostic::error("Invalid number", detail).at(path.clone()));
         }
         whole
@@ -252,7 +252,8 @@ impl<'a> Resolver<'a> {
 
     fn retry_policy(&mut self) -> RetryPolicy {
         let policy = RetryPolicy::default();
-        match self.number(&AttributePath::root("max_retries")) {
+        let expected = format!("must be a whole number from 0 to {}", u32::MAX);
+        match self.number(&AttributePath::root("max_retries"), &expected) {
             Some(max_retries) => policy.with_max_retries(max_retries),
             None => policy,
         }

@@ -408,7 +408,8 @@ impl<'a> Resolver<'a> {
         }
 
         let path = AttributePath::root(block).attribute("session_expiration");
-        if let Some(seconds) = self.number(&path) {
+        let expected = RoleError::SessionSeconds.to_string();
+        if let Some(seconds) = self.number(&path, &expected) {
             match session.clone().with_seconds(seconds) {
                 Ok(longer) => session = longer,
                 Err(error) => {

@@ -297,9 +297,18 @@ fn after(attempts: u32) -> String {
     if attempts < 2 { String::new() } else { format!(" after {attempts} attempts") }
 }
 
-/// The text with a full stop, unless it has one.
+/// The text with a full stop, unless it has one. A plain word at its beginning gets a capital letter; the
+/// name of a host or a file does not.
 fn sentence(text: &str) -> String {
-    if text.ends_with('.') { text.to_owned() } else { format!("{text}.") }
+    let word = text.split(' ').next().unwrap_or_default();
+    let mut letters = text.chars();
+    let begun = match letters.next() {
+        Some(first) if word.chars().all(|c| c.is_ascii_lowercase()) => {
+            format!("{}{}", first.to_ascii_uppercase(), letters.as_str())
+        }
+        _ => text.to_owned(),
+    };
+    if begun.ends_with('.') { begun } else { format!("{begun}.") }
 }
 
 /// What to do when a source gave no keys.
@@ -470,13 +479,17 @@ pub(super) fn failed_import(error: &Error) -> Diagnostic {
 /// A call is needed, but the provider's configuration is not known yet.
 pub(super) fn unknown_configuration(arguments: &[String]) -> Diagnostic {
     let names: Vec<String> = arguments.iter().map(|name| format!("`{name}`")).collect();
+    let (depend, they) = if names.len() == 1 { ("depends", "it") } else { ("depend", "they") };
+    let names = match names.as_slice() {
+        [all @ .., one, last] => [all, &[format!("{one} and {last}")]].concat().join(", "),
+        names => names.concat(),
+    };
     Diagnostic::error(
         "The provider configuration is not known yet",
         format!(
-            "The provider's {} depends on something that is only known after apply, but \
-             an existing bucket has to be read now. Apply what they depend on first, for example \
+            "The provider's {names} {depend} on something that is only known after apply, but an \
+             existing bucket has to be read now. Apply what {they} {depend} on first, for example \
              with `terraform apply -target=…`, or use values that are known.",
-            names.join(" and "),
         ),
     )
 }

@@ -2,6 +2,10 @@
 
 use super::path::AttributePath;
 
+/// What to do about a state that is broken.
+pub const RESTORE_STATE: &str = "Restore the state from a backup, or remove the resource from it with \
+     `terraform state rm` and import it again.";
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {

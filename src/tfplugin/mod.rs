@@ -21,7 +21,7 @@ mod server;
 mod value;
 mod wire;
 
-pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 pub use duration::parse_duration;
 pub use path::AttributePath;
 pub use resource::{

@@ -452,7 +452,8 @@ impl<P: Provider> Service for Server<P> {
             if request.version > schema.version {
                 return Err(newer("state", request.version, schema.version));
             }
-            let state = wire::from_raw_state(request.raw_state.as_ref(), &schema.block)?;
+            let state =
+                wire::from_raw_object(request.raw_state.as_ref(), &schema.block, "stored state")?;
             Ok(pb::upgrade_resource_state::Response {
                 upgraded_state: Some(wire::to_dynamic_object(state)),
                 ..Default::default()
@@ -675,7 +676,11 @@ impl<P: Provider> Service for Server<P> {
             if request.version > schema.version {
                 return Err(newer("identity", request.version, schema.version));
             }
-            let identity = wire::from_raw_state(request.raw_identity.as_ref(), &schema.block)?;
+            let identity = wire::from_raw_object(
+                request.raw_identity.as_ref(),
+                &schema.block,
+                "stored identity",
+            )?;
             Ok(pb::upgrade_resource_identity::Response {
                 upgraded_identity: identity.map(wire::to_identity),
                 ..Default::default()

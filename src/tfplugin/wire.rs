@@ -1,6 +1,6 @@
 //! The only conversions between protocol messages and the values of this module. Pure.
 
-use super::diagnostics::{Diagnostic, Diagnostics, Severity};
+use super::diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 use super::path::AttributePath;
 use super::pb;
 use super::schema::{Attribute, AttributeType, Block, NestedBlock, Schema, Source, Strictness};
@@ -42,21 +42,17 @@ pub(super) fn from_dynamic_object(
     }
 }
 
-/// What to do about a state that is broken.
-const RESTORE: &str = "Restore the state from a backup, or remove the resource from it with `terraform \
-    state rm` and import it again.";
-
-/// Reads a stored state, whatever attributes older or newer versions stored.
-pub(super) fn from_raw_state(
+/// Reads a stored object, whatever attributes older or newer versions stored.
+pub(super) fn from_raw_object(
     state: Option<&pb::RawState>,
     block: &Block,
+    what: &str,
 ) -> Result<Option<Object>, Diagnostic> {
-    let what = "stored state";
     match from_raw_json(state, what)? {
         Value::Null => Ok(None),
         value => block.conform_with(value, Strictness::Lenient).map(Some).map_err(|error| {
             let mut diagnostic = non_conforming(what, &error);
-            diagnostic.detail = format!("{} {RESTORE}", diagnostic.detail);
+            diagnostic.detail = format!("{} {RESTORE_STATE}", diagnostic.detail);
             diagnostic
         }),
     }
@@ -71,13 +67,13 @@ pub(super) fn from_raw_json(state: Option<&pb::RawState>, what: &str) -> Result<
     if state.json.is_empty() {
         return Err(Diagnostic::error(
             format!("Unsupported {what}"),
-            "The state was stored in the format of Terraform 0.11 or older, which this provider \
-             never wrote and cannot read. Remove the resource from the state with `terraform state \
+            "It was stored in the format of Terraform 0.11 or older, which this provider never wrote \
+             and cannot read. Remove the resource from the state with `terraform state \
              rm`, then import it again.",
         ));
     }
     json::decode(&state.json).map_err(|reason| {
-        let detail = format!("The {what} cannot be read: {reason}. {RESTORE}");
+        let detail = format!("The {what} cannot be read: {reason}. {RESTORE_STATE}");
         Diagnostic::error(format!("Unreadable {what}"), detail)
     })
 }
@@ -232,12 +228,16 @@ mod tests {
     fn stored_states_of_other_versions_are_read() {
         let raw = |json: &str| pb::RawState { json: json.into(), ..Default::default() };
         let expected = Object::new().with("bucket", "demo");
-        let read = from_raw_state(Some(&raw(r#"{"bucket":"demo","gone":[1]}"#)), &block());
+        let read = from_raw_object(
+            Some(&raw(r#"{"bucket":"demo","gone":[1]}"#)),
+            &block(),
+            "stored state",
+        );
         assert_eq!(read, Ok(Some(expected)));
-        let read = from_raw_state(Some(&raw("{}")), &block());
+        let read = from_raw_object(Some(&raw("{}")), &block(), "stored state");
         assert_eq!(read, Ok(Some(Object::new().with("bucket", Value::Null))));
-        assert!(from_raw_state(Some(&raw("{")), &block()).is_err());
-        assert!(from_raw_state(Some(&raw("")), &block()).is_err());
-        assert!(from_raw_state(None, &block()).is_err());
+        assert!(from_raw_object(Some(&raw("{")), &block(), "stored state").is_err());
+        assert!(from_raw_object(Some(&raw("")), &block(), "stored state").is_err());
+        assert!(from_raw_object(None, &block(), "stored state").is_err());
     }
 }

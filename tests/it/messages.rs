@@ -81,7 +81,8 @@ async fn about_the_provider_block() {
         json!({ "max_retries": 99_999_999_999_i64, "connect_timeout": "0s", "read_timeout": "soon" }),
         json!({ "assume_role": { "role_arn": "deploy", "session_name": "x", "policy": "{",
             "external_id": "a b", "session_expiration": 60 } }),
-        json!({ "assume_role_with_oidc": { "oidc_provider_arn": "pipeline" } }),
+        json!({ "assume_role_with_oidc": { "oidc_provider_arn": "pipeline",
+            "session_expiration": -1 } }),
     ] {
         let config = Some(provider_config(arguments));
         let request = pb::validate_provider_config::Request { config };

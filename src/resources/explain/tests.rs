@@ -302,6 +302,8 @@ fn imports_and_unknown_configurations() {
                 "The bucket must be addressed using the specified endpoint."
             )
         }))))),
+        unknown_configuration(&["region".to_owned()]),
         unknown_configuration(&["endpoint".to_owned(), "assume_role.role_arn".to_owned()]),
+        unknown_configuration(&["region", "endpoint", "profile"].map(str::to_owned)),
     ]);
 }
