@@ -367,6 +367,39 @@ async fn unknown_values_in_states_are_errors_and_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn unknown_values_in_searches_and_identities_are_errors_and_nothing_is_sent() {
+    let emulator = emulator(&["demo"]);
+    emulator.set_rule("demo", EncryptionRule::new("SM4"));
+    let mut host = configured(&emulator).await;
+    for name in ["prefix", "region"] {
+        let mut config = json!({ "prefix": null, "region": null });
+        config[name] = json!(UNKNOWN);
+        let request = pb::list_resource::Request {
+            type_name: TYPE.into(),
+            config: Some(dynamic(&config)),
+            ..Default::default()
+        };
+        let mut events = host.list_resource(request).await.unwrap().into_inner();
+        let event = events.message().await.unwrap().unwrap();
+        assert_eq!(diagnostics(&event.diagnostic), [format!("error at {name}: Unknown value")]);
+        assert!(events.message().await.unwrap().is_none());
+    }
+    for name in ["bucket", "region"] {
+        let mut identity = json!({ "bucket": "demo", "region": null });
+        identity[name] = json!(UNKNOWN);
+        let request = pb::import_resource_state::Request {
+            type_name: TYPE.into(),
+            identity: Some(pb::ResourceIdentityData { identity_data: Some(dynamic(&identity)) }),
+            ..Default::default()
+        };
+        let answer = host.import_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), [format!("error at {name}: Unknown value")]);
+        assert_eq!(answer.imported_resources, []);
+    }
+    assert!(emulator.exchanges().is_empty());
+}
+
+#[tokio::test]
 async fn odd_type_names_are_told_back() {
     let mut host = unconfigured();
     for name in ["", "oss_nothing", "oss_bucket_encryption ", "\u{1f512}", &"x".repeat(100_000)] {

@@ -14,7 +14,7 @@ use crate::tfplugin::{
     BoxStream, Context, Diagnostic, Diagnostics, ListEvent, ListResource, Object, Schema,
 };
 
-use super::state::{at_place, text, with_rule};
+use super::state::{at_place, check_known, text, with_rule};
 use super::{schema, validation};
 
 /// How many buckets are asked at once.
@@ -37,6 +37,9 @@ impl ListResource<Connection> for BucketEncryptions {
     }
 
     fn list(&self, context: Context<Connection>, config: &Object) -> BoxStream<ListEvent> {
+        if let Err(diagnostic) = check_known(config) {
+            return Box::pin(stream::iter([ListEvent::Message(diagnostic)]));
+        }
         let search = Arc::new(Search {
             connection: context.client,
             stop: context.stop,

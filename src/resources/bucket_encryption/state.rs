@@ -13,6 +13,20 @@ pub(super) fn text<'a>(state: &'a Object, name: &str) -> Option<&'a str> {
     state.string(name).known().filter(|text| !text.is_empty())
 }
 
+/// Refuses an object of which something is not known: a call about it would be about something else.
+pub(super) fn check_known(object: &Object) -> Result<(), Diagnostic> {
+    let is_unknown = |value: &Value| match value {
+        Value::Object(block) => block.iter().any(|(_, value)| *value == Value::Unknown),
+        value => *value == Value::Unknown,
+    };
+    let Some((name, _)) = object.iter().find(|(_, value)| is_unknown(value)) else { return Ok(()) };
+    let detail = format!(
+        "`{name}` is not known, although Terraform asks for a call that needs it. This is a bug in the \
+         caller of the provider."
+    );
+    Err(Diagnostic::error("Unknown value", detail).at_attribute(name))
+}
+
 /// How long an operation may take: what the `timeouts` block says, else the defaults that it
 /// documents.
 pub(super) fn time_limit(state: &Object, operation: &str) -> Duration {
@@ -98,6 +112,7 @@ pub(super) fn imported(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
             None => (id, None),
         },
         ImportTarget::Identity(identity) => {
+            check_known(identity)?;
             (text(identity, "bucket").unwrap_or_default(), text(identity, "region"))
         }
     };

@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::oss::{BucketName, Call, Client, EncryptionRule, Error, ErrorKind, Region};
 use crate::resources::{Connection, explain};
-use crate::tfplugin::{Context, Diagnostic, Object, Value};
+use crate::tfplugin::{Context, Diagnostic, Object, RESTORE_STATE};
 
-use super::state::{text, time_limit};
+use super::state::{check_known, text, time_limit};
 
 /// The first pause between two reads while a write is not visible yet; it doubles up to the second.
 const VISIBILITY_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -29,15 +29,6 @@ pub(super) struct Failure {
     pub(super) may_have_changed: bool,
 }
 
-/// The first attribute that is not known, or has a part that is not.
-fn unknown_attribute(state: &Object) -> Option<&str> {
-    let is_unknown = |value: &Value| match value {
-        Value::Object(block) => block.iter().any(|(_, value)| *value == Value::Unknown),
-        value => *value == Value::Unknown,
-    };
-    state.iter().find(|(_, value)| is_unknown(value)).map(|(name, _)| name)
-}
-
 impl<'a> Target<'a> {
     /// Reads bucket, region and time limit from a state.
     pub(super) fn read(
@@ -46,13 +37,7 @@ impl<'a> Target<'a> {
         operation: &str,
     ) -> Result<Self, Diagnostic> {
         // Nothing may be sent that only looks like what was planned.
-        if let Some(name) = unknown_attribute(state) {
-            let detail = format!(
-                "`{name}` is not known, although Terraform asks for a call that needs it. This is a bug \
-                 in the caller of the provider."
-            );
-            return Err(Diagnostic::error("Unknown value", detail).at_attribute(name));
-        }
+        check_known(state)?;
         if text(state, "sse_algorithm").is_none() && matches!(operation, "create" | "update") {
             let detail = "`sse_algorithm` is not set, although Terraform asks to set the rule. This is \
                           a bug in the caller of the provider.";
@@ -63,7 +48,10 @@ impl<'a> Target<'a> {
             let text = state.string(name).known().unwrap_or_default();
             Diagnostic::error(
                 format!("Invalid {name}"),
-                format!("The {name} {text:?} in the state {reason}."),
+                format!(
+                    "The {name} {text:?} in the state {reason}. No configuration is let through with \
+                     it, so the state is broken. {RESTORE_STATE}"
+                ),
             )
             .at_attribute(name)
         };
