@@ -9,7 +9,7 @@ use terraform_provider_oss::tfplugin::pb;
 
 use super::support::{
     Host, KEY_ID, KEY_SECRET, TYPE, UNKNOWN, configured, diagnostics, dynamic, emulator,
-    from_dynamic, provider_config, resource, unconfigured,
+    from_dynamic, impatient, provider_config, resource, unconfigured,
 };
 use terraform_provider_oss::provider::Oss;
 
@@ -178,8 +178,10 @@ async fn stored_identities_are_read_whatever_version_wrote_them() {
     assert_eq!(shown(answer.upgraded_identity.as_ref()), "demo@-");
     for (json, version, expected) in [
         ("{}", 1, "error: State of a newer provider version"),
-        ("{", 0, "error: Unreadable stored state"),
-        ("", 0, "error: Unsupported stored state"),
+        ("{", 0, "error: Unreadable stored identity"),
+        ("", 0, "error: Unsupported stored identity"),
+        (r#"{"bucket":1}"#, 0, "error: Unexpected stored identity"),
+        ("[]", 0, "error: Unexpected stored identity"),
     ] {
         let answer = host.upgrade_resource_identity(upgrade(json, version)).await.unwrap();
         assert_eq!(diagnostics(&answer.into_inner().diagnostics), [expected]);
@@ -473,6 +475,43 @@ async fn a_search_goes_through_all_pages() {
     assert_eq!(lists.count(), 2);
 }
 
+#[tokio::test]
+async fn a_page_that_fails_ends_a_search_after_what_was_found_before() {
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    let names: Vec<String> = (0..1003).map(|number| format!("many-{number:04}")).collect();
+    let emulator =
+        Emulator::start(names.iter().fold(config, |config, name| config.with_bucket(name)))
+            .unwrap();
+    emulator.set_rule("many-0000", EncryptionRule::new("AES256"));
+    emulator.set_rule("many-0999", EncryptionRule::new("AES256"));
+    let mut host = configured(&emulator).await;
+    let second_fails = || {
+        emulator.inject(Fault::delay(std::time::Duration::ZERO).operation("ListBuckets"));
+        emulator.inject(Fault::answer(403, "AccessDenied").operation("ListBuckets"));
+    };
+    let found = ["many-0000 = many-0000@-", "many-0999 = many-0999@-"];
+    second_fails();
+    let [first, last] = found;
+    assert_eq!(search(&mut host, json!({}), 0).await, [first, last, "error: Cannot list buckets"]);
+    // Who wants no more does not hear of it.
+    emulator.clear_faults();
+    second_fails();
+    assert_eq!(search(&mut host, json!({}), 1).await, [first]);
+    assert_eq!(
+        search(&mut host, json!({ "prefix": "many-0000" }), 0).await,
+        ["error: Cannot list buckets"]
+    );
+}
+
+#[tokio::test]
+async fn a_search_without_a_limit_finds_all_and_one_with_a_limit_of_one_finds_one() {
+    let emulator = account();
+    let mut host = configured(&emulator).await;
+    for (limit, expected) in [(0, 4), (-1, 4), (1, 1), (3, 3), (4, 4), (i64::MAX, 4)] {
+        assert_eq!(search(&mut host, json!({}), limit).await.len(), expected, "{limit}");
+    }
+}
+
 /// An account with forty buckets in a second region.
 fn wide_account() -> Emulator {
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("a-near");
@@ -531,12 +570,7 @@ async fn a_search_that_is_stopped_says_so_once() {
 #[tokio::test]
 async fn a_region_that_does_not_answer_is_not_waited_for_again_and_again() {
     let emulator = wide_account();
-    let mut host = unconfigured();
-    let arguments = json!({ "region": "cn-hangzhou", "endpoint": emulator.url(), "max_retries": 0,
-        "access_key": KEY_ID, "secret_key": KEY_SECRET });
-    let config = Some(provider_config(arguments));
-    let request = pb::configure_provider::Request { config, ..Default::default() };
-    host.configure_provider(request).await.unwrap();
+    let mut host = impatient(&emulator).await;
     for number in 0..40 {
         emulator.inject(Fault::reset_before().bucket(&format!("far-{number:02}")).forever());
     }

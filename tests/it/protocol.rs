@@ -13,7 +13,7 @@ use terraform_provider_oss::tfplugin::{
 
 use super::support::{
     Host, KEY_ID, KEY_SECRET, TYPE, UNKNOWN, configured, diagnostics, dynamic, emulator,
-    from_dynamic, host, path, provider_config, resource, unconfigured,
+    from_dynamic, host, impatient, path, provider_config, resource, unconfigured,
 };
 
 const NO_DIAGNOSTICS: [&str; 0] = [];
@@ -537,6 +537,59 @@ async fn a_refused_create_leaves_no_state_and_a_doubtful_one_does() {
     assert_eq!(diagnostics(&found), ["error: Cannot set the encryption of bucket demo"]);
     assert!(found[0].detail.contains("`timeouts`"), "{}", found[0].detail);
     assert!(emulator.rule("demo").is_some());
+}
+
+#[tokio::test]
+async fn a_doubtful_update_or_delete_keeps_the_state_before_and_says_so() {
+    let doubt = "OSS may have done it all the same";
+    for (planned, method, rule) in
+        [(kms("demo"), "PUT", Some(EncryptionRule::new("KMS"))), (Json::Null, "DELETE", None)]
+    {
+        let emulator = emulator(&["demo"]);
+        emulator.set_rule("demo", EncryptionRule::new("AES256"));
+        let mut host = impatient(&emulator).await;
+        for (fault, is_doubtful) in [
+            (Fault::answer(403, "AccessDenied"), false),
+            (Fault::answer(500, "InternalError"), true),
+            (Fault::reset_after(), true),
+        ] {
+            emulator.inject(fault.method(method));
+            let (state, found) = apply(&mut host, &aes256("demo"), &planned).await;
+            assert_eq!(state, aes256("demo"));
+            let detail = &found[0].detail;
+            assert_eq!(detail.contains(doubt), is_doubtful, "{method}: {detail}");
+        }
+        assert_eq!(emulator.rule("demo"), rule, "it has been done");
+    }
+}
+
+#[tokio::test]
+async fn a_doubtful_attempt_is_not_forgotten_when_a_later_one_is_refused() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    emulator.inject(Fault::reset_after().method("PUT"));
+    emulator.inject(Fault::answer(403, "AccessDenied").method("PUT"));
+    let (state, found) = apply(&mut host, &Json::Null, &aes256("demo")).await;
+    assert_eq!(state, aes256("demo"));
+    assert!(found[0].detail.contains("403 AccessDenied"), "{}", found[0].detail);
+    assert!(emulator.rule("demo").is_some());
+}
+
+#[tokio::test]
+async fn a_broken_state_says_what_to_do_about_it() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    for (name, value) in
+        [("bucket", json!("Demo/")), ("bucket", Json::Null), ("region", json!("c/n"))]
+    {
+        let mut state = aes256("demo");
+        state[name] = value;
+        let (kept, found) = read(&mut host, &state).await;
+        assert_eq!(kept, state);
+        assert_eq!(diagnostics(&found), [format!("error at {name}: Invalid {name}")]);
+        assert!(found[0].detail.contains("`terraform state rm`"), "{}", found[0].detail);
+    }
+    assert_eq!(calls(&emulator), Vec::<String>::new());
 }
 
 #[tokio::test]

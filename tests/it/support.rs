@@ -84,6 +84,17 @@ pub(crate) async fn configured(emulator: &Emulator) -> Host<Oss> {
     host
 }
 
+/// The same, and everything is sent once.
+pub(crate) async fn impatient(emulator: &Emulator) -> Host<Oss> {
+    let mut host = unconfigured();
+    let arguments = json!({ "region": "cn-hangzhou", "endpoint": emulator.url(), "max_retries": 0,
+        "access_key": KEY_ID, "secret_key": KEY_SECRET });
+    let config = Some(provider_config(arguments));
+    let request = pb::configure_provider::Request { config, ..Default::default() };
+    host.configure_provider(request).await.unwrap();
+    host
+}
+
 /// A provider block: the arguments given, and null for the others.
 pub(crate) fn provider_config(arguments: Json) -> pb::DynamicValue {
     let block = Oss::new(Environment::default()).schema().block;

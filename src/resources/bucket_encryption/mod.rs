@@ -24,6 +24,10 @@ const TAINTED: &str = "\n\nThe rule may be in place, so the resource is kept in 
      marks it as tainted and would remove and set the rule again; if the bucket's rule is right, \
      `terraform untaint` with the address of the resource avoids that.";
 
+/// What else may be true after a change or a removal that failed half-way.
+const IN_DOUBT: &str = "\n\nOSS may have done it all the same. The state keeps the resource as it was \
+     before; the next plan reads the bucket and shows what is left to do.";
+
 /// The resource type. It has no state of its own.
 #[derive(Debug)]
 pub(super) struct BucketEncryption;
@@ -123,9 +127,14 @@ impl Resource<Connection> for BucketEncryption {
             }
             match target.write(&written).await {
                 Ok(()) => Outcome::state(planned_state),
-                Err(failure) => {
-                    let state = if failure.was_accepted { planned_state } else { prior_state };
-                    Outcome::failed(Some(state), failure.diagnostic)
+                Err(Failure { was_accepted: true, diagnostic, .. }) => {
+                    Outcome::failed(Some(planned_state), diagnostic)
+                }
+                Err(Failure { mut diagnostic, may_have_changed, .. }) => {
+                    if may_have_changed {
+                        diagnostic.detail.push_str(IN_DOUBT);
+                    }
+                    Outcome::failed(Some(prior_state), diagnostic)
                 }
             }
         })
@@ -143,7 +152,13 @@ impl Resource<Connection> for BucketEncryption {
             };
             match target.delete().await {
                 Ok(()) => Outcome::gone(),
-                Err(error) => Outcome::failed(Some(prior_state), explain::failed_call(&error)),
+                Err(error) => {
+                    let mut diagnostic = explain::failed_call(&error);
+                    if error.may_have_taken_effect {
+                        diagnostic.detail.push_str(IN_DOUBT);
+                    }
+                    Outcome::failed(Some(prior_state), diagnostic)
+                }
             }
         })
     }
