@@ -15,6 +15,7 @@ mod credentials;
 #[cfg(unix)]
 mod docs;
 mod errors;
+mod language;
 mod lifecycle;
 #[cfg(unix)]
 #[path = "../markdown/mod.rs"]

@@ -1,0 +1,285 @@
+//! What Terraform's language and commands do with the resource: modules, aliases, moves, conditions,
+//! replacements.
+
+use terraform_provider_oss::emulator::{EncryptionRule, Fault};
+
+use super::workspace::{KEYS, Workspace};
+
+/// A resource with a name, a bucket, an algorithm and more arguments.
+fn resource(name: &str, bucket: &str, algorithm: &str, more: &str) -> String {
+    format!(
+        "resource \"oss_bucket_encryption\" \"{name}\" {{\n  bucket = \"{bucket}\"\n  \
+         sse_algorithm = \"{algorithm}\"\n{more}}}\n"
+    )
+}
+
+/// The addresses in the state.
+fn addresses(workspace: &Workspace) -> Vec<String> {
+    let list = workspace.terraform(&["state", "list"]).succeeds().stdout;
+    list.lines().map(str::to_owned).collect()
+}
+
+fn algorithm(workspace: &Workspace, bucket: &str) -> Option<String> {
+    workspace.emulator.rule(bucket).map(|rule| rule.sse_algorithm)
+}
+
+#[test]
+fn modules_in_numbers_and_several_provider_blocks() {
+    let add_far = |config: terraform_provider_oss::emulator::Config| {
+        config.with_bucket("one").with_bucket("two").with_bucket_in("far", "cn-beijing")
+    };
+    let Some(workspace) = Workspace::with(add_far) else { return };
+    std::fs::create_dir(workspace.path("module")).unwrap();
+    workspace.write(
+        "module/main.tf",
+        "terraform {\n  required_providers {\n    oss = { source = \"oss-tools/oss\" }\n  }\n}\n\
+         variable \"bucket\" { type = string }\n\
+         resource \"oss_bucket_encryption\" \"this\" {\n  bucket = var.bucket\n  \
+         sse_algorithm = \"SM4\"\n}\n\
+         output \"id\" { value = oss_bucket_encryption.this.id }\n",
+    );
+    workspace.configure(&format!(
+        "provider \"oss\" {{\n  alias = \"north\"\n  region = \"cn-beijing\"\n  endpoint = {:?}\n}}\n\
+         module \"near\" {{\n  source = \"./module\"\n  for_each = toset([\"one\", \"two\"])\n  \
+         bucket = each.key\n}}\n\
+         module \"far\" {{\n  source = \"./module\"\n  bucket = \"far\"\n  \
+         providers = {{ oss = oss.north }}\n}}\n\
+         output \"ids\" {{ value = [for near in module.near : near.id] }}\n",
+        workspace.emulator.url(),
+    ));
+    workspace.terraform(&["get"]).succeeds();
+    let apply = workspace.apply();
+    assert!(apply.stdout.contains("3 added, 0 changed, 0 destroyed"), "{apply}");
+    workspace.expect_no_changes();
+    let is_refused = |call: &String| !call.ends_with(" 200");
+    assert!(!workspace.calls().iter().any(is_refused), "each is signed for its own region");
+    workspace.terraform(&["destroy", "-auto-approve"]).succeeds();
+    assert_eq!(
+        ["one", "two", "far"].map(|bucket| algorithm(&workspace, bucket)),
+        [None, None, None]
+    );
+}
+
+#[test]
+fn moved_removed_and_imported_in_numbers() {
+    let Some(workspace) = Workspace::new(&["one", "two"]) else { return };
+    workspace.configure(&format!(
+        "{}{}",
+        resource("one", "one", "SM4", ""),
+        resource("two", "two", "SM4", ""),
+    ));
+    workspace.apply();
+    // One goes into the care of an element of another block, the other is forgotten.
+    let all = "resource \"oss_bucket_encryption\" \"all\" {\n  for_each = local.buckets\n  \
+               bucket = each.key\n  sse_algorithm = \"SM4\"\n}\n";
+    workspace.configure(&format!(
+        "locals {{ buckets = toset([\"one\"]) }}\n{all}\
+         moved {{\n  from = oss_bucket_encryption.one\n  \
+         to = oss_bucket_encryption.all[\"one\"]\n}}\n\
+         removed {{\n  from = oss_bucket_encryption.two\n  lifecycle {{ destroy = false }}\n}}\n",
+    ));
+    workspace.calls();
+    workspace.apply();
+    assert!(workspace.calls().iter().all(|call| call.starts_with("GET")), "nothing is changed");
+    assert_eq!(addresses(&workspace), ["oss_bucket_encryption.all[\"one\"]"]);
+    // And is found again.
+    workspace.configure(&format!(
+        "locals {{ buckets = toset([\"one\", \"two\"]) }}\n{all}\
+         import {{\n  for_each = toset([\"two\"])\n  \
+         to = oss_bucket_encryption.all[each.key]\n  id = each.key\n}}\n",
+    ));
+    let apply = workspace.apply();
+    assert!(apply.stdout.contains("1 imported, 0 added, 0 changed, 0 destroyed"), "{apply}");
+    workspace.expect_no_changes();
+    workspace.terraform(&["state", "rm", "oss_bucket_encryption.all[\"two\"]"]).succeeds();
+    assert_eq!(addresses(&workspace), ["oss_bucket_encryption.all[\"one\"]"]);
+    assert_eq!(algorithm(&workspace, "two").as_deref(), Some("SM4"));
+}
+
+#[test]
+fn changes_that_are_ignored_forbidden_or_checked() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let with = |algorithm: &str, lifecycle: &str| {
+        resource("this", "demo", algorithm, &format!("  lifecycle {{\n{lifecycle}\n  }}\n"))
+    };
+    workspace.configure(&with("KMS", "ignore_changes = [sse_algorithm, kms_master_key_id]"));
+    workspace.apply();
+    let mut theirs = EncryptionRule::new("KMS");
+    theirs.kms_master_key_id = Some("9468da86".to_owned());
+    workspace.emulator.set_rule("demo", theirs);
+    workspace.expect_no_changes();
+    workspace.configure(&with("AES256", "ignore_changes = all"));
+    workspace.expect_no_changes();
+
+    workspace.configure(&with("KMS", "prevent_destroy = true"));
+    workspace.apply();
+    let run = workspace.terraform(&["destroy", "-auto-approve", "-no-color"]).fails();
+    assert!(run.stderr.contains("lifecycle.prevent_destroy set"), "{run}");
+
+    let condition = |expression: &str, when: &str| {
+        format!("{when} {{\n  condition = {expression}\n  error_message = \"not as agreed\"\n}}\n")
+    };
+    for failing in [
+        condition("self.sse_algorithm == \"SM4\"", "postcondition"),
+        condition("local.algorithm == \"SM4\"", "precondition"),
+    ] {
+        let agreed = "locals { algorithm = \"KMS\" }\n";
+        workspace.configure(&(with("KMS", &failing) + agreed));
+        let run = workspace.terraform(&["plan", "-no-color"]).fails();
+        assert!(run.stderr.contains("not as agreed"), "{run}");
+    }
+    workspace.configure(&with("KMS", &condition("self.id == \"demo\"", "postcondition")));
+    workspace.expect_no_changes();
+}
+
+#[test]
+fn another_bucket_can_be_set_before_the_old_one_is_let_go() {
+    let Some(workspace) = Workspace::new(&["before", "after"]) else { return };
+    let lifecycle = "  lifecycle { create_before_destroy = true }\n";
+    workspace.configure(&resource("this", "before", "AES256", lifecycle));
+    workspace.apply();
+    workspace.calls();
+    workspace.configure(&resource("this", "after", "AES256", lifecycle));
+    workspace.apply();
+    assert_eq!(
+        workspace.calls(),
+        ["GET before 200", "PUT after 200", "GET after 200", "DELETE before 204"]
+    );
+    workspace.expect_no_changes();
+}
+
+#[test]
+fn replacing_on_request_and_plans_of_a_part() {
+    let Some(workspace) = Workspace::new(&["one", "two"]) else { return };
+    let both = |algorithm: &str| {
+        resource("one", "one", algorithm, "") + &resource("two", "two", algorithm, "")
+    };
+    workspace.configure(&both("SM4"));
+    workspace.apply();
+    workspace.calls();
+    let replace = "-replace=oss_bucket_encryption.one";
+    let run =
+        workspace.terraform(&["apply", "-auto-approve", replace, "-refresh=false"]).succeeds();
+    assert!(run.stdout.contains("1 added, 0 changed, 1 destroyed"), "{run}");
+    assert_eq!(workspace.calls(), ["DELETE one 204", "PUT one 200", "GET one 200"]);
+
+    workspace.terraform(&["taint", "oss_bucket_encryption.one"]).succeeds();
+    let plan = workspace.expect_changes();
+    assert!(plan.contains("oss_bucket_encryption.one is tainted, so must be replaced"), "{plan}");
+    workspace.terraform(&["untaint", "oss_bucket_encryption.one"]).succeeds();
+    workspace.expect_no_changes();
+
+    workspace.configure(&both("AES256"));
+    let target = "-target=oss_bucket_encryption.two";
+    let run = workspace.terraform(&["apply", "-auto-approve", target]).succeeds();
+    assert!(run.stdout.contains("0 added, 1 changed, 0 destroyed"), "{run}");
+    assert_eq!(algorithm(&workspace, "one").as_deref(), Some("SM4"));
+    assert_eq!(algorithm(&workspace, "two").as_deref(), Some("AES256"));
+
+    // What someone else did is taken over without being undone.
+    workspace.configure(&both("KMS"));
+    workspace.apply();
+    workspace.emulator.set_rule("one", EncryptionRule::new("AES256"));
+    workspace.calls();
+    let run = workspace.terraform(&["apply", "-refresh-only", "-auto-approve", "-no-color"]);
+    let run = run.succeeds();
+    assert!(run.stdout.contains("\"KMS\" -> \"AES256\""), "{run}");
+    assert!(workspace.calls().iter().all(|call| call.starts_with("GET")));
+    let plan = workspace.expect_changes();
+    assert!(plan.contains("\"AES256\" -> \"KMS\""), "{plan}");
+}
+
+#[test]
+fn a_replacement_that_fails_half_way_is_finished_by_the_next_apply() {
+    let Some(workspace) = Workspace::new(&["before", "after"]) else { return };
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {:?}\n  max_retries = 0\n}}\n",
+        workspace.emulator.url(),
+    );
+    let apply = || workspace.terraform(&["apply", "-auto-approve", "-no-color"]);
+    workspace.configure_with(&provider, &resource("this", "before", "AES256", ""));
+    apply().succeeds();
+    workspace.configure_with(&provider, &resource("this", "after", "AES256", ""));
+
+    // The rule is removed, and nobody knows: the resource stays as it was.
+    workspace.emulator.inject(Fault::reset_after().method("DELETE"));
+    let run = apply().fails();
+    assert!(run.stderr.contains("OSS may have done it all the same"), "{run}");
+    assert_eq!(workspace.state()[0].1["bucket"], "before");
+    assert_eq!(algorithm(&workspace, "before"), None);
+
+    // The new one is refused: it was not made, and the old one is gone.
+    workspace.emulator.inject(Fault::answer(403, "AccessDenied").method("PUT"));
+    let run = apply().fails();
+    assert!(run.stderr.contains("oss:PutBucketEncryption"), "{run}");
+    assert_eq!(addresses(&workspace), Vec::<String>::new());
+
+    // The new one is set, and nobody knows: it stays, to be looked at.
+    workspace.emulator.inject(Fault::reset_after().method("PUT"));
+    let run = apply().fails();
+    assert!(run.stderr.contains("`terraform untaint`"), "{run}");
+    assert_eq!(workspace.state()[0].1["bucket"], "after");
+    apply().succeeds();
+    workspace.terraform(&["plan", "-detailed-exitcode"]).succeeds();
+    assert_eq!(algorithm(&workspace, "after").as_deref(), Some("AES256"));
+
+    // A change that OSS made, and nobody knows: the next plan sees that there is nothing left to do.
+    workspace.configure_with(&provider, &resource("this", "after", "KMS", ""));
+    workspace.emulator.inject(Fault::reset_after().method("PUT"));
+    let run = apply().fails();
+    assert!(run.stderr.contains("OSS may have done it all the same"), "{run}");
+    assert_eq!(workspace.state()[0].1["sse_algorithm"], "AES256");
+    workspace.expect_no_changes();
+}
+
+#[test]
+fn a_key_from_a_sensitive_variable_is_not_shown() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let key = "9468da86-3509-4f8d-a61e-6eab1eac0001";
+    workspace.configure(&format!(
+        "variable \"key\" {{\n  type = string\n  sensitive = true\n}}\n{}",
+        resource("this", "demo", "KMS", "  kms_master_key_id = var.key\n"),
+    ));
+    let [id, secret] = KEYS;
+    let environment = [id, secret, ("TF_VAR_key", key)];
+    let terraform = |arguments: &[&str]| workspace.terraform_in(&environment, arguments);
+    // Reading back fails, which is told with the rule.
+    workspace.emulator.inject(Fault::answer(403, "AccessDenied").method("GET"));
+    let run = terraform(&["apply", "-auto-approve", "-no-color"]).fails();
+    assert!(run.stderr.contains("OSS accepted KMS with key 9468da86…"), "{run}");
+    assert!(!run.stdout.contains(key) && !run.stderr.contains(key), "{run}");
+    let plan = terraform(&["plan", "-no-color"]).succeeds();
+    let shown = terraform(&["show", "-no-color"]).succeeds();
+    for text in [&plan.stdout, &plan.stderr, &shown.stdout] {
+        assert!(!text.contains(key), "{text}");
+    }
+    assert!(shown.stdout.contains("(sensitive value)"), "{shown}");
+    assert_eq!(workspace.state()[0].1["kms_master_key_id"], key);
+}
+
+#[test]
+fn a_provider_block_that_waits_for_a_resource() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let provider = "provider \"oss\" {\n  region = terraform_data.place.output.region\n  \
+                    endpoint = terraform_data.place.output.endpoint\n}\n";
+    let configure = |version: u8| {
+        let place = format!(
+            "resource \"terraform_data\" \"place\" {{\n  triggers_replace = {version}\n  \
+             input = {{ region = \"cn-hangzhou\", endpoint = {:?} }}\n}}\n",
+            workspace.emulator.url(),
+        );
+        workspace.configure_with(provider, &(place + &resource("this", "demo", "AES256", "")));
+    };
+    // What is new needs no call until then.
+    configure(1);
+    workspace.apply();
+    workspace.expect_no_changes();
+    // What is there has to be read.
+    configure(2);
+    let run = workspace.terraform(&["plan", "-no-color"]).fails();
+    let expected = "The provider's `region` and `endpoint` depend on something that is only known";
+    assert!(run.stderr.contains(expected), "{run}");
+    let first = ["apply", "-auto-approve", "-target=terraform_data.place"];
+    workspace.terraform(&first).succeeds();
+    workspace.expect_no_changes();
+}
