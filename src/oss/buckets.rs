@@ -77,6 +77,16 @@ impl BucketPage {
             .collect::<Result<_, &str>>()?;
         Ok(Self { buckets, next_marker })
     }
+
+    /// Refuses a page that leads back to where it was asked from: the list would never end.
+    pub(super) fn after(self, list: &ListBuckets) -> Result<Self, String> {
+        match (&list.marker, &self.next_marker) {
+            (Some(marker), Some(next)) if next <= marker => {
+                Err("the list leads back to buckets that it had already".to_owned())
+            }
+            _ => Ok(self),
+        }
+    }
 }
 
 #[cfg(test)]

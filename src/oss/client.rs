@@ -253,7 +253,8 @@ impl Client {
             return Err(self.error(&request, call, &Course::default(), kind));
         }
         let (answer, course) = self.send(&request, call).await?;
-        BucketPage::from_xml(&answer.body).map_err(|reason| {
+        let page = BucketPage::from_xml(&answer.body).and_then(|page| page.after(list));
+        page.map_err(|reason| {
             self.error(&request, call, &course, ErrorKind::UnexpectedAnswer(reason))
         })
     }

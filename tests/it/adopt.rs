@@ -2,11 +2,16 @@
 //! another provider, searches, generated configuration. Newer hosts than those at hand ask for most of
 //! this; the calls here are those that they make.
 
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
 use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule, Fault};
 use terraform_provider_oss::tfplugin::pb;
+use tokio::io::AsyncWriteExt as _;
 
+use super::hostile_service::{server, with_body};
 use super::support::{
     Host, KEY_ID, KEY_SECRET, TYPE, UNKNOWN, configured, diagnostics, dynamic, emulator,
     from_dynamic, impatient, provider_config, resource, unconfigured,
@@ -128,6 +133,32 @@ async fn an_object_keeps_its_identity_until_a_read_corrects_it() {
     };
     let destroyed = host.plan_resource_change(destroy).await.unwrap().into_inner();
     assert_eq!(shown(destroyed.planned_identity.as_ref()), "demo@-");
+
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    let apply = pb::apply_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: Some(dynamic(&aes256("demo", None))),
+        planned_state: Some(dynamic(&aes256("demo", Some("cn-hangzhou")))),
+        planned_identity: moved.planned_identity,
+        ..Default::default()
+    };
+    let applied = host.apply_resource_change(apply).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&applied.diagnostics), NO_DIAGNOSTICS);
+    assert_eq!(shown(applied.new_identity.as_ref()), "demo@-");
+    let read = pb::read_resource::Request {
+        type_name: TYPE.into(),
+        current_state: applied.new_state,
+        current_identity: applied.new_identity,
+        ..Default::default()
+    };
+    let answer = host.read_resource(read.clone()).await.unwrap().into_inner();
+    assert_eq!(shown(answer.new_identity.as_ref()), "demo@cn-hangzhou");
+    // What is gone was what it was.
+    emulator.remove_rule("demo");
+    let answer = host.read_resource(read).await.unwrap().into_inner();
+    assert_eq!(from_dynamic(answer.new_state.as_ref()), Json::Null);
+    assert_eq!(shown(answer.new_identity.as_ref()), "demo@-");
 }
 
 #[tokio::test]
@@ -503,6 +534,66 @@ async fn a_page_that_fails_ends_a_search_after_what_was_found_before() {
     );
 }
 
+/// A service whose buckets all have a rule, and that answers these pages, the last one again and again:
+/// buckets as XML, and where the list goes on. Its host.
+async fn host_of(pages: &[(&str, Option<&str>)]) -> Host<Oss> {
+    let page = |(buckets, next): &(&str, Option<&str>)| {
+        let next = next.map_or_else(String::new, |marker| {
+            format!("<IsTruncated>true</IsTruncated><NextMarker>{marker}</NextMarker>")
+        });
+        let buckets = format!("<Buckets>{buckets}</Buckets>");
+        with_body(&format!("<ListAllMyBucketsResult>{next}{buckets}</ListAllMyBucketsResult>"))
+    };
+    let mut pages = VecDeque::from_iter(pages.iter().map(page));
+    let last = pages.pop_back().unwrap();
+    let pages = Mutex::new(pages);
+    let rule = "<ServerSideEncryptionRule><ApplyServerSideEncryptionByDefault>\
+                <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>\
+                </ServerSideEncryptionRule>";
+    let address = server(move |request, mut stream| {
+        let answer = if request.starts_with("GET /?") {
+            pages.lock().unwrap().pop_front().unwrap_or_else(|| last.clone())
+        } else {
+            with_body(rule)
+        };
+        async move {
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let mut host = unconfigured();
+    let arguments = json!({ "region": "cn-hangzhou", "endpoint": format!("http://{}", address.await),
+        "max_retries": 0, "access_key": KEY_ID, "secret_key": KEY_SECRET });
+    let config = Some(provider_config(arguments));
+    let request = pb::configure_provider::Request { config, ..Default::default() };
+    host.configure_provider(request).await.unwrap();
+    host
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_is_an_error() {
+    let bucket = "<Bucket><Name>b-1</Name><Region>cn-hangzhou</Region></Bucket>";
+    for next in ["b-1", "a"] {
+        let mut host = host_of(&[(bucket, Some("b-1")), (bucket, Some(next))]).await;
+        let found = search(&mut host, json!({}), 0).await;
+        assert_eq!(found, ["b-1 = b-1@-", "error: Cannot list buckets"]);
+    }
+}
+
+#[tokio::test]
+async fn buckets_with_odd_names_or_places_are_not_lost_silently() {
+    let odd = "<Bucket><Name>Old_Name</Name><Region>cn-hangzhou</Region></Bucket>\
+               <Bucket><Name>nowhere</Name><Location>elsewhere</Location></Bucket>\
+               <Bucket><Name>far</Name><Location>oss-cn-beijing</Location></Bucket>";
+    let mut host = host_of(&[(odd, None)]).await;
+    let warning = "warning: Bucket Old_Name was skipped";
+    // Where a place is not told, the provider's region is asked.
+    let (nowhere, far) = ("nowhere = nowhere@-", "far = far@cn-beijing");
+    assert_eq!(search(&mut host, json!({}), 0).await, [warning, nowhere, far]);
+    assert_eq!(search(&mut host, json!({ "region": "cn-beijing" }), 0).await, [far]);
+    assert_eq!(search(&mut host, json!({ "region": "cn-hangzhou" }), 0).await, [warning]);
+}
+
 #[tokio::test]
 async fn a_search_without_a_limit_finds_all_and_one_with_a_limit_of_one_finds_one() {
     let emulator = account();
@@ -692,9 +783,11 @@ async fn changes_wait_for_the_configuration_where_the_host_copes_with_that() {
     assert_eq!(from_dynamic(answer.imported_resources[0].state.as_ref()), UNKNOWN);
 
     // Without the host's consent, and with OpenTofu's that is a mistake, never.
-    for (mut host, capabilities) in
-        [(host, None), (partial("1.11.2").await, Some(deferral_allowed()))]
-    {
+    let mut hosts = vec![(host, None)];
+    for version in ["1.11.0", "1.11.1", "1.11.2", "1.11.3"] {
+        hosts.push((partial(version).await, Some(deferral_allowed())));
+    }
+    for (mut host, capabilities) in hosts {
         let read = pb::read_resource::Request { client_capabilities: capabilities, ..read.clone() };
         let answer = host.read_resource(read).await.unwrap().into_inner();
         assert_eq!(answer.deferred, None);

@@ -18,7 +18,9 @@ use super::support::{KEY_ID, KEY_SECRET};
 const HEAD: &str = "HTTP/1.1 200 OK\r\nx-oss-request-id: ID\r\nContent-Type: application/xml\r\n";
 
 /// A server that does this with each connection, after it has read the request; and its address.
-async fn server<F>(behave: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> String
+pub(crate) async fn server<F>(
+    behave: impl Fn(String, TcpStream) -> F + Send + Sync + 'static,
+) -> String
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -27,8 +29,10 @@ where
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = [0; 4096];
-            if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
-                tokio::spawn(behave(stream));
+            let read = stream.read(&mut request).await.unwrap_or_default();
+            if read > 0 {
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                tokio::spawn(behave(request, stream));
             }
         }
     });
@@ -37,7 +41,7 @@ where
 
 /// A server that answers with just this.
 async fn answering(answer: String) -> String {
-    server(move |mut stream| {
+    server(move |_, mut stream| {
         let answer = answer.clone();
         async move {
             let _ = stream.write_all(answer.as_bytes()).await;
@@ -56,7 +60,7 @@ async fn endless(
 ) -> (String, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&taken);
-    let address = server(move |mut stream| {
+    let address = server(move |_, mut stream| {
         let (start, counted) = (start.clone(), Arc::clone(&counted));
         async move {
             let _ = stream.write_all(start.as_bytes()).await;
@@ -87,7 +91,8 @@ async fn get(address: &str, limit: Duration) -> Error {
 
 const LONG: Duration = Duration::from_mins(1);
 
-fn with_body(body: &str) -> String {
+/// An answer of OSS with this body.
+pub(crate) fn with_body(body: &str) -> String {
     format!("{HEAD}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -159,7 +164,7 @@ async fn a_length_that_is_wrong_is_an_error() {
 async fn redirects_lead_nowhere() {
     let visits = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&visits);
-    let elsewhere = server(move |_| {
+    let elsewhere = server(move |_, _| {
         counted.fetch_add(1, Ordering::SeqCst);
         std::future::ready(())
     })
