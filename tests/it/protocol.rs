@@ -201,8 +201,20 @@ async fn each_mistake_is_one_error_at_its_attribute() {
         (json!({ "region": "cn.hangzhou" }), "error at region: Invalid region"),
         (json!({ "region": "oss-cn-hangzhou" }), "error at region: Invalid region"),
         (
+            json!({ "timeouts": { "create": "1d", "read": null, "update": null, "delete": null } }),
+            "error at timeouts.create: Invalid timeout",
+        ),
+        (
             json!({ "timeouts": { "create": null, "read": "5 minutes", "update": null, "delete": null } }),
             "error at timeouts.read: Invalid timeout",
+        ),
+        (
+            json!({ "timeouts": { "create": null, "read": null, "update": "-5m", "delete": null } }),
+            "error at timeouts.update: Invalid timeout",
+        ),
+        (
+            json!({ "timeouts": { "create": null, "read": null, "update": null, "delete": "" } }),
+            "error at timeouts.delete: Invalid timeout",
         ),
     ];
     for (mistake, expected) in cases {
@@ -413,6 +425,41 @@ async fn another_bucket_replaces_also_when_it_is_not_known_yet() {
     }
     let config = resource(json!({ "bucket": "demo", "sse_algorithm": "KMS" }));
     assert_eq!(plan(aes256("demo"), config).await.requires_replace, []);
+}
+
+/// Nothing is kept there, but what a host hands over it gets back.
+#[tokio::test]
+async fn private_bytes_are_passed_through_untouched() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    let state = || Some(dynamic(&aes256("demo")));
+    let (type_name, private) = (|| TYPE.to_owned(), || b"\x00private".to_vec());
+    let plan = pb::plan_resource_change::Request {
+        type_name: type_name(),
+        prior_state: state(),
+        proposed_new_state: state(),
+        config: state(),
+        prior_private: private(),
+        ..Default::default()
+    };
+    let planned = host.plan_resource_change(plan).await.unwrap().into_inner();
+    assert_eq!(planned.planned_private, private());
+    let apply = pb::apply_resource_change::Request {
+        type_name: type_name(),
+        prior_state: Some(dynamic(&Json::Null)),
+        planned_state: state(),
+        planned_private: private(),
+        ..Default::default()
+    };
+    assert_eq!(host.apply_resource_change(apply).await.unwrap().into_inner().private, private());
+    let read = pb::read_resource::Request {
+        type_name: type_name(),
+        current_state: state(),
+        private: private(),
+        ..Default::default()
+    };
+    assert_eq!(host.read_resource(read).await.unwrap().into_inner().private, private());
+    assert!(import(&mut host, "demo").await.imported_resources[0].private.is_empty());
 }
 
 #[tokio::test]
