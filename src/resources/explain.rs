@@ -7,8 +7,24 @@ use crate::oss::credentials::{CredentialsError, CredentialsProblem, Refusal};
 use crate::oss::{BucketName, Endpoint, Error, ErrorKind, Operation, ServiceError, TransportError};
 use crate::tfplugin::Diagnostic;
 
-/// The message for a failed call.
+/// What to do about a time limit that the resource sets.
+const OWN_LIMIT: &str = "No further attempt fits into the time limit of this operation. A longer one can \
+     be set in the `timeouts` block of the resource.";
+/// The same where there is no such block to set it in.
+const FIXED_LIMIT: &str = "No further attempt fits into the minute that an import, or one call of a \
+     search, may take. Run again later.";
+
+/// The message for a failed call about a resource.
 pub(super) fn failed_call(error: &Error) -> Diagnostic {
+    message(error, OWN_LIMIT)
+}
+
+/// The message for a failed call of a search.
+pub(super) fn failed_search(error: &Error) -> Diagnostic {
+    message(error, FIXED_LIMIT)
+}
+
+fn message(error: &Error, time_limit: &str) -> Diagnostic {
     let bucket = bucket(error);
     let summary = match error.operation {
         Operation::PutBucketEncryption => format!("Cannot set the encryption of bucket {bucket}"),
@@ -22,12 +38,12 @@ pub(super) fn failed_call(error: &Error) -> Diagnostic {
         Some(service) => {
             let mut paragraphs = vec![answered(error, service)];
             if matches!(error.kind, ErrorKind::DeadlineExceeded { .. }) {
-                paragraphs.push(time_limit_passed());
+                paragraphs.push(time_limit.to_owned());
             }
             paragraphs.extend(meaning(error, service));
             paragraphs
         }
-        None => unanswered(error),
+        None => unanswered(error, time_limit),
     };
     let diagnostic = Diagnostic::error(summary, paragraphs.join("\n\n"));
     match error.service().and_then(attribute_to_blame) {
@@ -123,7 +139,7 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
              role to assume would be renewed during a run."
         ),
         "RequestTimeTooSkewed" => clock_is_off(error.clock_skew_seconds, "OSS"),
-        "InvalidArgument" if service.message.contains("region") => format!(
+        "InvalidArgument" if concerns_region(service) => format!(
             "The request was signed for region {region:?}, which is not the region of the endpoint \
              {endpoint}. Make `region` and `endpoint` of the provider agree, or set `region` on \
              this resource."
@@ -175,6 +191,11 @@ fn elsewhere(endpoint: &str) -> String {
     )
 }
 
+/// Whether the region that was signed for is not that of the endpoint.
+fn concerns_region(service: &ServiceError) -> bool {
+    service.code == "InvalidArgument" && service.message.contains("region")
+}
+
 /// By how much the clock is wrong.
 fn clock_is_off(skew_seconds: Option<i64>, server: &str) -> String {
     let by = match skew_seconds {
@@ -209,7 +230,7 @@ fn attribute_to_blame(service: &ServiceError) -> Option<&'static str> {
 }
 
 /// What happened when OSS did not answer, and what to do next, a paragraph each.
-fn unanswered(error: &Error) -> Vec<String> {
+fn unanswered(error: &Error, time_limit: &str) -> Vec<String> {
     let Error { operation, endpoint, attempts, .. } = error;
     match &error.kind {
         // Explained by its code, see `meaning`.
@@ -274,7 +295,7 @@ fn unanswered(error: &Error) -> Vec<String> {
                 }
                 _ => {}
             }
-            paragraphs.push(time_limit_passed());
+            paragraphs.push(time_limit.to_owned());
             paragraphs
         }
         ErrorKind::Cancelled => vec![
@@ -431,12 +452,6 @@ fn transport_advice(transport: &TransportError, endpoint: &str) -> String {
     }
 }
 
-fn time_limit_passed() -> String {
-    "No further attempt fits into the time limit of this operation. A longer one can be set in the \
-     `timeouts` block of the resource."
-        .to_owned()
-}
-
 /// The message for an import of a bucket that could not be read or has no rule.
 pub(super) fn failed_import(error: &Error) -> Diagnostic {
     let bucket = bucket(error);
@@ -468,9 +483,16 @@ pub(super) fn failed_import(error: &Error) -> Diagnostic {
             ),
         ),
         _ => {
-            let mut diagnostic = failed_call(error);
+            let mut diagnostic = message(error, FIXED_LIMIT);
             // The configuration may not even have the resource yet.
             diagnostic.attribute = None;
+            if error.service().is_some_and(concerns_region) {
+                let hint = format!(
+                    "\n\nA bucket of another region is imported with its region, for example as \
+                     `{bucket}@cn-shanghai`."
+                );
+                diagnostic.detail.push_str(&hint);
+            }
             diagnostic
         }
     }

@@ -140,6 +140,7 @@ fn a_bucket_elsewhere_is_managed_and_imported_with_its_region() {
     workspace.configure(&resource(""));
     let run = workspace.terraform(&["import", "oss_bucket_encryption.far", "far"]).fails();
     assert!(run.stderr.contains("signed for region \"cn-hangzhou\""), "{run}");
+    assert!(run.stderr.contains("for example as `far@cn-shanghai`"), "{run}");
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule, Fault};
 use terraform_provider_oss::provider::{Environment, Oss};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::{
-    Attribute, Block, BoxFuture, Configuration, Context, Diagnostics, ImportTarget, Object,
-    Outcome, Plan, PlanRequest, Provider, Resource, Schema,
+    Attribute, Block, BoxFuture, BoxStream, Configuration, Context, Diagnostics, ImportTarget,
+    ListEvent, ListResource, Object, Outcome, Plan, PlanRequest, Provider, Resource, Schema,
 };
 
 use super::support::{
@@ -1190,6 +1191,49 @@ impl Resource<()> for Fragile {
     fn import<'a>(&'a self, _: &'a Context<()>, _: ImportTarget<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async { panic!("fragile") })
     }
+
+    fn list_resource(&self) -> Option<Box<dyn ListResource<()>>> {
+        Some(Box::new(Fragile))
+    }
+}
+
+impl ListResource<()> for Fragile {
+    fn schema(&self) -> Schema {
+        Schema { version: 0, block: Block::default() }
+    }
+
+    fn validate(&self, _: &Object) -> Diagnostics {
+        panic!("fragile")
+    }
+
+    fn list(&self, _: Context<()>, _: &Object) -> BoxStream<ListEvent> {
+        let fall = |()| -> ListEvent { panic!("fragile") };
+        Box::pin(futures_util::stream::iter([()]).map(fall))
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_search_ends_it_with_a_message() {
+    let mut host = host(Toy);
+    let config = || Some(dynamic(&json!({})));
+    let request = pb::configure_provider::Request { config: config(), ..Default::default() };
+    host.configure_provider(request).await.unwrap();
+    let request = pb::validate_list_resource_config::Request {
+        type_name: TYPE.into(),
+        config: config(),
+        ..Default::default()
+    };
+    let answer = host.validate_list_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), ["error: The provider crashed"]);
+    let request = pb::list_resource::Request {
+        type_name: TYPE.into(),
+        config: config(),
+        ..Default::default()
+    };
+    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    let event = events.message().await.unwrap().unwrap();
+    assert_eq!(diagnostics(&event.diagnostic), ["error: The provider crashed"]);
+    assert_eq!(events.message().await.unwrap(), None);
 }
 
 #[tokio::test]

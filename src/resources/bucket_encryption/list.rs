@@ -101,7 +101,7 @@ impl Search {
     async fn page(&self, marker: Option<String>) -> Result<(Vec<Bucket>, Page), Diagnostic> {
         let list = ListBuckets { prefix: self.prefix.clone(), marker, max_keys: Some(PAGE) };
         let page = self.client()?.list_buckets(&list, &self.call(None)).await;
-        let page = page.map_err(|error| explain::failed_call(&error))?;
+        let page = page.map_err(|error| explain::failed_search(&error))?;
         let is_wanted = |bucket: &Bucket| match (&self.region, &bucket.region) {
             (Some(wanted), Some(region)) => wanted == region.as_str(),
             (Some(_), None) => false,
@@ -149,13 +149,13 @@ impl Search {
             }
             Err(error) if error.is_not_found() => None,
             Err(error) if error.concerns_every_call() => {
-                Some(ListEvent::Message(explain::failed_call(&error)))
+                Some(ListEvent::Message(explain::failed_search(&error)))
             }
             Err(error) => {
                 if error.is_unanswered() {
                     self.silent().insert(bucket.region.clone());
                 }
-                warning(explain::failed_call(&error).detail)
+                warning(explain::failed_search(&error).detail)
             }
         }
     }

@@ -302,6 +302,19 @@ fn imports_and_unknown_configurations() {
                 "The bucket must be addressed using the specified endpoint."
             )
         }))))),
+        failed_import(&read(answered(
+            400,
+            "InvalidArgument",
+            "Invalid signing region in Authorization header."
+        ))),
+        failed_import(&read(error(ErrorKind::DeadlineExceeded { last: None }))),
+        failed_search(&read(error(ErrorKind::DeadlineExceeded {
+            last: Some(Box::new(ErrorKind::Service(Box::new(service(
+                503,
+                "ServiceUnavailable",
+                "Please retry later."
+            )))))
+        }))),
         unknown_configuration(&["region".to_owned()]),
         unknown_configuration(&["endpoint".to_owned(), "assume_role.role_arn".to_owned()]),
         unknown_configuration(&["region", "endpoint", "profile"].map(str::to_owned)),
