@@ -138,7 +138,8 @@ fn a_bucket_elsewhere_is_managed_and_imported_with_its_region() {
     fs::remove_file(workspace.path("found.tf")).unwrap();
     workspace.terraform(&["state", "rm", "oss_bucket_encryption.found"]).succeeds();
     workspace.configure(&resource(""));
-    let run = workspace.terraform(&["import", "oss_bucket_encryption.far", "far"]).fails();
+    let import = ["import", "-no-color", "oss_bucket_encryption.far", "far"];
+    let run = workspace.terraform(&import).fails();
     assert!(run.stderr.contains("signed for region \"cn-hangzhou\""), "{run}");
     assert!(run.stderr.contains("for example as `far@cn-shanghai`"), "{run}");
 }

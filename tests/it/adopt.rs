@@ -615,7 +615,7 @@ async fn host_of(pages: &[(&str, Option<&str>)]) -> Host<Oss> {
         let buckets = format!("<Buckets>{buckets}</Buckets>");
         with_body(&format!("<ListAllMyBucketsResult>{next}{buckets}</ListAllMyBucketsResult>"))
     };
-    let mut pages = VecDeque::from_iter(pages.iter().map(page));
+    let mut pages: VecDeque<String> = pages.iter().map(page).collect();
     let last = pages.pop_back().unwrap();
     let pages = Mutex::new(pages);
     let rule = "<ServerSideEncryptionRule><ApplyServerSideEncryptionByDefault>\
