@@ -327,8 +327,10 @@ async fn what_cannot_be_moved_is_told_what_can() {
 #[tokio::test]
 async fn generated_configuration_has_neither_computed_nor_empty_values() {
     let mut host = unconfigured();
+    let timeouts =
+        |create| json!({ "create": create, "read": "5s", "update": null, "delete": null });
     let state = resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS",
-        "kms_master_key_id": "", "kms_data_encryption": "SM4" }));
+        "kms_master_key_id": "", "kms_data_encryption": "SM4", "timeouts": timeouts(json!("")) }));
     let request = pb::generate_resource_config::Request {
         type_name: TYPE.into(),
         state: Some(dynamic(&state)),
@@ -336,7 +338,7 @@ async fn generated_configuration_has_neither_computed_nor_empty_values() {
     let answer = host.generate_resource_config(request).await.unwrap().into_inner();
     assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
     let expected = resource(json!({ "bucket": "demo", "sse_algorithm": "KMS",
-        "kms_data_encryption": "SM4" }));
+        "kms_data_encryption": "SM4", "timeouts": timeouts(Json::Null) }));
     assert_eq!(from_dynamic(answer.config.as_ref()), expected);
 }
 

@@ -103,7 +103,7 @@ impl<'a> Target<'a> {
         );
         match there(Call { region: Some(region), ..self.call.clone() }).await {
             // The first answer tells more.
-            Err(other) if matches!(other.kind, ErrorKind::Transport(_)) => Err(error),
+            Err(other) if other.is_unanswered() => Err(error),
             there => there,
         }
     }
