@@ -18,6 +18,25 @@ const CREATION_DATE: &str = "2013-07-31T10:56:21.000Z";
 /// its buckets do not have, are refused rather than ignored.
 pub(super) const LIST_PARAMETERS: [&str; 3] = ["prefix", "marker", "max-keys"];
 
+/// Refuses what a new bucket is asked to be and no bucket here can be: the body of `PutBucket`, which may
+/// be empty (page `PutBucket`).
+pub(super) fn check_configuration(body: &[u8]) -> Result<(), ServiceError> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    let configuration =
+        Element::parse(body).filter(|root| root.name == "CreateBucketConfiguration");
+    let configuration = configuration.ok_or_else(ServiceError::malformed_xml)?;
+    for (name, known) in [("StorageClass", "Standard"), ("DataRedundancyType", "LRS")] {
+        let asked = configuration.child(name).map(Element::text).unwrap_or_default();
+        if !asked.is_empty() && asked != known {
+            let message = format!("The emulator does not implement the {name} {asked}.");
+            return Err(ServiceError::new(400, "NotImplemented", message).detail("Header", name));
+        }
+    }
+    Ok(())
+}
+
 /// Which part of the list is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listing {
@@ -217,6 +236,32 @@ mod tests {
             let value = format!("<ArgumentValue>{text}</ArgumentValue>");
             assert!(body.contains("<ArgumentName>max-keys</ArgumentName>"), "{body}");
             assert!(body.contains(&value), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_not_made_otherwise_than_asked_for() {
+        let check = |inner: &str| {
+            let body = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+            check_configuration(body.as_bytes()).map_err(|error| error.code)
+        };
+        assert_eq!(check_configuration(b""), Ok(()));
+        for inner in [
+            "",
+            "<StorageClass/>",
+            "<StorageClass>Standard</StorageClass><DataRedundancyType>LRS</DataRedundancyType>",
+        ] {
+            assert_eq!(check(inner), Ok(()), "{inner}");
+        }
+        for inner in [
+            "<StorageClass>IA</StorageClass>",
+            "<StorageClass>Standard</StorageClass><DataRedundancyType>ZRS</DataRedundancyType>",
+        ] {
+            assert_eq!(check(inner), Err("NotImplemented".into()), "{inner}");
+        }
+        for body in ["<CreateBucketConfiguration>", "<Other/>", "text"] {
+            let error = check_configuration(body.as_bytes()).unwrap_err();
+            assert_eq!((error.status, &*error.code), (400, "MalformedXML"), "{body}");
         }
     }
 

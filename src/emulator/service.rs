@@ -338,6 +338,7 @@ impl Service {
                 Answer::empty(204)
             }
             Operation::PutBucket => {
+                buckets::check_configuration(&request.body)?;
                 self.store.put_bucket(bucket, &accepted.region)?;
                 Answer::empty(200).header("Location", format!("/{bucket}"))
             }

@@ -77,6 +77,10 @@ impl Service {
     ) -> Result<Answer, ServiceError> {
         let body = Element::parse(&request.body).filter(|root| root.name == "Delete");
         let body = body.ok_or_else(ServiceError::malformed_xml)?;
+        // The page's limit; that this is the code for it is a guess.
+        if body.children("Object").count() > 1000 {
+            return Err(ServiceError::malformed_xml());
+        }
         let is_quiet = body.child("Quiet").is_some_and(|quiet| quiet.text() == "true");
         let mut result = Element::new("DeleteResult");
         for object in body.children("Object") {

@@ -177,3 +177,19 @@ fn a_bucket_goes_when_it_is_empty() {
     }
     service.store.delete_bucket("demo").unwrap();
 }
+
+#[test]
+fn at_most_a_thousand_objects_are_removed_at_once() {
+    let mut service = service();
+    put(&mut service, "demo/0", &[]).unwrap();
+    let mut remove = |count: usize| {
+        let keys: Vec<String> =
+            (0..count).map(|number| format!("<Object><Key>{number}</Key></Object>")).collect();
+        let body = format!("<Delete>{}</Delete>", keys.concat()).into();
+        let request = Request { body, ..Request::default() };
+        service.delete_objects("demo", &request).map_err(|error| error.code)
+    };
+    assert_eq!(remove(1001), Err("MalformedXML".into()));
+    assert!(remove(1000).is_ok());
+    assert!(service.store.objects("demo").unwrap().is_empty());
+}
