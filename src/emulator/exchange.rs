@@ -126,7 +126,10 @@ impl Exchange {
         let Self { method, status, rule_before, rule_after, .. } = self;
         let bucket = self.bucket.as_deref().unwrap_or("-");
         let object = self.object_key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
-        let asked = || format!("{}?{}", self.path, self.query_names.join("&"));
+        let asked = || match self.query_names.join("&") {
+            names if names.is_empty() => self.path.clone(),
+            names => format!("{}?{names}", self.path),
+        };
         let operation = self.operation.clone().unwrap_or_else(asked);
         write!(formatter, "{method:<6} {bucket}{object}  {operation}  ")?;
         match status {
@@ -205,6 +208,8 @@ mod tests {
         (unknown.operation, unknown.path) = (None, "/demo-logs/".to_owned());
         unknown.query_names = vec!["acl".to_owned()];
         assert_eq!(unknown.to_string(), "GET    demo-logs  /demo-logs/?acl  400");
+        unknown.query_names.clear();
+        assert_eq!(unknown.to_string(), "GET    demo-logs  /demo-logs/  400");
         let mut upload = exchange("PUT", "PutObject", 200);
         upload.object_key = Some("a/b.txt".to_owned());
         upload.is_carried_out = true;

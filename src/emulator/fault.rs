@@ -408,7 +408,12 @@ impl TryFrom<Scripted> for Fault {
         };
         let upper = |method: String| method.to_ascii_uppercase();
         (fault.method, fault.bucket) = (scripted.method.map(upper), scripted.bucket);
-        fault.operation = scripted.operation;
+        fault.operation = match scripted.operation {
+            Some(operation) if !is_operation(&operation) => {
+                return Err(format!("there is no operation {operation:?}"));
+            }
+            operation => operation,
+        };
         Ok(match scripted.times {
             None => fault,
             Some(Times::Number(0)) => return Err("it would never act: `times` is 0".to_owned()),
@@ -416,6 +421,21 @@ impl TryFrom<Scripted> for Fault {
             Some(Times::Word(Forever::Forever)) => fault.forever(),
         })
     }
+}
+
+/// The operations of the services beside OSS.
+const ELSEWHERE: [&str; 6] = [
+    "AssumeRole",
+    "AssumeRoleWithOIDC",
+    "EcsMetadataToken",
+    "EcsMetadataRole",
+    "EcsMetadataCredentials",
+    "CredentialsUri",
+];
+
+/// Whether something has this name that a fault can act on: with any other one it would wait forever.
+fn is_operation(name: &str) -> bool {
+    Operation::ALL.iter().any(|operation| operation.name() == name) || ELSEWHERE.contains(&name)
 }
 
 /// What faults look at to tell requests apart.
@@ -601,6 +621,10 @@ mod tests {
                 r#"{"action":"reset_before","operation":"AssumeRole"}"#,
                 Fault::reset_before().operation("AssumeRole"),
             ),
+            (
+                r#"{"action":"reset_before","operation":"PutObject"}"#,
+                Fault::reset_before().operation("PutObject"),
+            ),
             (r#"{"action":"reset_after","times":3}"#, Fault::reset_after().times(3)),
             (r#"{"action":"cut_body"}"#, Fault::cut_body()),
             (r#"{"action":"delay","milliseconds":250}"#, Fault::delay(Duration::from_millis(250))),
@@ -617,6 +641,10 @@ mod tests {
             (r#"{"action":"garbage","status":103}"#, "a status from 200 to 599"),
             (r#"{"action":"cut_body","times":0}"#, "it would never act"),
             (r#"{"action":"sulk"}"#, "there is no action \"sulk\""),
+            (
+                r#"{"action":"cut_body","operation":"PutObjct"}"#,
+                "there is no operation \"PutObjct\"",
+            ),
             (r#"{"action":"cut_body","often":1}"#, "unknown field `often`"),
             (r#"{"action":"cut_body","times":"always"}"#, "did not match any variant"),
         ] {

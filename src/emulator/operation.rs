@@ -30,6 +30,28 @@ pub(super) enum Operation {
 }
 
 impl Operation {
+    /// Every operation.
+    pub(super) const ALL: [Self; 18] = [
+        Self::PutBucketEncryption,
+        Self::GetBucketEncryption,
+        Self::DeleteBucketEncryption,
+        Self::PutBucket,
+        Self::DeleteBucket,
+        Self::GetBucketLocation,
+        Self::GetBucketInfo,
+        Self::ListBuckets,
+        Self::PutObject,
+        Self::CopyObject,
+        Self::GetObject,
+        Self::HeadObject,
+        Self::GetObjectMeta,
+        Self::DeleteObject,
+        Self::DeleteMultipleObjects,
+        Self::ListObjects,
+        Self::ListObjectsV2,
+        Self::GetBucketAcl,
+    ];
+
     /// The operation on what this address names: a bucket, or the service itself.
     pub(super) fn of(request: &Request, address: &Address) -> Result<Self, ServiceError> {
         if address.bucket.is_none() {
