@@ -26,6 +26,9 @@ Usage: cargo run --example emulator -- [options]
   --region REGION       the region of the endpoint; default cn-hangzhou
   --bucket NAME         a bucket that is there from the start; may be given several times;
                         NAME@REGION puts it into another region; default demo
+  --domain DOMAIN=BUCKET
+                        a custom domain of a bucket (CNAME), for address_style = \"cname\"; may be given
+                        several times
   --tls                 speak TLS, with a certificate that is made at start and written to a
                         temporary file
   --role ARN            a role that can be assumed; may be given several times
@@ -83,6 +86,7 @@ struct Options {
     port: u16,
     region: Option<String>,
     buckets: Vec<String>,
+    domains: BTreeMap<String, String>,
     tls: bool,
     roles: Vec<String>,
     oidc_providers: BTreeMap<String, String>,
@@ -103,6 +107,13 @@ impl Options {
                 Long("port") => options.port = arguments.value()?.parse()?,
                 Long("region") => options.region = Some(text(arguments.value()?)?),
                 Long("bucket") => options.buckets.push(text(arguments.value()?)?),
+                Long("domain") => {
+                    let value = text(arguments.value()?)?;
+                    let (domain, bucket) =
+                        value.split_once('=').ok_or("--domain takes DOMAIN=BUCKET")?;
+                    // Hosts come in lower case.
+                    options.domains.insert(domain.to_ascii_lowercase(), bucket.to_owned());
+                }
                 Long("tls") => options.tls = true,
                 Long("role") => options.roles.push(text(arguments.value()?)?),
                 Long("oidc-provider") => {
@@ -125,6 +136,7 @@ impl Options {
         let mut config = Config::default().with_credentials(ACCESS_KEY_ID, ACCESS_KEY_SECRET);
         config.port = self.port;
         config.region = self.region.unwrap_or(config.region);
+        config.custom_domains = self.domains;
         config.has_tls = self.tls;
         config.roles = self.roles.iter().map(|arn| Role::new(arn)).collect();
         config.oidc_providers = self.oidc_providers;
@@ -235,46 +247,42 @@ impl Introduction<'_> {
         has_sts.then_some(self.url.as_str())
     }
 
-    /// The part of the provider block that says which role to assume, and how.
-    fn write_assumed_role(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(url) = self.sts_endpoint() else { return Ok(()) };
-        writeln!(formatter, "\n  sts_endpoint = \"{url}\"")?;
-        let Some(role) = self.roles.first() else { return Ok(()) };
-        match self.oidc_providers.first_key_value() {
-            None => writeln!(formatter, "\n  assume_role {{\n    role_arn = \"{role}\"\n  }}"),
-            Some((provider, token)) => writeln!(
-                formatter,
-                "\n  assume_role_with_oidc {{\n    role_arn          = \"{role}\"\n    \
-                 oidc_provider_arn = \"{provider}\"\n    oidc_token        = \"{token}\"\n  }}"
-            ),
+    /// The provider block.
+    fn write_block(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, region, .. } = self;
+        // Keys in the block would be taken in place of a token.
+        let has_keys = self.roles.is_empty() || self.oidc_providers.is_empty();
+        let keys = [("access_key", ACCESS_KEY_ID), ("secret_key", ACCESS_KEY_SECRET)];
+        let arguments = [("region", region.as_str()), ("endpoint", url)];
+        let arguments = arguments.into_iter().chain(keys.into_iter().filter(|_| has_keys));
+        let sts = self.sts_endpoint().map(|url| ("sts_endpoint", url));
+        writeln!(formatter, "provider \"oss\" {{")?;
+        write_arguments(formatter, "  ", &arguments.chain(sts).collect::<Vec<_>>())?;
+        if let Some(role) = self.roles.first() {
+            let role = ("role_arn", role.as_str());
+            let (block, arguments) = match self.oidc_providers.first_key_value() {
+                None => ("assume_role", vec![role]),
+                Some((provider, token)) => (
+                    "assume_role_with_oidc",
+                    vec![role, ("oidc_provider_arn", provider), ("oidc_token", token)],
+                ),
+            };
+            writeln!(formatter, "\n  {block} {{")?;
+            write_arguments(formatter, "    ", &arguments)?;
+            writeln!(formatter, "  }}")?;
         }
+        writeln!(formatter, "}}")
     }
 }
 
 impl fmt::Display for Introduction<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, region, .. } = self;
+        writeln!(formatter, "# Listening on {url}. In a Terraform configuration:\n")?;
+        self.write_block(formatter)?;
         write!(
             formatter,
-            "\
-# Listening on {url}. In a Terraform configuration:
-
-provider \"oss\" {{
-  region     = \"{region}\"
-  endpoint   = \"{url}\"
-"
-        )?;
-        // Keys in the block would be taken in place of a token.
-        if self.roles.is_empty() || self.oidc_providers.is_empty() {
-            writeln!(formatter, "  access_key = \"{ACCESS_KEY_ID}\"")?;
-            writeln!(formatter, "  secret_key = \"{ACCESS_KEY_SECRET}\"")?;
-        }
-        self.write_assumed_role(formatter)?;
-        write!(
-            formatter,
-            "\
-}}
-
+            "
 # or in the environment:
 
 export ALIBABA_CLOUD_ACCESS_KEY_ID={ACCESS_KEY_ID}
@@ -285,6 +293,14 @@ export ALIBABA_CLOUD_ENDPOINT_OSS={url}
         )?;
         if let Some(url) = self.sts_endpoint() {
             writeln!(formatter, "export ALIBABA_CLOUD_STS_ENDPOINT={url}")?;
+        }
+        if let Some(role) = self.roles.first() {
+            writeln!(formatter, "export ALIBABA_CLOUD_ROLE_ARN={role}")?;
+        }
+        if let Some((provider, token)) = self.oidc_providers.first_key_value() {
+            writeln!(formatter, "\n# In place of the keys:\n")?;
+            writeln!(formatter, "export ALIBABA_CLOUD_OIDC_PROVIDER_ARN={provider}")?;
+            writeln!(formatter, "export ALIBABA_CLOUD_OIDC_TOKEN={token}")?;
         }
         if let Some(path) = self.certificate {
             let path = path.display();
@@ -308,6 +324,19 @@ export ALIBABA_CLOUD_ENDPOINT_OSS={url}
         }
         write!(formatter, "\n# Requests, until Ctrl-C:")
     }
+}
+
+/// Arguments of a block, in the form that `terraform fmt` leaves alone.
+fn write_arguments(
+    formatter: &mut fmt::Formatter<'_>,
+    indent: &str,
+    arguments: &[(&str, &str)],
+) -> fmt::Result {
+    let width = arguments.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, value) in arguments {
+        writeln!(formatter, "{indent}{name:<width$} = \"{value}\"")?;
+    }
+    Ok(())
 }
 
 /// Who asked, behind what was asked: the beginning of the key's id, and the program.

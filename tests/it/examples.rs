@@ -115,6 +115,15 @@ impl Running {
     fn line(&mut self) -> String {
         self.lines.next().unwrap().unwrap()
     }
+
+    /// What it prints before the first request.
+    fn introduction(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line: &String| !line.starts_with("# Requests")) {
+            lines.push(self.line());
+        }
+        lines
+    }
 }
 
 impl Drop for Running {
@@ -138,10 +147,7 @@ fn set_and_remove_a_rule(endpoint: &str, key_id: &str, key_secret: &str) {
 #[test]
 fn the_emulator_prints_what_to_paste_and_a_line_for_each_request() {
     let mut emulator = Running::start(&[]);
-    let mut introduction = Vec::new();
-    while introduction.last().is_none_or(|line: &String| !line.starts_with("# Requests")) {
-        introduction.push(emulator.line());
-    }
+    let introduction = emulator.introduction();
     // As a shell would take it.
     let exported = |name: &str| {
         let start = format!("export {name}=");
@@ -166,15 +172,38 @@ fn the_emulator_prints_a_block_that_uses_the_token_where_there_is_one() {
     let role = ["--role", "acs:ram::1:role/deploy"];
     let provider = ["--oidc-provider", "acs:ram::1:oidc-provider/gh=the-token"];
     for (arguments, has_keys) in [([&role[..], &provider].concat(), false), (role.to_vec(), true)] {
-        let mut emulator = Running::start(&arguments);
-        let mut block = String::new();
-        while !block.ends_with("}\n\n") {
-            block.push_str(&emulator.line());
-            block.push('\n');
-        }
+        let introduction = Running::start(&arguments).introduction().join("\n");
+        let (block, environment) = introduction.split_once("\n}\n").unwrap();
         assert_eq!(block.contains("access_key"), has_keys, "{block}");
         assert_eq!(block.contains("the-token"), !has_keys, "{block}");
+        assert!(environment.contains("\nexport ALIBABA_CLOUD_ROLE_ARN=acs:ram::1:role/deploy\n"));
+        for line in [
+            "export ALIBABA_CLOUD_OIDC_PROVIDER_ARN=acs:ram::1:oidc-provider/gh",
+            "export ALIBABA_CLOUD_OIDC_TOKEN=the-token",
+        ] {
+            assert_eq!(environment.contains(line), !has_keys, "{environment}");
+        }
     }
+}
+
+#[test]
+fn the_emulator_answers_for_the_domain_of_a_bucket() {
+    use std::io::Read as _;
+    let mut emulator = Running::start(&["--domain", "Assets.example.com=mine", "--json"]);
+    let introduction: Json = serde_json::from_str(&emulator.line()).unwrap();
+    let address = introduction["endpoint"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let request =
+        "GET /?encryption HTTP/1.1\r\nHost: assets.example.com\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    let exchange: Json = serde_json::from_str(&emulator.line()).unwrap();
+    assert_eq!(
+        (&exchange["bucket"], &exchange["operation"]),
+        (&json!("mine"), &json!("GetBucketEncryption"))
+    );
 }
 
 #[test]
