@@ -176,10 +176,13 @@ mod tests {
             let one = keys.seal(&method, "demo/a", TEXT);
             assert_eq!(keys.open(&one, "demo/a").as_deref(), Some(TEXT), "{method}");
             assert!(!contains(&one.ciphertext, b"quick"), "{method}");
-            // A data key for each object: the same content never looks the same.
+            // The same content never looks the same.
             let two = keys.seal(&method, "demo/a", TEXT);
             assert_ne!(one.ciphertext, two.ciphertext, "{method}");
             assert_ne!(one.wrapped_key, two.wrapped_key, "{method}");
+            // A data key for each object: that of the other one does not open it.
+            let swapped = Sealed { wrapped_key: two.wrapped_key, ..one };
+            assert!(keys.open(&swapped, "demo/a").is_none(), "{method}");
             assert_eq!(keys.0.len(), 1);
             let empty = keys.seal(&method, "demo/a", b"");
             assert_eq!(keys.open(&empty, "demo/a").as_deref(), Some(&b""[..]));

@@ -100,6 +100,51 @@ fn what_is_not_signed_right_changes_nothing() {
 }
 
 #[test]
+fn refusals_have_the_numbers_of_their_pages() {
+    type Change = fn(&mut Request);
+    let cases: [(&str, Change, &str); 6] = [
+        (
+            GET,
+            |request| request.headers.push(("x-oss-security-token".to_owned(), "x".to_owned())),
+            "403 InvalidAccessKeyId 0002-00000002",
+        ),
+        (
+            GET,
+            |request| request.headers.retain(|(name, _)| !name.ends_with("date")),
+            "403 AccessDenied 0002-00000503",
+        ),
+        (
+            "v1-get-encryption",
+            |request| request.method = "DELETE".to_owned(),
+            "403 SignatureDoesNotMatch 0002-00000040",
+        ),
+        (
+            GET,
+            |request| "examplebucket.oss-cn-beijing.aliyuncs.com".clone_into(&mut request.host),
+            "400 InvalidArgument 0002-00000226",
+        ),
+        (GET, |_| {}, "404 NoSuchServerSideEncryptionRule 0005-00000004"),
+        (
+            GET,
+            |request| request.headers.push(("x-oss-added".to_owned(), "x".to_owned())),
+            "403 SignatureDoesNotMatch",
+        ),
+    ];
+    let numbered = |outcome: &Outcome| {
+        let headers = &answer(outcome).0.headers;
+        let ec = headers.iter().find(|(name, _)| name == "x-oss-ec");
+        ec.map_or_else(|| shown(outcome), |(_, ec)| format!("{} {ec}", shown(outcome)))
+    };
+    let mut service = service();
+    for (id, change, expected) in cases {
+        assert_eq!(numbered(&serve(&mut service, id, change)), expected, "{id}");
+    }
+    service.clock_offset_seconds = 901;
+    let late = serve(&mut service, GET, |_| {});
+    assert_eq!(numbered(&late), "403 RequestTimeTooSkewed 0002-00000504");
+}
+
+#[test]
 fn a_bucket_is_signed_for_its_own_region_and_asked_at_its_own_endpoint() {
     let mut service = service();
     service.store.delete_bucket("examplebucket").unwrap();

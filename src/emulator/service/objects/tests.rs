@@ -163,6 +163,7 @@ fn mistakes_change_nothing() {
     }
     assert_eq!(put(&mut service, "none/x", &[]), Err("404 NoSuchBucket".to_owned()));
     assert_eq!(get(&mut service, "demo/x"), Err("404 NoSuchKey".to_owned()));
+    assert_eq!(service.store.object("demo", "x").unwrap_err().ec, Some("0026-00000001"));
     assert!(service.store.objects("demo").unwrap().is_empty());
 }
 
@@ -170,7 +171,11 @@ fn mistakes_change_nothing() {
 fn a_bucket_goes_when_it_is_empty() {
     let mut service = service();
     put(&mut service, "demo/x", &[]).unwrap();
-    assert_eq!(service.store.delete_bucket("demo").unwrap_err().code, "BucketNotEmpty");
+    let error = service.store.delete_bucket("demo").unwrap_err();
+    assert_eq!(
+        (error.status, &*error.code, error.ec),
+        (409, "BucketNotEmpty", Some("0015-00000301"))
+    );
     for _ in 0..2 {
         let (answer, _) = carry_out(&mut service, Operation::DeleteObject, "demo/x", &[]).unwrap();
         assert_eq!(answer, Answer::empty(204));
