@@ -29,3 +29,37 @@ fn describe(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
     };
     format!("panic: {message}\n\nat {location}\n{backtrace}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Says to this test that it is the process that is to panic.
+    const PANICS: &str = "TEST_PANICS";
+
+    #[test]
+    fn a_panic_is_told_in_the_form_that_the_host_collects_and_no_longer_than_that() {
+        if std::env::var_os(PANICS).is_some() {
+            install_panic_hook();
+            panic!("{}", "é".repeat(100_000));
+        }
+        // In a process of its own: a hook is for the whole process.
+        let this = concat!(
+            module_path!(),
+            "::a_panic_is_told_in_the_form_that_the_host_collects_and_no_longer_than_that"
+        );
+        let this = this.split_once("::").map(|(_, path)| path).unwrap();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", this, "--nocapture"])
+            .env(PANICS, "1")
+            .env_remove("RUST_BACKTRACE")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let place = concat!("\n\nat ", file!(), ":");
+        let expected = format!("panic: {}{place}", "é".repeat(MAX_MESSAGE));
+        assert!(stderr.contains(&expected), "{stderr}");
+    }
+}

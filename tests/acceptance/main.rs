@@ -21,5 +21,6 @@ mod lifecycle;
 #[path = "../markdown/mod.rs"]
 mod markdown;
 mod meta;
+mod secrets;
 mod transport;
 mod workspace;

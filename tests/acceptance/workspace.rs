@@ -1,5 +1,7 @@
 //! An empty folder, a local endpoint, and the program.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write as _;
@@ -34,6 +36,8 @@ pub(crate) struct Workspace {
     pub(crate) emulator: Emulator,
     directory: TempDir,
     terraform: PathBuf,
+    /// The files that the test wrote itself: a configuration, a profile or a token may be a secret.
+    written: RefCell<BTreeSet<PathBuf>>,
 }
 
 /// What a command did.
@@ -63,6 +67,7 @@ impl Workspace {
             emulator: Emulator::start(change(config)).unwrap(),
             directory: TempDir::new().unwrap(),
             terraform,
+            written: RefCell::default(),
         };
         let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
         workspace.install(&[("oss-tools/oss", provider.parent().unwrap())]);
@@ -91,6 +96,7 @@ impl Workspace {
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
+        self.written.borrow_mut().insert(path.clone());
         path.into_os_string().into_string().unwrap()
     }
 
@@ -139,7 +145,7 @@ impl Workspace {
     }
 
     /// Runs terraform with this environment and nothing else that matters to it. Whatever it does, no
-    /// secret may get into its output or its log.
+    /// secret may get into its output, its log, or any file that it leaves.
     #[track_caller]
     pub(crate) fn terraform_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
         self.run(self.command(environment, arguments), format!("terraform {}", arguments.join(" ")))
@@ -180,19 +186,33 @@ impl Workspace {
         run
     }
 
-    /// The secrets of the endpoint, and those of `more`, that were printed or logged.
+    /// The secrets of the endpoint, and those of `more`, that were printed, logged, or left in a file.
     pub(crate) fn secrets_in(&self, run: &Run, more: &[&str]) -> Vec<String> {
         let known = self.emulator.secrets();
         let known = known.iter().map(String::as_str).chain(more.iter().copied());
         // The beginnings of what is signed with secrets.
         let signed = ["OSS4-HMAC-SHA256", "Signature=", "aliyun_v4_request"];
         let texts = [&run.stdout, &run.stderr, &run.log];
+        let files = self.files();
+        let texts: Vec<&str> = texts.into_iter().chain(&files).map(String::as_str).collect();
         // As it is, and as it stands in a URL or a form.
         let is_shown = |secret: &&str| {
             let encoded = utf8_percent_encode(secret, ENCODED).to_string();
             texts.iter().any(|text| text.contains(secret) || text.contains(&encoded))
         };
         known.chain(signed).filter(is_shown).map(str::to_owned).collect()
+    }
+
+    /// What is in the files of the folder that the test did not write: states, their backups, what terraform
+    /// dumps after a crash.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap());
+        let is_foreign = |path: &PathBuf| path.is_file() && !self.written.borrow().contains(path);
+        entries
+            .map(|entry| entry.path())
+            .filter(is_foreign)
+            .map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned())
+            .collect()
     }
 
     /// Applies without asking, and expects success.

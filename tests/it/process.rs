@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -402,6 +402,16 @@ async fn nobody_else_can_reach_the_socket() {
     let socket = PathBuf::from(plugin.fields()[3]);
     let mode = fs::metadata(socket.parent().unwrap()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
+    // Nor can another user, where this one may become one; elsewhere the mode has to say it.
+    if fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
+        fs::set_permissions(plugin.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let is_seen = async |user: u32| {
+            let mut command = Command::new("test");
+            command.args(["-S".as_ref(), socket.as_os_str()]).uid(user).gid(user);
+            command.status().await.unwrap().success()
+        };
+        assert_eq!((is_seen(0).await, is_seen(65_534).await), (true, false));
+    }
 }
 
 #[tokio::test]
@@ -594,6 +604,22 @@ async fn connections_without_sense_do_no_harm() {
     shut_down(&channel).await;
     plugin.end().await.assert_clean();
     drop((garbage, silent));
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_given_up() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).serve().await;
+    // It begins as TLS does: a record of a handshake, 512 bytes long, of which nothing more comes.
+    let mut silent = plugin.address().connect().await;
+    silent.write_all(&[22, 3, 1, 2, 0]).await.unwrap();
+    let mut rest = Vec::new();
+    let ended = within(silent.read_to_end(&mut rest)).await;
+    assert!(ended.is_err() || rest.len() < 10, "{rest:?}");
+    let channel = client.connect(&plugin).await;
+    assert_served(&channel).await;
+    shut_down(&channel).await;
+    plugin.end().await.assert_clean();
 }
 
 /// The most memory that the process has had so far, in megabytes.

@@ -1,0 +1,75 @@
+//! Where keys, tokens and what is signed with them must not get, beside output and log: into plans, states,
+//! and lists of processes.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use terraform_provider_oss::emulator::{Fault, Role};
+
+use super::workspace::{KEYS, Workspace};
+
+const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
+const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
+
+/// A session of a role on top of permanent keys: two secrets and a token.
+fn workspace() -> Option<Workspace> {
+    let workspace =
+        Workspace::with(|config| config.with_bucket("demo").with_role(Role::new(ROLE)))?;
+    let url = workspace.emulator.url();
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {url:?}\n  sts_endpoint = {url:?}\n  \
+         assume_role {{\n    role_arn = {ROLE:?}\n  }}\n}}\n"
+    );
+    workspace.configure_with(&provider, RESOURCE);
+    Some(workspace)
+}
+
+#[test]
+fn no_secret_is_in_a_plan_or_a_state() {
+    let Some(workspace) = workspace() else { return };
+    workspace.apply();
+    workspace.emulator.remove_rule("demo");
+    // A plan that asked OSS, so that there are sessions. Every run looks into all files but plans, which are
+    // compressed: terraform shows them.
+    workspace.terraform(&["plan", "-out=plan", "-no-color"]).succeeds();
+    workspace.terraform(&["show", "-json", "plan"]).succeeds();
+    // What it does not show: the part that only the provider reads. It has none.
+    workspace.terraform(&["apply", "-no-color", "plan"]).succeeds();
+    let state = workspace.terraform(&["state", "pull"]).succeeds().stdout;
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    let instance = &state["resources"][0]["instances"][0];
+    assert_eq!(instance["attributes"]["bucket"], "demo");
+    assert!(instance["private"].is_null(), "{instance}");
+    assert_eq!(workspace.emulator.secrets().len(), 1 + 3 * 2, "the key, and three sessions");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_secret_is_in_the_list_of_processes() {
+    let Some(workspace) = workspace() else { return };
+    workspace.emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
+    let mut terraform = workspace
+        .command(&KEYS, &["apply", "-auto-approve"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The session was handed out, and the call that it signs is on its way.
+    while workspace.emulator.exchanges().len() < 2 {
+        assert!(terraform.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let lists: Vec<String> = processes
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .map(|arguments| String::from_utf8_lossy(&arguments).into_owned())
+        .collect();
+    terraform.kill().unwrap();
+    terraform.wait().unwrap();
+    assert!(lists.iter().any(|list| list.contains("terraform-provider-oss")), "{lists:?}");
+    let secrets = workspace.emulator.secrets();
+    assert_eq!(secrets.len(), 3);
+    for list in lists {
+        assert!(!secrets.iter().any(|secret| list.contains(secret)), "{list}");
+    }
+}
