@@ -15,12 +15,16 @@ mod credentials;
 #[cfg(unix)]
 mod docs;
 mod errors;
+mod files;
 mod language;
 mod lifecycle;
 #[cfg(unix)]
 #[path = "../markdown/mod.rs"]
 mod markdown;
 mod meta;
+mod packages;
+mod pages;
 mod secrets;
 mod transport;
+mod workflow;
 mod workspace;

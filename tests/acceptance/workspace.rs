@@ -87,6 +87,15 @@ impl Workspace {
         self.write("cli.tfrc", &cli_config);
     }
 
+    /// Makes `init` take the provider from this mirror.
+    pub(crate) fn install_from(&self, mirror: &Path) {
+        let path = mirror.to_str().unwrap();
+        let cli_config = format!(
+            "provider_installation {{\n  filesystem_mirror {{\n    path = {path:?}\n  }}\n}}\n"
+        );
+        self.write("cli.tfrc", &cli_config);
+    }
+
     /// A path in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -151,25 +160,30 @@ impl Workspace {
         self.run(self.command(environment, arguments), format!("terraform {}", arguments.join(" ")))
     }
 
-    /// Runs a script in the shell, in this environment, and in this folder of the workspace. The program
-    /// under test is `terraform` there, and finds providers where it does by default.
+    /// Runs a script as a person's terminal or a pipeline does: with this shell, in a folder of the workspace.
+    /// The program under test is `terraform` there.
     #[cfg(unix)]
     #[track_caller]
-    pub(crate) fn shell(&self, environment: &[(&str, &str)], folder: &Path, script: &str) -> Run {
+    pub(crate) fn script(
+        &self,
+        folder: &Path,
+        shell: &[&str],
+        script: &str,
+        environment: &[(&str, &str)],
+    ) -> Run {
         let programs = self.path("bin");
         let name = programs.join("terraform");
+        let path = std::env::var_os("PATH").unwrap_or_default();
         if !name.exists() {
-            let path = std::env::var_os("PATH").unwrap_or_default();
             let found = std::env::split_paths(&path).map(|folder| folder.join(&self.terraform));
             let found = found.into_iter().find(|file| file.is_file());
             fs::create_dir(&programs).unwrap();
             std::os::unix::fs::symlink(found.unwrap(), name).unwrap();
         }
-        let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path)));
-        let mut command = self.program(OsStr::new("sh"), environment);
-        command.args(["-c", script]).current_dir(folder).env("PATH", path.unwrap());
-        command.env_remove("TF_CLI_CONFIG_FILE");
+        let mut command = self.program(OsStr::new(shell[0]), environment);
+        command.args(&shell[1..]).arg(self.write("script", script));
+        command.current_dir(folder).env("PATH", path.unwrap());
         self.run(command, script.to_owned())
     }
 

@@ -1,0 +1,27 @@
+//! Files of the repository that are for people: read, and taken apart.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+/// A file's text; `path` begins at the repository's root.
+pub(crate) fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+pub(crate) fn yaml(path: &str) -> Json {
+    yaml_serde::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The blocks of one language in a file of Markdown. There is at least one.
+pub(crate) fn blocks(path: &str, language: &str) -> Vec<String> {
+    let text = read(path);
+    let start = format!("\n```{language}\n");
+    let blocks = text.split(&start).skip(1);
+    let blocks: Vec<String> =
+        blocks.map(|block| block.split_once("\n```\n").unwrap().0.to_owned() + "\n").collect();
+    assert!(!blocks.is_empty(), "{path} has no block of {language}");
+    blocks
+}

@@ -1,0 +1,398 @@
+//! What `cargo run --example package` makes is installed by the real terraform, from a mirror and from a
+//! registry.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value as Json, json};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use zip::ZipArchive;
+
+use super::files::{blocks, read as read_file};
+use super::pages::{Page, Pages};
+use super::workflow::Workflow;
+use super::workspace::Workspace;
+
+const NAME: &str = "terraform-provider-oss";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const HOSTS: [&str; 2] = ["registry.terraform.io", "registry.opentofu.org"];
+
+const GUIDE: &str = "docs/guides/release.md";
+
+const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
+
+/// The program that packs. `cargo test` builds examples next to the binary.
+fn package(arguments: &[&str]) -> Output {
+    let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+    let name = format!("package{}", std::env::consts::EXE_SUFFIX);
+    let path = provider.parent().unwrap().join("examples").join(name);
+    assert!(path.exists(), "{} is missing: run `cargo build --examples`", path.display());
+    Command::new(path).args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn succeeds(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Where the binary under test is packed, once for all tests. It is stripped, as the shipped one is, and so six
+/// times smaller: Terraform unpacks it at each `init` and hashes it at each command.
+pub(crate) fn dist() -> &'static Path {
+    static DIST: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dist");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        let stripped = folder.join("stripped");
+        let strip = Command::new("strip")
+            .arg("-o")
+            .args([stripped.as_path(), Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"))])
+            .output()
+            .expect("strip is needed, which comes with the C compiler");
+        succeeds(&strip);
+        let (binary, output) = (stripped.to_str().unwrap(), folder.to_str().unwrap());
+        let packed = package(&["--binary", binary, "--output", output]);
+        succeeds(&packed);
+        fs::write(folder.join("printed"), packed.stdout).unwrap();
+        folder
+    });
+    &DIST
+}
+
+/// This machine in the words of registries.
+fn platform() -> (&'static str, &'static str) {
+    let os = match std::env::consts::OS {
+        "macos" => "darwin",
+        os => os,
+    };
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        arch => arch,
+    };
+    (os, arch)
+}
+
+fn archive() -> PathBuf {
+    let (os, arch) = platform();
+    dist().join(format!("{NAME}_{VERSION}_{os}_{arch}.zip"))
+}
+
+fn sha256(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    let digits = digest.iter().map(|byte| format!("{byte:02x}"));
+    digits.collect::<Vec<_>>().concat()
+}
+
+/// The hash that a lock file has for the content of an archive.
+fn h1(archive: &Path) -> String {
+    let mut archive = ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
+    let mut names: Vec<String> =
+        archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    names.sort();
+    let mut lines = Vec::new();
+    for name in names {
+        let mut content = Vec::new();
+        archive.by_name(&name).unwrap().read_to_end(&mut content).unwrap();
+        lines.push(format!("{}  {name}\n", sha256(&content)));
+    }
+    format!("h1:{}", BASE64.encode(Sha256::digest(lines.concat())))
+}
+
+#[test]
+fn an_archive_is_as_registries_want_it() {
+    let mut zip = ZipArchive::new(fs::File::open(archive()).unwrap()).unwrap();
+    let entries: Vec<(String, Option<u32>)> = (0..zip.len())
+        .map(|index| {
+            let entry = zip.by_index(index).unwrap();
+            assert!(entry.is_file());
+            let time = entry.last_modified().unwrap();
+            assert_eq!((time.year(), time.month(), time.day()), (1980, 1, 1));
+            (entry.name().unwrap().into_owned(), entry.unix_mode())
+        })
+        .collect();
+    let binary = format!("{NAME}_v{VERSION}{}", std::env::consts::EXE_SUFFIX);
+    // With the bits that say that these are files.
+    let expected = [("LICENSE.txt".to_owned(), Some(0o100_644)), (binary, Some(0o100_755))];
+    assert_eq!(entries, expected);
+
+    // The sums that people and registries check, and nothing else: no empty line either.
+    let manifest = format!("{NAME}_{VERSION}_manifest.json");
+    let sums = fs::read_to_string(dist().join(format!("{NAME}_{VERSION}_SHA256SUMS"))).unwrap();
+    let line = |name: &str| format!("{}  {name}", sha256(&fs::read(dist().join(name)).unwrap()));
+    let archive = archive();
+    let archive = archive.file_name().unwrap().to_str().unwrap();
+    assert_eq!(sums, format!("{}\n{}\n", line(archive), line(&manifest)));
+
+    let manifest: Json = serde_json::from_slice(&fs::read(dist().join(manifest)).unwrap()).unwrap();
+    assert_eq!(manifest, json!({ "version": 1, "metadata": { "protocol_versions": ["6.0"] } }));
+}
+
+#[test]
+fn the_same_binary_makes_the_same_archive_whatever_the_platform_is_called() {
+    let folder = TempDir::new().unwrap();
+    let binary = folder.path().join("binary");
+    fs::write(&binary, "a program").unwrap();
+    let pack = |output: &str, target: &str| {
+        let output = folder.path().join(output);
+        let (binary, output) = (binary.to_str().unwrap(), output.to_str().unwrap());
+        package(&["--target", target, "--binary", binary, "--output", output])
+    };
+    let targets = [
+        ("x86_64-unknown-linux-musl", "linux_amd64", ""),
+        ("aarch64-unknown-linux-musl", "linux_arm64", ""),
+        ("x86_64-apple-darwin", "darwin_amd64", ""),
+        ("aarch64-apple-darwin", "darwin_arm64", ""),
+        ("x86_64-pc-windows-msvc", "windows_amd64", ".exe"),
+        ("aarch64-pc-windows-msvc", "windows_arm64", ".exe"),
+    ];
+    for (target, platform, suffix) in targets {
+        for output in ["first", "second"] {
+            succeeds(&pack(output, target));
+        }
+        let name = format!("{NAME}_{VERSION}_{platform}.zip");
+        let read = |output: &str| fs::read(folder.path().join(output).join(&name)).unwrap();
+        assert!(read("first") == read("second"), "{name} differs");
+        let zip = ZipArchive::new(std::io::Cursor::new(read("first"))).unwrap();
+        let binary = format!("{NAME}_v{VERSION}{suffix}");
+        assert!(zip.file_names().any(|name| name.unwrap() == binary), "{name} has no {binary}");
+        for host in HOSTS {
+            let mirrored = format!("first/mirror/{host}/oss-tools/oss/{name}");
+            assert!(folder.path().join(&mirrored).exists(), "{mirrored} is missing");
+        }
+    }
+
+    // As a release collects them: the sums of all of them, and of nothing else.
+    let first = folder.path().join("first");
+    let sums = first.join(format!("{NAME}_{VERSION}_SHA256SUMS"));
+    fs::remove_file(&sums).unwrap();
+    fs::write(first.join(format!("{NAME}_0.0.9_linux_amd64.zip")), "of another release").unwrap();
+    succeeds(&package(&["--sums", "--output", first.to_str().unwrap()]));
+    let text = fs::read_to_string(&sums).unwrap();
+    let names: Vec<&str> = text.lines().map(|line| line.split_once("  ").unwrap().1).collect();
+    let mut expected: Vec<String> =
+        targets.iter().map(|(_, platform, _)| format!("{NAME}_{VERSION}_{platform}.zip")).collect();
+    expected.push(format!("{NAME}_{VERSION}_manifest.json"));
+    expected.sort();
+    assert_eq!(names, expected);
+
+    let refused = pack("third", "riscv64gc-unknown-linux-gnu");
+    assert_eq!(refused.status.code(), Some(1));
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(stderr.contains("riscv64gc-unknown-linux-gnu is not among the platforms"), "{stderr}");
+}
+
+/// Initialises, applies, and initialises again with the lock file present; returns the lock file.
+fn install_and_use(workspace: &Workspace) -> String {
+    workspace.configure(RESOURCE);
+    let init = workspace.terraform(&["init", "-no-color"]).succeeds();
+    assert!(init.stdout.contains(&format!("Installed oss-tools/oss v{VERSION}")), "{init}");
+    let lock = fs::read_to_string(workspace.path(".terraform.lock.hcl")).unwrap();
+    workspace.apply();
+    assert!(workspace.emulator.rule("demo").is_some());
+    workspace.expect_no_changes();
+
+    // Where others check it out: the lock file is there, the provider is not.
+    fs::remove_dir_all(workspace.path(".terraform")).unwrap();
+    workspace.terraform(&["init", "-no-color", "-lockfile=readonly"]).succeeds();
+    workspace.terraform(&["destroy", "-auto-approve", "-no-color"]).succeeds();
+    lock
+}
+
+/// The hashes in a lock file, sorted.
+fn hashes(lock: &str) -> Vec<&str> {
+    let mut hashes: Vec<&str> = lock
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
+        .collect();
+    hashes.sort_unstable();
+    hashes
+}
+
+#[test]
+fn an_archive_in_a_mirror_is_installed() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    // With what the program printed for it, which the guide shows too.
+    let printed = fs::read_to_string(dist().join("printed")).unwrap();
+    let start = printed.find("provider_installation").unwrap();
+    workspace.write("cli.tfrc", &printed[start..]);
+    let mirror = fs::canonicalize(dist().join("mirror")).unwrap();
+    let in_guide = printed[start..].replace(mirror.to_str().unwrap(), "/srv/terraform/mirror");
+    assert_eq!(blocks(GUIDE, "hcl"), [in_guide]);
+    let lock = install_and_use(&workspace);
+    assert_eq!(hashes(&lock), [h1(&archive())]);
+
+    // Another content under the same version is refused.
+    let forged = lock.replace(&h1(&archive()), &format!("h1:{}", BASE64.encode([7; 32])));
+    assert_ne!(forged, lock);
+    workspace.write(".terraform.lock.hcl", &forged);
+    fs::remove_dir_all(workspace.path(".terraform")).unwrap();
+    let refused = workspace.terraform(&["init", "-no-color"]).fails();
+    assert!(refused.stderr.contains("checksum"), "{refused}");
+}
+
+/// A key of its own, in a folder of its own, with gpg's agent ended at the end.
+struct Keyring(TempDir);
+
+impl Keyring {
+    const PASSPHRASE: &str = "a passphrase of the test";
+
+    fn new() -> Self {
+        let keyring = Self(TempDir::new().unwrap());
+        let user = "Release <release@example.com>";
+        keyring.gpg(&["--quick-generate-key", user, "rsa3072", "sign", "never"]);
+        keyring
+    }
+
+    fn path(&self) -> &str {
+        self.0.path().to_str().unwrap()
+    }
+
+    fn gpg(&self, arguments: &[&str]) -> String {
+        let output = Command::new("gpg")
+            .args(["--homedir", self.path(), "--batch", "--pinentry-mode", "loopback"])
+            .args(["--passphrase", Self::PASSPHRASE])
+            .args(arguments)
+            .output()
+            .expect("gpg is needed: releases are signed with it");
+        succeeds(&output);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn key_id(&self) -> String {
+        let listed = self.gpg(&["--list-keys", "--with-colons"]);
+        let key = listed.lines().find(|line| line.starts_with("pub:")).unwrap();
+        key.split(':').nth(4).unwrap().to_owned()
+    }
+}
+
+impl Drop for Keyring {
+    fn drop(&mut self) {
+        let agent = ["--homedir", self.path(), "--kill", "gpg-agent"];
+        let _ = Command::new("gpgconf").args(agent).output();
+    }
+}
+
+/// The registry's answers for what is in `dist`.
+fn registry(url: &str, dist: &Path, keyring: &Keyring) -> BTreeMap<String, Page> {
+    let (os, arch) = platform();
+    let read = |name: &str| fs::read(dist.join(name)).unwrap();
+    let archive = archive();
+    let archive = archive.file_name().unwrap().to_str().unwrap();
+    let sums = format!("{NAME}_{VERSION}_SHA256SUMS");
+    let manifest: Json =
+        serde_json::from_slice(&read(&format!("{NAME}_{VERSION}_manifest.json"))).unwrap();
+    let protocols = &manifest["metadata"]["protocol_versions"];
+    let versions = json!({ "versions": [{
+        "version": VERSION, "protocols": protocols, "platforms": [{ "os": os, "arch": arch }],
+    }]});
+    let download = json!({
+        "protocols": protocols,
+        "os": os,
+        "arch": arch,
+        "filename": archive,
+        "download_url": format!("{url}/{archive}"),
+        "shasum": sha256(&read(archive)),
+        "shasums_url": format!("{url}/{sums}"),
+        "shasums_signature_url": format!("{url}/{sums}.sig"),
+        "signing_keys": { "gpg_public_keys": [{
+            "key_id": keyring.key_id(),
+            "ascii_armor": keyring.gpg(&["--armor", "--export"]),
+        }]},
+    });
+    let provider = "/v1/providers/oss-tools/oss";
+    BTreeMap::from([
+        (format!("{provider}/versions"), versions.to_string().into()),
+        (format!("{provider}/{VERSION}/download/{os}/{arch}"), download.to_string().into()),
+        (format!("/{archive}"), read(archive).into()),
+        (format!("/{sums}"), read(&sums).into()),
+        (format!("/{sums}.sig"), read(&format!("{sums}.sig")).into()),
+    ])
+}
+
+#[test]
+fn a_signed_release_is_installed_from_a_registry() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    // The step of the release that signs, with a key that was exported as one does for it.
+    let (keyring, fresh) = (Keyring::new(), Keyring(TempDir::new().unwrap()));
+    let sums = format!("{NAME}_{VERSION}_SHA256SUMS");
+    let folder = workspace.path("dist");
+    fs::create_dir(&folder).unwrap();
+    for entry in fs::read_dir(dist()).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+        }
+    }
+    let contexts = [
+        ("secrets.GPG_PRIVATE_KEY", keyring.gpg(&["--armor", "--export-secret-keys"])),
+        ("secrets.GPG_PASSPHRASE", Keyring::PASSPHRASE.to_owned()),
+    ];
+    let signed = Workflow::read(".github/workflows/release.yml")
+        .run_step(&workspace, "publish", "Sign", &contexts, &[("GNUPGHOME", fresh.path())])
+        .succeeds();
+    for text in [&signed.stdout, &signed.stderr] {
+        assert!(!text.contains(Keyring::PASSPHRASE), "{signed}");
+    }
+
+    // What the guide tells people to check.
+    let check = blocks(GUIDE, "sh").into_iter().find(|block| block.contains("gpg --verify"));
+    let import = keyring.gpg(&["--armor", "--export"]);
+    workspace.write("dist/key", &import);
+    let check = format!("gpg --import key\n{}", check.unwrap());
+    let reader = Keyring(TempDir::new().unwrap());
+    let environment = [("GNUPGHOME", reader.path())];
+    let checked = workspace.script("dist", &["sh", "-e"], &check, &environment).succeeds();
+    assert!(checked.stderr.contains("Good signature"), "{checked}");
+    let archive_is_fine = format!("{}: OK", archive().file_name().unwrap().to_str().unwrap());
+    assert!(checked.stdout.contains(&archive_is_fine), "{checked}");
+
+    let registry = Pages::start(|url| registry(url, &folder, &keyring));
+    let services = format!("{}/v1/providers/", registry.url());
+    let host = |host: &str| {
+        format!("host {host:?} {{\n  services = {{ \"providers.v1\" = {services:?} }}\n}}\n")
+    };
+    workspace.write("cli.tfrc", &HOSTS.map(host).concat());
+    let lock = install_and_use(&workspace);
+    // Every line of the signed sums.
+    let sums = fs::read_to_string(folder.join(sums)).unwrap();
+    let mut expected: Vec<String> =
+        sums.lines().map(|line| format!("zh:{}", line.split(' ').next().unwrap())).collect();
+    expected.push(h1(&archive()));
+    expected.sort_unstable();
+    assert_eq!(hashes(&lock), expected);
+
+    // The lock file of the registry fits the mirror.
+    workspace.install_from(&dist().join("mirror"));
+    fs::remove_dir_all(workspace.path(".terraform")).unwrap();
+    workspace.terraform(&["init", "-no-color", "-lockfile=readonly"]).succeeds();
+}
+
+#[test]
+fn the_guide_is_about_this_version_and_this_command() {
+    let guide = read_file(GUIDE);
+    let commands = blocks(GUIDE, "sh");
+    assert_eq!(commands[0], "cargo run --example package\n");
+    let help = package(&["--help"]);
+    succeeds(&help);
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("Usage: cargo run --example package"), "{help}");
+    for name in [
+        format!("{NAME}_{VERSION}_linux_amd64.zip"),
+        format!("{NAME}_v{VERSION}"),
+        format!("{NAME}_{VERSION}_manifest.json"),
+        format!("{NAME}_{VERSION}_SHA256SUMS"),
+    ] {
+        assert!(guide.contains(&format!("`{name}`")), "the guide does not tell of {name}");
+    }
+    // What the release needs to be set.
+    let workflow = read_file(".github/workflows/release.yml");
+    for name in ["GPG_PRIVATE_KEY", "GPG_PASSPHRASE"] {
+        assert!(workflow.contains(&format!("secrets.{name}")) && guide.contains(name), "{name}");
+    }
+}
