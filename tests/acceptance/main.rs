@@ -22,6 +22,7 @@ mod lifecycle;
 #[path = "../markdown/mod.rs"]
 mod markdown;
 mod meta;
+mod modules;
 mod packages;
 mod pages;
 mod secrets;

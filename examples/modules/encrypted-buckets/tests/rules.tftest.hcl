@@ -1,0 +1,150 @@
+# With a mocked provider: needs no account, no endpoint and no keys.
+
+mock_provider "oss" {
+  mock_resource "oss_bucket_encryption" {
+    # Else the mock makes up values for what is not set.
+    defaults = {
+      kms_master_key_id   = ""
+      kms_data_encryption = ""
+      region              = ""
+    }
+  }
+}
+
+run "nothing_is_something_too" {
+  variables {
+    buckets = {}
+  }
+
+  assert {
+    condition     = length(output.algorithms) == 0 && length(output.kms_master_key_ids) == 0
+    error_message = "Without buckets there are outputs."
+  }
+}
+
+run "an_empty_rule_is_aes256" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = {} }
+  }
+
+  assert {
+    condition     = oss_bucket_encryption.this["my-logs"].bucket == "my-logs"
+    error_message = "The key of the map is not the bucket."
+  }
+
+  assert {
+    condition     = oss_bucket_encryption.this["my-logs"].sse_algorithm == "AES256"
+    error_message = "The default is not AES256."
+  }
+}
+
+run "an_empty_argument_is_none" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { kms_master_key_id = "", kms_data_encryption = "", region = "" } }
+  }
+
+  assert {
+    condition     = oss_bucket_encryption.this["my-logs"].sse_algorithm == "AES256"
+    error_message = "The default is not AES256."
+  }
+}
+
+run "each_bucket_gets_its_own_rule" {
+  variables {
+    buckets = {
+      my-logs     = {}
+      my-invoices = { sse_algorithm = "KMS", kms_master_key_id = "9468da86", kms_data_encryption = "SM4" }
+      my-backups  = { sse_algorithm = "KMS", kms_master_key_id = "9468da86", region = "cn-shanghai" }
+      my-reports  = { sse_algorithm = "KMS" }
+      my-archive  = { sse_algorithm = "SM4" }
+    }
+  }
+
+  assert {
+    condition = (
+      oss_bucket_encryption.this["my-invoices"].kms_data_encryption == "SM4" &&
+      oss_bucket_encryption.this["my-backups"].region == "cn-shanghai"
+    )
+    error_message = "An argument did not arrive at its bucket."
+  }
+
+  assert {
+    condition = { for rule in oss_bucket_encryption.this : rule.bucket => rule.sse_algorithm } == {
+      my-archive  = "SM4"
+      my-backups  = "KMS"
+      my-invoices = "KMS"
+      my-logs     = "AES256"
+      my-reports  = "KMS"
+    }
+    error_message = "An algorithm did not arrive at its bucket."
+  }
+
+  assert {
+    condition     = output.kms_master_key_ids == toset(["9468da86"])
+    error_message = "Not exactly the keys that are named are listed."
+  }
+}
+
+run "names_that_cannot_be_buckets" {
+  command = plan
+
+  variables {
+    buckets = { My_Logs = {}, my-logs = {} }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "names_that_are_too_long" {
+  command = plan
+
+  variables {
+    buckets = { "this-name-has-sixty-four-characters-which-is-one-more-than-fits1" = {} }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "algorithms_that_do_not_exist" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "aes256" } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "keys_without_kms" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { kms_master_key_id = "9468da86" } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "ciphers_without_kms" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "SM4", kms_data_encryption = "SM4" } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "ciphers_that_do_not_exist" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "KMS", kms_data_encryption = "AES256" } }
+  }
+
+  expect_failures = [var.buckets]
+}

@@ -1,0 +1,11 @@
+terraform {
+  # `terraform test` mocks providers from 1.7 on; the module itself needs 1.3.
+  required_version = ">= 1.3"
+
+  required_providers {
+    oss = {
+      source  = "oss-tools/oss"
+      version = ">= 0.1"
+    }
+  }
+}
