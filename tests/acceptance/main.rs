@@ -25,6 +25,7 @@ mod meta;
 mod modules;
 mod packages;
 mod pages;
+mod pipelines;
 mod secrets;
 mod transport;
 mod workflow;

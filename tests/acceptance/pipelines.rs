@@ -1,0 +1,292 @@
+//! The shell parts of the pipelines in `examples/pipelines/`, taken from the files that people copy, and run
+//! as GitHub, GitLab and Jenkins run them: against the local endpoint and its STS.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value as Json;
+use terraform_provider_oss::emulator::{Config, EncryptionRule, Fault, Role};
+
+use super::files::{blocks, read, yaml};
+use super::packages;
+use super::pages::{Page, Pages};
+use super::workflow::{Workflow, pairs, texts};
+use super::workspace::{KEY_ID, KEY_SECRET, Run, Workspace};
+
+const PLAN_ROLE: &str = "acs:ram::1234567890123456:role/plan";
+const APPLY_ROLE: &str = "acs:ram::1234567890123456:role/apply";
+const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
+const OIDC_TOKEN: &str = "header.claims.signature-of-the-pipeline";
+
+const AS_CONFIGURED: &str = "Every rule is as configured.";
+const NOT_AS_CONFIGURED: &str = "Rules are not as configured";
+const NOT_COMPARED: &str = "The rules could not be compared.";
+
+/// A workspace as a pipeline finds it: a configuration with a lock file, a mirror, an endpoint that
+/// knows roles and their identity provider.
+fn checkout() -> Option<Workspace> {
+    let workspace = Workspace::with(|config: Config| {
+        config
+            .with_bucket("my-logs")
+            .with_bucket("my-invoices")
+            .with_role(Role::new(PLAN_ROLE))
+            .with_role(Role::new(APPLY_ROLE))
+            .with_oidc_provider(PROVIDER, OIDC_TOKEN)
+    })?;
+    workspace.install_from(&packages::dist().join("mirror"));
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/modules/encrypted-buckets");
+    workspace.configure_with(
+        "provider \"oss\" {\n  region = \"cn-hangzhou\"\n}\n",
+        &format!(
+            "module \"encrypted_buckets\" {{\n  source = {:?}\n  buckets = {{\n    \
+             my-logs = {{}}\n    my-invoices = {{ sse_algorithm = \"KMS\" }}\n  }}\n}}\n",
+            module.to_str().unwrap(),
+        ),
+    );
+    workspace.terraform_in(&[], &["init", "-no-color"]).succeeds();
+    fs::remove_dir_all(workspace.path(".terraform")).unwrap();
+    Some(workspace)
+}
+
+/// A pipeline, ready to run one of its jobs.
+struct Pipeline<'a> {
+    workspace: &'a Workspace,
+    run: &'a dyn Fn(&str) -> Run,
+    /// Whether the jobs get a role, and thus which one.
+    has_roles: bool,
+}
+
+impl Pipeline<'_> {
+    /// Runs a job; returns it with the operations that the endpoint saw.
+    fn job(&self, name: &str) -> (Run, Vec<String>) {
+        self.workspace.emulator.clear_exchanges();
+        let run = (self.run)(name);
+        let mut operations = Vec::new();
+        for exchange in self.workspace.emulator.exchanges() {
+            let operation = exchange.operation.clone().unwrap_or_default();
+            if operation == "AssumeRoleWithOIDC" {
+                let role = if name == "apply" { APPLY_ROLE } else { PLAN_ROLE };
+                assert_eq!(exchange.parameters["RoleArn"], role, "{name}");
+                assert_eq!(exchange.parameters["OIDCProviderArn"], PROVIDER, "{name}");
+            }
+            operations.push(operation);
+        }
+        operations.sort();
+        operations.dedup();
+        (run, operations)
+    }
+
+    /// What a session asks for before `operations`.
+    fn with_role<'a>(&self, operations: &[&'a str]) -> Vec<&'a str> {
+        let role = self.has_roles.then_some("AssumeRoleWithOIDC");
+        role.into_iter().chain(operations.iter().copied()).collect()
+    }
+
+    /// From an empty account to drift that is found.
+    fn lives(&self) {
+        let workspace = self.workspace;
+        let (plan, operations) = self.job("plan");
+        let plan = plan.succeeds();
+        assert!(plan.stdout.contains("2 to add, 0 to change, 0 to destroy"), "{plan}");
+        assert_eq!(operations, [""; 0]);
+
+        let (apply, operations) = self.job("apply");
+        let apply = apply.succeeds();
+        assert!(apply.stdout.contains("2 added, 0 changed, 0 destroyed"), "{apply}");
+        assert_eq!(operations, self.with_role(&["GetBucketEncryption", "PutBucketEncryption"]));
+        assert_eq!(workspace.emulator.rule("my-logs"), Some(EncryptionRule::new("AES256")));
+        assert_eq!(workspace.emulator.rule("my-invoices"), Some(EncryptionRule::new("KMS")));
+
+        let (drift, operations) = self.job("drift");
+        let drift = drift.succeeds();
+        assert!(drift.stdout.contains(AS_CONFIGURED), "{drift}");
+        assert_eq!(operations, self.with_role(&["GetBucketEncryption"]));
+
+        workspace.emulator.set_rule("my-invoices", EncryptionRule::new("AES256"));
+        let (drift, operations) = self.job("drift");
+        let drift = drift.fails();
+        assert!(drift.stdout.contains("\"AES256\" -> \"KMS\""), "{drift}");
+        assert!(drift.stdout.contains(NOT_AS_CONFIGURED), "{drift}");
+        assert_eq!(operations, self.with_role(&["GetBucketEncryption"]));
+
+        // What could not be looked at is no drift.
+        workspace.emulator.inject(Fault::answer(403, "AccessDenied").method("GET").forever());
+        let (drift, _) = self.job("drift");
+        let drift = drift.fails();
+        assert!(drift.stdout.contains(NOT_COMPARED), "{drift}");
+        assert!(!drift.stdout.contains(NOT_AS_CONFIGURED), "{drift}");
+        assert!(drift.stderr.contains("Cannot read the encryption of bucket"), "{drift}");
+    }
+}
+
+#[test]
+fn github_actions() {
+    let Some(workspace) = checkout() else { return };
+    let page = Page {
+        content: serde_json::json!({ "value": OIDC_TOKEN }).to_string().into(),
+        authorization: Some("Bearer of-this-run".to_owned()),
+    };
+    let path = "/token?api-version=2.0&audience=sts.aliyuncs.com";
+    let github = Pages::start(|_| BTreeMap::from([(path.to_owned(), page)]));
+    let token_url = format!("{}/token?api-version=2.0", github.url());
+    let url = workspace.emulator.url();
+    let temporary = workspace.path("runner");
+    fs::create_dir(&temporary).unwrap();
+    let environment = [
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-this-run"),
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", token_url.as_str()),
+        ("RUNNER_TEMP", temporary.to_str().unwrap()),
+        ("ALIBABA_CLOUD_ENDPOINT_OSS", url.as_str()),
+        ("ALIBABA_CLOUD_STS_ENDPOINT", url.as_str()),
+    ];
+    let contexts = [
+        ("vars.OIDC_PROVIDER_ARN", PROVIDER.to_owned()),
+        ("vars.PLAN_ROLE_ARN", PLAN_ROLE.to_owned()),
+        ("vars.APPLY_ROLE_ARN", APPLY_ROLE.to_owned()),
+    ];
+    let changes = Workflow::read("examples/pipelines/github-actions.yml");
+    let drift = Workflow::read("examples/pipelines/github-drift.yml");
+    let run = |job: &str| {
+        let workflow = if job == "drift" { &drift } else { &changes };
+        workflow.run_job(&workspace, job, &contexts, &environment)
+    };
+    Pipeline { workspace: &workspace, run: &run, has_roles: true }.lives();
+
+    // Without a token nothing is planned.
+    let refused = [("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-another-run")];
+    let environment = [&environment[1..], &refused].concat();
+    let refused = changes.run_job(&workspace, "plan", &contexts, &environment);
+    assert_ne!(refused.code, Some(0), "{refused}");
+    assert!(refused.stderr.contains("401"), "{refused}");
+}
+
+#[test]
+fn gitlab() {
+    let Some(workspace) = checkout() else { return };
+    let file = yaml("examples/pipelines/gitlab-ci.yml");
+    let url = workspace.emulator.url();
+    let project = [
+        ("ROLE_TO_PLAN", PLAN_ROLE),
+        ("ROLE_TO_APPLY", APPLY_ROLE),
+        ("OIDC_PROVIDER_ARN", PROVIDER),
+    ];
+    let run = |job: &str| {
+        let lines = |value: &Json| -> Vec<String> {
+            let lines = value.as_array().unwrap().iter();
+            lines.map(|line| line.as_str().unwrap().to_owned()).collect()
+        };
+        let mut script = lines(&file["default"]["before_script"]);
+        script.extend(lines(&file[job]["script"]));
+        let mut environment = texts(&file["variables"]);
+        environment.extend(texts(&file[job]["variables"]));
+        for value in environment.values_mut() {
+            if let Some(name) = value.strip_prefix('$') {
+                let found = project.iter().find(|(known, _)| *known == name);
+                *value = found.unwrap_or_else(|| panic!("{name} is not known")).1.to_owned();
+            }
+        }
+        for name in file["default"]["id_tokens"].as_object().unwrap().keys() {
+            environment.insert(name.clone(), OIDC_TOKEN.to_owned());
+        }
+        for name in ["ALIBABA_CLOUD_ENDPOINT_OSS", "ALIBABA_CLOUD_STS_ENDPOINT"] {
+            environment.insert(name.to_owned(), url.clone());
+        }
+        workspace.script(".", &["sh", "-e"], &script.join("\n"), &pairs(&environment))
+    };
+    Pipeline { workspace: &workspace, run: &run, has_roles: true }.lives();
+}
+
+/// The scripts of a Jenkinsfile's stages, by the stage's name in lower case.
+fn stages(jenkinsfile: &str) -> BTreeMap<String, String> {
+    let mut stages = BTreeMap::new();
+    for stage in jenkinsfile.split("stage('").skip(1) {
+        let (name, rest) = stage.split_once("')").unwrap();
+        let mut scripts = rest.split("'''");
+        assert!(scripts.next().unwrap().ends_with("sh "), "{name}");
+        stages.insert(name.to_lowercase(), scripts.next().unwrap().to_owned());
+        assert_eq!(scripts.count(), 1, "{name} has one script");
+    }
+    stages
+}
+
+#[test]
+fn jenkins() {
+    let Some(workspace) = checkout() else { return };
+    let jenkinsfile = read("examples/pipelines/Jenkinsfile");
+    let stages = stages(&jenkinsfile);
+    let url = workspace.emulator.url();
+    let mut environment = BTreeMap::new();
+    let credentials = [("oss-access-key-id", KEY_ID), ("oss-access-key-secret", KEY_SECRET)];
+    let (_, rest) = jenkinsfile.split_once("environment {").unwrap();
+    for line in rest.split_once('}').unwrap().0.trim().lines() {
+        let (name, value) = line.split_once('=').unwrap();
+        // Such as `'1'`, or `credentials('id')`.
+        let (function, text) = value.trim().split_once('\'').unwrap();
+        let text = text.split_once('\'').unwrap().0;
+        let value = match function {
+            "credentials(" => credentials.iter().find(|(id, _)| *id == text).unwrap().1,
+            _ => text,
+        };
+        environment.insert(name.trim().to_owned(), value.to_owned());
+    }
+    environment.insert("ALIBABA_CLOUD_ENDPOINT_OSS".to_owned(), url);
+    let run = |job: &str| workspace.script(".", &["sh", "-xe"], &stages[job], &pairs(&environment));
+    Pipeline { workspace: &workspace, run: &run, has_roles: false }.lives();
+}
+
+/// Whoever names a branch or a pull request must not get text into a script.
+#[test]
+fn scripts_have_no_expressions() {
+    for path in [
+        "examples/pipelines/github-actions.yml",
+        "examples/pipelines/github-drift.yml",
+        ".github/workflows/ci.yml",
+        ".github/workflows/release.yml",
+    ] {
+        let workflow = Workflow::read(path);
+        for job in workflow.jobs() {
+            for step in workflow.steps(job) {
+                let script = step["run"].as_str().unwrap_or_default();
+                assert!(!script.contains("${{"), "{path}, {job}: {script}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_guide_is_about_these_files() {
+    let path = "docs/guides/pipelines.md";
+    let guide = read(path);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pipelines");
+    for entry in fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(guide.contains(&format!("\n| `{name}` |")), "{name} is missing");
+    }
+    let policies = blocks(path, "json");
+    for policy in policies {
+        let policy: Json = serde_json::from_str(&policy).unwrap();
+        assert_eq!(policy["Version"], "1");
+    }
+    // What the guide tells people to set is what the files read.
+    let files = ["github-actions.yml", "github-drift.yml", "gitlab-ci.yml", "Jenkinsfile"]
+        .map(|name| read(&format!("examples/pipelines/{name}")))
+        .concat();
+    for name in [
+        "OIDC_PROVIDER_ARN",
+        "PLAN_ROLE_ARN",
+        "APPLY_ROLE_ARN",
+        "ROLE_TO_PLAN",
+        "ROLE_TO_APPLY",
+        "OIDC_TOKEN",
+        "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
+        "ALIBABA_CLOUD_ROLE_ARN",
+        "ALIBABA_CLOUD_ECS_METADATA",
+        "oss-access-key-id",
+        "oss-access-key-secret",
+        "sts.aliyuncs.com",
+    ] {
+        assert!(guide.contains(&format!("`{name}`")), "the guide does not tell of {name}");
+        assert!(files.contains(name), "no file uses {name}");
+    }
+}
