@@ -12,8 +12,9 @@ use terraform_provider_oss::tfplugin::Server;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
-/// The address by which configurations name the provider.
-const PROVIDER_ADDRESS: &str = "registry.terraform.io/oss-tools/oss";
+/// The addresses of the provider: `oss-tools/oss` means the first to Terraform, the second to `OpenTofu`.
+const PROVIDER_ADDRESSES: [&str; 2] =
+    ["registry.terraform.io/oss-tools/oss", "registry.opentofu.org/oss-tools/oss"];
 
 const HELP: &str = "\
 terraform-provider-oss: the default server-side encryption of Alibaba Cloud OSS buckets,
@@ -22,8 +23,8 @@ as a provider for Terraform and OpenTofu.
 Terraform and OpenTofu start this program by themselves. By hand:
 
   terraform-provider-oss --debug     Serve until Ctrl-C, for use under a debugger. Prints the
-                                     variable TF_REATTACH_PROVIDERS that makes terraform use
-                                     this process.
+                                     variable TF_REATTACH_PROVIDERS that makes terraform or
+                                     tofu use this process.
   terraform-provider-oss --version   Print the version.
   terraform-provider-oss --help      Print this text.
 
@@ -109,7 +110,7 @@ fn serve(debug: bool) -> ExitCode {
     let served = runtime.block_on(async {
         match session {
             Some(session) if !debug => plugin::serve(&session, services, io::stdout()).await,
-            _ => plugin::serve_debug(PROVIDER_ADDRESS, &host, services, io::stdout()).await,
+            _ => plugin::serve_debug(&PROVIDER_ADDRESSES, &host, services, io::stdout()).await,
         }
     });
     // What still runs on other threads, such as a name resolution, is not waited for.

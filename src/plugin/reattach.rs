@@ -3,32 +3,32 @@
 //! Contract: Terraform, `main.go` (`parseReattachProviders`). `Test` must be true: otherwise the
 //! host does not learn the protocol version, takes it for 5 and crashes.
 
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::handshake::PROTOCOL_VERSION;
 
-/// The value of `TF_REATTACH_PROVIDERS` for one provider.
-fn value(provider_address: &str, pid: u32, network: &str, address: &str) -> String {
-    json!({
-        provider_address: {
-            "Protocol": "grpc",
-            "ProtocolVersion": PROTOCOL_VERSION,
-            "Pid": pid,
-            "Test": true,
-            "Addr": { "Network": network, "String": address },
-        }
-    })
-    .to_string()
+/// The value of `TF_REATTACH_PROVIDERS` for one provider under all its addresses. Hosts ignore those that
+/// no configuration names.
+fn value(provider_addresses: &[&str], pid: u32, network: &str, address: &str) -> String {
+    let process = json!({
+        "Protocol": "grpc",
+        "ProtocolVersion": PROTOCOL_VERSION,
+        "Pid": pid,
+        "Test": true,
+        "Addr": { "Network": network, "String": address },
+    });
+    let entry = |address: &&str| ((*address).to_owned(), process.clone());
+    json!(provider_addresses.iter().map(entry).collect::<Map<_, _>>()).to_string()
 }
 
 /// Instructions for the person who started debug mode, ready to paste.
 pub(super) fn instructions(
-    provider_address: &str,
+    provider_addresses: &[&str],
     pid: u32,
     network: &str,
     address: &str,
 ) -> String {
-    let value = value(provider_address, pid, network, address);
+    let value = value(provider_addresses, pid, network, address);
     let assignments = if cfg!(windows) {
         let power_shell = value.replace('\'', "''");
         format!(
@@ -51,12 +51,17 @@ mod tests {
 
     #[test]
     fn names_everything_that_terraform_needs() {
-        let text = instructions("registry.terraform.io/oss-tools/oss", 42, "unix", "/tmp/it's");
+        let addresses =
+            ["registry.terraform.io/oss-tools/oss", "registry.opentofu.org/oss-tools/oss"];
+        let text = instructions(&addresses, 42, "unix", "/tmp/it's");
         let line = text.lines().nth(2).unwrap();
-        let expected = concat!(
-            "\tTF_REATTACH_PROVIDERS='{\"registry.terraform.io/oss-tools/oss\":{\"Addr\":",
-            "{\"Network\":\"unix\",\"String\":\"/tmp/it'\"'\"'s\"},\"Pid\":42,\"Protocol\":\"grpc\",",
-            "\"ProtocolVersion\":6,\"Test\":true}}'",
+        let process = concat!(
+            "{\"Addr\":{\"Network\":\"unix\",\"String\":\"/tmp/it'\"'\"'s\"},\"Pid\":42,",
+            "\"Protocol\":\"grpc\",\"ProtocolVersion\":6,\"Test\":true}",
+        );
+        let expected = format!(
+            "\tTF_REATTACH_PROVIDERS='{{\"registry.opentofu.org/oss-tools/oss\":{process},\
+             \"registry.terraform.io/oss-tools/oss\":{process}}}'"
         );
         assert_eq!(line, expected);
     }

@@ -88,13 +88,13 @@ pub async fn serve(
 
 /// Serves any number of hosts without TLS until Ctrl-C (Terraform, `main.go`,
 /// `parseReattachProviders`). `print` gets the value of `TF_REATTACH_PROVIDERS` for
-/// `provider_address`, ready to paste.
+/// `provider_addresses`, ready to paste.
 ///
 /// # Errors
 ///
 /// No socket can be opened, or the text cannot be written.
 pub async fn serve_debug(
-    provider_address: &str,
+    provider_addresses: &[&str],
     environment: &Environment,
     services: impl Services,
     mut print: impl Write,
@@ -103,7 +103,7 @@ pub async fn serve_debug(
     signals(&stop, Interrupt::Stops)?;
     let listener = Listener::bind(&Session::standalone(environment)).await?;
     let (network, address) = listener.address()?;
-    let text = reattach::instructions(provider_address, std::process::id(), network, &address);
+    let text = reattach::instructions(provider_addresses, std::process::id(), network, &address);
     print.write_all(text.as_bytes())?;
     print.flush()?;
     accept_connections(listener, None, Arc::new(services), stop, HostGone::IsFine).await;

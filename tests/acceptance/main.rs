@@ -1,7 +1,7 @@
 //! The real `terraform` drives the built provider against the local endpoint.
 //!
-//! `TERRAFORM` names the program (default `terraform`). Where it is absent these tests say so and
-//! pass; with `REQUIRE_TERRAFORM=1` they fail.
+//! `TERRAFORM` names the program (default `terraform`; `tofu` is one, too). Where it, or another program
+//! that a test needs, is absent, the test says so and passes; with `REQUIRE_TERRAFORM=1` it fails.
 
 #![allow(
     clippy::expect_used,

@@ -1,5 +1,8 @@
 //! Terraform's own tools around the provider.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
 use serde_json::Value as Json;
 
 use super::workspace::Workspace;
@@ -64,4 +67,49 @@ fn a_module_is_tested_against_a_real_endpoint() {
     assert!(run.stdout.contains("Success! 1 passed, 0 failed."), "{run}");
     assert!(workspace.calls().contains(&"PUT demo 200".to_owned()));
     assert!(workspace.emulator.rule("demo").is_none(), "the test cleans up behind itself");
+}
+
+/// A provider in debug mode, ended with the value.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `oss-tools/oss` is short for another address in each of the two programs, and each may be written out.
+#[test]
+fn debug_mode_is_found_under_both_addresses() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    workspace.install(&[]);
+    let mut provider = Served(
+        Command::new(env!("CARGO_BIN_EXE_terraform-provider-oss"))
+            .arg("--debug")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let printed = BufReader::new(provider.0.stdout.take().unwrap()).lines();
+    let value = printed.map(Result::unwrap).find_map(|line| {
+        let value = line.trim().strip_prefix("TF_REATTACH_PROVIDERS='")?.strip_suffix('\'')?;
+        Some(value.to_owned())
+    });
+    let environment = [("TF_REATTACH_PROVIDERS", value.as_deref().unwrap())];
+    for source in [
+        "oss-tools/oss",
+        "registry.terraform.io/oss-tools/oss",
+        "registry.opentofu.org/oss-tools/oss",
+    ] {
+        workspace.write(
+            "main.tf",
+            &format!(
+                "terraform {{\n  required_providers {{\n    oss = {{ source = {source:?} }}\n  }}\n}}\n\
+                 resource \"oss_bucket_encryption\" \"this\" {{\n  bucket = \"demo\"\n  \
+                 sse_algorithm = \"SM4\"\n}}\n"
+            ),
+        );
+        workspace.terraform_in(&environment, &["validate", "-no-color"]).succeeds();
+    }
 }

@@ -18,7 +18,7 @@ use zip::ZipArchive;
 use super::files::{blocks, read as read_file};
 use super::pages::{Page, Pages};
 use super::workflow::Workflow;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, runs};
 
 const NAME: &str = "terraform-provider-oss";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -260,7 +260,7 @@ impl Keyring {
             .args(["--passphrase", Self::PASSPHRASE])
             .args(arguments)
             .output()
-            .expect("gpg is needed: releases are signed with it");
+            .unwrap();
         succeeds(&output);
         String::from_utf8(output.stdout).unwrap()
     }
@@ -318,6 +318,9 @@ fn registry(url: &str, dist: &Path, keyring: &Keyring) -> BTreeMap<String, Page>
 
 #[test]
 fn a_signed_release_is_installed_from_a_registry() {
+    if !["bash", "gpg", "sha256sum"].iter().all(runs) {
+        return;
+    }
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     // The step of the release that signs, with a key that was exported as one does for it.
     let (keyring, fresh) = (Keyring::new(), Keyring(TempDir::new().unwrap()));

@@ -299,16 +299,22 @@ impl std::fmt::Display for Run {
 fn terraform() -> Option<PathBuf> {
     let name = std::env::var_os("TERRAFORM").filter(|name| !name.is_empty());
     let name = name.unwrap_or_else(|| OsString::from("terraform"));
-    let found = Command::new(&name).arg("version").env("CHECKPOINT_DISABLE", "1").output();
+    runs(&name).then(|| PathBuf::from(name))
+}
+
+/// Whether a program that a test needs can be run; where not, it is said loudly, or fails.
+pub(crate) fn runs(program: impl AsRef<OsStr>) -> bool {
+    let program = program.as_ref();
+    let found = Command::new(program).arg("--version").env("CHECKPOINT_DISABLE", "1").output();
     if found.is_ok_and(|output| output.status.success()) {
-        return Some(PathBuf::from(name));
+        return true;
     }
-    let message = format!("{} cannot be run: this acceptance test did NOT run", name.display());
+    let message = format!("{} cannot be run: this acceptance test did NOT run", program.display());
     let is_required = std::env::var_os("REQUIRE_TERRAFORM").is_some_and(|value| !value.is_empty());
     assert!(!is_required, "{message}");
     // Not through the macro: its output is hidden when a test passes.
     let _ = writeln!(std::io::stderr(), "\n*** {message} ***");
-    None
+    false
 }
 
 /// Terraform wraps its messages and draws a frame around them.

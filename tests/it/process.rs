@@ -942,6 +942,8 @@ async fn reattach(plugin: &mut Plugin) -> Address {
     let json = assignment.strip_prefix("TF_REATTACH_PROVIDERS='").unwrap();
     let json: Json = serde_json::from_str(json.strip_suffix('\'').unwrap()).unwrap();
     let entry = &json["registry.terraform.io/oss-tools/oss"];
+    // What OpenTofu takes `oss-tools/oss` for.
+    assert_eq!(&json["registry.opentofu.org/oss-tools/oss"], entry);
     assert_eq!(entry["Protocol"], "grpc");
     assert_eq!(entry["ProtocolVersion"], 6);
     assert_eq!(entry["Test"], true);
