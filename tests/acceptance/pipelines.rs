@@ -98,10 +98,12 @@ impl Pipeline<'_> {
         assert_eq!(workspace.emulator.rule("my-logs"), Some(EncryptionRule::new("AES256")));
         assert_eq!(workspace.emulator.rule("my-invoices"), Some(EncryptionRule::new("KMS")));
 
-        let (drift, operations) = self.job("drift");
-        let drift = drift.succeeds();
-        assert!(drift.stdout.contains(AS_CONFIGURED), "{drift}");
-        assert_eq!(operations, self.with_role(&["GetBucketEncryption"]));
+        for (job, expected) in [("plan", "No changes."), ("drift", AS_CONFIGURED)] {
+            let (run, operations) = self.job(job);
+            let run = run.succeeds();
+            assert!(run.stdout.contains(expected), "{run}");
+            assert_eq!(operations, self.with_role(&["GetBucketEncryption"]));
+        }
 
         workspace.emulator.set_rule("my-invoices", EncryptionRule::new("AES256"));
         let (drift, operations) = self.job("drift");
