@@ -202,11 +202,13 @@ impl<'a> Guide<'a> {
         let environment = [
             ("ALIBABA_CLOUD_ENDPOINT_OSS", url.as_str()),
             ("ALIBABA_CLOUD_ENDPOINT_STS", url.as_str()),
-            ("TF_CLI_ARGS", "-no-color"),
+            // Providers are where terraform looks by itself.
+            ("TF_CLI_CONFIG_FILE", ""),
         ];
         let environment =
             environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         fs::create_dir(workspace.path("work")).unwrap();
+        fs::create_dir(workspace.path("shell")).unwrap();
         Self { workspace, environment, stands_for: vec![("linux_amd64", platform())] }
     }
 
@@ -239,7 +241,7 @@ impl<'a> Guide<'a> {
 
     /// The folder that the shell is in.
     fn folder(&self) -> PathBuf {
-        let kept = fs::read_to_string(self.workspace.path("folder"));
+        let kept = fs::read_to_string(self.workspace.path("shell/folder"));
         kept.map_or_else(|_| self.workspace.path("work"), |path| PathBuf::from(path.trim_end()))
     }
 
@@ -290,16 +292,17 @@ impl<'a> Guide<'a> {
         let page = place.split(':').next().unwrap();
         let is_run = |line: &&str| not_run(page, line).is_none();
         let lines: Vec<&str> = text.lines().filter(is_run).collect();
-        let home = self.workspace.path("");
-        let home = home.to_str().unwrap();
+        // Where the shell's variables and its folder outlive it.
+        let shell = self.workspace.path("shell");
+        let shell = shell.to_str().unwrap();
         let script = format!(
-            "exec 2>&1\n[ -e {home}/variables ] && . {home}/variables\nset -eu\n{}\nexport -p \
-             >{home}/variables\npwd >{home}/folder\n",
+            "exec 2>&1\n[ -e {shell}/variables ] && . {shell}/variables\nset -eu\n{}\nexport -p \
+             >{shell}/variables\npwd >{shell}/folder\n",
             lines.join("\n"),
         );
         let environment: Vec<(&str, &str)> =
             self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let run = self.workspace.shell(&environment, &self.folder(), &script);
+        let run = self.workspace.script(self.folder(), &["sh"], &script, &environment);
         assert_eq!(run.code, Some(0), "{place}: {run}");
         run.stdout
             .lines()

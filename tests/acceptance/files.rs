@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use super::markdown::page_at;
+
 /// A file's text; `path` begins at the repository's root.
 pub(crate) fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -17,11 +19,8 @@ pub(crate) fn yaml(path: &str) -> Json {
 
 /// The blocks of one language in a file of Markdown. There is at least one.
 pub(crate) fn blocks(path: &str, language: &str) -> Vec<String> {
-    let text = read(path);
-    let start = format!("\n```{language}\n");
-    let blocks = text.split(&start).skip(1);
-    let blocks: Vec<String> =
-        blocks.map(|block| block.split_once("\n```\n").unwrap().0.to_owned() + "\n").collect();
+    let blocks = page_at(path).blocks.into_iter().filter(|block| block.language == language);
+    let blocks: Vec<String> = blocks.map(|block| block.text).collect();
     assert!(!blocks.is_empty(), "{path} has no block of {language}");
     blocks
 }

@@ -18,15 +18,18 @@ mod errors;
 mod files;
 mod language;
 mod lifecycle;
-#[cfg(unix)]
 #[path = "../markdown/mod.rs"]
 mod markdown;
 mod meta;
 mod modules;
+#[cfg(unix)]
 mod packages;
+#[cfg(unix)]
 mod pages;
+#[cfg(unix)]
 mod pipelines;
 mod secrets;
 mod transport;
+#[cfg(unix)]
 mod workflow;
 mod workspace;

@@ -166,7 +166,7 @@ impl Workspace {
     #[track_caller]
     pub(crate) fn script(
         &self,
-        folder: &Path,
+        folder: impl AsRef<Path>,
         shell: &[&str],
         script: &str,
         environment: &[(&str, &str)],
@@ -183,7 +183,8 @@ impl Workspace {
         let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path)));
         let mut command = self.program(OsStr::new(shell[0]), environment);
         command.args(&shell[1..]).arg(self.write("script", script));
-        command.current_dir(folder).env("PATH", path.unwrap());
+        command.current_dir(self.directory.path().join(folder));
+        command.env("PATH", path.unwrap()).env("TF_CLI_ARGS", "-no-color");
         self.run(command, script.to_owned())
     }
 
