@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use secrecy::zeroize::Zeroize as _;
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -222,6 +223,16 @@ fn required(object: Option<Object>) -> Result<Object, Diagnostics> {
     })
 }
 
+/// Overwrites a provider block that is done with, and what it was read from: there are keys in it. Those that
+/// the provider keeps are in types that do the same.
+fn wipe(config: &mut Object, sent: Option<pb::DynamicValue>) {
+    config.wipe();
+    if let Some(mut sent) = sent {
+        sent.msgpack.zeroize();
+        sent.json.zeroize();
+    }
+}
+
 /// The configuration of a search. Null, as the first hosts sent it for an absent `config` block, is one
 /// that sets nothing.
 fn search<Client>(
@@ -384,7 +395,9 @@ impl<P: Provider> Service for Server<P> {
             let block = &self.provider_schema.block;
             let config =
                 wire::from_dynamic_object(request.config.as_ref(), block, "configuration")?;
-            let diagnostics = self.provider.validate(&required(config)?);
+            let mut config = required(config)?;
+            let diagnostics = self.provider.validate(&config);
+            wipe(&mut config, request.config);
             Ok(pb::validate_provider_config::Response {
                 diagnostics: wire::to_diagnostics(diagnostics),
             })
@@ -402,7 +415,9 @@ impl<P: Provider> Service for Server<P> {
             let config =
                 wire::from_dynamic_object(request.config.as_ref(), block, "configuration")?;
             let version = &request.terraform_version;
-            let configuration = self.provider.configure(&required(config)?, version);
+            let mut config = required(config)?;
+            let configuration = self.provider.configure(&config, version);
+            wipe(&mut config, request.config);
             let may_defer = configuration.is_partial && !allows_deferral_by_mistake(version);
             let configured = configuration
                 .client

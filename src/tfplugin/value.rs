@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use secrecy::zeroize::Zeroize as _;
 use serde_json::Number;
 
 /// A value of any type, as configurations, plans and states carry it.
@@ -22,6 +23,17 @@ pub enum Value {
     List(Vec<Value>),
     /// An object, map or block.
     Object(Object),
+}
+
+impl Value {
+    fn wipe(&mut self) {
+        match self {
+            Self::String(text) => text.zeroize(),
+            Self::List(elements) => elements.iter_mut().for_each(Self::wipe),
+            Self::Object(object) => object.wipe(),
+            Self::Null | Self::Unknown | Self::Bool(_) | Self::Number(_) => {}
+        }
+    }
 }
 
 impl From<&str> for Value {
@@ -111,6 +123,11 @@ impl Object {
         self
     }
 
+    /// Overwrites every text in it: some are keys, which memory that is given back would keep.
+    pub(super) fn wipe(&mut self) {
+        self.0.values_mut().for_each(Value::wipe);
+    }
+
     /// Removes an attribute and returns its value.
     pub(super) fn remove(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name)
@@ -163,6 +180,22 @@ impl fmt::Debug for Object {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_text_is_wiped() {
+        let text = || Value::from("the-secret");
+        let mut object = Object::new()
+            .with("secret_key", text())
+            .with("block", Object::new().with("token", text()))
+            .with("list", Value::List(vec![text()]));
+        object.wipe();
+        let empty = || Value::from("");
+        let wiped = Object::new()
+            .with("secret_key", empty())
+            .with("block", Object::new().with("token", empty()))
+            .with("list", Value::List(vec![empty()]));
+        assert_eq!(object, wiped);
+    }
 
     #[test]
     fn debug_shows_shapes_only() {

@@ -221,10 +221,10 @@ impl Workspace {
     /// What is in the files of the folder that the test did not write: states, their backups, what terraform
     /// dumps after a crash.
     fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap());
+        let entries = fs::read_dir(self.directory.path()).unwrap();
         let is_foreign = |path: &PathBuf| path.is_file() && !self.written.borrow().contains(path);
         entries
-            .map(|entry| entry.path())
+            .map(|entry| entry.unwrap().path())
             .filter(is_foreign)
             .map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned())
             .collect()

@@ -7,6 +7,7 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use percent_encoding::utf8_percent_encode;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 
@@ -17,7 +18,7 @@ use super::{UNRESERVED, hmac};
 #[must_use]
 pub fn sign_rpc(method: &str, parameters: &[(String, String)], secret: &SecretString) -> String {
     let string_to_sign = string_to_sign(method, parameters);
-    let key = format!("{}&", secret.expose_secret());
+    let key = Zeroizing::new(format!("{}&", secret.expose_secret()));
     BASE64_STANDARD.encode(hmac::<Sha1>(key.as_bytes(), string_to_sign.as_bytes()))
 }
 

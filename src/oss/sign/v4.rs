@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 use secrecy::ExposeSecret as _;
+use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 
 use crate::oss::timestamp::http_date;
@@ -44,7 +45,9 @@ pub(super) fn sign(request: &SignableRequest<'_>, context: &SigningContext<'_>) 
     let secret = format!("aliyun_v4{}", credentials.access_key_secret.expose_secret());
     let signing_key = [date.as_str(), region, product, "aliyun_v4_request"]
         .iter()
-        .fold(secret.into_bytes(), |key, part| hmac::<Sha256>(&key, part.as_bytes()));
+        .fold(Zeroizing::new(secret.into_bytes()), |key, part| {
+            Zeroizing::new(hmac::<Sha256>(&key, part.as_bytes()))
+        });
     let signature = hex(&hmac::<Sha256>(&signing_key, string_to_sign.as_bytes()));
 
     // The field is left out when empty: OSS documents `AdditionalHeaders=,` as an error.
