@@ -34,6 +34,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     (GETTING_STARTED, "cargo build --release", "takes minutes; `.ci/run` does it"),
     (GETTING_STARTED, "cargo run --example emulator", "tests/it/examples.rs runs it"),
     (DISCOVERING, "terraform query", "needs Terraform 1.14; tests/it/docs.rs makes its calls"),
+    (RELEASE, "", "tests/acceptance/packages.rs takes them from there"),
 ];
 
 const GETTING_STARTED: &str = "docs/guides/getting-started.md";
@@ -41,16 +42,27 @@ const AUTHENTICATION: &str = "docs/guides/authentication.md";
 const MOVING: &str = "docs/guides/moving-from-alicloud.md";
 const DISCOVERING: &str = "docs/guides/discovering-unencrypted-buckets.md";
 const CHOOSING: &str = "docs/guides/choosing-an-algorithm.md";
+const RELEASE: &str = "docs/guides/release.md";
 const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
 const RESOURCE: &str = "docs/resources/bucket_encryption.md";
 
-/// The pages that tests below play.
-const PLAYED: [&str; 7] =
-    [GETTING_STARTED, AUTHENTICATION, MOVING, DISCOVERING, CHOOSING, TROUBLESHOOTING, RESOURCE];
+/// What tests below play: a page, and how the titles of its sections begin.
+const PLAYED: &[(&str, &[&str])] = &[
+    (GETTING_STARTED, &[""]),
+    (AUTHENTICATION, &SOURCES),
+    (MOVING, &["The resource", "The inline rule"]),
+    (DISCOVERING, &["Before Terraform 1.14"]),
+    (CHOOSING, &[""]),
+    (TROUBLESHOOTING, &["Looking closer"]),
+    (RESOURCE, &["Import"]),
+];
 
 /// The keys that the documentation shows.
 const KEY_ID: &str = "LTAI5tEXAMPLEEXAMPLE0001";
 const KEY_SECRET: &str = "ExampleSecretThatOpensNothing1";
+/// The hosts that a source without a host is short for.
+const TERRAFORM_REGISTRY: &str = "registry.terraform.io";
+const OPENTOFU_REGISTRY: &str = "registry.opentofu.org";
 const ACCOUNT: &str = "acs:ram::1234567890123456";
 
 // ---- configurations ----------------------------------------------------------------------------
@@ -125,21 +137,40 @@ fn every_configuration_is_valid() {
             Reader::Terraform => write("main.tf", &block.text),
             Reader::Tests => write("main.tftest.hcl", &block.text),
             Reader::CommandLine => {
-                let path = "/path/to/terraform-provider-oss/target/release";
-                assert!(block.text.contains(path), "{}: {path} is missing", block.place);
-                let real = provider.parent().unwrap().to_str().unwrap();
-                workspace.write("cli.tfrc", &block.text.replace(path, real));
+                workspace.write("cli.tfrc", &with_paths_of(&workspace, &block));
                 write("main.tf", "provider \"oss\" {}\n")
             }
         };
         if !block.text.contains("required_providers") {
             write("terraform.tf", &required_providers(&block.text));
         }
-        let run = workspace.terraform(&[&format!("-chdir={case}"), "validate", "-no-color"]);
+        let folder = format!("-chdir={case}");
+        if block.text.contains("filesystem_mirror") {
+            workspace.terraform(&[&folder, "init", "-no-color"]).succeeds();
+        }
+        let run = workspace.terraform(&[&folder, "validate", "-no-color"]);
         assert_eq!(run.code, Some(0), "{}:\n{}\n{run}", block.place, block.text);
         workspace.install(&installed);
     }
     assert!(numbers.iter().all(|number| *number > 0), "every kind is there: {numbers:?}");
+}
+
+/// A configuration of the command line with folders of this machine, where the provider is.
+fn with_paths_of(workspace: &Workspace, block: &Block) -> String {
+    let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+    let mirror = workspace.path("mirror");
+    if !mirror.exists() {
+        put(&mirror, "oss-tools/oss", provider);
+    }
+    let folders = [
+        ("/path/to/terraform-provider-oss/target/release", provider.parent().unwrap()),
+        ("/srv/terraform/mirror", &mirror),
+    ];
+    let (shown, real) = folders
+        .into_iter()
+        .find(|(shown, _)| block.text.contains(shown))
+        .unwrap_or_else(|| panic!("{}: where is the provider?", block.place));
+    block.text.replace(shown, real.to_str().unwrap())
 }
 
 /// The `terraform` block that an excerpt leaves out.
@@ -160,10 +191,14 @@ fn required_providers(text: &str) -> String {
 #[test]
 fn every_command_is_run_or_has_a_reason_not_to_be() {
     let mut stray = Vec::new();
+    let pages = pages();
     let mut unused = NOT_RUN.to_vec();
-    for page in pages() {
-        let is_played = PLAYED.contains(&page.path.as_str());
+    unused.retain(|(path, ..)| pages.iter().any(|page| page.path == *path));
+    for page in pages {
+        let played = PLAYED.iter().filter(|(path, _)| page.path == *path);
+        let played: Vec<&str> = played.flat_map(|(_, sections)| sections.iter().copied()).collect();
         for block in page.blocks.iter().filter(|block| block.is_shell()) {
+            let is_played = played.iter().any(|section| block.section.starts_with(section));
             for line in block.text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
             {
                 match not_run(&page.path, line) {
@@ -226,16 +261,9 @@ impl<'a> Guide<'a> {
     /// Puts providers where terraform looks by itself.
     fn with_providers(self) -> Self {
         let oss = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
-        for (name, program) in [("oss-tools/oss", oss), ("aliyun/alicloud", &stand_in())] {
-            let kind = name.split('/').next_back().unwrap();
-            let version = env!("CARGO_PKG_VERSION");
-            let folder = self.workspace.path(&format!(
-                ".terraform.d/plugins/registry.terraform.io/{name}/{version}/{}",
-                platform(),
-            ));
-            fs::create_dir_all(&folder).unwrap();
-            link(program, &folder.join(format!("terraform-provider-{kind}_v{version}")));
-        }
+        let plugins = self.workspace.path(".terraform.d/plugins");
+        put(&plugins, "oss-tools/oss", oss);
+        put(&plugins, "aliyun/alicloud", &stand_in());
         self
     }
 
@@ -348,6 +376,18 @@ fn stand_in() -> PathBuf {
     path
 }
 
+/// Puts a provider into a mirror, under the addresses that Terraform and OpenTofu give it.
+fn put(mirror: &Path, name: &str, program: &Path) {
+    let kind = name.split('/').next_back().unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let platform = platform();
+    for host in [TERRAFORM_REGISTRY, OPENTOFU_REGISTRY] {
+        let folder = mirror.join(format!("{host}/{name}/{version}/{platform}"));
+        fs::create_dir_all(&folder).unwrap();
+        link(program, &folder.join(format!("terraform-provider-{kind}_v{version}")));
+    }
+}
+
 /// The same file under another name, or a copy on another disk.
 fn link(file: &Path, name: &Path) {
     fs::hard_link(file, name).or_else(|_| fs::copy(file, name).map(drop)).unwrap();
@@ -380,6 +420,10 @@ fn all(blocks: &[Block]) -> Vec<&Block> {
 fn getting_started() {
     let Some(workspace) = endpoint(|config| config.with_bucket("my-company-logs")) else { return };
     let mut guide = Guide::new(&workspace);
+    let version = workspace.terraform_in(&[], &["version"]).succeeds().stdout;
+    if version.starts_with("OpenTofu") {
+        guide.stands_for.push((TERRAFORM_REGISTRY, OPENTOFU_REGISTRY.to_owned()));
+    }
     // As if it had been built here.
     let built = workspace.path("work/target/release");
     fs::create_dir_all(&built).unwrap();
@@ -467,7 +511,8 @@ fn authentication_in_github_actions() {
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
             stream.write_all(answer.as_bytes()).unwrap();
         });
-        let folder = guide.workspace.path("");
+        let folder = guide.workspace.path("runner");
+        fs::create_dir(&folder).unwrap();
         guide.set("ACTIONS_ID_TOKEN_REQUEST_URL", &url);
         guide.set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "token-of-the-job");
         guide.set("RUNNER_TEMP", folder.to_str().unwrap());
@@ -607,8 +652,8 @@ fn the_import_commands_of_the_resource() {
     let example = blocks.iter().find(|block| block.section == "Example Usage").unwrap();
     workspace.write("work/main.tf", &example.text);
     guide.run(RESOURCE, "terraform init");
-    let commands: Vec<&Block> = blocks.iter().filter(|block| block.is_shell()).collect();
-    guide.play(&commands);
+    let is_command = |block: &&Block| block.is_shell() && block.section == "Import";
+    guide.play(&blocks.iter().filter(is_command).collect::<Vec<_>>());
     let imported = guide.run(RESOURCE, "terraform state list");
     for name in ["oss_bucket_encryption.logs", "oss_bucket_encryption.invoices"] {
         assert!(imported.contains(name), "{imported}");
