@@ -66,7 +66,8 @@ pub struct EncryptionRule {
 impl EncryptionRule {
     /// The body of `PutBucketEncryption`. Empty elements are left out, as the SDKs for Go and Java
     /// do; OSS takes any order.
-    pub(super) fn to_xml(&self) -> String {
+    #[must_use]
+    pub fn to_xml(&self) -> String {
         let element = |name: &str, value: Option<&str>| match value {
             Some(value) if !value.is_empty() => format!("<{name}>{}</{name}>", escape(value)),
             _ => String::new(),
@@ -81,7 +82,7 @@ impl EncryptionRule {
     }
 
     /// Reads the body of `GetBucketEncryption`. The error says what is missing or malformed.
-    pub(super) fn from_xml(body: &[u8]) -> Result<Self, String> {
+    pub fn from_xml(body: &[u8]) -> Result<Self, String> {
         let root = Element::parse(body).map_err(|error: XmlError| error.to_string())?;
         let rule = match root.name.as_str() {
             "ServerSideEncryptionRule" => root.child("ApplyServerSideEncryptionByDefault"),

@@ -1,0 +1,206 @@
+//! Who is measured, and the runs of terraform that are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use terraform_provider_oss::emulator::{Config, Emulator};
+
+use super::recorder::{self, Usage};
+
+const KEY_ID: &str = "LTAI5tBENCHBENCHBENCHBEN";
+const KEY_SECRET: &str = "BenchBenchBenchBenchBenchBench";
+
+/// What is run, in this order: a life of all resources.
+pub(crate) const STEPS: [Step; 5] = [
+    Step { name: "create", arguments: &["apply", "-auto-approve"], algorithm: "AES256" },
+    Step { name: "plan", arguments: &["plan", "-detailed-exitcode"], algorithm: "AES256" },
+    Step { name: "validate", arguments: &["validate"], algorithm: "AES256" },
+    Step { name: "update", arguments: &["apply", "-auto-approve"], algorithm: "KMS" },
+    Step { name: "destroy", arguments: &["destroy", "-auto-approve"], algorithm: "KMS" },
+];
+
+/// A command, and what the configuration says then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'static [&'static str],
+    pub(crate) algorithm: &'static str,
+}
+
+/// The local endpoint, and what it was asked.
+pub(crate) struct Service {
+    pub(crate) emulator: Emulator,
+    calls: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+impl Service {
+    pub(crate) fn start(buckets: usize) -> Self {
+        let calls = Arc::new(Mutex::new(BTreeMap::new()));
+        let counted = Arc::clone(&calls);
+        let mut config =
+            Config::default().with_credentials(KEY_ID, KEY_SECRET).with_observer(move |exchange| {
+                let operation = exchange.operation.clone().unwrap_or_default();
+                let what = format!("{operation} {}", exchange.status);
+                *counted.lock().unwrap().entry(what).or_default() += 1;
+            });
+        for number in 0..buckets {
+            config = config.with_bucket(&format!("b-{number:05}"));
+        }
+        Self { emulator: Emulator::start(config).unwrap(), calls }
+    }
+}
+
+/// A kind of resource, and the folder where terraform manages some of it.
+pub(crate) struct Contender {
+    pub(crate) name: String,
+    /// Address and binary; none is terraform itself.
+    provider: Option<(String, PathBuf)>,
+    /// The blocks around the resources.
+    header: String,
+    folder: TempDir,
+    terraform: PathBuf,
+}
+
+/// What a run took.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) time: Duration,
+    /// Of terraform and the providers together.
+    pub(crate) cpu: Duration,
+    /// Of each provider process; none in a clocked run.
+    pub(crate) processes: Vec<Usage>,
+    /// How often the endpoint was asked what, with the status of the answer.
+    pub(crate) calls: BTreeMap<String, usize>,
+    pub(crate) connections: usize,
+}
+
+impl Contender {
+    /// The floor: a resource that terraform itself has.
+    pub(crate) fn builtin(terraform: &Path) -> Self {
+        Self::new("terraform_data", None, String::new(), terraform)
+    }
+
+    /// This provider.
+    pub(crate) fn ours(binary: &Path, terraform: &Path) -> Self {
+        let header = "terraform {\n  required_providers {\n    oss = { source = \"oss-tools/oss\" }\n  }\n}\n\n\
+                      variable \"endpoint\" {}\n\n\
+                      provider \"oss\" {\n  region = \"cn-hangzhou\"\n  endpoint = var.endpoint\n}\n";
+        let provider = ("oss-tools/oss".to_owned(), binary.to_owned());
+        Self::new("oss_bucket_encryption", Some(provider), header.to_owned(), terraform)
+    }
+
+    /// Another provider, as `address=directory,resource_type,configuration file`. The file has everything
+    /// but the resources; it may use `var.endpoint` after declaring it.
+    pub(crate) fn peer(text: &str, terraform: &Path) -> Option<Self> {
+        let (address, rest) = text.split_once('=')?;
+        let mut parts = rest.split(',');
+        let (directory, kind, file) = (parts.next()?, parts.next()?, parts.next()?);
+        let directory = std::path::absolute(directory).ok()?;
+        let is_binary = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| {
+                let name = name.to_string_lossy();
+                name.starts_with("terraform-provider-") && !name.ends_with(".d")
+            })
+        };
+        let entries = fs::read_dir(&directory).ok()?.filter_map(Result::ok);
+        let binary = entries.map(|entry| entry.path()).find(is_binary)?;
+        let provider = Some((address.to_owned(), binary));
+        let mut peer = Self::new(kind, provider, fs::read_to_string(file).ok()?, terraform);
+        peer.name = format!("{kind} ({address})");
+        Some(peer)
+    }
+
+    fn new(
+        kind: &str,
+        provider: Option<(String, PathBuf)>,
+        header: String,
+        terraform: &Path,
+    ) -> Self {
+        let folder = TempDir::new().unwrap();
+        if let Some((address, binary)) = &provider {
+            let recorded = recorder::install(folder.path(), binary);
+            for (file, directory) in
+                [("clocked.tfrc", binary.parent().unwrap()), ("recorded.tfrc", &recorded)]
+            {
+                let text = format!(
+                    "provider_installation {{\n  dev_overrides {{\n    {address:?} = {:?}\n  }}\n  \
+                     direct {{}}\n}}\n",
+                    directory.to_str().unwrap(),
+                );
+                fs::write(folder.path().join(file), text).unwrap();
+            }
+        }
+        let header = format!("{header}\n# {kind}\n");
+        Self { name: kind.to_owned(), provider, header, folder, terraform: terraform.to_owned() }
+    }
+
+    /// Writes the configuration.
+    pub(crate) fn configure(&self, resources: usize, algorithm: &str) {
+        let kind = self.name.split(' ').next().unwrap_or_default();
+        let bucket = "format(\"b-%05d\", count.index)";
+        let arguments = if self.provider.is_some() {
+            format!("  bucket = {bucket}\n  sse_algorithm = {algorithm:?}\n")
+        } else {
+            format!("  input = {{ bucket = {bucket}, sse_algorithm = {algorithm:?} }}\n")
+        };
+        let text = format!(
+            "{}resource \"{kind}\" \"all\" {{\n  count = {resources}\n{arguments}}}\n",
+            self.header,
+        );
+        fs::write(self.folder.path().join("main.tf"), text).unwrap();
+    }
+
+    /// Runs terraform, and expects that it succeeds (with `-detailed-exitcode`: that nothing is to change).
+    pub(crate) fn run(&self, service: &Service, arguments: &[&str], is_recorded: bool) -> Run {
+        let path = |name: &str| self.folder.path().join(name);
+        let record = path("record.txt");
+        let mut command = Command::new(&self.terraform);
+        command
+            .args(arguments)
+            .arg("-no-color")
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("TMPDIR", self.folder.path())
+            .env("CHECKPOINT_DISABLE", "1")
+            .env("TF_IN_AUTOMATION", "1")
+            .env("TF_VAR_endpoint", service.emulator.url())
+            .env("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID)
+            .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET);
+        if let Some((_, binary)) = &self.provider {
+            let file = if is_recorded { "recorded.tfrc" } else { "clocked.tfrc" };
+            command.env("TF_CLI_CONFIG_FILE", path(file));
+            if is_recorded {
+                recorder::enable(&mut command, binary, &record);
+            }
+        }
+        service.emulator.clear_exchanges();
+        service.calls.lock().unwrap().clear();
+        let (cpu, connections) = (recorder::cpu_of_children(), service.emulator.connections());
+        let started = Instant::now();
+        let output = command.output().expect("terraform can be started");
+        let time = started.elapsed();
+        assert!(
+            output.status.success(),
+            "{}: terraform {} ended with {}\n{}\n{}",
+            self.name,
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        Run {
+            time,
+            cpu: recorder::cpu_of_children() - cpu,
+            processes: recorder::take(&record),
+            calls: service.calls.lock().unwrap().clone(),
+            connections: service.emulator.connections() - connections,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The plot: how a plan grows with the number of resources.
+
+use std::error::Error;
+use std::path::Path;
+
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
+use plotters::prelude::*;
+
+use super::figures::{Figures, Row, mb};
+
+const COLOURS: [RGBColor; 3] =
+    [RGBColor(0x66, 0x66, 0x66), RGBColor(0x1f, 0x77, 0xb4), RGBColor(0xd6, 0x27, 0x28)];
+
+/// Draws three panels: seconds, the provider's CPU a resource, and its memory.
+pub(crate) fn draw(figures: &Figures, file: &Path) -> Result<(), Box<dyn Error>> {
+    let area = SVGBackend::new(file, (1200, 380)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let panels = area.split_evenly((1, 3));
+    let plans = |row: &&Row| row.step == "plan";
+    let mut names: Vec<&str> = Vec::new();
+    for row in figures.runs.iter().filter(plans) {
+        if !names.contains(&row.who.as_str()) {
+            names.push(&row.who);
+        }
+    }
+    let lines = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<Line> {
+        let colours = COLOURS.iter().cycle();
+        let line = |(name, colour): (&&str, &RGBColor)| {
+            let rows = figures.runs.iter().filter(plans).filter(|row| row.who == *name);
+            let points = rows.filter_map(|row| Some((count(row.resources), value(row)?))).collect();
+            Line { name: (*name).to_owned(), colour: *colour, points }
+        };
+        names.iter().zip(colours).map(line).filter(|line| !line.points.is_empty()).collect()
+    };
+    let panel =
+        |index: usize, title: &str, lines: &[Line]| draw_panel(&panels[index], title, lines);
+    panel(0, "terraform plan, seconds", &lines(&|row| Some(row.seconds.median)))?;
+    let cpu = |row: &Row| {
+        let seconds = row.provider_cpu_seconds.median;
+        (seconds > 0.0).then(|| seconds * 1000.0 / count(row.resources))
+    };
+    panel(1, "provider CPU for each resource, ms", &lines(&cpu))?;
+    let memory = |row: &Row| (row.peak_memory_kib > 0).then(|| mb(row.peak_memory_kib));
+    panel(2, "peak memory of the provider, MB", &lines(&memory))?;
+    area.present()?;
+    Ok(())
+}
+
+struct Line {
+    name: String,
+    colour: RGBColor,
+    points: Vec<(f64, f64)>,
+}
+
+fn draw_panel(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    title: &str,
+    lines: &[Line],
+) -> Result<(), Box<dyn Error>> {
+    let points = || lines.iter().flat_map(|line| &line.points);
+    let widest = points().map(|point| point.0).fold(1.0, f64::max);
+    let highest = points().map(|point| point.1).fold(f64::MIN_POSITIVE, f64::max);
+    let lowest = points().map(|point| point.1).fold(highest, f64::min);
+    let is_flat = highest < lowest * 5.0;
+    let mut builder = ChartBuilder::on(area);
+    builder
+        .caption(title, ("sans-serif", 17))
+        .margin(12)
+        .x_label_area_size(38)
+        .y_label_area_size(56);
+    let horizontal = (1.0..widest * 1.5).log_scale();
+    // From zero where that says more than powers of ten.
+    if is_flat {
+        let mut chart = builder.build_cartesian_2d(horizontal, 0.0..highest * 1.4)?;
+        draw_lines(&mut chart, lines)
+    } else {
+        let vertical = (lowest / 1.5..highest * 4.0).log_scale();
+        let mut chart = builder.build_cartesian_2d(horizontal, vertical)?;
+        draw_lines(&mut chart, lines)
+    }
+}
+
+fn draw_lines<'area, X, Y>(
+    chart: &mut ChartContext<'area, SVGBackend<'area>, Cartesian2d<X, Y>>,
+    lines: &[Line],
+) -> Result<(), Box<dyn Error>>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    chart
+        .configure_mesh()
+        .x_desc("resources")
+        .light_line_style(WHITE)
+        .label_style(("sans-serif", 13))
+        .draw()?;
+    for Line { name, colour, points } in lines {
+        let colour = *colour;
+        chart
+            .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)).point_size(4))?
+            .label(name.clone())
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .border_style(BLACK.mix(0.2))
+        .background_style(WHITE)
+        .label_font(("sans-serif", 13))
+        .draw()?;
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "less than 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
