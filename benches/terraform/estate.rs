@@ -82,7 +82,7 @@ pub(crate) struct Run {
 impl Contender {
     /// The floor: a resource that terraform itself has.
     pub(crate) fn builtin(terraform: &Path) -> Self {
-        Self::new("terraform_data", None, String::new(), terraform)
+        Self::new("terraform_data", None, "", terraform)
     }
 
     /// This provider.
@@ -91,7 +91,7 @@ impl Contender {
                       variable \"endpoint\" {}\n\n\
                       provider \"oss\" {\n  region = \"cn-hangzhou\"\n  endpoint = var.endpoint\n}\n";
         let provider = ("oss-tools/oss".to_owned(), binary.to_owned());
-        Self::new("oss_bucket_encryption", Some(provider), header.to_owned(), terraform)
+        Self::new("oss_bucket_encryption", Some(provider), header, terraform)
     }
 
     /// Another provider, as `address=directory,resource_type,configuration file`. The file has everything
@@ -110,7 +110,7 @@ impl Contender {
         let entries = fs::read_dir(&directory).ok()?.filter_map(Result::ok);
         let binary = entries.map(|entry| entry.path()).find(is_binary)?;
         let provider = Some((address.to_owned(), binary));
-        let mut peer = Self::new(kind, provider, fs::read_to_string(file).ok()?, terraform);
+        let mut peer = Self::new(kind, provider, &fs::read_to_string(file).ok()?, terraform);
         peer.name = format!("{kind} ({address})");
         Some(peer)
     }
@@ -118,7 +118,7 @@ impl Contender {
     fn new(
         kind: &str,
         provider: Option<(String, PathBuf)>,
-        header: String,
+        header: &str,
         terraform: &Path,
     ) -> Self {
         let folder = TempDir::new().unwrap();
@@ -197,7 +197,7 @@ impl Contender {
         );
         Run {
             time,
-            cpu: recorder::cpu_of_children() - cpu,
+            cpu: recorder::cpu_of_children().saturating_sub(cpu),
             processes: recorder::take(&record),
             calls: service.calls.lock().unwrap().clone(),
             connections: service.emulator.connections() - connections,
