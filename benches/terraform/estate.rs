@@ -7,8 +7,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
 use tempfile::TempDir;
-use terraform_provider_oss::emulator::{Config, Emulator};
+use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
 
 use super::recorder::{self, Usage};
 
@@ -153,6 +154,30 @@ impl Contender {
             self.header,
         );
         fs::write(self.folder.path().join("main.tf"), text).unwrap();
+    }
+
+    /// Puts so many resources into the state and the service, as copies of one that terraform has created:
+    /// creating them one by one takes terraform time that grows with the square of their number.
+    pub(crate) fn seed(&self, service: &Service, resources: usize, create: &Step) {
+        let file = self.folder.path().join("terraform.tfstate");
+        // What is there from before would be destroyed one by one.
+        let _ = fs::remove_file(&file);
+        self.configure(1, create.algorithm);
+        self.run(service, create.arguments, false);
+        let mut state: Json = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let first = state["resources"][0]["instances"][0].to_string();
+        let copy = |number: usize| -> Json {
+            let text = first.replace("b-00000", &format!("b-{number:05}"));
+            let mut instance: Json = serde_json::from_str(&text).unwrap();
+            instance["index_key"] = number.into();
+            instance
+        };
+        state["resources"][0]["instances"] = (0..resources).map(copy).collect();
+        fs::write(file, state.to_string()).unwrap();
+        for number in 0..resources {
+            let rule = EncryptionRule::new(create.algorithm);
+            service.emulator.set_rule(&format!("b-{number:05}"), rule);
+        }
     }
 
     /// Runs terraform, and expects that it succeeds (with `-detailed-exitcode`: that nothing is to change).

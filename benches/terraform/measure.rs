@@ -9,7 +9,7 @@ use std::{fs, thread};
 use lexopt::prelude::*;
 use terraform_provider_oss::emulator::Fault;
 
-use super::estate::{Contender, Run, STEPS, Service};
+use super::estate::{Contender, Run, STEPS, Service, Step};
 use super::figures::{Figures, Machine, Row, Slow, Spread, Start};
 use super::host::{Host, shipped_provider};
 use super::plot;
@@ -170,8 +170,8 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// With so many resources a run can be clocked while it is recorded: starting a process more for each
-/// of the provider's takes some milliseconds.
+/// With so many resources only what changes nothing is run, on a state that is made; and a run can be
+/// clocked while it is recorded: starting a process more for each of the provider's takes some milliseconds.
 const MANY: usize = 1000;
 
 /// Every step for every contender, round after round, so that what disturbs the machine disturbs all of
@@ -185,6 +185,13 @@ fn measure_steps(
     // By step and contender, one of each round.
     let none = || (0..STEPS.len() * contenders.len()).map(|_| Vec::new()).collect();
     let (mut clocked, mut recorded): (Vec<Vec<Run>>, Vec<Vec<Run>>) = (none(), none());
+    let [create, ..] = &STEPS;
+    if resources >= MANY {
+        for contender in contenders {
+            contender.seed(service, resources, create);
+        }
+    }
+    let is_run = |step: &Step| resources < MANY || ["plan", "validate"].contains(&step.name);
     for round in 0..rounds {
         eprintln!("{resources} resources, round {} of {rounds} …", round + 1);
         let turns: &[bool] = if resources < MANY { &[false, true] } else { &[true] };
@@ -192,7 +199,7 @@ fn measure_steps(
             for who in 0..contenders.len() {
                 // Another one begins each time.
                 let who = (who + round) % contenders.len();
-                for (number, step) in STEPS.iter().enumerate() {
+                for (number, step) in STEPS.iter().enumerate().filter(|(_, step)| is_run(step)) {
                     contenders[who].configure(resources, step.algorithm);
                     let run = contenders[who].run(service, step.arguments, is_recorded);
                     let kept = if is_recorded { &mut recorded } else { &mut clocked };
@@ -233,7 +240,7 @@ fn measure_steps(
             connections: last.connections,
         }
     };
-    indices.map(row).collect()
+    indices.filter(|(step, _)| is_run(&STEPS[*step])).map(row).collect()
 }
 
 /// Plans with and without a delay of every answer.
@@ -246,9 +253,9 @@ fn measure_slow(
 ) -> Slow {
     eprintln!("a slow service, {resources} resources, {parallelism} at once …");
     let delay = Duration::from_millis(100);
-    let [create, plan, _, _, destroy] = STEPS;
-    contender.configure(resources, create.algorithm);
-    contender.run(service, create.arguments, false);
+    let [create, plan, ..] = &STEPS;
+    contender.seed(service, resources, create);
+    contender.configure(resources, plan.algorithm);
     let parallel = format!("-parallelism={parallelism}");
     let arguments = [plan.arguments, &[parallel.as_str()]].concat();
     let mut connections = 0;
@@ -261,7 +268,6 @@ fn measure_slow(
         slow.time.as_secs_f64() - quick.time.as_secs_f64()
     });
     let longer = Spread::of(longer);
-    contender.run(service, destroy.arguments, false);
     let turns = u32::try_from(resources.div_ceil(parallelism)).unwrap();
     Slow {
         resources,
