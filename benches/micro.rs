@@ -67,7 +67,7 @@ mod rpc {
     }
 
     /// Calls it again and again.
-    fn bench<T>(bencher: Bencher<'_, '_>, call: impl AsyncFn(&mut Provider) -> T) {
+    fn bench<T>(bencher: Bencher<'_, '_>, call: &impl AsyncFn(&mut Provider) -> T) {
         let (runtime, provider) = (runtime(), RefCell::new(provider()));
         bencher.bench_local(|| runtime.block_on(call(&mut provider.borrow_mut())));
     }
@@ -75,7 +75,7 @@ mod rpc {
     /// What Terraform asks first.
     #[divan::bench]
     fn schema(bencher: Bencher<'_, '_>) {
-        bench(bencher, async |provider| {
+        bench(bencher, &async |provider| {
             let request = pb::get_provider_schema::Request::default();
             let answer = provider.get_provider_schema(request).await.unwrap().into_inner();
             assert!(answer.resource_schemas.contains_key(TYPE));
@@ -86,7 +86,7 @@ mod rpc {
     #[divan::bench]
     fn validate(bencher: Bencher<'_, '_>) {
         let config = resource("KMS", None);
-        bench(bencher, async |provider| {
+        bench(bencher, &async |provider| {
             let request = pb::validate_resource_config::Request {
                 type_name: TYPE.to_owned(),
                 config: Some(config.clone()),
@@ -105,7 +105,7 @@ mod rpc {
             "kms_data_encryption": null, "region": null, "id": "my-bucket", "timeouts": null,
         });
         let json = state.to_string().into_bytes();
-        bench(bencher, async |provider| {
+        bench(bencher, &async |provider| {
             let raw = pb::RawState { json: json.clone(), ..Default::default() };
             let request = pb::upgrade_resource_state::Request {
                 type_name: TYPE.to_owned(),
@@ -123,7 +123,7 @@ mod rpc {
         let prior = resource("AES256", Some("my-bucket"));
         let proposed = resource("KMS", Some("my-bucket"));
         let config = resource("KMS", None);
-        bench(bencher, async |provider| {
+        bench(bencher, &async |provider| {
             let request = pb::plan_resource_change::Request {
                 type_name: TYPE.to_owned(),
                 prior_state: Some(prior.clone()),
