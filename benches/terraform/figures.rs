@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Everything that was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) machine: Machine,
     pub(crate) terraform: String,
@@ -17,7 +17,7 @@ pub(crate) struct Figures {
 }
 
 /// Where it was measured, and how busy that was.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) system: String,
     pub(crate) cpu: String,
@@ -28,17 +28,17 @@ pub(crate) struct Machine {
 }
 
 /// From the start of the process, in milliseconds, with mutual TLS.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub(crate) to_line: Spread,
     pub(crate) to_first_answer: Spread,
 }
 
 /// The runs of one command on so many resources.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) resources: usize,
-    pub(crate) step: &'static str,
+    pub(crate) step: String,
     pub(crate) who: String,
     pub(crate) seconds: Spread,
     /// By how much it took longer than the builtin resource in the same round, in seconds.
@@ -57,7 +57,7 @@ pub(crate) struct Row {
 }
 
 /// A plan while every answer of the service is late.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Slow {
     pub(crate) resources: usize,
     pub(crate) delay_ms: u64,
@@ -70,7 +70,7 @@ pub(crate) struct Slow {
 }
 
 /// Several measurements of the same thing.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) lowest: f64,

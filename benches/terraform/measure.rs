@@ -24,6 +24,7 @@ Usage: cargo bench --bench terraform -- [OPTIONS]
   --runs N            How often each command runs at each size (default 5; twice as often for fewer
                       than 100 resources, once for more than 1000)
   --out DIRECTORY     Where the files go (default docs)
+  --draw              Only draw the plot again, from the file that is there
   --short             Only check that this benchmark works: few resources, few runs, and the files go
                       into a folder that is removed
 
@@ -38,6 +39,7 @@ struct Options {
     /// Resources, and parallelism.
     slow: Vec<(usize, usize)>,
     out: PathBuf,
+    only_draw: bool,
 }
 
 impl Options {
@@ -59,6 +61,7 @@ fn options(scratch: &Path) -> Result<Option<Options>, lexopt::Error> {
         starts: 100,
         slow: vec![(100, 10), (100, 50), (1000, 10)],
         out: docs,
+        only_draw: false,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -74,6 +77,7 @@ fn options(scratch: &Path) -> Result<Option<Options>, lexopt::Error> {
                 (options.sizes, options.runs, options.starts) = (vec![1, 12], 1, 3);
                 (options.slow, options.out) = (vec![(12, 10)], scratch.to_owned());
             }
+            Long("draw") => options.only_draw = true,
             // What cargo itself adds.
             Long("bench") => {}
             Long("help") => return Ok(None),
@@ -96,6 +100,12 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if options.only_draw {
+        let json = fs::read(options.out.join("performance.json")).unwrap();
+        let figures = serde_json::from_slice(&json).unwrap();
+        plot::draw(&figures, &options.out.join("performance.svg")).unwrap();
+        return ExitCode::SUCCESS;
+    }
     let figures = measure(&options);
     println!("\n{}", figures.to_tables());
     println!("written: performance.json and performance.svg in {}", options.out.display());
@@ -223,7 +233,7 @@ fn measure_steps(
         let last = recorded.last().expect("there is a round");
         Row {
             resources,
-            step: STEPS[step].name,
+            step: STEPS[step].name.to_owned(),
             who: contenders[who].name.clone(),
             seconds: Spread::of(own.iter().map(seconds)),
             beyond_floor: Spread::of(pairs().map(|(own, floor)| own - floor)),
