@@ -43,6 +43,13 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     (GETTING_STARTED, "cargo build --release", "takes minutes; `.ci/run` does it"),
     (GETTING_STARTED, "cargo run --example emulator", "tests/it/examples.rs runs it"),
     (DISCOVERING, "terraform query", "needs Terraform 1.14; tests/it/docs.rs makes its calls"),
+    ("docs/performance.md", "cargo bench", "takes minutes; `.ci/run` runs short forms"),
+    ("docs/reliability.md", "mkdir -p fuzz/corpus/codec", "for the next line"),
+    (
+        "docs/reliability.md",
+        "cargo +nightly fuzz",
+        "needs a nightly compiler; `cargo test` runs the seeds",
+    ),
     (RELEASE, "", "tests/acceptance/packages.rs takes them from there"),
 ];
 

@@ -177,6 +177,8 @@ fn gitlab() {
         ("ROLE_TO_APPLY", APPLY_ROLE),
         ("OIDC_PROVIDER_ARN", PROVIDER),
     ];
+    let temporary = workspace.path("job").into_os_string().into_string().unwrap();
+    fs::create_dir(&temporary).unwrap();
     let run = |job: &str| {
         let lines = |value: &Json| -> Vec<String> {
             let lines = value.as_array().unwrap().iter();
@@ -198,6 +200,8 @@ fn gitlab() {
         for name in ["ALIBABA_CLOUD_ENDPOINT_OSS", "ALIBABA_CLOUD_STS_ENDPOINT"] {
             environment.insert(name.to_owned(), url.clone());
         }
+        // Where the job keeps its token.
+        environment.insert("TMPDIR".to_owned(), temporary.clone());
         workspace.script(".", &["sh", "-e"], &script.join("\n"), &pairs(&environment))
     };
     Pipeline { workspace: &workspace, run: &run, has_roles: true }.lives();
