@@ -27,18 +27,19 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ),
     ("CONTRIBUTING.md", "  term-transcript", "a tool that only makes the picture"),
     ("CONTRIBUTING.md", "    --scroll-len", "a tool that only makes the picture"),
-    ("README.md", "cargo build --release", "takes minutes; `.ci/run` does it"),
     ("README.md", "cargo run --example bucket_encryption", "tests/it/examples.rs runs it"),
     (
         "README.md",
         "cargo run --example emulator",
         "serves until Ctrl-C; tests/it/examples.rs runs it",
     ),
+    ("README.md", "cargo run --example package", "tests/acceptance/packages.rs runs it"),
     ("README.md", "cargo run --example quickstart", "builds the provider; `.ci/run` runs it"),
     ("README.md", "cargo run --example sign_request", "tests/it/examples.rs runs it"),
     ("README.md", "cargo test", "that is this"),
     ("README.md", "curl -X POST {endpoint}/-/faults", "tests/it/emulator.rs sends such faults"),
     ("README.md", "export ALIBABA_CLOUD_ACCESS_KEY_", "the guide to getting started is played"),
+    ("README.md", "terraform init", "the guide to getting started is played"),
     ("README.md", "terraform apply", "the guide to getting started is played"),
     (GETTING_STARTED, "cargo build --release", "takes minutes; `.ci/run` does it"),
     (GETTING_STARTED, "cargo run --example emulator", "tests/it/examples.rs runs it"),
@@ -50,6 +51,12 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "cargo +nightly fuzz",
         "needs a nightly compiler; `cargo test` runs the seeds",
     ),
+    (
+        MODULE,
+        "cargo run --example emulator",
+        "tests/acceptance/modules.rs has an endpoint of its own",
+    ),
+    (MODULE, "terraform test", "tests/acceptance/modules.rs runs it"),
     (RELEASE, "", "tests/acceptance/packages.rs takes them from there"),
 ];
 
@@ -60,6 +67,7 @@ const DISCOVERING: &str = "docs/guides/discovering-unencrypted-buckets.md";
 const CHOOSING: &str = "docs/guides/choosing-an-algorithm.md";
 const RELEASE: &str = "docs/guides/release.md";
 const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
+const MODULE: &str = "examples/modules/encrypted-buckets/README.md";
 const RESOURCE: &str = "docs/resources/bucket_encryption.md";
 
 /// What tests below play: a page, and how the titles of its sections begin.
@@ -178,15 +186,9 @@ fn with_paths_of(workspace: &Workspace, block: &Block) -> String {
     if !mirror.exists() {
         put(&mirror, "oss-tools/oss", provider);
     }
-    let folders = [
-        ("/path/to/terraform-provider-oss/target/release", provider.parent().unwrap()),
-        ("/srv/terraform/mirror", &mirror),
-    ];
-    let (shown, real) = folders
-        .into_iter()
-        .find(|(shown, _)| block.text.contains(shown))
-        .unwrap_or_else(|| panic!("{}: where is the provider?", block.place));
-    block.text.replace(shown, real.to_str().unwrap())
+    let shown = "/srv/terraform/mirror";
+    assert!(block.text.contains(shown), "{}: where is the provider?", block.place);
+    block.text.replace(shown, mirror.to_str().unwrap())
 }
 
 /// The `terraform` block that an excerpt leaves out.
@@ -207,7 +209,8 @@ fn required_providers(text: &str) -> String {
 #[test]
 fn every_command_is_run_or_has_a_reason_not_to_be() {
     let mut stray = Vec::new();
-    let pages = pages();
+    let mut pages = pages();
+    pages.push(page_at(MODULE));
     let mut unused = NOT_RUN.to_vec();
     unused.retain(|(path, ..)| pages.iter().any(|page| page.path == *path));
     // The translation has the very same blocks, see `the_translation_shows_the_same`.
