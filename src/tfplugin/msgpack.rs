@@ -3,7 +3,7 @@
 //! Contract: Terraform, `docs/plugin-protocol/object-wire-format.md`. Any extension is an unknown
 //! value; refinements of unknown values are not used.
 
-use rmpv::Value as Wire;
+use rmpv::ValueRef as Wire;
 use serde_json::Number;
 use thiserror::Error;
 
@@ -26,7 +26,7 @@ pub(super) enum MsgpackError {
 /// Reads exactly one value.
 pub(super) fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
     let mut rest = bytes;
-    let wire = rmpv::decode::read_value_with_max_depth(&mut rest, MAX_DEPTH)
+    let wire = rmpv::decode::read_value_ref_with_max_depth(&mut rest, MAX_DEPTH)
         .map_err(|error| MsgpackError::Malformed(error.to_string()))?;
     if !rest.is_empty() {
         return Err(MsgpackError::Trailing(rest.len()));
@@ -40,15 +40,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
 
 /// Writes one value.
 pub(super) fn encode(value: &Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    // A resource's values take about two hundred.
+    let mut bytes = Vec::with_capacity(256);
     // Writing to a vector cannot fail.
-    let _ = rmpv::encode::write_value(&mut bytes, &to_wire(value));
+    let _ = rmpv::encode::write_value_ref(&mut bytes, &to_wire(value));
     bytes
 }
 
-fn from_wire(wire: Wire) -> Result<Value, MsgpackError> {
-    let text = |text: rmpv::Utf8String| {
-        text.into_str().ok_or_else(|| MsgpackError::Malformed("a string is not UTF-8".to_owned()))
+fn from_wire(wire: Wire<'_>) -> Result<Value, MsgpackError> {
+    let text = |text: rmpv::Utf8StringRef<'_>| {
+        let text = text.into_str().map(str::to_owned);
+        text.ok_or_else(|| MsgpackError::Malformed("a string is not UTF-8".to_owned()))
     };
     Ok(match wire {
         Wire::Nil => Value::Null,
@@ -82,16 +84,16 @@ fn float(value: f64) -> Result<Value, MsgpackError> {
         .ok_or(MsgpackError::Unsupported("a number that is not finite"))
 }
 
-fn to_wire(value: &Value) -> Wire {
+fn to_wire(value: &Value) -> Wire<'_> {
     match value {
         Value::Null => Wire::Nil,
-        Value::Unknown => Wire::Ext(0, vec![0]),
+        Value::Unknown => Wire::Ext(0, &[0]),
         Value::Bool(value) => Wire::Boolean(*value),
-        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(number), ..) => Wire::from(number),
-            (None, Some(number), _) => Wire::from(number),
-            (None, None, Some(number)) => Wire::F64(number),
-            (None, None, None) => Wire::from(number.to_string()),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Wire::from(number),
+            (None, Some(number)) => Wire::from(number),
+            // What is no integer is a float, unless serde_json is built to keep any digits.
+            (None, None) => Wire::F64(number.as_f64().unwrap_or(f64::NAN)),
         },
         Value::String(text) => Wire::from(text.as_str()),
         Value::List(elements) => Wire::Array(elements.iter().map(to_wire).collect()),

@@ -157,8 +157,9 @@ impl Block {
         value: Value,
         strictness: Strictness,
     ) -> Result<Object, NonConforming> {
-        let Value::Object(object) = value else { return Err(NonConforming::NotAnObject) };
-        self.conform_object(object, strictness, None)
+        let Value::Object(mut object) = value else { return Err(NonConforming::NotAnObject) };
+        self.conform_object(&mut object, strictness, None)?;
+        Ok(object)
     }
 
     /// What a configuration could have said to get this state: nothing that only the provider sets, and
@@ -185,64 +186,74 @@ impl Block {
 
     fn conform_object(
         &self,
-        mut object: Object,
+        object: &mut Object,
         strictness: Strictness,
         parent: Option<&AttributePath>,
-    ) -> Result<Object, NonConforming> {
+    ) -> Result<(), NonConforming> {
         let path_of = |name: &str| {
             parent.map_or_else(|| AttributePath::root(name), |parent| parent.attribute(name))
         };
-        let mut conforming = Object::new();
-        let mut take = |name: &str| match (object.remove(name), strictness) {
-            (Some(value), _) => Ok(value),
-            (None, Strictness::Lenient) => Ok(Value::Null),
-            (None, Strictness::Exact) => Err(NonConforming::Missing(path_of(name))),
-        };
-        for attribute in &self.attributes {
-            let value = take(attribute.name)?;
-            conforming.set(attribute.name, attribute.conform(value, || path_of(attribute.name))?);
-        }
-        for nested in &self.blocks {
-            let path = path_of(nested.name);
-            let value = match take(nested.name)? {
-                Value::Object(block) => {
-                    nested.block.conform_object(block, strictness, Some(&path))?.into()
-                }
-                value @ (Value::Null | Value::Unknown) => value,
-                _ => return Err(NonConforming::Type(path, "block")),
-            };
-            conforming.set(nested.name, value);
-        }
-        match object.iter().next() {
-            Some((name, _)) if strictness == Strictness::Exact => {
-                Err(NonConforming::Undeclared(path_of(name)))
+        if strictness == Strictness::Lenient {
+            for name in self.names() {
+                object.set_absent(name);
             }
-            _ => Ok(conforming),
         }
+        for Attribute { name, attribute_type, .. } in &self.attributes {
+            let value = object.get_mut(name);
+            let value = value.ok_or_else(|| NonConforming::Missing(path_of(name)))?;
+            attribute_type
+                .conform(value)
+                .map_err(|what| NonConforming::Type(path_of(name), what))?;
+        }
+        for NestedBlock { name, block } in &self.blocks {
+            let value = object.get_mut(name);
+            match value.ok_or_else(|| NonConforming::Missing(path_of(name)))? {
+                Value::Object(nested) => {
+                    block.conform_object(nested, strictness, Some(&path_of(name)))?;
+                }
+                Value::Null | Value::Unknown => {}
+                _ => return Err(NonConforming::Type(path_of(name), "block")),
+            }
+        }
+        let is_declared = |name: &str| self.names().any(|declared| declared == name);
+        match strictness {
+            Strictness::Lenient => object.retain(is_declared),
+            // Every declared name is there by now.
+            Strictness::Exact if object.len() > self.names().count() => {
+                let mut names = object.iter().map(|(name, _)| name);
+                if let Some(name) = names.find(|name| !is_declared(name)) {
+                    return Err(NonConforming::Undeclared(path_of(name)));
+                }
+            }
+            Strictness::Exact => {}
+        }
+        Ok(())
+    }
+
+    /// Of its attributes and nested blocks.
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        let attributes = self.attributes.iter().map(|attribute| attribute.name);
+        attributes.chain(self.blocks.iter().map(|nested| nested.name))
     }
 }
 
-impl Attribute {
-    fn conform(
-        &self,
-        value: Value,
-        path: impl FnOnce() -> AttributePath,
-    ) -> Result<Value, NonConforming> {
-        match (self.attribute_type, value) {
-            (_, value @ (Value::Null | Value::Unknown))
-            | (AttributeType::Bool, value @ Value::Bool(_))
-            | (AttributeType::Number, value @ Value::Number(_))
-            | (AttributeType::String, value @ Value::String(_)) => Ok(value),
+impl AttributeType {
+    /// Checks the type of a value; the error names the one that is wanted.
+    fn conform(self, value: &mut Value) -> Result<(), &'static str> {
+        match (self, &mut *value) {
+            (_, Value::Null | Value::Unknown)
+            | (Self::Bool, Value::Bool(_))
+            | (Self::Number, Value::Number(_))
+            | (Self::String, Value::String(_)) => Ok(()),
             // On the wire a number that fits no machine type is a decimal string.
-            (AttributeType::Number, Value::String(digits)) => digits
-                .parse::<f64>()
-                .ok()
-                .and_then(Number::from_f64)
-                .map(Value::Number)
-                .ok_or_else(|| NonConforming::Type(path(), "number")),
-            (AttributeType::Bool, _) => Err(NonConforming::Type(path(), "bool")),
-            (AttributeType::Number, _) => Err(NonConforming::Type(path(), "number")),
-            (AttributeType::String, _) => Err(NonConforming::Type(path(), "string")),
+            (Self::Number, Value::String(digits)) => {
+                let number = digits.parse::<f64>().ok().and_then(Number::from_f64);
+                *value = Value::Number(number.ok_or("number")?);
+                Ok(())
+            }
+            (Self::Bool, _) => Err("bool"),
+            (Self::Number, _) => Err("number"),
+            (Self::String, _) => Err("string"),
         }
     }
 }

@@ -111,6 +111,28 @@ impl Object {
         self.0.get(name).unwrap_or(&Value::Null)
     }
 
+    /// The value of an attribute; none if the object has none of that name.
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.0.get_mut(name)
+    }
+
+    /// How many attributes there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Sets an attribute to null if there is none of that name.
+    pub(super) fn set_absent(&mut self, name: &str) {
+        if !self.0.contains_key(name) {
+            self.set(name, Value::Null);
+        }
+    }
+
+    /// Removes the attributes whose names `is_kept` does not keep.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.0.retain(|name, _| is_kept(name));
+    }
+
     /// Sets an attribute.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.0.insert(name.to_owned(), value.into());
@@ -126,11 +148,6 @@ impl Object {
     /// Overwrites every text in it: some are keys, which memory that is given back would keep.
     pub(super) fn wipe(&mut self) {
         self.0.values_mut().for_each(Value::wipe);
-    }
-
-    /// Removes an attribute and returns its value.
-    pub(super) fn remove(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
     }
 
     /// A string attribute. An attribute of another type reads as null; conforming objects have none.
