@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-const PROTOS: [&str; 4] = [
-    "proto/tfplugin6.proto",
+const PROTOCOL: [&str; 1] = ["proto/tfplugin6.proto"];
+const PLUGIN: [&str; 3] = [
     "proto/go_plugin/grpc_broker.proto",
     "proto/go_plugin/grpc_controller.proto",
     "proto/go_plugin/grpc_stdio.proto",
@@ -11,11 +11,13 @@ const PROTOS: [&str; 4] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let descriptors = protox::compile(PROTOS, ["proto"])?;
-    tonic_prost_build::configure()
-        .build_transport(false)
+    let builder = || {
         // The client half drives the protocol tests.
-        .build_client(true)
-        .compile_fds(descriptors)?;
+        tonic_prost_build::configure().build_transport(false).build_client(true)
+    };
+    builder()
+        .codec_path("crate::tfplugin::message_codec::MessageCodec")
+        .compile_fds(protox::compile(PROTOCOL, ["proto"])?)?;
+    builder().compile_fds(protox::compile(PLUGIN, ["proto"])?)?;
     Ok(())
 }

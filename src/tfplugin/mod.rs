@@ -12,6 +12,7 @@ mod duration;
 pub(crate) mod fuzz;
 mod json;
 mod lifecycle;
+mod message_codec;
 mod msgpack;
 mod path;
 pub mod pb;
