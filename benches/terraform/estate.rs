@@ -18,11 +18,16 @@ const KEY_SECRET: &str = "BenchBenchBenchBenchBenchBench";
 
 /// What is run, in this order: a life of all resources.
 pub(crate) const STEPS: [Step; 5] = [
-    Step { name: "create", arguments: &["apply", "-auto-approve"], algorithm: "AES256" },
-    Step { name: "plan", arguments: &["plan", "-detailed-exitcode"], algorithm: "AES256" },
-    Step { name: "validate", arguments: &["validate"], algorithm: "AES256" },
-    Step { name: "update", arguments: &["apply", "-auto-approve"], algorithm: "KMS" },
-    Step { name: "destroy", arguments: &["destroy", "-auto-approve"], algorithm: "KMS" },
+    Step { name: "create", calls: 2, arguments: &["apply", "-auto-approve"], algorithm: "AES256" },
+    Step {
+        name: "plan",
+        calls: 1,
+        arguments: &["plan", "-detailed-exitcode"],
+        algorithm: "AES256",
+    },
+    Step { name: "validate", calls: 0, arguments: &["validate"], algorithm: "AES256" },
+    Step { name: "update", calls: 3, arguments: &["apply", "-auto-approve"], algorithm: "KMS" },
+    Step { name: "destroy", calls: 2, arguments: &["destroy", "-auto-approve"], algorithm: "KMS" },
 ];
 
 /// A command, and what the configuration says then.
@@ -31,6 +36,8 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) arguments: &'static [&'static str],
     pub(crate) algorithm: &'static str,
+    /// How many calls this provider makes for each resource.
+    pub(crate) calls: usize,
 }
 
 /// The local endpoint, and what it was asked.
@@ -156,12 +163,18 @@ impl Contender {
         fs::write(self.folder.path().join("main.tf"), text).unwrap();
     }
 
+    /// Begins with an empty state: what is there from before would be destroyed one by one by the next
+    /// apply. Returns the file of the state.
+    pub(crate) fn forget(&self) -> PathBuf {
+        let file = self.folder.path().join("terraform.tfstate");
+        let _ = fs::remove_file(&file);
+        file
+    }
+
     /// Puts so many resources into the state and the service, as copies of one that terraform has created:
     /// creating them one by one takes terraform time that grows with the square of their number.
     pub(crate) fn seed(&self, service: &Service, resources: usize, create: &Step) {
-        let file = self.folder.path().join("terraform.tfstate");
-        // What is there from before would be destroyed one by one.
-        let _ = fs::remove_file(&file);
+        let file = self.forget();
         self.configure(1, create.algorithm);
         self.run(service, create.arguments, false);
         let mut state: Json = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();

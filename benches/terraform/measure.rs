@@ -149,7 +149,7 @@ fn measure(options: &Options) -> Figures {
     for &(resources, parallelism) in &options.slow {
         // A few delays more or less are small beside many.
         let rounds = if resources < MANY { options.runs.min(3) } else { 1 };
-        let slow = measure_slow(&contenders[1], &service, resources, parallelism, rounds);
+        let slow = measure_slow(&contenders[OURS], &service, resources, parallelism, rounds);
         figures.slow_service.push(slow);
     }
     for &resources in &options.sizes {
@@ -184,6 +184,9 @@ fn milliseconds(time: Duration) -> f64 {
 /// clocked while it is recorded: starting a process more for each of the provider's takes some milliseconds.
 const MANY: usize = 1000;
 
+/// Which of the contenders this provider is; the one before it is the floor.
+const OURS: usize = 1;
+
 /// Every step for every contender, round after round, so that what disturbs the machine disturbs all of
 /// them. Few resources are clocked and recorded in turn.
 fn measure_steps(
@@ -196,8 +199,9 @@ fn measure_steps(
     let none = || (0..STEPS.len() * contenders.len()).map(|_| Vec::new()).collect();
     let (mut clocked, mut recorded): (Vec<Vec<Run>>, Vec<Vec<Run>>) = (none(), none());
     let [create, ..] = &STEPS;
-    if resources >= MANY {
-        for contender in contenders {
+    for contender in contenders {
+        contender.forget();
+        if resources >= MANY {
             contender.seed(service, resources, create);
         }
     }
@@ -212,6 +216,10 @@ fn measure_steps(
                 for (number, step) in STEPS.iter().enumerate().filter(|(_, step)| is_run(step)) {
                     contenders[who].configure(resources, step.algorithm);
                     let run = contenders[who].run(service, step.arguments, is_recorded);
+                    if who == OURS {
+                        let calls: usize = run.calls.values().sum();
+                        assert_eq!(calls, step.calls * resources, "{}: {:?}", step.name, run.calls);
+                    }
                     let kept = if is_recorded { &mut recorded } else { &mut clocked };
                     kept[number * contenders.len() + who].push(run);
                 }
