@@ -1,7 +1,9 @@
 //! Who is measured, and the runs of terraform that are.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -39,6 +41,16 @@ pub(crate) struct Step {
     /// How many calls this provider makes for each resource.
     pub(crate) calls: usize,
 }
+
+/// The `resource` blocks for so many resources, by name, with the numbers of their buckets. What terraform
+/// takes for a block grows with the square of its `count`, so that none is larger than some thousand.
+fn blocks(resources: usize) -> impl Iterator<Item = (String, Range<usize>)> {
+    (0..resources).step_by(LARGEST_BLOCK).enumerate().map(move |(index, start)| {
+        (format!("all_{index}"), start..resources.min(start + LARGEST_BLOCK))
+    })
+}
+
+const LARGEST_BLOCK: usize = 1000;
 
 /// The local endpoint, and what it was asked.
 pub(crate) struct Service {
@@ -150,16 +162,20 @@ impl Contender {
     /// Writes the configuration.
     pub(crate) fn configure(&self, resources: usize, algorithm: &str) {
         let kind = self.name.split(' ').next().unwrap_or_default();
-        let bucket = "format(\"b-%05d\", count.index)";
-        let arguments = if self.provider.is_some() {
-            format!("  bucket = {bucket}\n  sse_algorithm = {algorithm:?}\n")
-        } else {
-            format!("  input = {{ bucket = {bucket}, sse_algorithm = {algorithm:?} }}\n")
-        };
-        let text = format!(
-            "{}resource \"{kind}\" \"all\" {{\n  count = {resources}\n{arguments}}}\n",
-            self.header,
-        );
+        let mut text = self.header.clone();
+        for (block, numbers) in blocks(resources) {
+            let bucket = format!("format(\"b-%05d\", {} + count.index)", numbers.start);
+            let arguments = if self.provider.is_some() {
+                format!("  bucket = {bucket}\n  sse_algorithm = {algorithm:?}\n")
+            } else {
+                format!("  input = {{ bucket = {bucket}, sse_algorithm = {algorithm:?} }}\n")
+            };
+            let count = numbers.len();
+            let _ = write!(
+                text,
+                "resource \"{kind}\" \"{block}\" {{\n  count = {count}\n{arguments}}}\n\n",
+            );
+        }
         fs::write(self.folder.path().join("main.tf"), text).unwrap();
     }
 
@@ -178,14 +194,23 @@ impl Contender {
         self.configure(1, create.algorithm);
         self.run(service, create.arguments, false);
         let mut state: Json = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        let first = state["resources"][0]["instances"][0].to_string();
-        let copy = |number: usize| -> Json {
+        let created = state["resources"][0].clone();
+        let first = created["instances"][0].to_string();
+        let instance = |index: usize, number: usize| -> Json {
             let text = first.replace("b-00000", &format!("b-{number:05}"));
             let mut instance: Json = serde_json::from_str(&text).unwrap();
-            instance["index_key"] = number.into();
+            instance["index_key"] = index.into();
             instance
         };
-        state["resources"][0]["instances"] = (0..resources).map(copy).collect();
+        let resource = |(block, numbers): (String, Range<usize>)| {
+            let mut resource = created.clone();
+            let numbers = numbers.enumerate();
+            resource["instances"] =
+                numbers.map(|(index, number)| instance(index, number)).collect();
+            resource["name"] = block.into();
+            resource
+        };
+        state["resources"] = blocks(resources).map(resource).collect();
         fs::write(file, state.to_string()).unwrap();
         for number in 0..resources {
             let rule = EncryptionRule::new(create.algorithm);

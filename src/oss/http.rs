@@ -174,7 +174,9 @@ impl Http {
             .user_agent(user_agent.as_str())
             .connect_timeout(*connect_timeout)
             .read_timeout(*read_timeout)
-            .redirect(reqwest::redirect::Policy::none());
+            .redirect(reqwest::redirect::Policy::none())
+            // Attempts are counted and told by the caller; the library keeps a copy of each request for its own.
+            .retry(reqwest::retry::never().max_retries_per_request(0));
         let builder = match route.way {
             Way::Usual => return builder,
             Way::Direct => builder.no_proxy(),
