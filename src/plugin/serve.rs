@@ -279,6 +279,8 @@ async fn serve_connection(stream: Box<dyn ByteStream>, routes: Routes, stop: &Ca
         // hyper's limit of 200 calls at once would make the next one wait, a StopProvider included;
         // Terraform's own limit is its -parallelism.
         .max_concurrent_streams(None)
+        // No host looks at it.
+        .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     tokio::pin!(connection);
     let ended = tokio::select! {
