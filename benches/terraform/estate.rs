@@ -43,14 +43,13 @@ pub(crate) struct Step {
 }
 
 /// The `resource` blocks for so many resources, by name, with the numbers of their buckets. What terraform
-/// takes for a block grows with the square of its `count`, so that none is larger than some thousand.
-fn blocks(resources: usize) -> impl Iterator<Item = (String, Range<usize>)> {
-    (0..resources).step_by(LARGEST_BLOCK).enumerate().map(move |(index, start)| {
-        (format!("all_{index}"), start..resources.min(start + LARGEST_BLOCK))
-    })
+/// takes for a block grows with the square of its `count`, so that none is larger than `largest`.
+fn blocks(resources: usize, largest: usize) -> impl Iterator<Item = (String, Range<usize>)> {
+    (0..resources)
+        .step_by(largest)
+        .enumerate()
+        .map(move |(index, start)| (format!("all_{index}"), start..resources.min(start + largest)))
 }
-
-const LARGEST_BLOCK: usize = 1000;
 
 /// The local endpoint, and what it was asked.
 pub(crate) struct Service {
@@ -84,6 +83,8 @@ pub(crate) struct Contender {
     header: String,
     folder: TempDir,
     terraform: PathBuf,
+    /// How many resources a `resource` block has at most.
+    pub(crate) largest_block: usize,
 }
 
 /// What a run took.
@@ -156,14 +157,21 @@ impl Contender {
             }
         }
         let header = format!("{header}\n# {kind}\n");
-        Self { name: kind.to_owned(), provider, header, folder, terraform: terraform.to_owned() }
+        Self {
+            name: kind.to_owned(),
+            provider,
+            header,
+            folder,
+            terraform: terraform.to_owned(),
+            largest_block: usize::MAX,
+        }
     }
 
     /// Writes the configuration.
     pub(crate) fn configure(&self, resources: usize, algorithm: &str) {
         let kind = self.name.split(' ').next().unwrap_or_default();
         let mut text = self.header.clone();
-        for (block, numbers) in blocks(resources) {
+        for (block, numbers) in blocks(resources, self.largest_block) {
             let bucket = format!("format(\"b-%05d\", {} + count.index)", numbers.start);
             let arguments = if self.provider.is_some() {
                 format!("  bucket = {bucket}\n  sse_algorithm = {algorithm:?}\n")
@@ -188,7 +196,7 @@ impl Contender {
     }
 
     /// Puts so many resources into the state and the service, as copies of one that terraform has created:
-    /// creating them one by one takes terraform time that grows with the square of their number.
+    /// creating them all takes terraform minutes.
     pub(crate) fn seed(&self, service: &Service, resources: usize, create: &Step) {
         let file = self.forget();
         self.configure(1, create.algorithm);
@@ -210,7 +218,7 @@ impl Contender {
             resource["name"] = block.into();
             resource
         };
-        state["resources"] = blocks(resources).map(resource).collect();
+        state["resources"] = blocks(resources, self.largest_block).map(resource).collect();
         fs::write(file, state.to_string()).unwrap();
         for number in 0..resources {
             let rule = EncryptionRule::new(create.algorithm);

@@ -94,7 +94,7 @@ impl Spread {
         let Self { median, lowest, highest, count } = self;
         match count {
             0 => "-".to_owned(),
-            1 => format!("{median:.digits$}"),
+            1 => format!("{median:.digits$} (once)"),
             _ => format!("{median:.digits$} ({lowest:.digits$} to {highest:.digits$})"),
         }
     }

@@ -13,6 +13,7 @@ use super::estate::{Contender, Run, STEPS, Service, Step};
 use super::figures::{Figures, Machine, Row, Slow, Spread, Start};
 use super::host::{Host, shipped_provider};
 use super::plot;
+use super::recorder::Usage;
 
 const HELP: &str = "\
 Runs the real terraform with this provider, and with the builtin terraform_data, against a local
@@ -38,6 +39,11 @@ struct Options {
     starts: usize,
     /// Resources, and parallelism.
     slow: Vec<(usize, usize)>,
+    /// With so many resources a run can be clocked while it is recorded: starting a process more for each of the
+    /// provider's takes some milliseconds. And creating, updating and removing them takes terraform minutes, so
+    /// that it is done in one round, and not at all with more; the other rounds begin with a state that is made.
+    /// No `resource` block has more.
+    many: usize,
     out: PathBuf,
     only_draw: bool,
 }
@@ -46,7 +52,7 @@ impl Options {
     fn runs_for(&self, resources: usize) -> usize {
         match resources {
             0..100 if self.runs > 1 => self.runs * 2,
-            0..=1000 => self.runs,
+            _ if resources <= self.many => self.runs,
             _ => 1,
         }
     }
@@ -60,6 +66,7 @@ fn options(scratch: &Path) -> Result<Option<Options>, lexopt::Error> {
         runs: 5,
         starts: 100,
         slow: vec![(100, 10), (100, 50), (1000, 10)],
+        many: 1000,
         out: docs,
         only_draw: false,
     };
@@ -74,8 +81,10 @@ fn options(scratch: &Path) -> Result<Option<Options>, lexopt::Error> {
             Long("runs") => options.runs = parser.value()?.parse()?,
             Long("out") => options.out = PathBuf::from(parser.value()?),
             Long("short") => {
-                (options.sizes, options.runs, options.starts) = (vec![1, 12], 1, 3);
-                (options.slow, options.out) = (vec![(12, 10)], scratch.to_owned());
+                // A size of each kind, the last one in several blocks.
+                (options.sizes, options.many) = (vec![1, 8, 12], 8);
+                (options.runs, options.starts, options.slow) = (1, 3, vec![(12, 10)]);
+                options.out = scratch.into();
             }
             Long("draw") => options.only_draw = true,
             // What cargo itself adds.
@@ -135,6 +144,9 @@ fn measure(options: &Options) -> Figures {
         let peer = peer.into_string().expect("PEER is text");
         contenders.push(Contender::peer(&peer, &terraform).expect("PEER is as --help says"));
     }
+    for contender in &mut contenders {
+        contender.largest_block = options.many;
+    }
     let slow = options.slow.iter().map(|(resources, _)| *resources);
     let most = options.sizes.iter().copied().chain(slow).max().unwrap_or(1);
     let service = Service::start(most);
@@ -148,13 +160,12 @@ fn measure(options: &Options) -> Figures {
     };
     for &(resources, parallelism) in &options.slow {
         // A few delays more or less are small beside many.
-        let rounds = if resources < MANY { options.runs.min(3) } else { 1 };
+        let rounds = if resources < options.many { options.runs.min(3) } else { 1 };
         let slow = measure_slow(&contenders[OURS], &service, resources, parallelism, rounds);
         figures.slow_service.push(slow);
     }
     for &resources in &options.sizes {
-        let rounds = options.runs_for(resources);
-        figures.runs.extend(measure_steps(&contenders, &service, resources, rounds));
+        figures.runs.extend(measure_steps(&contenders, &service, resources, options));
         write(&mut figures, &options.out);
     }
     figures
@@ -180,12 +191,8 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// With so many resources a run can be clocked while it is recorded: starting a process more for each of the
-/// provider's takes some milliseconds. And creating, updating and removing them takes terraform minutes, so that
-/// it is done in one round, and not at all with more; the other rounds begin with a state that is made.
-const MANY: usize = 1000;
-
-/// Which of the contenders this provider is; the one before it is the floor.
+/// Which of the contenders terraform itself is, which all are compared with, and which one this provider.
+const FLOOR: usize = 0;
 const OURS: usize = 1;
 
 /// Every step for every contender, round after round, so that what disturbs the machine disturbs all of
@@ -194,23 +201,25 @@ fn measure_steps(
     contenders: &[Contender],
     service: &Service,
     resources: usize,
-    rounds: usize,
+    options: &Options,
 ) -> Vec<Row> {
+    let (rounds, many) = (options.runs_for(resources), options.many);
     // By step and contender, one of each round.
     let none = || (0..STEPS.len() * contenders.len()).map(|_| Vec::new()).collect();
     let (mut clocked, mut recorded): (Vec<Vec<Run>>, Vec<Vec<Run>>) = (none(), none());
     let [create, ..] = &STEPS;
     for round in 0..rounds {
         eprintln!("{resources} resources, round {} of {rounds} …", round + 1);
-        let is_whole_life = resources < MANY || (resources == MANY && round == 0);
+        let is_whole_life = resources < many || (resources == many && round == 0);
         let is_run = |step: &Step| is_whole_life || ["plan", "validate"].contains(&step.name);
-        let turns: &[bool] = if resources < MANY { &[false, true] } else { &[true] };
+        let turns: &[bool] = if resources < many { &[false, true] } else { &[true] };
         for &is_recorded in turns {
             for who in 0..contenders.len() {
                 // Another one begins each time.
                 let who = (who + round) % contenders.len();
-                contenders[who].forget();
-                if !is_whole_life {
+                if is_whole_life {
+                    contenders[who].forget();
+                } else {
                     contenders[who].seed(service, resources, create);
                 }
                 for (number, step) in STEPS.iter().enumerate().filter(|(_, step)| is_run(step)) {
@@ -226,17 +235,21 @@ fn measure_steps(
             }
         }
     }
-    let clocked = if resources < MANY { &clocked } else { &recorded };
+    let clocked = if resources < many { &clocked } else { &recorded };
     let indices =
         (0..STEPS.len()).flat_map(|step| (0..contenders.len()).map(move |who| (step, who)));
     let row = |(step, who): (usize, usize)| {
         let index = step * contenders.len();
-        let (floor, own) = (&clocked[index], &clocked[index + who]);
+        let (floor, own) = (&clocked[index + FLOOR], &clocked[index + who]);
         let recorded = &recorded[index + who];
         let seconds = |run: &Run| run.time.as_secs_f64();
         let pairs = || own.iter().zip(floor).map(|(own, floor)| (seconds(own), seconds(floor)));
-        let provider_cpu =
-            |run: &Run| run.processes.iter().map(|usage| usage.cpu.as_secs_f64()).sum::<f64>();
+        let sum = |run: &Run, time: fn(&Usage) -> Duration| {
+            run.processes.iter().map(time).sum::<Duration>().as_secs_f64()
+        };
+        let provider_cpu = |run: &Run| sum(run, |usage| usage.cpu);
+        let terraform_cpu =
+            |run: &Run| run.cpu.as_secs_f64() - sum(run, |usage| usage.cpu + usage.asking);
         let peaks = recorded.iter().flat_map(|run| &run.processes).map(|usage| usage.peak_kib);
         let last = recorded.last().expect("there is a round");
         Row {
@@ -250,9 +263,7 @@ fn measure_steps(
             provider_cpu_seconds: Spread::of(
                 recorded.iter().filter(|run| !run.processes.is_empty()).map(provider_cpu),
             ),
-            terraform_cpu_seconds: Spread::of(
-                recorded.iter().map(|run| run.cpu.as_secs_f64() - provider_cpu(run)),
-            ),
+            terraform_cpu_seconds: Spread::of(recorded.iter().map(terraform_cpu)),
             peak_memory_kib: peaks.max().unwrap_or_default(),
             calls: last.calls.clone(),
             connections: last.connections,

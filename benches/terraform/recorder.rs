@@ -19,6 +19,9 @@ const RECORD: &str = "BENCH_RECORD";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
+    /// What asking about it took, in CPU time.
+    pub(crate) asking: Duration,
+    /// Or that of this program, if that was more.
     pub(crate) peak_kib: u64,
 }
 
@@ -29,7 +32,9 @@ pub(crate) fn run_in_place() -> Option<ExitCode> {
     let status = Command::new(provider).env_remove(PROVIDER).env_remove(RECORD).status();
     let status = status.expect("the provider can be started");
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("a process may ask about its own");
-    let line = format!("{} {}\n", cpu(&usage).as_micros(), usage.max_rss());
+    let own = getrusage(UsageWho::RUSAGE_SELF).expect("a process may ask about itself");
+    let (cpu, asking) = (cpu(&usage).as_micros(), cpu(&own).as_micros());
+    let line = format!("{cpu} {asking} {}\n", usage.max_rss());
     let mut record = OpenOptions::new().append(true).create(true).open(record).unwrap();
     // In one piece: several may end at once.
     record.write_all(line.as_bytes()).unwrap();
@@ -56,9 +61,10 @@ pub(crate) fn take(record: &Path) -> Vec<Usage> {
     let text = std::fs::read_to_string(record).unwrap_or_default();
     let _ = std::fs::remove_file(record);
     let usage = |line: &str| {
-        let (cpu, peak) = line.split_once(' ').unwrap();
-        let cpu = Duration::from_micros(cpu.parse().unwrap());
-        Usage { cpu, peak_kib: peak.parse().unwrap() }
+        let mut numbers = line.split(' ').map(|number| number.parse::<u64>().unwrap());
+        let mut next = || numbers.next().unwrap();
+        let (cpu, asking) = (Duration::from_micros(next()), Duration::from_micros(next()));
+        Usage { cpu, asking, peak_kib: next() }
     };
     text.lines().map(usage).collect()
 }

@@ -175,7 +175,7 @@ impl Http {
             .connect_timeout(*connect_timeout)
             .read_timeout(*read_timeout)
             .redirect(reqwest::redirect::Policy::none())
-            // Attempts are counted and told by the caller; the library keeps a copy of each request for its own.
+            // The library copies every request, for attempts that it would make over HTTP/2 only.
             .retry(reqwest::retry::never().max_retries_per_request(0));
         let builder = match route.way {
             Way::Usual => return builder,

@@ -31,8 +31,7 @@ pub(super) async fn with_plugin_services(
         .add_service(GrpcStdioServer::new(Stdio { stop: stop.clone() }))
         .add_service(GrpcBrokerServer::new(Broker { stop: stop.clone() }))
         .add_service(tonic_health::pb::health_server::HealthServer::new(health));
-    // Without this the router prepares itself anew for each call.
-    routes.routes().prepare()
+    routes.routes()
 }
 
 struct Controller {

@@ -1,6 +1,5 @@
 //! How a message becomes the bytes of a gRPC frame: as prost does it, in buffers of fitting size.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use prost::Message;
@@ -11,7 +10,7 @@ use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 /// takes without being asked, 8 KiB for each message in each direction, is beyond what allocators keep at
 /// hand.
 const BUFFER: usize = 1024;
-/// When a stream of answers pauses until the host has read; tonic's own limit.
+/// How much of a stream's answers is sent in one piece; tonic's own limit.
 const YIELD_THRESHOLD: usize = 32 * 1024;
 
 /// The codec that `build.rs` names for the services of `proto/tfplugin6.proto`.
@@ -20,12 +19,6 @@ pub(super) struct MessageCodec<T, U>(PhantomData<(T, U)>);
 impl<T, U> Default for MessageCodec<T, U> {
     fn default() -> Self {
         Self(PhantomData)
-    }
-}
-
-impl<T, U> fmt::Debug for MessageCodec<T, U> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("MessageCodec")
     }
 }
 

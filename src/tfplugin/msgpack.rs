@@ -92,8 +92,8 @@ fn to_wire(value: &Value) -> Wire<'_> {
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => Wire::from(number),
             (None, Some(number)) => Wire::from(number),
-            // What is no integer is a float, unless serde_json is built to keep any digits.
-            (None, None) => Wire::F64(number.as_f64().unwrap_or(f64::NAN)),
+            // What serde_json keeps beside integers are finite floats.
+            (None, None) => number.as_f64().map_or(Wire::Nil, Wire::F64),
         },
         Value::String(text) => Wire::from(text.as_str()),
         Value::List(elements) => Wire::Array(elements.iter().map(to_wire).collect()),

@@ -320,5 +320,9 @@ mod tests {
     fn stored_states_may_lack_names_and_have_others() {
         let stored = Object::new().with("name", "x").with("dropped_since", "y");
         assert_eq!(block().conform_with(stored.into(), Strictness::Lenient), Ok(valid()));
+        let stored = Object::new().with("timeouts", Object::new().with("dropped_since", "y"));
+        let timeouts = Object::new().with("create", Value::Null);
+        let expected = valid().with("name", Value::Null).with("timeouts", timeouts);
+        assert_eq!(block().conform_with(stored.into(), Strictness::Lenient), Ok(expected));
     }
 }

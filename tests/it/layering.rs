@@ -33,7 +33,17 @@ const CONFINED: [(&str, &[&str]); 12] = [
     ("tokio::process", &["oss/credentials/process.rs"]),
     ("rmpv", &["tfplugin/msgpack.rs"]),
     ("rustls", &["plugin/tls.rs", "plugin/serve.rs", "oss/http.rs", "emulator/"]),
-    ("tonic", &["plugin/", "tfplugin/pb.rs", "tfplugin/server.rs", "main.rs", "fuzz.rs"]),
+    (
+        "tonic",
+        &[
+            "plugin/",
+            "tfplugin/message_codec.rs",
+            "tfplugin/pb.rs",
+            "tfplugin/server.rs",
+            "main.rs",
+            "fuzz.rs",
+        ],
+    ),
     ("std::env::var", &["main.rs"]),
 ];
 
