@@ -453,7 +453,13 @@ impl<'a> Resolver<'a> {
             ("oidc_token_file", environment::OIDC_TOKEN_FILE),
         ];
         if places.iter().all(|(name, names)| self.lacks(WITH_OIDC, name, names)) {
-            self.missing(WITH_OIDC, "oidc_token_file", environment::OIDC_TOKEN_FILE, "a token");
+            let variables = [environment::OIDC_TOKEN_FILE, environment::OIDC_TOKEN].concat();
+            let detail = format!(
+                "The block `{WITH_OIDC}` names neither `oidc_token_file` nor `oidc_token`, and so no \
+                 token. Set one of them, or the environment variable {}, or remove the block.",
+                variables.join(" or "),
+            );
+            self.incomplete(WITH_OIDC, "oidc_token_file", detail);
         }
     }
 
@@ -477,6 +483,10 @@ impl<'a> Resolver<'a> {
              variable {}, or remove the block.",
             variables.join(" or "),
         );
+        self.incomplete(block, name, detail);
+    }
+
+    fn incomplete(&mut self, block: &str, name: &str, detail: String) {
         let path = AttributePath::root(block).attribute(name);
         self.diagnostics.push(Diagnostic::error("Incomplete role", detail).at(path));
     }
