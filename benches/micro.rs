@@ -246,7 +246,7 @@ mod credentials {
 mod client {
     use std::time::Duration;
 
-    use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
+    use oss_emulator::{Config, Emulator, EncryptionRule};
     use terraform_provider_oss::oss::{
         BucketName, Call, Client, ClientConfig, Credentials, Endpoint, Region,
     };

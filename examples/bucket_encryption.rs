@@ -18,7 +18,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use terraform_provider_oss::emulator::{Config, Emulator};
+use oss_emulator::{Config, Emulator};
 use terraform_provider_oss::oss::{
     BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint, Region,
     SseAlgorithm,

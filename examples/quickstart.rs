@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
+use oss_emulator::{Config, Emulator, EncryptionRule};
 use tempfile::TempDir;
-use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
 use terraform_provider_oss::oss::Credentials;
 use terraform_provider_oss::oss::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
 use time::OffsetDateTime;
@@ -125,7 +125,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     story.put("plain.txt")?;
 
     println!(
-        "\nThat was all. To do it yourself: `cargo run --example emulator -- --bucket demo` starts\n\
+        "\nThat was all. To do it yourself: `cargo run -p oss-emulator -- --bucket demo` starts\n\
          the endpoint alone and prints a configuration to paste; README.md tells the rest."
     );
     Ok(())

@@ -11,10 +11,7 @@
 //! * [`resources`]: one file a resource.
 //! * [`oss`]: the OSS client, usable without Terraform.
 //! * `fuzz`: everything that reads what others wrote, as functions of bytes (built for fuzzing and tests only).
-//! * `emulator`: a local endpoint that behaves as OSS does (feature `emulator`, never shipped).
 
-#[cfg(feature = "emulator")]
-pub mod emulator;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 pub mod oss;

@@ -24,8 +24,8 @@ use tonic_prost::ProstCodec;
 
 const MAGIC_COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
-/// The provider as it is shipped. Built here, because what cargo builds beside a benchmark has the
-/// test endpoint's features; the variable `PROVIDER_BINARY` names another one.
+/// The provider as it is shipped. Built here, because what cargo builds beside a benchmark also has
+/// the features that only tests need; the variable `PROVIDER_BINARY` names another one.
 pub(crate) fn shipped_provider() -> PathBuf {
     if let Some(binary) = std::env::var_os("PROVIDER_BINARY") {
         return std::path::absolute(binary).unwrap();

@@ -9,9 +9,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use oss_emulator::{Config, Emulator, EncryptionRule};
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
 
 use super::recorder::{self, Usage};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use lexopt::prelude::*;
-use terraform_provider_oss::emulator::Fault;
+use oss_emulator::Fault;
 
 use super::estate::{Contender, Run, STEPS, Service, Step};
 use super::figures::{Figures, Machine, Row, Slow, Spread, Start};

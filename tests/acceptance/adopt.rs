@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use oss_emulator::{EncryptionRule, Fault};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::emulator::{EncryptionRule, Fault};
 
 use super::workspace::Workspace;
 

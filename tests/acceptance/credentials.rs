@@ -1,6 +1,6 @@
 //! How people and pipelines log in, with the real terraform: every source ends in a rule that is set.
 
-use terraform_provider_oss::emulator::{Config, Fault, Role};
+use oss_emulator::{Config, Fault, Role};
 
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 

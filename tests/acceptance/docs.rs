@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use terraform_provider_oss::emulator::{Config, EncryptionRule, Role};
+use oss_emulator::{Config, EncryptionRule, Role};
 
 use super::markdown::{Block, contains, page_at, pages};
 use super::workspace::Workspace;
@@ -28,21 +28,17 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("CONTRIBUTING.md", "  term-transcript", "a tool that only makes the picture"),
     ("CONTRIBUTING.md", "    --scroll-len", "a tool that only makes the picture"),
     ("README.md", "cargo run --example bucket_encryption", "tests/it/examples.rs runs it"),
-    (
-        "README.md",
-        "cargo run --example emulator",
-        "serves until Ctrl-C; tests/it/examples.rs runs it",
-    ),
+    ("README.md", "cargo run -p oss-emulator", "serves until Ctrl-C; emulator/tests runs it"),
     ("README.md", "cargo run --example package", "tests/acceptance/packages.rs runs it"),
     ("README.md", "cargo run --example quickstart", "builds the provider; `.ci/run` runs it"),
     ("README.md", "cargo run --example sign_request", "tests/it/examples.rs runs it"),
     ("README.md", "cargo test", "that is this"),
-    ("README.md", "curl -X POST {endpoint}/-/faults", "tests/it/emulator.rs sends such faults"),
+    ("README.md", "curl -X POST {endpoint}/-/faults", "emulator/tests sends such faults"),
     ("README.md", "export ALIBABA_CLOUD_ACCESS_KEY_", "the guide to getting started is played"),
     ("README.md", "terraform init", "the guide to getting started is played"),
     ("README.md", "terraform apply", "the guide to getting started is played"),
     (GETTING_STARTED, "cargo build --release", "takes minutes; `.ci/run` does it"),
-    (GETTING_STARTED, "cargo run --example emulator", "tests/it/examples.rs runs it"),
+    (GETTING_STARTED, "cargo run -p oss-emulator", "emulator/tests runs it"),
     (DISCOVERING, "terraform query", "needs Terraform 1.14; tests/it/docs.rs makes its calls"),
     ("docs/performance.md", "cargo bench", "takes minutes; `.ci/run` runs short forms"),
     ("docs/reliability.md", "mkdir -p fuzz/corpus/codec", "for the next line"),
@@ -51,11 +47,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "cargo +nightly fuzz",
         "needs a nightly compiler; `cargo test` runs the seeds",
     ),
-    (
-        MODULE,
-        "cargo run --example emulator",
-        "tests/acceptance/modules.rs has an endpoint of its own",
-    ),
+    (MODULE, "cargo run -p oss-emulator", "tests/acceptance/modules.rs has an endpoint of its own"),
     (MODULE, "terraform test", "tests/acceptance/modules.rs runs it"),
     (RELEASE, "", "tests/acceptance/packages.rs takes them from there"),
 ];

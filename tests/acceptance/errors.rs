@@ -1,6 +1,6 @@
 //! Bad input gets one clear error at the right attribute, and nothing is sent.
 
-use terraform_provider_oss::emulator::{Credentials, Fault};
+use oss_emulator::{Credentials, Fault};
 
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 

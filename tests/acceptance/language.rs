@@ -1,7 +1,7 @@
 //! What Terraform's language and commands do with the resource: modules, aliases, moves, conditions,
 //! replacements.
 
-use terraform_provider_oss::emulator::{EncryptionRule, Fault};
+use oss_emulator::{EncryptionRule, Fault};
 
 use super::workspace::{KEYS, Workspace};
 
@@ -25,7 +25,7 @@ fn algorithm(workspace: &Workspace, bucket: &str) -> Option<String> {
 
 #[test]
 fn modules_in_numbers_and_several_provider_blocks() {
-    let add_far = |config: terraform_provider_oss::emulator::Config| {
+    let add_far = |config: oss_emulator::Config| {
         config.with_bucket("one").with_bucket("two").with_bucket_in("far", "cn-beijing")
     };
     let Some(workspace) = Workspace::with(add_far) else { return };

@@ -1,7 +1,7 @@
 //! The life of a rule, as a user lives it.
 
+use oss_emulator::EncryptionRule;
 use serde_json::json;
-use terraform_provider_oss::emulator::EncryptionRule;
 
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use oss_emulator::{Config, EncryptionRule, Fault, Role};
 use serde_json::Value as Json;
-use terraform_provider_oss::emulator::{Config, EncryptionRule, Fault, Role};
 
 use super::files::{blocks, read, yaml};
 use super::packages;

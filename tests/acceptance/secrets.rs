@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use terraform_provider_oss::emulator::{Fault, Role};
+use oss_emulator::{Fault, Role};
 
 use super::workspace::{KEYS, Workspace};
 

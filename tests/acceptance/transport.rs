@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use terraform_provider_oss::emulator::{Config, Fault};
+use oss_emulator::{Config, Fault};
 
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 

@@ -8,10 +8,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use oss_emulator::{Config, Emulator};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use terraform_provider_oss::emulator::{Config, Emulator};
 
 pub(crate) const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
 pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
@@ -267,7 +267,7 @@ impl Workspace {
     pub(crate) fn calls(&self) -> Vec<String> {
         let calls = self.emulator.exchanges();
         self.emulator.clear_exchanges();
-        let line = |exchange: &terraform_provider_oss::emulator::Exchange| {
+        let line = |exchange: &oss_emulator::Exchange| {
             let bucket = exchange.bucket.as_deref().unwrap_or("-");
             format!("{} {bucket} {}", exchange.method, exchange.status)
         };

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use futures_util::StreamExt as _;
+use oss_emulator::{Config, Emulator, EncryptionRule, Fault};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule, Fault};
 use terraform_provider_oss::tfplugin::pb;
 use tokio::io::AsyncWriteExt as _;
 

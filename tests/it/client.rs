@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use terraform_provider_oss::emulator::{self, Emulator, Fault};
+use oss_emulator::{Config, Emulator, Fault};
 use terraform_provider_oss::oss::sign::SignatureVersion;
 use terraform_provider_oss::oss::{
     AddressStyle, BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint,
@@ -102,7 +102,8 @@ async fn puts_gets_and_deletes_with_both_signatures() {
 async fn signs_temporary_keys_with_their_token() {
     let emulator = start(&["demo"]);
     emulator.add_credentials(
-        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token("the-token", None),
+        oss_emulator::Credentials::new("STS.TEST", "temporary-secret")
+            .with_token("the-token", None),
     );
     for signature_version in [SignatureVersion::V1, SignatureVersion::V4] {
         let temporary = Credentials::new("STS.TEST", "temporary-secret");
@@ -119,7 +120,7 @@ async fn signs_temporary_keys_with_their_token() {
 
 #[tokio::test]
 async fn reaches_a_bucket_at_its_own_domain() {
-    let mut options = emulator::Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    let mut options = Config::default().with_credentials(KEY_ID, KEY_SECRET);
     options = options.with_bucket("demo");
     options.custom_domains.insert("localhost".to_owned(), "demo".to_owned());
     let emulator = Emulator::start(options).unwrap();
@@ -181,7 +182,7 @@ async fn a_clock_that_cannot_be_corrected_tells_by_how_much_it_is_off() {
 
 #[tokio::test]
 async fn buckets_are_listed_page_by_page() {
-    let config = emulator::Config::default().with_credentials(KEY_ID, KEY_SECRET);
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
     let config =
         ["app-a", "app-c", "other"].iter().fold(config, |config, name| config.with_bucket(name));
     let emulator = Emulator::start(config.with_bucket_in("app-b", "cn-beijing")).unwrap();
@@ -309,8 +310,7 @@ async fn document_types_are_refused() {
 #[tokio::test]
 async fn a_wait_ends_at_once_when_the_call_is_cancelled() {
     let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
-    let config =
-        emulator::Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
     let emulator = Emulator::start(config.with_observer(move |_| asked.send(()).unwrap())).unwrap();
     // Longer than any test would wait, and within the limits of the policy and of the call.
     emulator.inject(Fault::answer(503, "ServiceUnavailable").retry_after(59).forever());
@@ -358,8 +358,7 @@ async fn an_endpoint_without_tls_is_told_at_once() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused() {
-    let config =
-        emulator::Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
+    let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
     let emulator = Emulator::start(config.with_tls()).unwrap();
     let error = put(&client(&emulator)).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Tls(_))), "{error}");

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use oss_emulator::{Config, Emulator, Fault, MetadataMode};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use terraform_provider_oss::emulator::{self, Config, Emulator, Fault, MetadataMode};
 use terraform_provider_oss::oss::credentials::{
     CredentialsProblem, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn,
     Session, Source, StsPlace, Surroundings,
@@ -35,8 +35,8 @@ fn start_with(change: impl FnOnce(Config) -> Config) -> Emulator {
     let config = Config::default()
         .with_credentials(KEY_ID, KEY_SECRET)
         .with_bucket("demo")
-        .with_role(emulator::Role::new(ROLE).with_external_id("ticket-7"))
-        .with_role(emulator::Role::new(SECOND_ROLE))
+        .with_role(oss_emulator::Role::new(ROLE).with_external_id("ticket-7"))
+        .with_role(oss_emulator::Role::new(SECOND_ROLE))
         .with_oidc_provider(PROVIDER, OIDC_TOKEN)
         .with_ecs_role("instance-role")
         .with_credentials_uri();
@@ -294,7 +294,8 @@ fn profile_client(emulator: &Emulator, directory: &TempDir, profile: &Json) -> C
 async fn every_mode_of_a_profile_gives_keys() {
     let emulator = start();
     emulator.add_credentials(
-        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token("the-token", None),
+        oss_emulator::Credentials::new("STS.TEST", "temporary-secret")
+            .with_token("the-token", None),
     );
     let directory = TempDir::new().unwrap();
     let printed = directory.path().join("printed keys.json");
@@ -717,7 +718,7 @@ async fn keys_that_have_no_successor_are_not_sent_again() {
             "access_key_secret": "temporary-secret", "sts_token": token })
     };
     let known = |token: &str| {
-        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token(token, None)
+        oss_emulator::Credentials::new("STS.TEST", "temporary-secret").with_token(token, None)
     };
     emulator.add_credentials(known("first"));
     let client = profile_client(&emulator, &directory, &temporary("first"));
@@ -830,7 +831,8 @@ async fn saying(bodies: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<Str
 async fn what_the_metadata_service_says_may_end_in_a_line_break() {
     let emulator = start();
     emulator.add_credentials(
-        emulator::Credentials::new("STS.TEST", "temporary-secret").with_token("the-token", None),
+        oss_emulator::Credentials::new("STS.TEST", "temporary-secret")
+            .with_token("the-token", None),
     );
     let keys = json!({ "Code": "Success", "AccessKeyId": "STS.TEST",
         "AccessKeySecret": "temporary-secret", "SecurityToken": "the-token",

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use oss_emulator::{Config, Emulator, EncryptionRule};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule};
 use terraform_provider_oss::oss::Operation;
 use terraform_provider_oss::tfplugin::pb;
 

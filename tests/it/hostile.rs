@@ -2,10 +2,10 @@
 //! and no state is lost.
 
 use futures_util::future::join_all;
+use oss_emulator::{Emulator, EncryptionRule};
 use proptest::prelude::*;
 use rmpv::Value as Wire;
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::emulator::{Emulator, EncryptionRule};
 use terraform_provider_oss::provider::Oss;
 use terraform_provider_oss::tfplugin::pb;
 

@@ -16,13 +16,13 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
 use futures_util::StreamExt as _;
 use hyper_util::rt::TokioIo;
+use oss_emulator::{EncryptionRule, Fault};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P521_SHA512,
 };
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use terraform_provider_oss::emulator::{EncryptionRule, Fault};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
 use tokio::io::BufReader;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use oss_emulator::{Config, Emulator, EncryptionRule, Fault};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::emulator::{Config, Emulator, EncryptionRule, Fault};
 use terraform_provider_oss::provider::{Environment, Oss};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::{

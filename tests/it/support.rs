@@ -1,8 +1,8 @@
 //! What several test files need: a local endpoint, and Terraform's side of the protocol.
 
+use oss_emulator::{Config, Emulator};
 use rmpv::Value as Wire;
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::emulator::{Config, Emulator};
 use terraform_provider_oss::provider::{Environment, Oss};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use terraform_provider_oss::emulator::{EncryptionRule, Role};
+use oss_emulator::{EncryptionRule, Role};
 
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 use super::{short_or_long, tell};

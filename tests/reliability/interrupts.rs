@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use terraform_provider_oss::emulator::Fault;
+use oss_emulator::Fault;
 
 use super::kills::{expect_no_orphans, signal, start};
 use super::{configure, estate, rules, run, state, tell};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use terraform_provider_oss::emulator::Fault;
+use oss_emulator::Fault;
 
 use super::workspace::{KEYS, Workspace};
 use super::{configure, estate, resources_in, rules, run, short_or_long, state, state_file, tell};

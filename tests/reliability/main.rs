@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Write as _;
 
+use oss_emulator::EncryptionRule;
 use serde_json::Value as Json;
-use terraform_provider_oss::emulator::EncryptionRule;
 use workspace::{KEYS, Workspace};
 
 /// The first number, or the second one in the long form.

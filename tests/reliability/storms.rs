@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use terraform_provider_oss::emulator::Fault;
+use oss_emulator::Fault;
 
 use super::workspace::Workspace;
 use super::{configure, estate, rules, run, short_or_long, state, tell};

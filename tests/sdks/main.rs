@@ -21,7 +21,6 @@ mod workspace;
 
 use serde_json::{Value as Json, json};
 use session::{KEY_ID, KEY_SECRET, Sdk, Session, name};
-use terraform_provider_oss::emulator;
 use terraform_provider_oss::oss::sign::SignatureVersion::{self, V1, V4};
 use terraform_provider_oss::oss::{Credentials, EncryptionRule, SseAlgorithm};
 use workspace::Workspace;
@@ -320,7 +319,8 @@ async fn uploads_follow_terraform(sdk: Sdk) {
 }
 
 fn know_temporary_key(session: &Session) {
-    let key = emulator::Credentials::new("STS.TEST", "temporary-secret").with_token(TOKEN, None);
+    let key =
+        oss_emulator::Credentials::new("STS.TEST", "temporary-secret").with_token(TOKEN, None);
     session.emulator().add_credentials(key);
 }
 

@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use oss_emulator::{Config, Emulator};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use terraform_provider_oss::emulator::{Config, Emulator};
 use terraform_provider_oss::oss::sign::SignatureVersion;
 use terraform_provider_oss::oss::{
     BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint, Region,

@@ -2,8 +2,8 @@
 //! are those that Terraform makes; the local endpoint refuses by itself where it can, and is told to
 //! where only the real service would.
 
+use oss_emulator::{Config, Emulator, Fault, Role};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::emulator::{Config, Emulator, Fault, Role};
 use terraform_provider_oss::provider::{Environment, Oss};
 use terraform_provider_oss::tfplugin::pb;
 

@@ -1,0 +1,76 @@
+//! An access key that the emulator knows.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+
+/// An access key pair, permanent or temporary.
+#[derive(Clone)]
+pub struct Credentials {
+    pub(crate) access_key_id: String,
+    pub(crate) access_key_secret: String,
+    token: Option<Token>,
+}
+
+/// What makes a key temporary.
+#[derive(Clone)]
+pub(crate) struct Token {
+    pub(crate) value: String,
+    pub(crate) expires_at: Option<OffsetDateTime>,
+}
+
+impl Credentials {
+    /// A permanent key.
+    #[must_use]
+    pub fn new(access_key_id: &str, access_key_secret: &str) -> Self {
+        Self {
+            access_key_id: access_key_id.to_owned(),
+            access_key_secret: access_key_secret.to_owned(),
+            token: None,
+        }
+    }
+
+    /// The same key as a temporary one: requests must carry this token, and not after it expires.
+    #[must_use]
+    pub fn with_token(mut self, security_token: &str, expires_at: Option<SystemTime>) -> Self {
+        let expires_at = expires_at.map(OffsetDateTime::from);
+        self.token = Some(Token { value: security_token.to_owned(), expires_at });
+        self
+    }
+
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// Ends a temporary key, whatever the clock says.
+    pub(crate) fn expire(&mut self) {
+        if let Some(token) = &mut self.token {
+            token.expires_at = Some(OffsetDateTime::UNIX_EPOCH);
+        }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .field("is_temporary", &self.token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let credentials =
+            Credentials::new("LTAI5tFAKE", "the-secret").with_token("the-token", None);
+        let shown = format!("{credentials:?}");
+        assert!(shown.contains("LTAI5tFAKE"));
+        assert!(!shown.contains("the-secret") && !shown.contains("the-token"), "{shown}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The control path, below `/-/`: what Rust programs do with methods, for everyone else. It is not
+//! signed: whoever reaches this machine's loopback address may use it.
+//!
+//! | request | what it does |
+//! |---|---|
+//! | `POST /-/faults` with a fault as JSON | scripts it, see [`Fault`](crate::Fault) |
+//! | `DELETE /-/faults` | forgets all faults, and ends stale reads |
+//! | `POST /-/sessions/expire` | ends every session that was handed out |
+//! | `POST /-/master-keys/rotate` | gives every master key a new version |
+//! | `PUT /-/clock` with `{"offset_seconds": 1200}` | sets how far the endpoint's clock is ahead |
+//! | `GET /-/objects/{bucket}/{key}` | the bytes of an object as they are kept |
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Delivery, Service};
+use crate::Exchange;
+use crate::answer::Answer;
+use crate::fault::Fault;
+use crate::request::{Request, decode};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Clock {
+    offset_seconds: i64,
+}
+
+impl Service {
+    /// Serves a request to `path`, which is what follows `/-/`.
+    pub(super) fn serve_control(
+        &mut self,
+        request: &Request,
+        path: &str,
+        exchange: &mut Exchange,
+    ) -> Delivery {
+        let (operation, answer) = self.control(request, path);
+        exchange.operation = operation.map(str::to_owned);
+        let answer = answer
+            .unwrap_or_else(|(status, reason)| Answer::json(status, &json!({ "error": reason })));
+        Delivery::at_once(answer)
+    }
+
+    fn control(
+        &mut self,
+        request: &Request,
+        path: &str,
+    ) -> (Option<&'static str>, Result<Answer, (u16, String)>) {
+        let done = || Ok(Answer::empty(204));
+        let bad = |error: serde_json::Error| (400, error.to_string());
+        match (request.method.as_str(), path) {
+            ("POST", "faults") => {
+                let fault = serde_json::from_slice::<Fault>(&request.body).map_err(bad);
+                let answer = fault.map(|fault| {
+                    self.faults.push(fault);
+                    Answer::empty(204)
+                });
+                (Some("AddFault"), answer)
+            }
+            ("DELETE", "faults") => {
+                self.clear_faults();
+                (Some("ClearFaults"), done())
+            }
+            ("POST", "sessions/expire") => {
+                self.keys.expire_sessions();
+                (Some("ExpireSessions"), done())
+            }
+            ("POST", "master-keys/rotate") => {
+                self.master_keys.rotate();
+                (Some("RotateMasterKeys"), done())
+            }
+            ("PUT", "clock") => {
+                let clock = serde_json::from_slice::<Clock>(&request.body).map_err(bad);
+                let answer = clock.map(|clock| {
+                    self.clock_offset_seconds = clock.offset_seconds;
+                    Answer::empty(204)
+                });
+                (Some("SetClock"), answer)
+            }
+            ("GET", path) if path.starts_with("objects/") => {
+                let name = decode(path.strip_prefix("objects/").unwrap_or_default());
+                let (bucket, key) = name.split_once('/').unwrap_or((&name, ""));
+                let answer = match self.store.object(bucket, key) {
+                    Ok(object) => {
+                        let stored = object.stored().to_vec();
+                        Ok(Answer::raw(200, "application/octet-stream", stored))
+                    }
+                    Err(error) => Err((404, error.message.into_owned())),
+                };
+                (Some("GetStoredObject"), answer)
+            }
+            _ => (None, Err((404, "There is no such control.".to_owned()))),
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The whole endpoint without its sockets. The requests are signing vectors, sent at their own time
+//! to the bucket `examplebucket`, so that their signatures are right.
+
+use super::*;
+use crate::Fault;
+use crate::auth::vectors::Case;
+
+const PUT_AES256: &str = "v4-put-encryption-aes256";
+const PUT_SM4: &str = "v4-put-encryption-sm4";
+const GET: &str = "v4-get-encryption-no-content-headers";
+const DELETE: &str = "v4-delete-encryption";
+const REQUEST_ID: &str = "5C3D9175B6FC201293AD0000";
+
+/// The service that the vectors are made for.
+fn service() -> Service {
+    let config = Config::default().with_bucket("examplebucket");
+    let mut service = Service::new(&config);
+    service.keys.add(Case::named(GET).credentials);
+    service
+}
+
+/// Serves a vector, with changes.
+fn serve(service: &mut Service, id: &str, change: impl FnOnce(&mut Request)) -> Outcome {
+    let mut case = Case::named(id);
+    change(&mut case.request);
+    service.serve(&case.request, case.now, REQUEST_ID)
+}
+
+/// What a vector is answered with, as `200` or `404 NoSuchBucket`.
+fn ask(service: &mut Service, id: &str) -> String {
+    shown(&serve(service, id, |_| {}))
+}
+
+fn shown(outcome: &Outcome) -> String {
+    let Exchange { status, code, .. } = &*outcome.exchange;
+    code.as_ref().map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
+}
+
+fn answer(outcome: &Outcome) -> (&Answer, String) {
+    let (Delivery::Whole { answer, .. } | Delivery::Cut(answer)) = &outcome.delivery else {
+        panic!("no answer: {outcome:?}");
+    };
+    (answer, String::from_utf8(answer.body.clone()).unwrap())
+}
+
+#[test]
+fn the_life_of_a_rule() {
+    let mut service = service();
+    assert_eq!(ask(&mut service, GET), "404 NoSuchServerSideEncryptionRule");
+    assert_eq!(ask(&mut service, PUT_AES256), "200");
+    let read = serve(&mut service, GET, |_| {});
+    assert_eq!(
+        answer(&read).1,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ServerSideEncryptionRule>\
+         <ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
+         </ApplyServerSideEncryptionByDefault></ServerSideEncryptionRule>"
+    );
+    assert_eq!(ask(&mut service, DELETE), "204");
+    assert_eq!(ask(&mut service, DELETE), "204");
+    assert_eq!(service.store.rule("examplebucket"), None);
+
+    let lines: Vec<String> = service.exchanges().iter().map(ToString::to_string).collect();
+    assert_eq!(lines[1], "PUT    examplebucket  PutBucketEncryption  200  none → AES256");
+    assert_eq!(lines[3], "DELETE examplebucket  DeleteBucketEncryption  204  AES256 → none");
+    let exchange = &service.exchanges()[1];
+    assert_eq!(exchange.access_key_id.as_deref(), Some("LTAI5tFAKEFAKEFAKEFAKE01"));
+    assert_eq!(exchange.signature_version.as_deref(), Some("v4"));
+}
+
+#[test]
+fn every_answer_has_the_headers_of_oss() {
+    let mut service = service();
+    let outcome = serve(&mut service, GET, |_| {});
+    for expected in [
+        ("Server", "AliyunOSS"),
+        ("Date", "Wed, 28 Dec 2022 10:27:41 GMT"),
+        ("x-oss-request-id", REQUEST_ID),
+        ("Content-Type", "application/xml"),
+        ("x-oss-ec", "0005-00000004"),
+    ] {
+        let expected = (expected.0.into(), expected.1.to_owned());
+        assert!(answer(&outcome).0.headers.contains(&expected), "{expected:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn what_is_not_signed_right_changes_nothing() {
+    let mut service = service();
+    service.set_rule("examplebucket", EncryptionRule::new("KMS"));
+    let no_header =
+        |request: &mut Request| request.headers.retain(|(name, _)| name != "authorization");
+    assert_eq!(shown(&serve(&mut service, DELETE, no_header)), "403 AccessDenied");
+    let another_method = |request: &mut Request| request.method = "DELETE".to_owned();
+    assert_eq!(shown(&serve(&mut service, GET, another_method)), "403 SignatureDoesNotMatch");
+    let another_body = |request: &mut Request| request.body.push(b' ');
+    assert_eq!(shown(&serve(&mut service, PUT_AES256, another_body)), "400 InvalidDigest");
+    service.clock_offset_seconds = 901;
+    assert_eq!(ask(&mut service, DELETE), "403 RequestTimeTooSkewed");
+    assert_eq!(service.store.rule("examplebucket"), Some(&EncryptionRule::new("KMS")));
+}
+
+#[test]
+fn refusals_have_the_numbers_of_their_pages() {
+    type Change = fn(&mut Request);
+    let cases: [(&str, Change, &str); 6] = [
+        (
+            GET,
+            |request| request.headers.push(("x-oss-security-token".to_owned(), "x".to_owned())),
+            "403 InvalidAccessKeyId 0002-00000002",
+        ),
+        (
+            GET,
+            |request| request.headers.retain(|(name, _)| !name.ends_with("date")),
+            "403 AccessDenied 0002-00000503",
+        ),
+        (
+            "v1-get-encryption",
+            |request| request.method = "DELETE".to_owned(),
+            "403 SignatureDoesNotMatch 0002-00000040",
+        ),
+        (
+            GET,
+            |request| "examplebucket.oss-cn-beijing.aliyuncs.com".clone_into(&mut request.host),
+            "400 InvalidArgument 0002-00000226",
+        ),
+        (GET, |_| {}, "404 NoSuchServerSideEncryptionRule 0005-00000004"),
+        (
+            GET,
+            |request| request.headers.push(("x-oss-added".to_owned(), "x".to_owned())),
+            "403 SignatureDoesNotMatch",
+        ),
+    ];
+    let numbered = |outcome: &Outcome| {
+        let headers = &answer(outcome).0.headers;
+        let ec = headers.iter().find(|(name, _)| name == "x-oss-ec");
+        ec.map_or_else(|| shown(outcome), |(_, ec)| format!("{} {ec}", shown(outcome)))
+    };
+    let mut service = service();
+    for (id, change, expected) in cases {
+        assert_eq!(numbered(&serve(&mut service, id, change)), expected, "{id}");
+    }
+    service.clock_offset_seconds = 901;
+    let late = serve(&mut service, GET, |_| {});
+    assert_eq!(numbered(&late), "403 RequestTimeTooSkewed 0002-00000504");
+}
+
+#[test]
+fn a_bucket_is_signed_for_its_own_region_and_asked_at_its_own_endpoint() {
+    let mut service = service();
+    service.store.delete_bucket("examplebucket").unwrap();
+    service.store.put_bucket("examplebucket", "cn-beijing").unwrap();
+    // The vector is signed for cn-hangzhou and sent to the endpoint there.
+    let outcome = serve(&mut service, GET, |_| {});
+    assert_eq!(shown(&outcome), "403 AccessDenied");
+    let body = answer(&outcome).1;
+    assert!(body.contains("<Bucket>examplebucket</Bucket>"), "{body}");
+    assert!(body.contains("<Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint>"), "{body}");
+    // A host without a region serves buckets of all regions, each signed for its own.
+    let path_style = |request: &mut Request| {
+        "127.0.0.1:80".clone_into(&mut request.host);
+        "/examplebucket/".clone_into(&mut request.path);
+    };
+    assert_eq!(shown(&serve(&mut service, GET, path_style)), "400 InvalidArgument");
+    service.store.delete_bucket("examplebucket").unwrap();
+    assert_eq!(shown(&serve(&mut service, GET, path_style)), "404 NoSuchBucket");
+}
+
+#[test]
+fn styles_and_operations_that_oss_or_the_emulator_refuse() {
+    let mut service = service();
+    assert_eq!(ask(&mut service, "v4-get-encryption-path-style"), "403 SecondLevelDomainForbidden");
+    assert_eq!(ask(&mut service, "v4-list-buckets-tag"), "400 NotImplemented");
+    assert_eq!(ask(&mut service, "v4-list-buckets-tagging"), "400 NotImplemented");
+    assert_eq!(ask(&mut service, "v4-list-buckets-resource-group"), "400 NotImplemented");
+    let elsewhere = |request: &mut Request| "example.com".clone_into(&mut request.host);
+    assert_eq!(shown(&serve(&mut service, GET, elsewhere)), "403 NonStandardHostForbidden");
+    let outcome = serve(&mut service, "v4-get-bucket-location", |_| {});
+    let body = answer(&outcome).1;
+    assert!(body.ends_with("<LocationConstraint>oss-cn-hangzhou</LocationConstraint>"), "{body}");
+}
+
+#[test]
+fn buckets_of_all_regions_are_listed_from_any_endpoint() {
+    let mut service = service();
+    service.store.put_bucket("tf-one", "cn-beijing").unwrap();
+    for id in ["v4-list-buckets", "v1-list-buckets"] {
+        let outcome = serve(&mut service, id, |_| {});
+        let body = answer(&outcome).1;
+        assert!(body.contains("<Name>examplebucket</Name>"), "{body}");
+        assert!(body.contains("<Name>tf-one</Name><Location>oss-cn-beijing<"), "{body}");
+        assert_eq!(outcome.exchange.to_string(), "GET    -  ListBuckets  200");
+        assert_eq!(outcome.exchange.bucket, None);
+    }
+    let outcome = serve(&mut service, "v1-list-buckets-paged", |_| {});
+    let body = answer(&outcome).1;
+    assert!(body.contains("<Marker>tf-acc-bucket-7</Marker><MaxKeys>100</MaxKeys>"), "{body}");
+    assert!(body.contains("<Name>tf-one</Name>") && !body.contains("examplebucket"), "{body}");
+    assert_eq!(ask(&mut service, "v4-list-buckets-special-chars"), "200");
+    let no_header =
+        |request: &mut Request| request.headers.retain(|(name, _)| name != "authorization");
+    assert_eq!(shown(&serve(&mut service, "v4-list-buckets", no_header)), "403 AccessDenied");
+    service.faults.push(Fault::answer(503, "ServiceUnavailable"));
+    assert_eq!(ask(&mut service, "v4-list-buckets"), "503 ServiceUnavailable");
+}
+
+#[test]
+fn a_bucket_tells_about_itself() {
+    let mut service = service();
+    for id in ["v4-get-bucket-info", "v1-get-bucket-info"] {
+        let body = answer(&serve(&mut service, id, |_| {})).1;
+        assert!(body.contains("<SSEAlgorithm>None</SSEAlgorithm>"), "{body}");
+    }
+    service.set_rule("examplebucket", EncryptionRule::new("SM4"));
+    let body = answer(&serve(&mut service, "v4-get-bucket-info", |_| {})).1;
+    assert!(body.contains("<SSEAlgorithm>SM4</SSEAlgorithm>"), "{body}");
+    assert!(body.contains("<ExtranetEndpoint>oss-cn-hangzhou.aliyuncs.com<"), "{body}");
+    service.store.delete_bucket("examplebucket").unwrap();
+    assert_eq!(ask(&mut service, "v4-get-bucket-info"), "404 NoSuchBucket");
+}
+
+#[test]
+fn buckets_come_and_go_in_the_region_that_was_signed() {
+    let mut service = service();
+    let request = Request::default();
+    let mut exchange = Exchange { bucket: Some("made-here".to_owned()), ..Exchange::default() };
+    let mut carry_out = |operation| {
+        let accepted = Accepted { operation, region: "cn-beijing".to_owned(), fault: None };
+        service
+            .carry_out(&accepted, &request, OffsetDateTime::UNIX_EPOCH, &mut exchange)
+            .map_err(|error| error.code)
+    };
+    assert_eq!(carry_out(Operation::GetBucketLocation), Err("NoSuchBucket".into()));
+    assert_eq!(
+        carry_out(Operation::PutBucket),
+        Ok(Answer::empty(200).header("Location", "/made-here"))
+    );
+    let location = carry_out(Operation::GetBucketLocation).unwrap();
+    assert!(String::from_utf8(location.body).unwrap().contains("oss-cn-beijing"));
+    assert_eq!(carry_out(Operation::DeleteBucket), Ok(Answer::empty(204)));
+    assert_eq!(carry_out(Operation::DeleteBucket), Err("NoSuchBucket".into()));
+}
+
+#[test]
+fn faults_in_place_of_the_operation() {
+    let mut service = service();
+    service.faults.push(Fault::answer(503, "ServiceUnavailable").message("busy").retry_after(7));
+    service.faults.push(Fault::garbage("text/html", "<html>"));
+    service.faults.push(Fault::reset_before());
+
+    let outcome = serve(&mut service, PUT_AES256, |_| {});
+    assert_eq!(shown(&outcome), "503 ServiceUnavailable");
+    assert!(answer(&outcome).0.headers.contains(&("Retry-After".into(), "7".to_owned())));
+    assert!(answer(&outcome).1.contains("<Message>busy</Message>"));
+    assert_eq!(outcome.exchange.fault.as_deref(), Some("answer 503 ServiceUnavailable"));
+
+    let outcome = serve(&mut service, PUT_AES256, |_| {});
+    let garbage = Answer::raw(200, "text/html", b"<html>".to_vec());
+    assert_eq!(answer(&outcome).0, &garbage, "nothing of OSS's is in it");
+
+    let outcome = serve(&mut service, PUT_AES256, |_| {});
+    assert_eq!(outcome.delivery, Delivery::Reset);
+    assert_eq!(outcome.exchange.status, 0);
+    assert_eq!(service.store.rule("examplebucket"), None, "none of them made the change");
+    assert_eq!(ask(&mut service, PUT_AES256), "200", "and then they are used up");
+}
+
+#[test]
+fn faults_after_the_operation() {
+    let mut service = service();
+    service.faults.push(Fault::reset_after().times(2));
+    service.faults.push(Fault::cut_body());
+    service.faults.push(Fault::delay(Duration::from_secs(3)));
+
+    let outcome = serve(&mut service, GET, |_| {});
+    assert_eq!(outcome.delivery, Delivery::Reset);
+    assert_eq!(shown(&outcome), "0", "an error that was not sent has no code");
+    assert_eq!(serve(&mut service, PUT_AES256, |_| {}).delivery, Delivery::Reset);
+    assert_eq!(service.store.rule("examplebucket"), Some(&EncryptionRule::new("AES256")));
+    let outcome = serve(&mut service, GET, |_| {});
+    assert!(matches!(outcome.delivery, Delivery::Cut(_)), "{outcome:?}");
+    let outcome = serve(&mut service, PUT_SM4, |_| {});
+    let Delivery::Whole { delay, .. } = outcome.delivery else { panic!("{outcome:?}") };
+    assert_eq!(delay, Duration::from_secs(3));
+    assert_eq!(service.store.rule("examplebucket"), Some(&EncryptionRule::new("SM4")));
+}
+
+#[test]
+fn a_fault_never_hides_a_wrong_signature() {
+    let mut service = service();
+    service.faults.push(Fault::answer(500, "InternalError"));
+    let another_method = |request: &mut Request| request.method = "DELETE".to_owned();
+    assert_eq!(shown(&serve(&mut service, GET, another_method)), "403 SignatureDoesNotMatch");
+    assert_eq!(ask(&mut service, GET), "500 InternalError");
+}
+
+#[test]
+fn reads_are_stale_for_a_while() {
+    let mut service = service();
+    assert_eq!(ask(&mut service, PUT_AES256), "200");
+    service.faults.push(Fault::stale_reads(1));
+    assert_eq!(ask(&mut service, PUT_SM4), "200");
+    let reads: Vec<bool> =
+        (0..2).map(|_| answer(&serve(&mut service, GET, |_| {})).1.contains("AES256")).collect();
+    assert_eq!(reads, [true, false]);
+
+    service.faults.push(Fault::stale_reads(9));
+    assert_eq!(ask(&mut service, DELETE), "204");
+    assert_eq!(ask(&mut service, GET), "200");
+    service.clear_faults();
+    assert_eq!(ask(&mut service, GET), "404 NoSuchServerSideEncryptionRule");
+}
+
+#[test]
+fn the_oldest_exchanges_are_forgotten() {
+    let mut service = service();
+    for number in 0..=MAX_EXCHANGES {
+        let exchange = Exchange { request_id: number.to_string(), ..Exchange::default() };
+        service.remember(exchange);
+    }
+    let exchanges = service.exchanges();
+    assert_eq!((exchanges.len(), exchanges[0].request_id.as_str()), (MAX_EXCHANGES, "1"));
+    service.clear_exchanges();
+    assert_eq!(service.exchanges(), []);
+}
+
+#[test]
+fn what_may_be_an_object_or_a_token_is_not_remembered() {
+    let mut service = service();
+    for (method, path) in
+        [("POST", "/examplebucket/"), ("POST", "/sts"), ("PUT", "/examplebucket/a")]
+    {
+        let request = Request {
+            method: method.to_owned(),
+            host: "127.0.0.1".to_owned(),
+            path: path.to_owned(),
+            body: b"Action=AssumeRoleWithOIDC&OIDCToken=the-token".to_vec(),
+            ..Request::default()
+        };
+        let outcome = service.serve(&request, OffsetDateTime::UNIX_EPOCH, REQUEST_ID);
+        assert_eq!(outcome.exchange.body, "", "{method} {path}");
+    }
+}

@@ -1,0 +1,252 @@
+//! The emulator over real sockets, called with code of its own: what the provider's client makes of
+//! it is tested there.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use oss_emulator::{Config, Emulator, EncryptionRule, Fault, MetadataMode};
+use reqwest::{Certificate, Method, RequestBuilder, Response};
+use serde_json::Value;
+
+use super::support::{Key, PROVIDER, ROLE, http, start};
+
+fn assume_role_with_oidc(
+    http: &reqwest::Client,
+    emulator: &Emulator,
+    token: &str,
+) -> RequestBuilder {
+    let url =
+        format!("{}/?Action=AssumeRoleWithOIDC&Format=JSON&Version=2015-04-01", emulator.url());
+    let body =
+        format!("RoleArn={ROLE}&RoleSessionName=ci&OIDCProviderArn={PROVIDER}&OIDCToken={token}");
+    http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body)
+}
+
+async fn json(answer: Response) -> Value {
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_and_opens_a_bucket_until_its_session_ends() {
+    let (emulator, http) = (start(Config::default()), http());
+    let answer = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.headers().contains_key("date"));
+    assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("x-oss-")));
+    let session = Key::of(&json(answer).await["Credentials"]);
+    let no_rule = "404 NoSuchServerSideEncryptionRule";
+    assert_eq!(session.opens(&http, &emulator).await, no_rule);
+
+    // From that session to the next one, which outlives it.
+    let answer = session.assume_role(&http, &emulator, "2").send().await.unwrap();
+    let chained = Key::of(&json(answer).await["Credentials"]);
+    assert_eq!(chained.opens(&http, &emulator).await, no_rule);
+
+    emulator.expire_sessions();
+    assert_eq!(chained.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+    let answer = session.assume_role(&http, &emulator, "3").send().await.unwrap();
+    assert_eq!(json(answer).await["Code"], "InvalidSecurityToken.Expired");
+    assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
+
+    let exchanges = emulator.exchanges();
+    assert_eq!(exchanges[0].minted_access_key_id, exchanges[1].access_key_id);
+    let services: Vec<&str> = exchanges.iter().map(|exchange| exchange.service).collect();
+    assert_eq!(services, ["sts", "oss", "sts", "oss", "oss", "sts", "oss"]);
+}
+
+#[tokio::test]
+async fn a_rotated_token_and_a_short_session() {
+    let (emulator, http) = (start(Config::default()), http());
+    let ask = async |token| {
+        let answer = assume_role_with_oidc(&http, &emulator, token).send().await.unwrap();
+        json(answer).await
+    };
+    emulator.set_session_seconds(Some(0));
+    let session = Key::of(&ask("the-oidc-token").await["Credentials"]);
+    assert_eq!(session.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+    emulator.set_session_seconds(None);
+    let session = Key::of(&ask("the-oidc-token").await["Credentials"]);
+    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+
+    emulator.set_oidc_token(PROVIDER, "the-next-token");
+    assert_eq!(ask("the-oidc-token").await["Code"], "AuthenticationFail.OIDCToken.Expired");
+    assert!(ask("the-next-token").await["Credentials"].is_object());
+}
+
+#[tokio::test]
+async fn a_call_for_credentials_is_throttled() {
+    let (emulator, http) = (start(Config::default()), http());
+    emulator.inject(
+        Fault::answer(429, "Throttling.User")
+            .operation("AssumeRoleWithOIDC")
+            .retry_after_text("Wed, 28 Dec 2022 10:27:41 GMT"),
+    );
+    let call = || assume_role_with_oidc(&http, &emulator, "the-oidc-token").send();
+    let answer = call().await.unwrap();
+    assert_eq!(answer.status(), 429);
+    assert_eq!(answer.headers()["retry-after"], "Wed, 28 Dec 2022 10:27:41 GMT");
+    assert_eq!(json(answer).await["Code"], "Throttling.User");
+    assert_eq!(call().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn an_instance_and_a_uri_give_credentials_that_open_a_bucket() {
+    let config = Config::default().with_ecs_role("the-role").with_credentials_uri();
+    let emulator = start(config.with_metadata_mode(MetadataMode::V2Required));
+    let http = http();
+    let base = format!("{}/latest", emulator.metadata_url());
+    let ttl = "X-aliyun-ecs-metadata-token-ttl-seconds";
+    let token = http.put(format!("{base}/api/token")).header(ttl, "21600").send().await.unwrap();
+    assert_eq!((token.status().as_u16(), token.headers().contains_key("date")), (200, true));
+    let token = token.text().await.unwrap();
+    let roles = format!("{base}/meta-data/ram/security-credentials/");
+    let get = async |url: String| {
+        let request = http.get(url).header("X-aliyun-ecs-metadata-token", &token);
+        request.send().await.unwrap()
+    };
+    let role = get(roles.clone()).await.text().await.unwrap();
+    assert_eq!(role, "the-role");
+    let session = Key::of(&json(get(format!("{roles}{role}")).await).await);
+    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    assert_eq!(http.get(roles).send().await.unwrap().status(), 403, "not without the token");
+
+    let session = Key::of(&json(get(emulator.credentials_uri()).await).await);
+    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    emulator.expire_sessions();
+    assert_eq!(session.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+}
+
+/// A client that trusts this one emulator and nobody else.
+fn https(emulator: &Emulator) -> reqwest::Client {
+    let pem = emulator.certificate_pem().unwrap();
+    let certificate = Certificate::from_pem(pem.as_bytes()).unwrap();
+    reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap()
+}
+
+#[tokio::test]
+async fn tls_serves_everything_to_whoever_trusts_it() {
+    let emulator = start(Config::default().with_tls().with_credentials_uri());
+    assert!(emulator.url().starts_with("https://127.0.0.1:"), "{}", emulator.url());
+    let http = https(&emulator);
+    let no_rule = "404 NoSuchServerSideEncryptionRule";
+    assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
+    let answer = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
+    assert_eq!(answer.version(), reqwest::Version::HTTP_11);
+    let session = Key::of(&json(answer).await["Credentials"]);
+    assert_eq!(session.opens(&http, &emulator).await, no_rule);
+    assert_eq!(emulator.connections(), 1, "connections are reused");
+
+    let by_name = format!("https://localhost:{}/-/credentials", emulator.port());
+    assert_eq!(http.get(by_name).send().await.unwrap().status(), 200);
+    let another = start(Config::default().with_tls());
+    let url = emulator.credentials_uri();
+    assert!(https(&another).get(&url).send().await.unwrap_err().is_connect(), "not trusted");
+    assert_eq!(http.get(url).send().await.unwrap().status(), 200, "and it serves on");
+}
+
+#[tokio::test]
+async fn tls_connections_are_reset_and_cut_too() {
+    let emulator = start(Config::default().with_tls().with_credentials_uri());
+    let http = https(&emulator);
+    let get = || http.get(emulator.credentials_uri()).send();
+    emulator.inject(Fault::reset_before().operation("CredentialsUri"));
+    assert!(get().await.is_err());
+    emulator.inject(Fault::cut_body().operation("CredentialsUri"));
+    let answer = get().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.bytes().await.is_err());
+    let statuses: Vec<u16> = emulator.exchanges().iter().map(|exchange| exchange.status).collect();
+    assert_eq!(statuses, [0, 200]);
+}
+
+#[test]
+fn plain_http_to_a_tls_port_is_no_answer_and_no_hang() {
+    let emulator = start(Config::default().with_tls());
+    let mut stream = TcpStream::connect(("127.0.0.1", emulator.port())).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    // An alert, which is 7 bytes long.
+    assert_eq!((answer.first(), answer.len()), (Some(&21), 7));
+    assert!(emulator.exchanges().is_empty());
+}
+
+#[test]
+fn without_tls_there_is_no_certificate() {
+    let emulator = start(Config::default());
+    assert_eq!(emulator.certificate_pem(), None);
+    assert!(emulator.url().starts_with("http://127.0.0.1:"), "{}", emulator.url());
+}
+
+// ---- the control path ------------------------------------------------------------------------
+
+#[tokio::test]
+async fn everything_can_be_controlled_over_http() {
+    let emulator = start(Config::default());
+    let http = http();
+    let control = async |method: Method, path: &str, body: &str| {
+        let url = format!("{}/-/{path}", emulator.url());
+        let answer = http.request(method, url).body(body.to_owned()).send().await.unwrap();
+        (answer.status().as_u16(), answer.bytes().await.unwrap())
+    };
+    let key = Key::permanent();
+    let fault = r#"{"action": "answer", "status": 503, "code": "ServiceUnavailable", "times": 9}"#;
+    assert_eq!(control(Method::POST, "faults", fault).await.0, 204);
+    assert_eq!(key.opens(&http, &emulator).await, "503 ServiceUnavailable");
+    assert_eq!(control(Method::DELETE, "faults", "").await.0, 204);
+    let missing = "404 NoSuchServerSideEncryptionRule";
+    assert_eq!(key.opens(&http, &emulator).await, missing);
+
+    let clock = |seconds: i64| format!("{{\"offset_seconds\": {seconds}}}");
+    assert_eq!(control(Method::PUT, "clock", &clock(3600)).await.0, 204);
+    assert_eq!(key.opens(&http, &emulator).await, "403 RequestTimeTooSkewed");
+    assert_eq!(control(Method::PUT, "clock", &clock(0)).await.0, 204);
+
+    emulator.set_rule("demo", EncryptionRule::new("AES256"));
+    let url = format!("{}/demo/a%20b/%C3%BC", emulator.url());
+    let uploaded = key.send(&http, Method::PUT, &url, "/demo/a b/ü", "some content").await;
+    assert_eq!(uploaded, "200 ");
+    let (status, stored) = control(Method::GET, "objects/demo/a%20b/%C3%BC", "").await;
+    assert_eq!((status, Some(stored.to_vec())), (200, emulator.stored_object("demo", "a b/ü")));
+    assert_eq!(control(Method::POST, "master-keys/rotate", "").await.0, 204);
+    assert_eq!(control(Method::POST, "sessions/expire", "").await.0, 204);
+
+    for (method, path, body, status, expected) in [
+        (Method::POST, "faults", "{", 400, "EOF while parsing"),
+        (Method::POST, "faults", r#"{"action": "sulk"}"#, 400, "there is no action"),
+        (Method::PUT, "clock", "{}", 400, "missing field `offset_seconds`"),
+        (Method::GET, "clock", "", 404, "There is no such control."),
+        (Method::GET, "objects/demo/none", "", 404, "The specified key does not exist."),
+    ] {
+        let (found, text) = control(method, path, body).await;
+        let error: Value = serde_json::from_slice(&text).unwrap();
+        let error = error["error"].as_str().unwrap();
+        assert!(found == status && error.contains(expected), "{path}: {found} {error}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_end_when_they_are_told_to() {
+    let emulator = start(Config::default().with_credentials_uri());
+    let http = http();
+    let keys = json(http.get(emulator.credentials_uri()).send().await.unwrap()).await;
+    let key = Key::of(&keys);
+    assert_eq!(key.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    let url = format!("{}/-/sessions/expire", emulator.url());
+    assert_eq!(http.post(url).send().await.unwrap().status(), 204);
+    assert_eq!(key.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+}
+
+#[tokio::test]
+async fn a_bodiless_answer_tells_its_error_in_a_header() {
+    let emulator = start(Config::default());
+    let answer = http().head(format!("{}/demo/none", emulator.url())).send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    let header = answer.headers()["x-oss-err"].to_str().unwrap();
+    let error = String::from_utf8(STANDARD.decode(header).unwrap()).unwrap();
+    assert!(error.contains("<Code>AccessDenied</Code>"), "{error}");
+}
