@@ -24,7 +24,7 @@ mod rpc {
     use divan::Bencher;
     use rmpv::Value as Wire;
     use serde_json::json;
-    use terraform_provider_oss::provider::{Environment, Oss};
+    use terraform_provider_oss::provider::{Environment, OssProvider};
     use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
     use terraform_provider_oss::tfplugin::pb::provider_server::ProviderServer;
     use terraform_provider_oss::tfplugin::{Server, pb};
@@ -33,14 +33,14 @@ mod rpc {
 
     const TYPE: &str = "oss_bucket_encryption";
 
-    pub(super) type Provider = ProviderClient<ProviderServer<Server<Oss>>>;
+    pub(super) type Provider = ProviderClient<ProviderServer<Server<OssProvider>>>;
 
     pub(super) fn runtime() -> Runtime {
         Builder::new_current_thread().enable_all().build().unwrap()
     }
 
     pub(super) fn provider() -> Provider {
-        let provider = Oss::new(Environment::default());
+        let provider = OssProvider::new(Environment::default());
         ProviderClient::new(Server::new(provider, CancellationToken::new()).into_service())
     }
 
@@ -206,16 +206,16 @@ mod credentials {
     use std::collections::BTreeMap;
     use std::ffi::OsString;
 
-    use terraform_provider_oss::provider::{Environment, Oss};
-    use terraform_provider_oss::resources::Connection;
-    use terraform_provider_oss::tfplugin::{Configuration, Object, Provider as _};
+    use terraform_provider_oss::provider::{Environment, OssProvider};
+    use terraform_provider_oss::resources::ProviderData;
+    use terraform_provider_oss::tfplugin::{ConfigureResponse, Object, Provider as _};
 
     fn lookup(bencher: divan::Bencher<'_, '_>, variables: &[(&str, &str)]) {
         let variable = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
         let variables: BTreeMap<OsString, OsString> = variables.iter().map(variable).collect();
-        let oss = Oss::new(Environment::new(variables));
+        let oss = OssProvider::new(Environment::new(variables));
         let block = Object::new();
-        bencher.bench_local(|| -> Configuration<Connection> {
+        bencher.bench_local(|| -> ConfigureResponse<ProviderData> {
             let configured = oss.configure(&block, "1.11.4");
             assert!(configured.client.is_some());
             configured
@@ -248,7 +248,7 @@ mod client {
 
     use oss_emulator::{Config, Emulator, EncryptionRule};
     use terraform_provider_oss::oss::{
-        BucketName, Call, Client, ClientConfig, Credentials, Endpoint, Region,
+        BucketName, CallOptions, Client, ClientConfig, Credentials, Endpoint, Region,
     };
 
     const KEYS: (&str, &str) = ("LTAI5tBENCHBENCHBENCHBEN", "BenchBenchBenchBench");
@@ -268,7 +268,7 @@ mod client {
         let bucket = BucketName::parse("my-bucket").unwrap();
         let runtime = super::rpc::runtime();
         bencher.bench_local(|| {
-            let call = Call::within(Duration::from_mins(1));
+            let call = CallOptions::with_timeout(Duration::from_mins(1));
             runtime.block_on(client.get_bucket_encryption(&bucket, &call)).unwrap()
         });
         assert_eq!(emulator.connections(), 1);

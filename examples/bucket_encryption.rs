@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use oss_emulator::{Config, Emulator};
 use terraform_provider_oss::oss::{
-    BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint, Region,
+    BucketName, CallOptions, Client, ClientConfig, Credentials, EncryptionRule, Endpoint, Region,
     SseAlgorithm,
 };
 
@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
 
 async fn walk_through(bucket: &BucketName, config: ClientConfig) -> Result<(), Box<dyn Error>> {
     let client = Client::new(config);
-    let call = Call::within(Duration::from_mins(1));
+    let call = CallOptions::with_timeout(Duration::from_mins(1));
     let mut out = io::stdout().lock();
 
     // Sets the default encryption: from now on, every object that is uploaded without encryption

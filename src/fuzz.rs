@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::Service as _;
 
-use crate::provider::{Environment, Oss};
+use crate::provider::{Environment, OssProvider};
 use crate::tfplugin::{Provider as _, Server, pb};
 
 /// A target: its name, that of its files under `fuzz/`, and what it does with an input.
@@ -32,11 +32,11 @@ pub const TARGETS: [Target; 11] = [
     ("handshake", crate::plugin::fuzz::handshake),
     ("encryption_rule", crate::oss::fuzz::encryption_rule),
     ("bucket_page", crate::oss::fuzz::bucket_page),
-    ("error_answer", crate::oss::fuzz::error_answer),
+    ("error_response", crate::oss::fuzz::error_response),
     ("endpoint", crate::oss::fuzz::endpoint),
-    ("instant", crate::oss::fuzz::instant),
+    ("timestamp", crate::oss::fuzz::timestamp),
     ("profile_file", crate::oss::fuzz::profile_file),
-    ("credentials_answer", crate::oss::fuzz::credentials_answer),
+    ("credentials_response", crate::oss::fuzz::credentials_response),
 ];
 
 /// Gives an input to the target of this name.
@@ -106,7 +106,7 @@ pub fn rpc(data: &[u8]) {
 }
 
 async fn call(name: &str, message: &[u8]) {
-    let server = Server::new(Oss::new(Environment::default()), CancellationToken::new());
+    let server = Server::new(OssProvider::new(Environment::default()), CancellationToken::new());
     let service = server.into_service();
     // What an input configures is not called afterwards: it could name any host.
     if name != "ConfigureProvider" {
@@ -124,7 +124,7 @@ async fn call(name: &str, message: &[u8]) {
 
 /// A provider block whose endpoint is a port of this machine that refuses connections.
 fn configuration() -> pb::configure_provider::Request {
-    let block = Oss::new(Environment::default()).schema().block;
+    let block = OssProvider::new(Environment::default()).schema().block;
     let attributes = block.attributes.iter().map(|attribute| attribute.name);
     let names = attributes.chain(block.blocks.iter().map(|nested| nested.name));
     let mut config: Map<String, Json> = names.map(|name| (name.to_owned(), Json::Null)).collect();
@@ -144,7 +144,7 @@ fn configuration() -> pb::configure_provider::Request {
 
 /// Sends a message in a frame of gRPC; answers the status and all that came back.
 async fn send(
-    service: &pb::provider_server::ProviderServer<Server<Oss>>,
+    service: &pb::provider_server::ProviderServer<Server<OssProvider>>,
     rpc: &str,
     message: &[u8],
 ) -> (String, Bytes) {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_and_what_is_like_it_breaks_no_promise() {
+    fn seeds_and_mutations_hold_invariants() {
         let random = &mut fastrand::Rng::with_seed(6);
         for (name, target) in TARGETS {
             let inputs = kept(name);

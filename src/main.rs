@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use terraform_provider_oss::plugin;
-use terraform_provider_oss::provider::{Environment, Oss};
+use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::Server;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         }
         Ok(Command::Serve) => serve(false),
         Ok(Command::Debug) => serve(true),
-        Err(problem) => complain(&format!("{problem}\n\n{HELP}"), ExitCode::from(2)),
+        Err(problem) => fail(&format!("{problem}\n\n{HELP}"), ExitCode::from(2)),
     }
 }
 
@@ -88,24 +88,24 @@ fn parse(arguments: &[OsString]) -> Result<Command, String> {
 fn serve(debug: bool) -> ExitCode {
     let variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     let lookup = |name: &str| variables.get(&OsString::from(name)).cloned();
-    let host = plugin::Environment::read(lookup);
+    let host = plugin::HandshakeEnv::read(lookup);
     let session = plugin::negotiate(&host);
     let level = plugin::log::level(|name| lookup(name)?.into_string().ok());
     if !debug && session.is_none() {
-        return complain(plugin::NOT_A_PLUGIN, ExitCode::FAILURE);
+        return fail(plugin::DIRECT_RUN_MESSAGE, ExitCode::FAILURE);
     }
     plugin::install_panic_hook();
     plugin::log::init(level);
 
     let environment = Environment::new(variables);
     let services = move |routes: &mut RoutesBuilder, stop: &CancellationToken| {
-        let server = Server::new(Oss::new(environment.clone()), stop.clone());
+        let server = Server::new(OssProvider::new(environment.clone()), stop.clone());
         routes.add_service(server.into_service());
     };
     // One thread: the provider waits for OSS nearly all the time, and starts faster without more.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&format!("cannot start: {error}\n"), ExitCode::FAILURE),
+        Err(error) => return fail(&format!("cannot start: {error}\n"), ExitCode::FAILURE),
     };
     let served = runtime.block_on(async {
         match session {
@@ -117,20 +117,20 @@ fn serve(debug: bool) -> ExitCode {
     runtime.shutdown_background();
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&format!("{}\n", with_causes(&error)), ExitCode::FAILURE),
+        Err(error) => fail(&format!("{}\n", error_chain(&error)), ExitCode::FAILURE),
     }
 }
 
 /// An error and why, from the outermost to the innermost cause.
-fn with_causes(error: &dyn Error) -> String {
+fn error_chain(error: &dyn Error) -> String {
     match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        Some(cause) => format!("{error}: {}", error_chain(cause)),
         None => error.to_string(),
     }
 }
 
 /// Prints to standard error, whether or not somebody reads it.
-fn complain(text: &str, code: ExitCode) -> ExitCode {
+fn fail(text: &str, code: ExitCode) -> ExitCode {
     let _ = io::stderr().write_all(text.as_bytes());
     code
 }

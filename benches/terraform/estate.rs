@@ -75,7 +75,7 @@ impl Service {
 }
 
 /// A kind of resource, and the folder where terraform manages some of it.
-pub(crate) struct Contender {
+pub(crate) struct Candidate {
     pub(crate) name: String,
     /// Address and binary; none is terraform itself.
     provider: Option<(String, PathBuf)>,
@@ -100,7 +100,7 @@ pub(crate) struct Run {
     pub(crate) connections: usize,
 }
 
-impl Contender {
+impl Candidate {
     /// The floor: a resource that terraform itself has.
     pub(crate) fn builtin(terraform: &Path) -> Self {
         Self::new("terraform_data", None, "", terraform)

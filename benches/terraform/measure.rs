@@ -9,7 +9,7 @@ use std::{fs, thread};
 use lexopt::prelude::*;
 use oss_emulator::Fault;
 
-use super::estate::{Contender, Run, STEPS, Service, Step};
+use super::estate::{Candidate, Run, STEPS, Service, Step};
 use super::figures::{Figures, Machine, Row, Slow, Spread, Start};
 use super::host::{Host, shipped_provider};
 use super::plot;
@@ -139,10 +139,10 @@ fn measure(options: &Options) -> Figures {
         .expect("terraform is needed, on the PATH or in the variable TERRAFORM");
     let version = String::from_utf8_lossy(&version.stdout).lines().next().unwrap().to_owned();
     // The floor comes first: the others are compared with it.
-    let mut contenders = vec![Contender::builtin(&terraform), Contender::ours(&binary, &terraform)];
+    let mut contenders = vec![Candidate::builtin(&terraform), Candidate::ours(&binary, &terraform)];
     if let Some(peer) = std::env::var_os("PEER") {
         let peer = peer.into_string().expect("PEER is text");
-        contenders.push(Contender::peer(&peer, &terraform).expect("PEER is as --help says"));
+        contenders.push(Candidate::peer(&peer, &terraform).expect("PEER is as --help says"));
     }
     for contender in &mut contenders {
         contender.largest_block = options.many;
@@ -198,7 +198,7 @@ const OURS: usize = 1;
 /// Every step for every contender, round after round, so that what disturbs the machine disturbs all of
 /// them. Few resources are clocked and recorded in turn.
 fn measure_steps(
-    contenders: &[Contender],
+    contenders: &[Candidate],
     service: &Service,
     resources: usize,
     options: &Options,
@@ -274,7 +274,7 @@ fn measure_steps(
 
 /// Plans with and without a delay of every answer.
 fn measure_slow(
-    contender: &Contender,
+    contender: &Candidate,
     service: &Service,
     resources: usize,
     parallelism: usize,

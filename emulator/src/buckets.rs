@@ -39,7 +39,7 @@ pub(super) fn check_configuration(body: &[u8]) -> Result<(), ServiceError> {
 
 /// Which part of the list is asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(super) struct ListBucketsRequest {
     prefix: String,
     marker: String,
     max_keys: usize,
@@ -47,7 +47,7 @@ pub(super) struct Listing {
     is_narrowed: bool,
 }
 
-impl Listing {
+impl ListBucketsRequest {
     pub(super) fn of(request: &Request) -> Result<Self, ServiceError> {
         let value = |name| request.query_value(name).unwrap_or_default().to_owned();
         let max_keys = match request.query_value("max-keys") {
@@ -149,8 +149,8 @@ mod tests {
         ("gamma", "us-west-1"),
     ];
 
-    fn listing(query: &str) -> Result<Listing, ServiceError> {
-        Listing::of(&Request { query: parse_query(query), ..Request::default() })
+    fn listing(query: &str) -> Result<ListBucketsRequest, ServiceError> {
+        ListBucketsRequest::of(&Request { query: parse_query(query), ..Request::default() })
     }
 
     /// The body, without what is the same in each.
@@ -232,7 +232,7 @@ mod tests {
         for text in ["0", "1001", "-1", "", "many"] {
             let error = listing(&format!("max-keys={text}")).unwrap_err();
             assert_eq!((error.status, &*error.code), (400, "InvalidArgument"), "{text}");
-            let body = String::from_utf8(error.to_answer("", "").body).unwrap();
+            let body = String::from_utf8(error.to_response("", "").body).unwrap();
             let value = format!("<ArgumentValue>{text}</ArgumentValue>");
             assert!(body.contains("<ArgumentName>max-keys</ArgumentName>"), "{body}");
             assert!(body.contains(&value), "{body}");

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::store::is_bucket_name;
-use super::{Credentials, Exchange};
+use super::{Credentials, RecordedRequest};
 
 /// Called after each request, before its answer leaves.
-pub type Observer = Box<dyn Fn(&Exchange) + Send + Sync>;
+pub type Observer = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
 
 /// What an emulator starts with.
 pub struct Config {
@@ -28,9 +28,9 @@ pub struct Config {
     /// Which requests the metadata service takes.
     pub metadata_mode: MetadataMode,
     /// Whether `/-/credentials` hands out credentials.
-    pub has_credentials_uri: bool,
+    pub credentials_uri: bool,
     /// Whether it speaks TLS, with a certificate that it makes itself.
-    pub has_tls: bool,
+    pub tls: bool,
     /// Custom domains (CNAME): domain to bucket.
     pub custom_domains: BTreeMap<String, String>,
     /// By how many seconds the server's clock is ahead of the machine's.
@@ -101,8 +101,8 @@ impl Default for Config {
             oidc_providers: BTreeMap::new(),
             ecs_role: None,
             metadata_mode: MetadataMode::default(),
-            has_credentials_uri: false,
-            has_tls: false,
+            credentials_uri: false,
+            tls: false,
             custom_domains: BTreeMap::new(),
             clock_offset_seconds: 0,
             observer: None,
@@ -112,7 +112,7 @@ impl Default for Config {
 
 impl Config {
     /// What cannot be right about it, for people: such an endpoint would only answer with errors.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn validate(&self) -> Result<(), String> {
         let is_region = |region: &str| {
             let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             !region.is_empty() && region.chars().all(is_allowed)
@@ -189,7 +189,7 @@ impl Config {
     /// With credentials for whoever asks at `/-/credentials`.
     #[must_use]
     pub fn with_credentials_uri(mut self) -> Self {
-        self.has_credentials_uri = true;
+        self.credentials_uri = true;
         self
     }
 
@@ -197,13 +197,16 @@ impl Config {
     /// what a client has to trust.
     #[must_use]
     pub fn with_tls(mut self) -> Self {
-        self.has_tls = true;
+        self.tls = true;
         self
     }
 
     /// With an observer.
     #[must_use]
-    pub fn with_observer(mut self, observer: impl Fn(&Exchange) + Send + Sync + 'static) -> Self {
+    pub fn with_observer(
+        mut self,
+        observer: impl Fn(&RecordedRequest) + Send + Sync + 'static,
+    ) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
@@ -221,8 +224,8 @@ impl fmt::Debug for Config {
             .field("oidc_providers", &self.oidc_providers.keys())
             .field("ecs_role", &self.ecs_role)
             .field("metadata_mode", &self.metadata_mode)
-            .field("has_credentials_uri", &self.has_credentials_uri)
-            .field("has_tls", &self.has_tls)
+            .field("has_credentials_uri", &self.credentials_uri)
+            .field("has_tls", &self.tls)
             .field("custom_domains", &self.custom_domains)
             .field("clock_offset_seconds", &self.clock_offset_seconds)
             .finish_non_exhaustive()
@@ -242,11 +245,11 @@ mod tests {
             (Config::default().with_bucket_in("demo", "c/n"), "\"c/n\" is no region"),
             (Config::default().with_role(Role::new("deploy")), "\"deploy\" is no role"),
         ] {
-            let error = config.check().unwrap_err();
+            let error = config.validate().unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
         let role = Role::new("acs:ram::1:role/deploy");
-        assert_eq!(Config::default().with_bucket("demo").with_role(role).check(), Ok(()));
+        assert_eq!(Config::default().with_bucket("demo").with_role(role).validate(), Ok(()));
     }
 
     #[test]

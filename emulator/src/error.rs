@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::answer::Answer;
+use super::response::Response;
 use super::xml::Element;
 
 /// An error answer.
@@ -89,7 +89,7 @@ impl ServiceError {
     }
 
     /// The answer, for the request of this id that was addressed to this host.
-    pub(super) fn to_answer(&self, request_id: &str, host_id: &str) -> Answer {
+    pub(super) fn to_response(&self, request_id: &str, host_id: &str) -> Response {
         let mut body = Element::new("Error")
             .with(Element::of_text("Code", &self.code))
             .with(Element::of_text("Message", &self.message))
@@ -103,7 +103,7 @@ impl ServiceError {
             body =
                 body.with(Element::of_text("EC", ec)).with(Element::of_text("RecommendDoc", &page));
         }
-        let mut answer = Answer::xml(self.status, &body);
+        let mut answer = Response::xml(self.status, &body);
         if let Some(ec) = self.ec {
             answer = answer.header("x-oss-ec", ec);
         }
@@ -111,14 +111,14 @@ impl ServiceError {
     }
 
     /// The answer to `HEAD`, which has no body: the same XML comes in base64 in a header.
-    pub(super) fn to_bodiless_answer(&self, request_id: &str, host_id: &str) -> Answer {
-        let Answer { status, headers, body } = self.to_answer(request_id, host_id);
+    pub(super) fn to_bodiless_answer(&self, request_id: &str, host_id: &str) -> Response {
+        let Response { status, headers, body } = self.to_response(request_id, host_id);
         let headers = headers.into_iter().filter(|(name, _)| name != "Content-Type").collect();
-        Answer { status, headers, body: Vec::new() }.header("x-oss-err", STANDARD.encode(body))
+        Response { status, headers, body: Vec::new() }.header("x-oss-err", STANDARD.encode(body))
     }
 
     /// An answer of another shape, with this error's header.
-    pub(super) fn with_retry_after(&self, answer: Answer) -> Answer {
+    pub(super) fn with_retry_after(&self, answer: Response) -> Response {
         match &self.retry_after {
             Some(value) => answer.header("Retry-After", value.as_str()),
             None => answer,
@@ -134,7 +134,7 @@ mod tests {
     fn body_is_what_the_documentation_shows() {
         let error = ServiceError::no_such_bucket("test");
         let answer =
-            error.to_answer("5C3D9175B6FC201293AD0000", "test.oss-cn-hangzhou.aliyuncs.com");
+            error.to_response("5C3D9175B6FC201293AD0000", "test.oss-cn-hangzhou.aliyuncs.com");
         assert_eq!(answer.status, 404);
         assert_eq!(
             String::from_utf8(answer.body).unwrap(),

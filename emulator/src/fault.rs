@@ -39,7 +39,7 @@ use super::operation::Operation;
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Scripted")]
+#[serde(try_from = "FaultSpec")]
 #[must_use = "a fault does nothing until it is injected"]
 pub struct Fault {
     action: Action,
@@ -70,23 +70,23 @@ pub(super) enum Action {
     Delay(Duration),
     StaleReads(u32),
     Throttle(Throttle),
-    Storm(Storm),
+    Storm(RandomFaults),
 }
 
 /// Misbehaviour at random, the same for the same seed and order of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Storm {
+pub(super) struct RandomFaults {
     random: fastrand::Rng,
     percent: u8,
 }
 
-impl Storm {
+impl RandomFaults {
     /// What happens to a request, if anything does.
-    fn strike(&mut self, target: &Target<'_>) -> Option<Action> {
+    fn pick(&mut self, target: &Target<'_>) -> Option<Action> {
         if self.random.u8(0..100) >= self.percent {
             return None;
         }
-        let answer = |status, code: &str| Fault::answer(status, code).action;
+        let answer = |status, code: &str| Fault::error_response(status, code).action;
         Some(match self.random.u8(0..8) {
             0 => answer(500, "InternalError"),
             1 => answer(503, "ServiceUnavailable"),
@@ -125,7 +125,7 @@ impl Throttle {
 impl Fault {
     /// An error answer in place of the operation, which is not carried out; in the shape that the
     /// service has for errors: XML of OSS, JSON of STS.
-    pub fn answer(status: u16, code: &str) -> Self {
+    pub fn error_response(status: u16, code: &str) -> Self {
         let message = "This error was injected into the emulator.".to_owned();
         let code = code.to_owned();
         Self::new(Action::Answer { status, code, message, retry_after: None, endpoint: None })
@@ -133,7 +133,7 @@ impl Fault {
 
     /// Any body in place of the operation, as a proxy in between would answer: without OSS's
     /// headers, with status 200 unless [`status`](Self::status) says otherwise.
-    pub fn garbage(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub fn raw_response(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let content_type = content_type.to_owned();
         Self::new(Action::Garbage { status: 200, content_type, body: body.into() })
     }
@@ -150,7 +150,7 @@ impl Fault {
 
     /// The operation is carried out, but the connection ends in the middle of the body. Answers
     /// that have no body promise a byte and send none, but a 204 cannot: it comes whole.
-    pub fn cut_body() -> Self {
+    pub fn truncate_body() -> Self {
         Self::new(Action::CutBody)
     }
 
@@ -174,15 +174,15 @@ impl Fault {
     /// So many of a hundred requests fail at random: with 500, 503, throttling, resets before and after
     /// the change, cut bodies; or come late; or what they write is not read at once. Until the faults are
     /// cleared.
-    pub fn storm(seed: u64, percent: u8) -> Self {
-        Self::new(Action::Storm(Storm { random: fastrand::Rng::with_seed(seed), percent }))
+    pub fn random(seed: u64, percent: u8) -> Self {
+        Self::new(Action::Storm(RandomFaults { random: fastrand::Rng::with_seed(seed), percent }))
             .forever()
     }
 
     /// The next request is told that its session has ended, 403 `SecurityTokenExpired`, whatever
     /// its credentials are.
     pub fn expired_token() -> Self {
-        Self::answer(403, "SecurityTokenExpired")
+        Self::error_response(403, "SecurityTokenExpired")
     }
 
     /// Only requests of this method.
@@ -275,7 +275,7 @@ impl Action {
     fn act(&mut self, target: &Target<'_>, now: OffsetDateTime) -> Option<Self> {
         match self {
             Self::Throttle(throttle) => (!throttle.admits(now)).then(|| self.clone()),
-            Self::Storm(storm) => storm.strike(target),
+            Self::Storm(storm) => storm.pick(target),
             action => Some(action.clone()),
         }
     }
@@ -323,7 +323,7 @@ impl fmt::Display for Action {
 /// A fault as JSON has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Scripted {
+struct FaultSpec {
     action: String,
     status: Option<u16>,
     code: Option<String>,
@@ -356,10 +356,10 @@ enum Forever {
     Forever,
 }
 
-impl TryFrom<Scripted> for Fault {
+impl TryFrom<FaultSpec> for Fault {
     type Error = String;
 
-    fn try_from(scripted: Scripted) -> Result<Self, String> {
+    fn try_from(scripted: FaultSpec) -> Result<Self, String> {
         fn need<T>(name: &str, action: &str, value: Option<T>) -> Result<T, String> {
             value.ok_or_else(|| format!("the action {action} needs `{name}`"))
         }
@@ -370,7 +370,7 @@ impl TryFrom<Scripted> for Fault {
                 if !(300..600).contains(&status) {
                     return Err(format!("an error has a status from 300 to 599, not {status}"));
                 }
-                let mut fault = Self::answer(status, &need("code", action, scripted.code)?);
+                let mut fault = Self::error_response(status, &need("code", action, scripted.code)?);
                 if let Some(message) = &scripted.message {
                     fault = fault.message(message);
                 }
@@ -388,11 +388,11 @@ impl TryFrom<Scripted> for Fault {
                 if !(200..600).contains(&status) {
                     return Err(format!("an answer has a status from 200 to 599, not {status}"));
                 }
-                Self::garbage(&content_type, scripted.body.unwrap_or_default()).status(status)
+                Self::raw_response(&content_type, scripted.body.unwrap_or_default()).status(status)
             }
             "reset_before" => Self::reset_before(),
             "reset_after" => Self::reset_after(),
-            "cut_body" => Self::cut_body(),
+            "cut_body" => Self::truncate_body(),
             "delay" => {
                 let milliseconds = need("milliseconds", action, scripted.milliseconds)?;
                 Self::delay(Duration::from_millis(milliseconds))
@@ -401,7 +401,7 @@ impl TryFrom<Scripted> for Fault {
             "throttle" => Self::throttle(need("per_second", action, scripted.per_second)?),
             "storm" => {
                 let percent = need("percent", action, scripted.percent)?;
-                Self::storm(scripted.seed.unwrap_or_default(), percent)
+                Self::random(scripted.seed.unwrap_or_default(), percent)
             }
             "expired_token" => Self::expired_token(),
             other => return Err(format!("there is no action {other:?}")),
@@ -424,7 +424,7 @@ impl TryFrom<Scripted> for Fault {
 }
 
 /// The operations of the services beside OSS.
-const ELSEWHERE: [&str; 6] = [
+const OTHER_SERVICE_OPERATIONS: [&str; 6] = [
     "AssumeRole",
     "AssumeRoleWithOIDC",
     "EcsMetadataToken",
@@ -435,7 +435,8 @@ const ELSEWHERE: [&str; 6] = [
 
 /// Whether something has this name that a fault can act on: with any other one it would wait forever.
 fn is_operation(name: &str) -> bool {
-    Operation::ALL.iter().any(|operation| operation.name() == name) || ELSEWHERE.contains(&name)
+    Operation::ALL.iter().any(|operation| operation.name() == name)
+        || OTHER_SERVICE_OPERATIONS.contains(&name)
 }
 
 /// What faults look at to tell requests apart.
@@ -457,7 +458,7 @@ impl<'r> Target<'r> {
     }
 
     /// An operation of another service.
-    pub(super) fn elsewhere(method: &'r str, operation: &'r str) -> Self {
+    pub(super) fn other_service(method: &'r str, operation: &'r str) -> Self {
         Self { method, bucket: None, operation, is_oss: false, writes_encryption: false }
     }
 }
@@ -508,10 +509,10 @@ mod tests {
     fn only_a_fault_that_names_it_acts_on_a_call_elsewhere() {
         let mut faults = Faults::default();
         faults.push(Fault::reset_before());
-        faults.push(Fault::answer(429, "Throttling").operation("AssumeRole"));
-        faults.push(Fault::cut_body().operation("GetBucketEncryption"));
-        let assume_role = Target::elsewhere("POST", "AssumeRole");
-        assert!(faults.take(&Target::elsewhere("POST", "AssumeRoleWithOIDC"), NOW).is_none());
+        faults.push(Fault::error_response(429, "Throttling").operation("AssumeRole"));
+        faults.push(Fault::truncate_body().operation("GetBucketEncryption"));
+        let assume_role = Target::other_service("POST", "AssumeRole");
+        assert!(faults.take(&Target::other_service("POST", "AssumeRoleWithOIDC"), NOW).is_none());
         assert_eq!(faults.take(&assume_role, NOW).unwrap().to_string(), "answer 429 Throttling");
         assert!(faults.take(&assume_role, NOW).is_none());
         assert_eq!(take(&mut faults, "PUT", "demo").as_deref(), Some("reset before the change"));
@@ -522,10 +523,10 @@ mod tests {
     #[test]
     fn what_a_client_is_told_to_wait_is_seconds_or_a_date() {
         let header = |fault: Fault| {
-            let answer = fault.action.error().unwrap().to_answer("", "");
+            let answer = fault.action.error().unwrap().to_response("", "");
             answer.headers.into_iter().find(|(name, _)| *name == "Retry-After").unwrap().1
         };
-        let fault = || Fault::answer(503, "ServiceUnavailable");
+        let fault = || Fault::error_response(503, "ServiceUnavailable");
         assert_eq!(header(fault().retry_after(7)), "7");
         let date = "Wed, 28 Dec 2022 10:27:41 GMT";
         assert_eq!(header(fault().retry_after_text(date)), date);
@@ -534,9 +535,9 @@ mod tests {
     #[test]
     fn act_in_order_and_only_on_what_they_match() {
         let mut faults = Faults::default();
-        faults.push(Fault::answer(500, "InternalError").method("PUT").times(2));
+        faults.push(Fault::error_response(500, "InternalError").method("PUT").times(2));
         faults.push(Fault::reset_before().bucket("other"));
-        faults.push(Fault::cut_body());
+        faults.push(Fault::truncate_body());
         faults.push(Fault::reset_after().times(0));
         assert_eq!(take(&mut faults, "PUT", "demo").as_deref(), Some("answer 500 InternalError"));
         assert_eq!(take(&mut faults, "GET", "demo").as_deref(), Some("cut body"));
@@ -569,7 +570,7 @@ mod tests {
     fn a_throttle_counts_the_requests_of_a_second() {
         let mut faults = Faults::default();
         faults.push(Fault::throttle(2).method("GET"));
-        faults.push(Fault::cut_body().bucket("other"));
+        faults.push(Fault::truncate_body().bucket("other"));
         let mut take = |bucket: &str, milliseconds: i64| {
             let target = Target::oss("GET", Some(bucket), Operation::GetBucketEncryption);
             let action = faults.take(&target, NOW + time::Duration::milliseconds(milliseconds));
@@ -586,7 +587,7 @@ mod tests {
     fn a_storm_is_as_heavy_as_it_says_and_the_same_for_the_same_seed() {
         let strikes = |seed| -> Vec<String> {
             let mut faults = Faults::default();
-            faults.push(Fault::storm(seed, 30));
+            faults.push(Fault::random(seed, 30));
             let shown = |action: Option<String>| action.unwrap_or_default();
             (0..1000).map(|_| shown(take(&mut faults, "PUT", "demo"))).collect()
         };
@@ -605,7 +606,7 @@ mod tests {
         for (text, expected) in [
             (
                 r#"{"action":"answer","status":500,"code":"InternalError","message":"m","endpoint":"e","retry_after":"7","method":"PUT","bucket":"demo","times":"forever"}"#,
-                Fault::answer(500, "InternalError")
+                Fault::error_response(500, "InternalError")
                     .message("m")
                     .endpoint("e")
                     .retry_after(7)
@@ -615,7 +616,7 @@ mod tests {
             ),
             (
                 r#"{"action":"garbage","body":"x","status":403}"#,
-                Fault::garbage("text/html", "x").status(403),
+                Fault::raw_response("text/html", "x").status(403),
             ),
             (
                 r#"{"action":"reset_before","operation":"AssumeRole"}"#,
@@ -626,12 +627,12 @@ mod tests {
                 Fault::reset_before().operation("PutObject"),
             ),
             (r#"{"action":"reset_after","times":3}"#, Fault::reset_after().times(3)),
-            (r#"{"action":"cut_body"}"#, Fault::cut_body()),
+            (r#"{"action":"cut_body"}"#, Fault::truncate_body()),
             (r#"{"action":"delay","milliseconds":250}"#, Fault::delay(Duration::from_millis(250))),
             (r#"{"action":"stale_reads","reads":2}"#, Fault::stale_reads(2)),
             (r#"{"action":"throttle","per_second":5}"#, Fault::throttle(5)),
-            (r#"{"action":"storm","percent":30,"seed":7}"#, Fault::storm(7, 30)),
-            (r#"{"action":"expired_token"}"#, Fault::answer(403, "SecurityTokenExpired")),
+            (r#"{"action":"storm","percent":30,"seed":7}"#, Fault::random(7, 30)),
+            (r#"{"action":"expired_token"}"#, Fault::error_response(403, "SecurityTokenExpired")),
         ] {
             assert_eq!(fault(text), Ok(expected), "{text}");
         }

@@ -10,9 +10,9 @@ use hyper::StatusCode;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::answer::Answer;
 use super::error::ServiceError;
 use super::request::{Request, parse_query};
+use super::response::Response;
 
 /// Larger request bodies are refused.
 const MAX_BODY: usize = 1024 * 1024;
@@ -30,7 +30,7 @@ impl fmt::Display for Reset {
 impl std::error::Error for Reset {}
 
 /// Reads a request whole, within bounds.
-pub(super) async fn receive(
+pub(super) async fn read_request(
     request: hyper::Request<Incoming>,
 ) -> Result<Request, (Request, ServiceError)> {
     let (parts, body) = request.into_parts();
@@ -71,15 +71,15 @@ pub(super) async fn receive(
 }
 
 pub(super) fn response(
-    answer: Answer,
+    answer: Response,
     since: Instant,
     is_cut: bool,
-) -> hyper::Response<AnswerBody> {
-    let Answer { status, mut headers, body } = answer;
+) -> hyper::Response<ResponseBody> {
+    let Response { status, mut headers, body } = answer;
     if headers.iter().any(|(name, _)| *name == "x-oss-request-id") {
         headers.push(("x-oss-server-time".into(), since.elapsed().as_millis().to_string()));
     }
-    let mut response = hyper::Response::new(AnswerBody::new(body, is_cut));
+    let mut response = hyper::Response::new(ResponseBody::new(body, is_cut));
     // A status that HTTP does not have can only come from a fault: let it be a plain failure.
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -95,33 +95,33 @@ pub(super) fn response(
 }
 
 /// A body that may end before the length it promises.
-pub(super) struct AnswerBody {
+pub(super) struct ResponseBody {
     length: u64,
     rest: Bytes,
-    cut: Cut,
+    cut: Truncation,
 }
 
 #[derive(PartialEq, Eq)]
-enum Cut {
+enum Truncation {
     No,
     /// What there is to send is with the connection, which has not had the chance to write it.
-    Unwritten,
+    Pending,
     Now,
 }
 
-impl AnswerBody {
+impl ResponseBody {
     fn new(body: Vec<u8>, is_cut: bool) -> Self {
         let mut rest = Bytes::from(body);
         let length = rest.len();
         if !is_cut {
-            return Self { length: length as u64, rest, cut: Cut::No };
+            return Self { length: length as u64, rest, cut: Truncation::No };
         }
         rest.truncate(length / 2);
-        Self { length: length.max(1) as u64, rest, cut: Cut::Unwritten }
+        Self { length: length.max(1) as u64, rest, cut: Truncation::Pending }
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Reset;
 
@@ -133,18 +133,18 @@ impl Body for AnswerBody {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
         }
         match self.cut {
-            Cut::No => Poll::Ready(None),
-            Cut::Unwritten => {
-                self.cut = Cut::Now;
+            Truncation::No => Poll::Ready(None),
+            Truncation::Pending => {
+                self.cut = Truncation::Now;
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            Cut::Now => Poll::Ready(Some(Err(Reset))),
+            Truncation::Now => Poll::Ready(Some(Err(Reset))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.cut == Cut::No
+        self.rest.is_empty() && self.cut == Truncation::No
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -31,21 +31,21 @@
 //! ```
 
 mod address;
-mod answer;
 mod auth;
 mod buckets;
 mod config;
 mod envelope;
 mod error;
-mod exchange;
 mod fault;
 mod http;
-mod keys;
+mod key_store;
 mod metadata;
 mod object;
 mod objects;
 mod operation;
+mod recorded_request;
 mod request;
+mod response;
 mod route;
 mod rule;
 mod server;
@@ -58,7 +58,7 @@ mod xml;
 
 pub use auth::Credentials;
 pub use config::{BucketConfig, Config, MetadataMode, Observer, Role};
-pub use exchange::Exchange;
 pub use fault::Fault;
+pub use recorded_request::RecordedRequest;
 pub use rule::EncryptionRule;
 pub use server::Emulator;

@@ -12,7 +12,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use oss_emulator::{Config, Emulator, Exchange, Role};
+use oss_emulator::{Config, Emulator, RecordedRequest, Role};
 use tempfile::NamedTempFile;
 
 const HELP: &str = "\
@@ -137,11 +137,11 @@ impl Options {
         config.port = self.port;
         config.region = self.region.unwrap_or(config.region);
         config.custom_domains = self.domains;
-        config.has_tls = self.tls;
+        config.tls = self.tls;
         config.roles = self.roles.iter().map(|arn| Role::new(arn)).collect();
         config.oidc_providers = self.oidc_providers;
         config.ecs_role = self.ecs_role;
-        config.has_credentials_uri = self.credentials_uri;
+        config.credentials_uri = self.credentials_uri;
         let buckets = if self.buckets.is_empty() { vec!["demo".to_owned()] } else { self.buckets };
         for bucket in buckets {
             config = match bucket.split_once('@') {
@@ -150,7 +150,7 @@ impl Options {
             };
         }
         let is_json = self.json;
-        config.with_observer(move |exchange: &Exchange| {
+        config.with_observer(move |exchange: &RecordedRequest| {
             if is_json {
                 say(&exchange.to_json());
             } else {
@@ -340,7 +340,7 @@ fn write_arguments(
 }
 
 /// Who asked, behind what was asked: the beginning of the key's id, and the program.
-fn by(exchange: &Exchange) -> String {
+fn by(exchange: &RecordedRequest) -> String {
     let key = exchange.access_key_id.as_ref().map(|id| id.chars().take(8).collect::<String>());
     let program = exchange.user_agent.as_deref().and_then(|agent| agent.split(' ').next());
     match (key, program) {

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::config::MetadataMode;
 use super::error::ServiceError;
-use super::keys;
+use super::key_store;
 use super::request::{Request, decode};
 
 /// Below this path the metadata service is found.
@@ -128,8 +128,8 @@ impl Metadata {
                     "X-aliyun-ecs-metadata-token-ttl-seconds must be between 1 and 21600.";
                 ServiceError::new(400, "BadRequest", message)
             })?;
-        let token = URL_SAFE_NO_PAD.encode(keys::derive("metadata token", request_id));
-        self.tokens.insert(token.clone(), keys::after(now, seconds));
+        let token = URL_SAFE_NO_PAD.encode(key_store::derive("metadata token", request_id));
+        self.tokens.insert(token.clone(), key_store::after(now, seconds));
         Ok(token)
     }
 

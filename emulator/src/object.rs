@@ -8,19 +8,19 @@ use crc::{CRC_64_XZ, Crc};
 use md5::{Digest as _, Md5};
 use time::OffsetDateTime;
 
-use super::answer::Answer;
 use super::envelope::{MasterKeys, Sealed};
 use super::error::ServiceError;
 use super::request::Request;
+use super::response::Response;
 use super::rule::EncryptionRule;
 use super::timestamp;
 
 /// The headers of an upload that come back with the object, beside its own `x-oss-meta-*`.
-const KEPT_HEADERS: [&str; 5] =
+const METADATA_HEADERS: [&str; 5] =
     ["cache-control", "content-disposition", "content-encoding", "content-language", "expires"];
 
 /// Headers that change what an operation means. They are refused rather than ignored.
-const UNKNOWN_HEADERS: [&str; 10] = [
+const UNSUPPORTED_HEADERS: [&str; 10] = [
     "if-match",
     "if-none-match",
     "if-modified-since",
@@ -37,7 +37,7 @@ const UNKNOWN_HEADERS: [&str; 10] = [
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     content: Content,
-    about: About,
+    about: ObjectMetadata,
     pub(super) size: usize,
     /// In quotation marks.
     pub(super) etag: String,
@@ -53,15 +53,16 @@ enum Content {
 
 /// What the uploader said about the content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct About {
+pub(super) struct ObjectMetadata {
     content_type: Option<String>,
     /// Names in lower case.
     headers: Vec<(String, String)>,
 }
 
-impl About {
+impl ObjectMetadata {
     pub(super) fn of(request: &Request) -> Self {
-        let is_kept = |name: &str| KEPT_HEADERS.contains(&name) || name.starts_with("x-oss-meta-");
+        let is_kept =
+            |name: &str| METADATA_HEADERS.contains(&name) || name.starts_with("x-oss-meta-");
         let headers = request.headers.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
         Self { content_type: request.header("content-type"), headers }
     }
@@ -71,7 +72,7 @@ impl Object {
     /// Encrypts the content as `method` says, if there is one. `name` is `{bucket}/{key}`.
     pub(super) fn new(
         content: Vec<u8>,
-        about: About,
+        about: ObjectMetadata,
         method: Option<&EncryptionRule>,
         name: &str,
         keys: &mut MasterKeys,
@@ -103,14 +104,14 @@ impl Object {
     }
 
     /// The bytes as they are kept.
-    pub(super) fn stored(&self) -> &[u8] {
+    pub(super) fn stored_bytes(&self) -> &[u8] {
         match &self.content {
             Content::Plain(content) => content,
             Content::Sealed(sealed) => &sealed.ciphertext,
         }
     }
 
-    pub(super) fn about(&self) -> &About {
+    pub(super) fn about(&self) -> &ObjectMetadata {
         &self.about
     }
 
@@ -126,18 +127,18 @@ impl Object {
     }
 
     /// The answer to an upload (page `PutObject`).
-    pub(super) fn to_upload_answer(&self, content_md5: &[u8]) -> Answer {
-        self.with_encryption(Answer::empty(200))
+    pub(super) fn to_upload_answer(&self, content_md5: &[u8]) -> Response {
+        self.with_encryption(Response::empty(200))
             .header("ETag", self.etag.as_str())
             .header("Content-MD5", STANDARD.encode(content_md5))
             .header("x-oss-hash-crc64ecma", self.crc64.to_string())
     }
 
     /// The answer to a download (pages `GetObject` and `HeadObject`).
-    pub(super) fn to_answer(&self, content: Vec<u8>) -> Answer {
+    pub(super) fn to_answer(&self, content: Vec<u8>) -> Response {
         let content_type = self.about.content_type.as_deref().unwrap_or("application/octet-stream");
         let mut answer = self
-            .with_encryption(Answer::raw(200, content_type, content))
+            .with_encryption(Response::raw(200, content_type, content))
             .header("ETag", self.etag.as_str())
             .header("Last-Modified", timestamp::http_date(self.last_modified))
             .header("x-oss-hash-crc64ecma", self.crc64.to_string())
@@ -151,12 +152,16 @@ impl Object {
 
     /// The answer to `HEAD`: the same without the content. Its length is said in so many words, since a length
     /// of zero is left out otherwise.
-    pub(super) fn to_head_answer(&self) -> Answer {
+    pub(super) fn to_head_answer(&self) -> Response {
         self.to_answer(Vec::new()).header("Content-Length", self.size.to_string())
     }
 
     /// The answer to a download of a part.
-    pub(super) fn to_part(&self, content: &[u8], range: RangeInclusive<usize>) -> Answer {
+    pub(super) fn to_range_response(
+        &self,
+        content: &[u8],
+        range: RangeInclusive<usize>,
+    ) -> Response {
         let (first, last) = (*range.start(), *range.end());
         let part = content.get(range).unwrap_or_default().to_vec();
         let mut answer = self.to_answer(part);
@@ -166,7 +171,7 @@ impl Object {
 
     /// How it is encrypted, as every answer about it says. The id of the key that OSS manages for KMS
     /// is not made up here: the header is there where a key was named.
-    pub(super) fn with_encryption(&self, mut answer: Answer) -> Answer {
+    pub(super) fn with_encryption(&self, mut answer: Response) -> Response {
         let Some(method) = self.method() else { return answer };
         answer = answer.header("x-oss-server-side-encryption", method.sse_algorithm.as_str());
         if let Some(key) = &method.kms_master_key_id {
@@ -211,7 +216,7 @@ pub(super) fn check_headers(request: &Request) -> Result<(), ServiceError> {
     let other = known.into_iter().find(|(name, value)| {
         request.header(name).is_some_and(|found| !found.is_empty() && found != *value)
     });
-    let unknown = UNKNOWN_HEADERS.into_iter().find(|name| request.header(name).is_some());
+    let unknown = UNSUPPORTED_HEADERS.into_iter().find(|name| request.header(name).is_some());
     match other.map(|(name, _)| name).or(unknown) {
         None => Ok(()),
         Some(name) => {
@@ -250,12 +255,12 @@ mod tests {
             ("authorization", "secret"),
         ];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let about = About::of(&Request { headers, ..Request::default() });
+        let about = ObjectMetadata::of(&Request { headers, ..Request::default() });
         let now = OffsetDateTime::UNIX_EPOCH;
         (Object::new(b"123456789".to_vec(), about, method, "demo/a", &mut keys, now), keys)
     }
 
-    fn headers(answer: &Answer) -> Vec<String> {
+    fn headers(answer: &Response) -> Vec<String> {
         answer.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect()
     }
 
@@ -268,7 +273,7 @@ mod tests {
         let content = object.open("demo/a", &keys).unwrap();
         let answer = object.to_answer(content);
         assert_eq!(answer.body, b"123456789");
-        assert_ne!(object.stored(), b"123456789");
+        assert_ne!(object.stored_bytes(), b"123456789");
         assert_eq!(
             headers(&answer),
             [
@@ -292,7 +297,7 @@ mod tests {
     #[test]
     fn without_a_method_it_is_kept_as_it_is() {
         let (object, keys) = object(None);
-        assert_eq!(object.stored(), b"123456789");
+        assert_eq!(object.stored_bytes(), b"123456789");
         let answer = object.to_answer(object.open("demo/a", &keys).unwrap());
         assert!(!headers(&answer).iter().any(|header| header.contains("encryption")));
     }
@@ -325,7 +330,7 @@ mod tests {
         assert_eq!(range("bytes=0-", 0), None);
         let (object, keys) = object(Some(&EncryptionRule::new("SM4")));
         let content = object.open("demo/a", &keys).unwrap();
-        let part = object.to_part(&content, 2..=4);
+        let part = object.to_range_response(&content, 2..=4);
         assert_eq!((part.status, part.body.as_slice()), (206, &b"345"[..]));
         assert!(headers(&part).contains(&"Content-Range: bytes 2-4/9".to_owned()));
     }

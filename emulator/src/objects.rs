@@ -18,7 +18,7 @@ use super::timestamp;
 use super::xml::Element;
 
 /// Whether it is a query parameter of a list.
-pub(super) fn is_known(name: &str) -> bool {
+pub(super) fn is_list_parameter(name: &str) -> bool {
     matches!(
         name,
         "list-type"
@@ -35,7 +35,7 @@ pub(super) fn is_known(name: &str) -> bool {
 
 /// Which part of the list is asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(super) struct ListObjectsRequest {
     prefix: String,
     delimiter: String,
     max_keys: usize,
@@ -54,7 +54,7 @@ enum Entry<'o> {
     Prefix(String),
 }
 
-impl Listing {
+impl ListObjectsRequest {
     pub(super) fn of(request: &Request) -> Result<Self, ServiceError> {
         let invalid = |name: &str, message: &'static str| {
             ServiceError::invalid_argument(message)
@@ -199,21 +199,28 @@ mod tests {
 
     use super::*;
     use crate::envelope::MasterKeys;
-    use crate::object::About;
+    use crate::object::ObjectMetadata;
     use crate::request::parse_query;
 
     fn objects() -> BTreeMap<String, Object> {
         let object = |key: &str| {
             let content = b"12345".to_vec();
             let mut keys = MasterKeys::default();
-            Object::new(content, About::default(), None, key, &mut keys, OffsetDateTime::UNIX_EPOCH)
+            Object::new(
+                content,
+                ObjectMetadata::default(),
+                None,
+                key,
+                &mut keys,
+                OffsetDateTime::UNIX_EPOCH,
+            )
         };
         let keys = ["a b", "logs/1", "logs/2", "logs/old/3", "z"];
         keys.map(|key| (key.to_owned(), object(key))).into()
     }
 
-    fn listing(query: &str) -> Result<Listing, ServiceError> {
-        Listing::of(&Request { query: parse_query(query), ..Request::default() })
+    fn listing(query: &str) -> Result<ListObjectsRequest, ServiceError> {
+        ListObjectsRequest::of(&Request { query: parse_query(query), ..Request::default() })
     }
 
     fn list(query: &str) -> String {

@@ -64,7 +64,8 @@ impl Operation {
         if !address.key.is_empty() {
             return Self::on_object(request);
         }
-        if request.method == "GET" && request.query.iter().all(|(name, _)| objects::is_known(name))
+        if request.method == "GET"
+            && request.query.iter().all(|(name, _)| objects::is_list_parameter(name))
         {
             return match request.query_value("list-type") {
                 None => Ok(Self::ListObjects),

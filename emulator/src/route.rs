@@ -21,7 +21,7 @@ pub(super) enum Route<'r> {
 }
 
 /// The controls, see `service/control.rs`.
-const CONTROLS: [&str; 5] = ["faults", "sessions/", "master-keys/", "clock", "objects/"];
+const CONTROL_PATHS: [&str; 5] = ["faults", "sessions/", "master-keys/", "clock", "objects/"];
 
 impl<'r> Route<'r> {
     /// A host or a path that names a bucket is OSS's, whatever the query says; any other, known to
@@ -37,7 +37,7 @@ impl<'r> Route<'r> {
                     return Self::Metadata(metadata::Call::of(path));
                 }
                 let below = request.path.strip_prefix("/-/").unwrap_or_default();
-                let is_control = CONTROLS.iter().any(|control| below.starts_with(control));
+                let is_control = CONTROL_PATHS.iter().any(|control| below.starts_with(control));
                 return if is_control { Self::Control(below) } else { Self::Oss };
             }
             Ok(Some(_)) => return Self::Oss,

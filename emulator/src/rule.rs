@@ -220,7 +220,7 @@ mod tests {
         ] {
             let error = parse(&inner).unwrap_err();
             assert_eq!((error.status, &*error.code), (400, code), "{inner}");
-            let answer = error.to_answer("", "");
+            let answer = error.to_response("", "");
             let found = answer.headers.iter().find(|(name, _)| *name == "x-oss-ec");
             assert_eq!(found.map(|(_, value)| value.as_str()), ec, "{inner}");
         }

@@ -22,10 +22,10 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use super::http::{AnswerBody, Reset, receive, response};
-use super::service::{Delivery, Outcome, Service};
+use super::http::{Reset, ResponseBody, read_request, response};
+use super::service::{Delivery, Handled, Service};
 use super::tls::Identity;
-use super::{Config, Credentials, EncryptionRule, Exchange, Fault, Observer};
+use super::{Config, Credentials, EncryptionRule, Fault, Observer, RecordedRequest};
 
 /// A running endpoint. It stops when this value is dropped.
 ///
@@ -50,13 +50,12 @@ impl Emulator {
     /// Binds the port on 127.0.0.1, never on another address, and serves. An error as well where a region,
     /// a bucket or a role can not have the name that it has.
     pub fn start(config: Config) -> io::Result<Self> {
-        config.check().map_err(|reason| io::Error::new(io::ErrorKind::InvalidInput, reason))?;
+        config.validate().map_err(|reason| io::Error::new(io::ErrorKind::InvalidInput, reason))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let domains = config.custom_domains.keys().map(String::as_str);
-        let identity =
-            config.has_tls.then(|| Identity::new(&config.region, domains)).transpose()?;
+        let identity = config.tls.then(|| Identity::new(&config.region, domains)).transpose()?;
         let (acceptor, certificate_pem) =
             identity.map(|identity| (identity.acceptor, identity.certificate_pem)).unzip();
         let shared = Arc::new(Shared {
@@ -185,13 +184,13 @@ impl Emulator {
 
     /// Removes a bucket, its rule and its objects.
     pub fn remove_bucket(&self, bucket: &str) {
-        self.service().store.drop_bucket(bucket);
+        self.service().store.remove_bucket_unchecked(bucket);
     }
 
     /// The bytes of an object as they are kept: what was uploaded only where nothing encrypts it.
     #[must_use]
     pub fn stored_object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
-        self.service().store.object(bucket, key).ok().map(|object| object.stored().to_vec())
+        self.service().store.object(bucket, key).ok().map(|object| object.stored_bytes().to_vec())
     }
 
     /// Gives every master key a new version. Objects that are there already stay readable.
@@ -202,7 +201,7 @@ impl Emulator {
     /// What was asked and answered so far: the last 10,000 requests at most. A client that has an
     /// answer finds its request here.
     #[must_use]
-    pub fn exchanges(&self) -> Vec<Exchange> {
+    pub fn exchanges(&self) -> Vec<RecordedRequest> {
         self.service().exchanges()
     }
 
@@ -292,11 +291,11 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     // Without it small answers wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let (stream, end) = match &shared.acceptor {
-        None => converse(stream, &shared).await,
+        None => serve_http1(stream, &shared).await,
         Some(acceptor) => {
             // What speaks anything else has got an alert by now, and the connection ends.
             let Ok(stream) = acceptor.accept(stream).await else { return };
-            let (mut stream, end) = converse(stream, &shared).await;
+            let (mut stream, end) = serve_http1(stream, &shared).await;
             if end == End::Regular {
                 // The client may be gone already.
                 let _ = stream.shutdown().await;
@@ -315,11 +314,11 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 enum End {
     Regular,
     /// By the client's doing, or in the middle of a body that a fault cut.
-    Irregular,
+    Aborted,
     Reset,
 }
 
-async fn converse<S>(stream: S, shared: &Shared) -> (S, End)
+async fn serve_http1<S>(stream: S, shared: &Shared) -> (S, End)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -338,7 +337,7 @@ where
     let end = match ended {
         _ if is_reset.load(Ordering::SeqCst) => End::Reset,
         Ok(()) => End::Regular,
-        Err(_) => End::Irregular,
+        Err(_) => End::Aborted,
     };
     (stream, end)
 }
@@ -346,26 +345,26 @@ where
 async fn handle(
     request: hyper::Request<Incoming>,
     shared: &Shared,
-) -> Result<hyper::Response<AnswerBody>, Reset> {
+) -> Result<hyper::Response<ResponseBody>, Reset> {
     let since = Instant::now();
-    let received = receive(request).await;
+    let received = read_request(request).await;
     let now = OffsetDateTime::now_utc();
     let request_id = format!("{:024X}", fastrand::u128(..) >> 32);
-    let Outcome { exchange, delivery } = match received {
+    let Handled { exchange, delivery } = match received {
         Ok(request) => shared.service().serve(&request, now, &request_id),
-        Err((request, error)) => shared.service().refuse(&request, error, now, &request_id),
+        Err((request, error)) => shared.service().reject(&request, error, now, &request_id),
     };
     if let Some(observer) = &shared.observer {
         observer(&exchange);
     }
     match delivery {
-        Delivery::Whole { answer, delay } => {
+        Delivery::Complete { answer, delay } => {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
             Ok(response(answer, since, false))
         }
-        Delivery::Cut(answer) => Ok(response(answer, since, true)),
+        Delivery::Truncated(answer) => Ok(response(answer, since, true)),
         Delivery::Reset => Err(Reset),
     }
 }

@@ -2,8 +2,8 @@
 //! out. Here the pure parts come together.
 
 mod control;
+mod credential_services;
 mod objects;
-mod temporary;
 #[cfg(test)]
 mod tests;
 
@@ -14,23 +14,23 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::address::{Address, Endpoint};
-use super::answer::Answer;
 use super::auth::{self, Authorization, Scope};
-use super::buckets::{self, Listing};
+use super::buckets::{self, ListBucketsRequest};
 use super::envelope::MasterKeys;
 use super::error::ServiceError;
 use super::fault::{Action, Faults, Target};
-use super::keys::Keys;
+use super::key_store::KeyStore;
 use super::metadata::Metadata;
 use super::object;
 use super::operation::Operation;
 use super::request::Request;
+use super::response::Response;
 use super::route::Route;
 use super::rule::EncryptionRule;
 use super::store::{Store, is_bucket_name};
 use super::sts::Sts;
 use super::xml::Element;
-use super::{Config, Exchange};
+use super::{Config, RecordedRequest};
 
 /// So many exchanges are remembered; then the oldest are forgotten.
 const MAX_EXCHANGES: usize = 10_000;
@@ -41,33 +41,33 @@ pub(super) struct Service {
     pub(super) store: Store,
     pub(super) faults: Faults,
     pub(super) clock_offset_seconds: i64,
-    pub(super) keys: Keys,
+    pub(super) keys: KeyStore,
     pub(super) sts: Sts,
     pub(super) master_keys: MasterKeys,
     metadata: Metadata,
     has_credentials_uri: bool,
     custom_domains: BTreeMap<String, String>,
-    exchanges: VecDeque<Arc<Exchange>>,
+    exchanges: VecDeque<Arc<RecordedRequest>>,
 }
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) exchange: Arc<Exchange>,
+pub(super) struct Handled {
+    pub(super) exchange: Arc<RecordedRequest>,
     pub(super) delivery: Delivery,
 }
 
 /// How the answer reaches the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
-    Whole { answer: Answer, delay: Duration },
-    Cut(Answer),
+    Complete { answer: Response, delay: Duration },
+    Truncated(Response),
     Reset,
 }
 
 /// A request that may be carried out.
 #[derive(Debug)]
-struct Accepted {
+struct AuthorizedRequest {
     operation: Operation,
     /// The region it was signed for.
     region: String,
@@ -75,24 +75,24 @@ struct Accepted {
 }
 
 impl Delivery {
-    fn at_once(answer: Answer) -> Self {
-        Self::Whole { answer, delay: Duration::ZERO }
+    fn at_once(answer: Response) -> Self {
+        Self::Complete { answer, delay: Duration::ZERO }
     }
 
     /// Carries something out, as far as the fault lets it.
-    fn of(fault: Option<&Action>, carry_out: impl FnOnce() -> Answer) -> Self {
+    fn of(fault: Option<&Action>, carry_out: impl FnOnce() -> Response) -> Self {
         match fault {
             Some(Action::ResetBefore) => return Self::Reset,
             Some(Action::Garbage { status, content_type, body }) => {
-                return Self::at_once(Answer::raw(*status, content_type, body.clone()));
+                return Self::at_once(Response::raw(*status, content_type, body.clone()));
             }
             _ => {}
         }
         let answer = carry_out();
         match fault {
             Some(Action::ResetAfter) => Self::Reset,
-            Some(Action::CutBody) => Self::Cut(answer),
-            Some(Action::Delay(delay)) => Self::Whole { answer, delay: *delay },
+            Some(Action::CutBody) => Self::Truncated(answer),
+            Some(Action::Delay(delay)) => Self::Complete { answer, delay: *delay },
             _ => Self::at_once(answer),
         }
     }
@@ -105,11 +105,11 @@ impl Service {
             store: Store::default(),
             faults: Faults::default(),
             clock_offset_seconds: config.clock_offset_seconds,
-            keys: Keys::default(),
+            keys: KeyStore::default(),
             sts: Sts::default(),
             master_keys: MasterKeys::default(),
             metadata: Metadata::new(config.ecs_role.clone(), config.metadata_mode),
-            has_credentials_uri: config.has_credentials_uri,
+            has_credentials_uri: config.credentials_uri,
             custom_domains: config.custom_domains.clone(),
             exchanges: VecDeque::new(),
         };
@@ -141,15 +141,15 @@ impl Service {
     /// Ends all misbehaviour, stale reads included.
     pub(super) fn clear_faults(&mut self) {
         self.faults.clear();
-        self.store.release_reads();
+        self.store.clear_stale_reads();
     }
 
     pub(super) fn secrets(&self) -> Vec<String> {
         self.keys.secrets().chain(self.sts.oidc_tokens()).collect()
     }
 
-    pub(super) fn exchanges(&self) -> Vec<Exchange> {
-        self.exchanges.iter().map(|exchange| Exchange::clone(exchange)).collect()
+    pub(super) fn exchanges(&self) -> Vec<RecordedRequest> {
+        self.exchanges.iter().map(|exchange| RecordedRequest::clone(exchange)).collect()
     }
 
     pub(super) fn clear_exchanges(&mut self) {
@@ -162,9 +162,9 @@ impl Service {
         request: &Request,
         now: OffsetDateTime,
         request_id: &str,
-    ) -> Outcome {
+    ) -> Handled {
         let now = self.server_time(now);
-        let mut exchange = Exchange::new(request, request_id);
+        let mut exchange = RecordedRequest::new(request, request_id);
         let route = Route::of(request, &self.custom_domains);
         exchange.service = route.service();
         let delivery = match &route {
@@ -175,52 +175,52 @@ impl Service {
             Route::Control(path) => self.serve_control(request, path, &mut exchange),
         };
         match &delivery {
-            Delivery::Whole { answer, .. } | Delivery::Cut(answer) => {
+            Delivery::Complete { answer, .. } | Delivery::Truncated(answer) => {
                 exchange.status = answer.status;
             }
             Delivery::Reset => exchange.code = None,
         }
         exchange.rule_after = self.rule_of(&exchange);
-        Outcome { exchange: self.remember(exchange), delivery }
+        Handled { exchange: self.remember(exchange), delivery }
     }
 
     /// The answer to a request that could not even be read.
-    pub(super) fn refuse(
+    pub(super) fn reject(
         &mut self,
         request: &Request,
         error: ServiceError,
         now: OffsetDateTime,
         request_id: &str,
-    ) -> Outcome {
-        let mut exchange = Exchange::new(request, request_id);
-        let answer = finish(Err(error), self.server_time(now), &mut exchange);
+    ) -> Handled {
+        let mut exchange = RecordedRequest::new(request, request_id);
+        let answer = into_response(Err(error), self.server_time(now), &mut exchange);
         exchange.status = answer.status;
         let delivery = Delivery::at_once(answer);
-        Outcome { exchange: self.remember(exchange), delivery }
+        Handled { exchange: self.remember(exchange), delivery }
     }
 
     fn serve_oss(
         &mut self,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
+        exchange: &mut RecordedRequest,
     ) -> Delivery {
-        match self.accept(request, now, exchange) {
+        match self.authorize(request, now, exchange) {
             Ok(accepted) => Delivery::of(accepted.fault.as_ref(), || {
-                let outcome = self.carry_out(&accepted, request, now, exchange);
-                finish(outcome, now, exchange)
+                let outcome = self.execute(&accepted, request, now, exchange);
+                into_response(outcome, now, exchange)
             }),
-            Err(error) => Delivery::at_once(finish(Err(error), now, exchange)),
+            Err(error) => Delivery::at_once(into_response(Err(error), now, exchange)),
         }
     }
 
     /// Everything before the operation itself: where to, what, by whom, and whether a fault acts.
-    fn accept(
+    fn authorize(
         &mut self,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
-    ) -> Result<Accepted, ServiceError> {
+        exchange: &mut RecordedRequest,
+    ) -> Result<AuthorizedRequest, ServiceError> {
         let address = Address::resolve(&request.host, &request.path, &self.custom_domains)?;
         exchange.bucket.clone_from(&address.bucket);
         exchange.object_key = Some(address.key.clone()).filter(|key| !key.is_empty());
@@ -260,7 +260,7 @@ impl Service {
         let fault = self.take_fault(&target, now, exchange);
         match fault.as_ref().and_then(Action::error) {
             Some(error) => Err(error),
-            None => Ok(Accepted { operation, region: scope.region, fault }),
+            None => Ok(AuthorizedRequest { operation, region: scope.region, fault }),
         }
     }
 
@@ -269,7 +269,7 @@ impl Service {
         &mut self,
         target: &Target<'_>,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
+        exchange: &mut RecordedRequest,
     ) -> Option<Action> {
         let fault = self.faults.take(target, now);
         exchange.fault = fault.as_ref().map(ToString::to_string);
@@ -308,13 +308,13 @@ impl Service {
         }
     }
 
-    fn carry_out(
+    fn execute(
         &mut self,
-        accepted: &Accepted,
+        accepted: &AuthorizedRequest,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
-    ) -> Result<Answer, ServiceError> {
+        exchange: &mut RecordedRequest,
+    ) -> Result<Response, ServiceError> {
         if exchange.object_key.is_some() {
             return self.carry_out_on_object(accepted.operation, request, now, exchange);
         }
@@ -323,51 +323,51 @@ impl Service {
             Operation::PutBucketEncryption => {
                 let rule = EncryptionRule::from_xml(&request.body)?;
                 self.store.put_encryption(bucket, rule)?;
-                Answer::empty(200)
+                Response::empty(200)
             }
             Operation::GetBucketEncryption => {
                 let rule = self.store.get_encryption(bucket)?;
-                let answer = Answer::xml(200, &rule.to_xml());
+                let answer = Response::xml(200, &rule.to_xml());
                 if self.store.rule(bucket) != Some(&rule) {
-                    exchange.rule_answered = Some(Some(rule));
+                    exchange.rule_returned = Some(Some(rule));
                 }
                 answer
             }
             Operation::DeleteBucketEncryption => {
                 self.store.delete_encryption(bucket)?;
-                Answer::empty(204)
+                Response::empty(204)
             }
             Operation::PutBucket => {
                 buckets::check_configuration(&request.body)?;
                 self.store.put_bucket(bucket, &accepted.region)?;
-                Answer::empty(200).header("Location", format!("/{bucket}"))
+                Response::empty(200).header("Location", format!("/{bucket}"))
             }
             Operation::DeleteBucket => {
                 self.store.delete_bucket(bucket)?;
-                Answer::empty(204)
+                Response::empty(204)
             }
             Operation::GetBucketLocation => {
                 let region = self.store.region(bucket);
                 let region = region.ok_or_else(|| ServiceError::no_such_bucket(bucket))?;
                 let location = format!("oss-{region}");
-                Answer::xml(200, &Element::of_text("LocationConstraint", &location))
+                Response::xml(200, &Element::of_text("LocationConstraint", &location))
             }
             Operation::GetBucketInfo => {
                 let rule = self.store.read_rule(bucket)?;
                 let region = self.store.region(bucket).unwrap_or_default();
-                Answer::xml(200, &buckets::info(bucket, region, rule.as_ref()))
+                Response::xml(200, &buckets::info(bucket, region, rule.as_ref()))
             }
             Operation::ListBuckets => {
-                Answer::xml(200, &Listing::of(request)?.to_xml(self.store.all()))
+                Response::xml(200, &ListBucketsRequest::of(request)?.to_xml(self.store.all()))
             }
             Operation::GetBucketAcl => {
                 self.store.objects(bucket)?;
-                Answer::xml(200, &buckets::access())
+                Response::xml(200, &buckets::access())
             }
             Operation::DeleteMultipleObjects => self.delete_objects(bucket, request)?,
             Operation::ListObjects | Operation::ListObjectsV2 => {
-                let list = super::objects::Listing::of(request)?;
-                Answer::xml(200, &list.to_xml(bucket, self.store.objects(bucket)?))
+                let list = super::objects::ListObjectsRequest::of(request)?;
+                Response::xml(200, &list.to_xml(bucket, self.store.objects(bucket)?))
             }
             // They have an object's key, see above.
             Operation::PutObject
@@ -378,12 +378,12 @@ impl Service {
             | Operation::DeleteObject => return Err(ServiceError::no_such_key("")),
         };
         if let Some(Action::StaleReads(reads)) = accepted.fault {
-            self.store.hold_reads(bucket, exchange.rule_before.clone(), reads);
+            self.store.serve_stale_reads(bucket, exchange.rule_before.clone(), reads);
         }
         Ok(answer)
     }
 
-    fn rule_of(&self, exchange: &Exchange) -> Option<EncryptionRule> {
+    fn rule_of(&self, exchange: &RecordedRequest) -> Option<EncryptionRule> {
         self.store.rule(exchange.bucket.as_deref()?).cloned()
     }
 
@@ -391,7 +391,7 @@ impl Service {
         now.checked_add(time::Duration::seconds(self.clock_offset_seconds)).unwrap_or(now)
     }
 
-    fn remember(&mut self, exchange: Exchange) -> Arc<Exchange> {
+    fn remember(&mut self, exchange: RecordedRequest) -> Arc<RecordedRequest> {
         let exchange = Arc::new(exchange);
         if self.exchanges.len() == MAX_EXCHANGES {
             self.exchanges.pop_front();
@@ -402,17 +402,17 @@ impl Service {
 }
 
 /// The answer as OSS sends it; an error leaves its code in the exchange.
-fn finish(
-    outcome: Result<Answer, ServiceError>,
+fn into_response(
+    outcome: Result<Response, ServiceError>,
     now: OffsetDateTime,
-    exchange: &mut Exchange,
-) -> Answer {
+    exchange: &mut RecordedRequest,
+) -> Response {
     let answer = outcome.unwrap_or_else(|error| {
         exchange.code = Some(error.code.clone().into_owned());
         if exchange.method == "HEAD" {
             return error.to_bodiless_answer(&exchange.request_id, &exchange.host);
         }
-        error.to_answer(&exchange.request_id, &exchange.host)
+        error.to_response(&exchange.request_id, &exchange.host)
     });
     answer.with_oss_headers(&exchange.request_id, now)
 }

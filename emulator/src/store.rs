@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// Removes a bucket with all that is in it, past the API.
-    pub(super) fn drop_bucket(&mut self, bucket: &str) {
+    pub(super) fn remove_bucket_unchecked(&mut self, bucket: &str) {
         self.buckets.remove(bucket);
     }
 
@@ -148,14 +148,19 @@ impl Store {
     }
 
     /// Lets the next `reads` see `rule`, whatever the bucket has.
-    pub(super) fn hold_reads(&mut self, bucket: &str, rule: Option<EncryptionRule>, reads: u32) {
+    pub(super) fn serve_stale_reads(
+        &mut self,
+        bucket: &str,
+        rule: Option<EncryptionRule>,
+        reads: u32,
+    ) {
         if let Some(bucket) = self.buckets.get_mut(bucket) {
             bucket.stale = Some(StaleReads { rule, remaining: reads });
         }
     }
 
     /// Lets all reads see what is there.
-    pub(super) fn release_reads(&mut self) {
+    pub(super) fn clear_stale_reads(&mut self) {
         for bucket in self.buckets.values_mut() {
             bucket.stale = None;
         }
@@ -236,13 +241,13 @@ mod tests {
     fn held_reads_see_the_rule_before() {
         let mut store = store();
         store.put_encryption("demo", EncryptionRule::new("KMS")).unwrap();
-        store.hold_reads("demo", None, 1);
+        store.serve_stale_reads("demo", None, 1);
         assert_eq!(store.rule("demo"), Some(&EncryptionRule::new("KMS")));
         assert_eq!(code(store.get_encryption("demo")).0, 404);
         assert_eq!(store.get_encryption("demo"), Ok(EncryptionRule::new("KMS")));
-        store.hold_reads("demo", Some(EncryptionRule::new("SM4")), 9);
+        store.serve_stale_reads("demo", Some(EncryptionRule::new("SM4")), 9);
         assert_eq!(store.get_encryption("demo"), Ok(EncryptionRule::new("SM4")));
-        store.release_reads();
+        store.clear_stale_reads();
         assert_eq!(store.get_encryption("demo"), Ok(EncryptionRule::new("KMS")));
     }
 

@@ -5,7 +5,7 @@ use super::xml::Element;
 
 /// Which buckets to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListBuckets {
+pub struct ListBucketsRequest {
     /// Only names that begin with it; empty means all.
     pub prefix: String,
     /// Only names after it, in the order of the alphabet: the `next_marker` of the page before.
@@ -32,7 +32,7 @@ pub struct Bucket {
     pub region: Option<Region>,
 }
 
-impl ListBuckets {
+impl ListBucketsRequest {
     /// The query, decoded, without what is not set.
     pub(super) fn query(&self) -> Vec<(String, String)> {
         let max_keys = self.max_keys.map(|count| count.to_string());
@@ -56,8 +56,8 @@ impl BucketPage {
             return Err(format!("the body is a <{}>, not a <ListAllMyBucketsResult>", root.name));
         }
         // Absent when the whole list fits.
-        let is_truncated = root.text_of("IsTruncated").is_some_and(|text| text == "true");
-        let next_marker = root.text_of("NextMarker").filter(|_| is_truncated);
+        let is_truncated = root.child_text("IsTruncated").is_some_and(|text| text == "true");
+        let next_marker = root.child_text("NextMarker").filter(|_| is_truncated);
         if is_truncated && next_marker.is_none() {
             return Err("the list goes on, but the body has no <NextMarker>".to_owned());
         }
@@ -66,11 +66,11 @@ impl BucketPage {
             .into_iter()
             .flatten()
             .map(|bucket| {
-                let name = bucket.text_of("Name").ok_or("a <Bucket> has no <Name>")?;
+                let name = bucket.child_text("Name").ok_or("a <Bucket> has no <Name>")?;
                 // `Region` is the plain id; `Location` has the `oss-` of host names.
-                let location = bucket.text_of("Location");
+                let location = bucket.child_text("Location");
                 let location = location.as_deref().and_then(|text| text.strip_prefix("oss-"));
-                let region = bucket.text_of("Region");
+                let region = bucket.child_text("Region");
                 let region = region.as_deref().or(location);
                 Ok(Bucket { name, region: region.and_then(|text| Region::parse(text).ok()) })
             })
@@ -79,7 +79,7 @@ impl BucketPage {
     }
 
     /// Refuses a page that leads back to where it was asked from: the list would never end.
-    pub(super) fn after(self, list: &ListBuckets) -> Result<Self, String> {
+    pub(super) fn ensure_progress(self, list: &ListBucketsRequest) -> Result<Self, String> {
         match (&list.marker, &self.next_marker) {
             (Some(marker), Some(next)) if next <= marker => {
                 Err("the list leads back to buckets that it had already".to_owned())
@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn a_query_has_only_what_is_set() {
-        assert_eq!(ListBuckets::default().query(), []);
-        let list = ListBuckets {
+        assert_eq!(ListBucketsRequest::default().query(), []);
+        let list = ListBucketsRequest {
             prefix: "a/b".to_owned(),
             marker: Some("m".to_owned()),
             max_keys: Some(1000),

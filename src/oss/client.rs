@@ -9,11 +9,11 @@ use md5::{Digest as _, Md5};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::buckets::{BucketPage, ListBuckets};
+use super::buckets::{BucketPage, ListBucketsRequest};
 use super::clock::Clock;
 use super::credentials::{
-    Credentials, CredentialsCache, CredentialsError, CredentialsProblem, Profile, Source,
-    profile_region,
+    CredentialSource, Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind,
+    Profile, profile_region,
 };
 use super::encryption::EncryptionRule;
 use super::endpoint::{AddressStyle, Endpoint, EndpointType};
@@ -21,7 +21,7 @@ use super::error::{Error, ErrorKind, ServiceError, TransportError};
 use super::http::{Http, HttpRequest, HttpSettings};
 use super::names::{BucketName, Region};
 use super::request::{Operation, Request};
-use super::retry::{Decision, Progress, RetryPolicy};
+use super::retry::{RetryDecision, RetryPolicy, RetryState};
 use super::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
 
 /// Where and as whom the client speaks to OSS.
@@ -39,7 +39,7 @@ pub struct ClientConfig {
     /// The signature algorithm.
     pub signature_version: SignatureVersion,
     /// Where keys come from; a client without a source can be made, but every call fails.
-    pub credentials: Option<Source>,
+    pub credentials: Option<CredentialSource>,
     /// The profile that names the region where nothing else does, read when that is needed.
     pub profile: Option<Profile>,
     /// How failed attempts are repeated.
@@ -75,7 +75,7 @@ impl Default for ClientConfig {
 
 /// What is special about one call.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub struct CallOptions {
     /// The bucket's region, when it is not the client's: the request is signed for it and, unless
     /// the client has an explicit endpoint, sent there.
     pub region: Option<Region>,
@@ -85,10 +85,10 @@ pub struct Call {
     pub cancellation: CancellationToken,
 }
 
-impl Call {
+impl CallOptions {
     /// A call in the client's region that may take `limit`, a year at most.
     #[must_use]
-    pub fn within(limit: Duration) -> Self {
+    pub fn with_timeout(limit: Duration) -> Self {
         Self {
             region: None,
             deadline: Instant::now() + limit.min(Duration::from_hours(365 * 24)),
@@ -123,24 +123,24 @@ pub struct ResponseMetadata {
 }
 
 /// A successful answer, read to its end.
-struct Answer {
+struct Response {
     metadata: ResponseMetadata,
     body: Vec<u8>,
 }
 
 /// What is known about a call that is under way, for its errors.
 #[derive(Default)]
-struct Course {
+struct CallState {
     /// The attempts so far, those after something was mended included.
     attempts: u32,
     /// When the present attempt was sent; none before it is.
-    sent: Option<Instant>,
+    sent_at: Option<Instant>,
     /// An attempt was sent whose end is unknown.
-    is_doubtful: bool,
+    outcome_unknown: bool,
     /// The credentials of the last attempt.
     credentials: Option<Arc<Credentials>>,
     /// Credentials that OSS did not take, and how it said so.
-    refused: Option<(Arc<Credentials>, ErrorKind)>,
+    rejected: Option<(Arc<Credentials>, ErrorKind)>,
     region: Option<Region>,
     clock_skew_seconds: Option<i64>,
 }
@@ -171,7 +171,7 @@ impl Client {
         &self,
         bucket: &BucketName,
         rule: &EncryptionRule,
-        call: &Call,
+        call: &CallOptions,
     ) -> Result<ResponseMetadata, Error> {
         let body = rule.to_xml().into_bytes();
         // V4 signs no payload hash; the signed Content-MD5 is what protects the body.
@@ -190,17 +190,17 @@ impl Client {
     /// # Errors
     ///
     /// A bucket without a rule, or no bucket, is an error for which [`Error::is_not_found`] holds.
-    /// [`ErrorKind::UnexpectedAnswer`] is a success whose body is no rule; otherwise as
+    /// [`ErrorKind::UnexpectedResponse`] is a success whose body is no rule; otherwise as
     /// [`put_bucket_encryption`](Self::put_bucket_encryption).
     pub async fn get_bucket_encryption(
         &self,
         bucket: &BucketName,
-        call: &Call,
+        call: &CallOptions,
     ) -> Result<EncryptionRule, Error> {
         let request = encryption_request(Operation::GetBucketEncryption, "GET", bucket);
         let (answer, course) = self.send(&request, call).await?;
         EncryptionRule::from_xml(&answer.body).map_err(|reason| {
-            self.error(&request, call, &course, ErrorKind::UnexpectedAnswer(reason))
+            self.error(&request, call, &course, ErrorKind::UnexpectedResponse(reason))
         })
     }
 
@@ -214,14 +214,14 @@ impl Client {
     pub async fn delete_bucket_encryption(
         &self,
         bucket: &BucketName,
-        call: &Call,
+        call: &CallOptions,
     ) -> Result<ResponseMetadata, Error> {
         let request = encryption_request(Operation::DeleteBucketEncryption, "DELETE", bucket);
         match self.send(&request, call).await {
             Ok((answer, _)) => Ok(answer.metadata),
             Err(error) if error.is_not_found() => {
                 let (status, request_id) = error
-                    .service()
+                    .service_error()
                     .map(|service| (service.status, service.request_id.clone()))
                     .unwrap_or_default();
                 Ok(ResponseMetadata { status, request_id: request_id.unwrap_or_default() })
@@ -237,7 +237,11 @@ impl Client {
     /// `AccessDenied` without the permission `oss:ListBuckets`; otherwise as
     /// [`get_bucket_encryption`](Self::get_bucket_encryption). A custom domain belongs to one bucket,
     /// so with [`AddressStyle::Cname`] nothing is sent.
-    pub async fn list_buckets(&self, list: &ListBuckets, call: &Call) -> Result<BucketPage, Error> {
+    pub async fn list_buckets(
+        &self,
+        list: &ListBucketsRequest,
+        call: &CallOptions,
+    ) -> Result<BucketPage, Error> {
         let request = Request {
             operation: Operation::ListBuckets,
             method: "GET",
@@ -249,19 +253,19 @@ impl Client {
         };
         if self.config.address_style == AddressStyle::Cname {
             let reason = "a custom domain belongs to one bucket and cannot list others".to_owned();
-            let kind = ErrorKind::Transport(TransportError::Request(reason));
-            return Err(self.error(&request, call, &Course::default(), kind));
+            let kind = ErrorKind::Transport(TransportError::InvalidRequest(reason));
+            return Err(self.error(&request, call, &CallState::default(), kind));
         }
         let (answer, course) = self.send(&request, call).await?;
-        let page = BucketPage::from_xml(&answer.body).and_then(|page| page.after(list));
+        let page = BucketPage::from_xml(&answer.body).and_then(|page| page.ensure_progress(list));
         page.map_err(|reason| {
-            self.error(&request, call, &course, ErrorKind::UnexpectedAnswer(reason))
+            self.error(&request, call, &course, ErrorKind::UnexpectedResponse(reason))
         })
     }
 
     /// Whether it is the region of buckets whose call names none, as far as that is known by now.
     #[must_use]
-    pub fn is_default(&self, region: &Region) -> bool {
+    pub fn is_default_region(&self, region: &Region) -> bool {
         let of_profile = self.profile_region.get().and_then(Option::as_ref);
         let of_endpoint = self.config.endpoint.as_ref().and_then(Endpoint::region);
         self.config.region.as_ref().or(of_profile).or(of_endpoint.as_ref()) == Some(region)
@@ -270,15 +274,19 @@ impl Client {
     /// Whether a call with another region is sent to where that region is: not with an endpoint of OSS that
     /// belongs to one region.
     #[must_use]
-    pub fn may_find_region(&self, region: &Region) -> bool {
+    pub fn can_reach_region(&self, region: &Region) -> bool {
         let of_endpoint = self.config.endpoint.as_ref().and_then(Endpoint::region);
         of_endpoint.is_none_or(|of_endpoint| of_endpoint == *region)
     }
 
     /// Signs and sends, again and again as the retry policy says, until the deadline.
-    async fn send(&self, request: &Request, call: &Call) -> Result<(Answer, Course), Error> {
-        let mut course = Course::default();
-        let mut progress = Progress::default();
+    async fn send(
+        &self,
+        request: &Request,
+        call: &CallOptions,
+    ) -> Result<(Response, CallState), Error> {
+        let mut course = CallState::default();
+        let mut progress = RetryState::default();
         let mut last = None;
         loop {
             if call.cancellation.is_cancelled() {
@@ -288,15 +296,15 @@ impl Client {
                 let kind = ErrorKind::DeadlineExceeded { last };
                 return Err(self.error(request, call, &course, kind));
             }
-            course.sent = None;
+            course.sent_at = None;
             let outcome = tokio::select! {
                 biased;
                 () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
                 outcome = timeout_at(call.deadline, self.attempt(request, call, &mut course)) => {
-                    outcome.unwrap_or_else(|_| Err(self.cut_off(&course, last.take())))
+                    outcome.unwrap_or_else(|_| Err(self.deadline_exceeded(&course, last.take())))
                 }
             };
-            record(request, &course, &outcome);
+            log_attempt(request, &course, &outcome);
             let kind = match outcome {
                 Ok(answer) => return Ok((answer, course)),
                 Err(kind) => kind,
@@ -304,10 +312,10 @@ impl Client {
             if let Some(time) = kind.server_time() {
                 course.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
             }
-            course.is_doubtful |= course.sent.is_some() && kind.leaves_doubt();
-            progress.count(&kind);
+            course.outcome_unknown |= course.sent_at.is_some() && kind.outcome_unknown();
+            progress.record_failure(&kind);
             match self.config.retry.decide(progress, &kind, fastrand::f64()) {
-                Decision::Retry(wait) => {
+                RetryDecision::Retry(wait) => {
                     let resume = Instant::now() + wait;
                     if resume >= call.deadline {
                         let kind = ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) };
@@ -319,45 +327,48 @@ impl Client {
                         () = tokio::time::sleep_until(resume) => {}
                     }
                 }
-                Decision::CorrectClock(server_time) => {
+                RetryDecision::CorrectClock(server_time) => {
                     let ahead = self.config.clock.skew(server_time).whole_seconds();
                     let side = if ahead > 0 { "behind" } else { "ahead of" };
                     tracing::warn!(
                         "this machine's clock is {} s {side} that of {}, which is used from now on",
                         ahead.unsigned_abs(),
-                        kind.server(),
+                        kind.server_name(),
                     );
-                    self.config.clock.correct(server_time);
+                    self.config.clock.adjust_to(server_time);
                     progress.is_clock_corrected = true;
-                    progress.attempt -= 1;
+                    progress.failed_attempts -= 1;
                     last = Some(Box::new(kind));
                 }
-                Decision::ReplaceCredentials => {
+                RetryDecision::RefreshCredentials => {
                     // The next attempt asks the source, and what comes of that is retried as usual.
                     if let (Some(cache), Some(refused)) =
                         (&self.credentials, course.credentials.take())
                     {
-                        cache.refuse(&refused);
-                        course.refused = Some((refused, kind.clone()));
+                        cache.mark_rejected(&refused);
+                        course.rejected = Some((refused, kind.clone()));
                     }
-                    progress.are_credentials_replaced = true;
-                    progress.attempt -= 1;
+                    progress.credentials_refreshed = true;
+                    progress.failed_attempts -= 1;
                     last = Some(Box::new(kind));
                 }
-                Decision::GiveUp => return Err(self.error(request, call, &course, kind)),
+                RetryDecision::GiveUp => return Err(self.error(request, call, &course, kind)),
             }
         }
     }
 
     /// How an attempt ended whose time was up.
-    fn cut_off(&self, course: &Course, last: Option<Box<ErrorKind>>) -> ErrorKind {
+    fn deadline_exceeded(&self, course: &CallState, last: Option<Box<ErrorKind>>) -> ErrorKind {
         let unanswered = || {
-            let (None, Some(cache)) = (course.sent, &self.credentials) else { return None };
-            let (origin, problem) = (cache.origin(), CredentialsProblem::Unanswered);
-            Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError { origin, problem }))))
+            let (None, Some(cache)) = (course.sent_at, &self.credentials) else { return None };
+            let (origin, problem) = (cache.origin(), CredentialsErrorKind::Timeout);
+            Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError {
+                origin,
+                kind: problem,
+            }))))
         };
         // What was refused before is no news while others are awaited.
-        let last = last.filter(|_| course.sent.is_some() || course.refused.is_none());
+        let last = last.filter(|_| course.sent_at.is_some() || course.rejected.is_none());
         ErrorKind::DeadlineExceeded { last: last.or_else(unanswered) }
     }
 
@@ -365,15 +376,15 @@ impl Client {
     async fn attempt(
         &self,
         request: &Request,
-        call: &Call,
-        course: &mut Course,
-    ) -> Result<Answer, ErrorKind> {
+        call: &CallOptions,
+        course: &mut CallState,
+    ) -> Result<Response, ErrorKind> {
         let cache = self.credentials.as_ref().ok_or(ErrorKind::NoCredentials)?;
         course.region = self.region(call).await?;
         let credentials = cache.get(&self.http, &self.config.clock).await;
         let credentials = credentials.map_err(|error| ErrorKind::Credentials(Box::new(error)))?;
-        if let Some((refused, kind)) = &course.refused
-            && refused.is_same(&credentials)
+        if let Some((refused, kind)) = &course.rejected
+            && refused.matches(&credentials)
         {
             // The source has no others.
             return Err(kind.clone());
@@ -381,12 +392,12 @@ impl Client {
         let (url, headers) = self.sign(request, course.region.as_ref(), &credentials)?;
         course.credentials = Some(credentials);
         course.attempts += 1;
-        course.sent = Some(Instant::now());
-        self.exchange(request, &url, &headers).await
+        course.sent_at = Some(Instant::now());
+        self.send_once(request, &url, &headers).await
     }
 
     /// The region of a call: its own, the configured one, the profile's, the endpoint's.
-    async fn region(&self, call: &Call) -> Result<Option<Region>, ErrorKind> {
+    async fn region(&self, call: &CallOptions) -> Result<Option<Region>, ErrorKind> {
         if let Some(region) = call.region.as_ref().or(self.config.region.as_ref()) {
             return Ok(Some(region.clone()));
         }
@@ -398,13 +409,13 @@ impl Client {
         match profile_region(profile).await {
             Ok(region) => Ok(self.profile_region.get_or_init(|| region).clone().or(of_endpoint)),
             // Where the keys are in the profile as well, they will say the same.
-            Err(_) if of_endpoint.is_some() || self.signs_no_region() => Ok(of_endpoint),
-            Err(error) => Err(ErrorKind::NoProfileRegion(Box::new(error))),
+            Err(_) if of_endpoint.is_some() || self.needs_no_region() => Ok(of_endpoint),
+            Err(error) => Err(ErrorKind::RegionFromProfile(Box::new(error))),
         }
     }
 
     /// V1 signs no region, so with an endpoint none is needed.
-    fn signs_no_region(&self) -> bool {
+    fn needs_no_region(&self) -> bool {
         self.config.signature_version == SignatureVersion::V1 && self.config.endpoint.is_some()
     }
 
@@ -444,20 +455,21 @@ impl Client {
 
     /// The endpoint for buckets of this region.
     fn endpoint(&self, region: Option<&Region>) -> Option<Endpoint> {
-        let of_region = || region.map(|region| Endpoint::of(region, self.config.endpoint_type));
+        let of_region =
+            || region.map(|region| Endpoint::for_region(region, self.config.endpoint_type));
         self.config.endpoint.clone().or_else(of_region)
     }
 
     /// Sends one signed request and tells success from error.
-    async fn exchange(
+    async fn send_once(
         &self,
         request: &Request,
         url: &str,
         headers: &[(String, String)],
-    ) -> Result<Answer, ErrorKind> {
+    ) -> Result<Response, ErrorKind> {
         let answer = self
             .http
-            .exchange(HttpRequest {
+            .execute(HttpRequest {
                 method: request.method,
                 url,
                 headers,
@@ -476,12 +488,18 @@ impl Client {
         // OSS always sends one. Without it a captive portal's page would pass for a deletion.
         let request_id = header("x-oss-request-id").ok_or_else(|| {
             let reason = format!("the answer with status {status} has no x-oss-request-id");
-            ErrorKind::UnexpectedAnswer(reason)
+            ErrorKind::UnexpectedResponse(reason)
         })?;
-        Ok(Answer { metadata: ResponseMetadata { status, request_id }, body: answer.body })
+        Ok(Response { metadata: ResponseMetadata { status, request_id }, body: answer.body })
     }
 
-    fn error(&self, request: &Request, call: &Call, course: &Course, kind: ErrorKind) -> Error {
+    fn error(
+        &self,
+        request: &Request,
+        call: &CallOptions,
+        course: &CallState,
+        kind: ErrorKind,
+    ) -> Error {
         let region = course.region.as_ref().or(call.region.as_ref());
         let region = region.or(self.config.region.as_ref());
         let (style, bucket) = (self.config.address_style, request.bucket.as_ref());
@@ -495,15 +513,15 @@ impl Client {
             region: region.map(ToString::to_string).unwrap_or_default(),
             credentials_origin: origin.unwrap_or_default(),
             clock_skew_seconds: course.clock_skew_seconds,
-            may_have_taken_effect: course.is_doubtful,
+            may_have_taken_effect: course.outcome_unknown,
             kind,
         }
     }
 }
 
 /// Tells the log how an attempt ended, also one that was cut off.
-fn record(request: &Request, course: &Course, outcome: &Result<Answer, ErrorKind>) {
-    let Some(sent) = course.sent else { return };
+fn log_attempt(request: &Request, course: &CallState, outcome: &Result<Response, ErrorKind>) {
+    let Some(sent) = course.sent_at else { return };
     let (status, code, request_id) = match outcome {
         Ok(answer) => (answer.metadata.status, "", answer.metadata.request_id.as_str()),
         Err(ErrorKind::Service(service)) => {
@@ -550,7 +568,7 @@ mod tests {
         });
         let bucket = BucketName::parse("demo").unwrap();
         let request = encryption_request(Operation::GetBucketEncryption, "GET", &bucket);
-        let mut call = Call::within(Duration::ZERO);
+        let mut call = CallOptions::with_timeout(Duration::ZERO);
         call.region = region.map(|region| Region::parse(region).unwrap());
         let region = client.region(&call).await.unwrap();
         let credentials = Credentials::new("id", "secret");
@@ -600,12 +618,12 @@ mod tests {
         let profile = Profile {
             path: "/no/such/file".into(),
             name: Some("ci".to_owned()),
-            surroundings: crate::oss::credentials::Surroundings::default(),
+            defaults: crate::oss::credentials::SourceDefaults::default(),
         };
         let region = async |endpoint: Option<&str>, signature_version| {
             let profile = Some(profile.clone());
             let config = ClientConfig { signature_version, profile, ..config(endpoint, None) };
-            Client::new(config).region(&Call::within(Duration::ZERO)).await
+            Client::new(config).region(&CallOptions::with_timeout(Duration::ZERO)).await
         };
         let hangzhou = region(Some("oss-cn-hangzhou.aliyuncs.com"), SignatureVersion::V4).await;
         assert_eq!(hangzhou, Ok(Region::parse("cn-hangzhou").ok()));
@@ -614,7 +632,7 @@ mod tests {
             [(Some("oss.example.com"), SignatureVersion::V4), (None, SignatureVersion::V1)]
         {
             let error = region(endpoint, version).await.unwrap_err();
-            assert!(matches!(error, ErrorKind::NoProfileRegion(_)), "{error}");
+            assert!(matches!(error, ErrorKind::RegionFromProfile(_)), "{error}");
         }
     }
 }

@@ -33,26 +33,26 @@ impl Clock {
     /// The time as far as it is known, in UTC.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
-        self.uncorrected().saturating_add(self.correction())
+        self.system_time().saturating_add(self.offset())
     }
 
     /// How far the servers' clock is ahead of the machine's, as far as it is known.
-    pub(super) fn correction(&self) -> Duration {
+    pub(super) fn offset(&self) -> Duration {
         Duration::seconds(self.correction_seconds.load(Ordering::Relaxed))
     }
 
     /// The time of the machine, in UTC.
-    pub(super) fn uncorrected(&self) -> OffsetDateTime {
+    pub(super) fn system_time(&self) -> OffsetDateTime {
         (self.read)().to_offset(UtcOffset::UTC)
     }
 
     /// How far `server_time` is ahead of the machine's clock, whatever was corrected before.
     pub(super) fn skew(&self, server_time: OffsetDateTime) -> Duration {
-        server_time - self.uncorrected()
+        server_time - self.system_time()
     }
 
     /// Takes over the time of a server.
-    pub(super) fn correct(&self, server_time: OffsetDateTime) {
+    pub(super) fn adjust_to(&self, server_time: OffsetDateTime) {
         let skew = self.skew(server_time).whole_seconds();
         self.correction_seconds.store(skew, Ordering::Relaxed);
     }
@@ -80,7 +80,7 @@ mod tests {
         let shared = clock.clone();
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::seconds(seconds);
         for server_time in [at(3600), at(-7200)] {
-            clock.correct(server_time);
+            clock.adjust_to(server_time);
             assert_eq!(shared.now(), server_time);
             assert_eq!(shared.skew(at(60)), Duration::MINUTE);
         }

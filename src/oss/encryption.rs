@@ -91,13 +91,14 @@ impl EncryptionRule {
             }
         };
         let rule = rule.ok_or("the body has no <ApplyServerSideEncryptionByDefault>")?;
-        let sse_algorithm = rule.text_of("SSEAlgorithm").ok_or("the body has no <SSEAlgorithm>")?;
+        let sse_algorithm =
+            rule.child_text("SSEAlgorithm").ok_or("the body has no <SSEAlgorithm>")?;
         Ok(Self {
             sse_algorithm: SseAlgorithm::from(sse_algorithm.as_str()),
-            kms_master_key_id: rule.text_of("KMSMasterKeyID"),
+            kms_master_key_id: rule.child_text("KMSMasterKeyID"),
             // No page shows it, but it is what none means.
             kms_data_encryption: rule
-                .text_of("KMSDataEncryption")
+                .child_text("KMSDataEncryption")
                 .filter(|cipher| cipher != "AES256"),
         })
     }

@@ -15,13 +15,13 @@ use super::names::{BucketName, Region};
 pub enum EndpointError {
     /// Not a host, `host:port` or URL at all.
     #[error("must be a host name, host:port or URL, such as oss-cn-hangzhou.aliyuncs.com")]
-    NotAUrl,
+    Invalid,
     /// A scheme other than `http` and `https`.
     #[error("must begin with https:// (or http:// for a local endpoint), or have no scheme")]
     Scheme,
     /// A user, path, query or fragment beside host and port.
     #[error("must name only a host and a port: no user, path, query or fragment")]
-    MoreThanHost,
+    ExtraComponents,
 }
 
 /// How the bucket is put into the URL.
@@ -66,9 +66,9 @@ impl Endpoint {
         let with_scheme =
             if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         if with_scheme.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
-            return Err(EndpointError::NotAUrl);
+            return Err(EndpointError::Invalid);
         }
-        let url = Url::parse(&with_scheme).map_err(|_| EndpointError::NotAUrl)?;
+        let url = Url::parse(&with_scheme).map_err(|_| EndpointError::Invalid)?;
         let scheme = match url.scheme() {
             "https" => "https",
             "http" => "http",
@@ -80,17 +80,17 @@ impl Endpoint {
             && url.query().is_none()
             && url.fragment().is_none();
         if !bare {
-            return Err(EndpointError::MoreThanHost);
+            return Err(EndpointError::ExtraComponents);
         }
-        let host = url.host().ok_or(EndpointError::NotAUrl)?.to_owned();
+        let host = url.host().ok_or(EndpointError::Invalid)?.to_owned();
         Ok(Self { scheme, host, port: url.port() })
     }
 
     /// The endpoint of OSS for a region (OSS documentation, "Regions and endpoints"). Requests are
     /// signed for the region even where the host does not name it.
     #[must_use]
-    pub fn of(region: &Region, endpoint_type: EndpointType) -> Self {
-        Self::secure(match endpoint_type {
+    pub fn for_region(region: &Region, endpoint_type: EndpointType) -> Self {
+        Self::https(match endpoint_type {
             EndpointType::Public => format!("oss-{region}.aliyuncs.com"),
             EndpointType::Internal => format!("oss-{region}-internal.aliyuncs.com"),
             EndpointType::Accelerate => "oss-accelerate.aliyuncs.com".to_owned(),
@@ -99,7 +99,7 @@ impl Endpoint {
     }
 
     /// `https` at a domain that is built from valid names.
-    pub(super) fn secure(domain: String) -> Self {
+    pub(super) fn https(domain: String) -> Self {
         Self { scheme: "https", host: Host::Domain(domain), port: None }
     }
 
@@ -121,19 +121,19 @@ impl Endpoint {
 
     /// Whether it is one of OSS's own: those take a bucket only as part of the host name.
     #[must_use]
-    pub fn is_public(&self) -> bool {
+    pub fn is_aliyuncs(&self) -> bool {
         matches!(&self.host, Host::Domain(domain) if domain.ends_with(".aliyuncs.com"))
     }
 
     /// Whether requests travel without TLS.
-    fn is_plain(&self) -> bool {
+    fn is_plaintext(&self) -> bool {
         self.scheme == "http"
     }
 
     /// Whether keys and rules would travel in the clear to another machine.
     #[must_use]
     pub fn is_insecure(&self) -> bool {
-        self.is_plain() && !self.is_loopback()
+        self.is_plaintext() && !self.is_loopback()
     }
 
     /// Whether virtual-hosted addressing is impossible: there is no sub-domain of an IP address.
@@ -156,7 +156,7 @@ impl Endpoint {
         encoded_query: &str,
     ) -> String {
         let address = self.address(style, bucket);
-        match (self.resolve(style), bucket) {
+        match (self.resolve_style(style), bucket) {
             (AddressStyle::Path, Some(bucket)) => format!("{address}/{bucket}/?{encoded_query}"),
             _ => format!("{address}/?{encoded_query}"),
         }
@@ -165,7 +165,7 @@ impl Endpoint {
     /// Scheme, host and port that a request is sent to.
     pub(super) fn address(&self, style: AddressStyle, bucket: Option<&BucketName>) -> String {
         let Self { scheme, host, .. } = self;
-        match (self.resolve(style), bucket) {
+        match (self.resolve_style(style), bucket) {
             (AddressStyle::Virtual, Some(bucket)) => {
                 let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
                 format!("{scheme}://{bucket}.{host}{port}")
@@ -175,7 +175,7 @@ impl Endpoint {
     }
 
     /// What `Auto` means here.
-    fn resolve(&self, style: AddressStyle) -> AddressStyle {
+    fn resolve_style(&self, style: AddressStyle) -> AddressStyle {
         match style {
             AddressStyle::Auto if self.is_ip_address() || self.is_loopback() => AddressStyle::Path,
             AddressStyle::Auto => AddressStyle::Virtual,
@@ -198,7 +198,7 @@ pub(super) fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
 
 /// Whether a host is this machine, or at a link-local address, which clouds give to a machine's own
 /// services: keys are not seen by anyone on the way, and no proxy knows it.
-pub(super) fn is_near<S: AsRef<str>>(host: &Host<S>) -> bool {
+pub(super) fn is_loopback_or_link_local<S: AsRef<str>>(host: &Host<S>) -> bool {
     match host {
         Host::Ipv4(address) => address.is_loopback() || address.is_link_local(),
         Host::Ipv6(address) => address.is_loopback() || address.is_unicast_link_local(),
@@ -232,7 +232,7 @@ mod tests {
             (Accelerate, "https://oss-accelerate.aliyuncs.com"),
             (DualStack, "https://cn-hangzhou.oss.aliyuncs.com"),
         ] {
-            assert_eq!(Endpoint::of(&region, endpoint_type).to_string(), expected);
+            assert_eq!(Endpoint::for_region(&region, endpoint_type).to_string(), expected);
         }
     }
 
@@ -269,17 +269,17 @@ mod tests {
     #[test]
     fn refuses_what_is_no_endpoint() {
         let cases = [
-            ("", EndpointError::NotAUrl),
-            ("not a host", EndpointError::NotAUrl),
-            ("https://", EndpointError::NotAUrl),
-            ("host:notaport", EndpointError::NotAUrl),
+            ("", EndpointError::Invalid),
+            ("not a host", EndpointError::Invalid),
+            ("https://", EndpointError::Invalid),
+            ("host:notaport", EndpointError::Invalid),
             ("ftp://host", EndpointError::Scheme),
-            ("https://host/path", EndpointError::MoreThanHost),
-            ("https://host/?x", EndpointError::MoreThanHost),
-            ("https://user@host", EndpointError::MoreThanHost),
-            ("https://:password@host", EndpointError::MoreThanHost),
-            ("https://host/#x", EndpointError::MoreThanHost),
-            ("host\\evil", EndpointError::NotAUrl),
+            ("https://host/path", EndpointError::ExtraComponents),
+            ("https://host/?x", EndpointError::ExtraComponents),
+            ("https://user@host", EndpointError::ExtraComponents),
+            ("https://:password@host", EndpointError::ExtraComponents),
+            ("https://host/#x", EndpointError::ExtraComponents),
+            ("host\\evil", EndpointError::Invalid),
         ];
         for (endpoint, expected) in cases {
             assert_eq!(Endpoint::parse(endpoint), Err(expected), "{endpoint:?}");

@@ -19,7 +19,7 @@ use super::timestamp::{parse_http_date, parse_iso8601};
 use super::xml::Element;
 
 /// How much of a body that is not XML is kept, in bytes.
-const BODY_START: usize = 256;
+const MAX_SNIPPET: usize = 256;
 /// How much of an element's text is kept, in characters.
 const MAX_TEXT: usize = 1024;
 /// From the first of these on, a body that cannot be parsed may repeat what was signed.
@@ -60,7 +60,7 @@ pub enum ErrorKind {
     Transport(TransportError),
     /// A successful status with a body that is not what the call answers.
     #[error("the answer could not be understood: {0}")]
-    UnexpectedAnswer(String),
+    UnexpectedResponse(String),
     /// No source of access keys is configured.
     #[error("no credentials are configured")]
     NoCredentials,
@@ -71,8 +71,8 @@ pub enum ErrorKind {
     #[error("no region is configured")]
     NoRegion,
     /// The profile that was to name the region could not be read.
-    #[error("no region is configured, and {} names none: {}", .0.origin, .0.problem)]
-    NoProfileRegion(Box<CredentialsError>),
+    #[error("no region is configured, and {} names none: {}", .0.origin, .0.kind)]
+    RegionFromProfile(Box<CredentialsError>),
     /// The deadline passed; the last failure before it, if there was one.
     #[error("the time limit passed{}", last.as_ref().map(|last| format!("; last failure: {last}")).unwrap_or_default())]
     DeadlineExceeded {
@@ -118,7 +118,7 @@ impl ServiceError {
             body => body.to_vec(),
         };
         let root = Element::parse(&body).ok().filter(|root| root.name == "Error");
-        let text = |name: &str| root.as_ref().and_then(|root| root.text_of(name)).map(shown);
+        let text = |name: &str| root.as_ref().and_then(|root| root.child_text(name)).map(sanitize);
         let date = header("date").as_deref().and_then(parse_http_date);
         let server_time = text("ServerTime").as_deref().and_then(parse_iso8601).or(date);
         Self {
@@ -126,10 +126,10 @@ impl ServiceError {
             code: text("Code").unwrap_or_else(|| "BadErrorResponse".to_owned()),
             message: match &root {
                 Some(_) => text("Message").unwrap_or_default(),
-                None => body_start(&body),
+                None => body_snippet(&body),
             },
-            request_id: text("RequestId").or_else(|| header("x-oss-request-id").map(shown)),
-            ec: text("EC").or_else(|| header("x-oss-ec").map(shown)),
+            request_id: text("RequestId").or_else(|| header("x-oss-request-id").map(sanitize)),
+            ec: text("EC").or_else(|| header("x-oss-ec").map(sanitize)),
             recommend_doc: text("RecommendDoc"),
             endpoint: text("Endpoint"),
             retry_after: header("retry-after").and_then(|value| retry_after(&value, date)),
@@ -139,18 +139,18 @@ impl ServiceError {
 }
 
 /// A text of the answer as it may stand on a terminal: bounded, without control characters.
-pub(super) fn shown(text: impl AsRef<str>) -> String {
+pub(super) fn sanitize(text: impl AsRef<str>) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     text.as_ref().chars().take(MAX_TEXT).map(printable).collect()
 }
 
 /// The beginning of a body that is not an error of OSS.
-fn body_start(body: &[u8]) -> String {
-    let start = String::from_utf8_lossy(body.get(..BODY_START).unwrap_or(body)).into_owned();
+fn body_snippet(body: &[u8]) -> String {
+    let start = String::from_utf8_lossy(body.get(..MAX_SNIPPET).unwrap_or(body)).into_owned();
     // Only ASCII letters change, so positions stay the same.
     let lower = start.to_ascii_lowercase();
     let secret = SECRET_MARKERS.iter().filter_map(|marker| lower.find(marker)).min();
-    let start = shown(start.get(..secret.unwrap_or(start.len())).unwrap_or_default());
+    let start = sanitize(start.get(..secret.unwrap_or(start.len())).unwrap_or_default());
     match start.trim() {
         "" => "the answer had no body".to_owned(),
         start => start.to_owned(),
@@ -188,24 +188,24 @@ pub enum TransportError {
     Interrupted(String),
     /// The body is larger than any answer of these calls.
     #[error("the answer was larger than {0} bytes")]
-    TooLarge(usize),
+    BodyTooLarge(usize),
     /// The HTTP client could not be set up.
     #[error("no connection could be prepared: {0}")]
-    Setup(String),
+    ClientSetup(String),
     /// What was to be sent makes no HTTP request.
     #[error("the request could not be made: {0}")]
-    Request(String),
+    InvalidRequest(String),
 }
 
 impl TransportError {
     /// Whether it may pass by itself.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.is_unconnected() || matches!(self, Self::Timeout(_) | Self::Interrupted(_))
+        self.is_connect() || matches!(self, Self::Timeout(_) | Self::Interrupted(_))
     }
 
     /// Whether nobody could be connected to.
-    pub(super) fn is_unconnected(&self) -> bool {
+    pub(super) fn is_connect(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Proxy(_))
     }
 }
@@ -215,21 +215,21 @@ impl ErrorKind {
     pub(super) fn server_time(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Service(service) => service.server_time,
-            Self::Credentials(error) => error.problem.server_time(),
+            Self::Credentials(error) => error.kind.server_time(),
             _ => None,
         }
     }
 
     /// Who answered, for messages.
-    pub(super) fn server(&self) -> &str {
+    pub(super) fn server_name(&self) -> &str {
         match self {
-            Self::Credentials(error) => error.problem.server(),
+            Self::Credentials(error) => error.kind.server(),
             _ => "OSS",
         }
     }
 
     /// Whether an attempt that ended like this may have been carried out.
-    pub(super) fn leaves_doubt(&self) -> bool {
+    pub(super) fn outcome_unknown(&self) -> bool {
         match self {
             Self::Service(service) => service.status >= 500 || service.status == 408,
             // An attempt that was cut off may have been connecting still; that is not known.
@@ -238,14 +238,14 @@ impl ErrorKind {
                 TransportError::Connect(_)
                     | TransportError::Proxy(_)
                     | TransportError::Tls(_)
-                    | TransportError::Setup(_)
-                    | TransportError::Request(_)
+                    | TransportError::ClientSetup(_)
+                    | TransportError::InvalidRequest(_)
             ),
-            Self::UnexpectedAnswer(_) | Self::DeadlineExceeded { .. } | Self::Cancelled => true,
+            Self::UnexpectedResponse(_) | Self::DeadlineExceeded { .. } | Self::Cancelled => true,
             Self::NoCredentials
             | Self::Credentials(_)
             | Self::NoRegion
-            | Self::NoProfileRegion(_) => false,
+            | Self::RegionFromProfile(_) => false,
         }
     }
 }
@@ -253,7 +253,7 @@ impl ErrorKind {
 impl Error {
     /// What OSS answered, if it answered: also behind a passed deadline.
     #[must_use]
-    pub fn service(&self) -> Option<&ServiceError> {
+    pub fn service_error(&self) -> Option<&ServiceError> {
         fn find(kind: &ErrorKind) -> Option<&ServiceError> {
             match kind {
                 ErrorKind::Service(service) => Some(service),
@@ -267,7 +267,7 @@ impl Error {
     /// Whether the next call, about whatever bucket, would most likely fail the same way: it was stopped, or
     /// something is wrong with the keys, the clock or the configuration, and not with the bucket.
     #[must_use]
-    pub fn concerns_every_call(&self) -> bool {
+    pub fn affects_all_buckets(&self) -> bool {
         match &self.kind {
             ErrorKind::Service(service) => matches!(
                 service.code.as_str(),
@@ -281,24 +281,24 @@ impl Error {
             ErrorKind::NoCredentials
             | ErrorKind::Credentials(_)
             | ErrorKind::NoRegion
-            | ErrorKind::NoProfileRegion(_)
+            | ErrorKind::RegionFromProfile(_)
             | ErrorKind::Cancelled => true,
             ErrorKind::DeadlineExceeded { last } => {
                 matches!(last.as_deref(), Some(ErrorKind::Credentials(_)))
             }
             ErrorKind::Transport(transport) => {
-                matches!(transport, TransportError::Setup(_))
+                matches!(transport, TransportError::ClientSetup(_))
             }
-            ErrorKind::UnexpectedAnswer(_) => false,
+            ErrorKind::UnexpectedResponse(_) => false,
         }
     }
 
     /// Whether nobody answered for OSS: the next call to the same endpoint would wait as long.
     #[must_use]
-    pub fn is_unanswered(&self) -> bool {
+    pub fn is_unresponsive(&self) -> bool {
         match &self.kind {
             ErrorKind::Transport(transport) => transport.is_transient(),
-            ErrorKind::DeadlineExceeded { .. } => self.service().is_none(),
+            ErrorKind::DeadlineExceeded { .. } => self.service_error().is_none(),
             _ => false,
         }
     }
@@ -306,8 +306,8 @@ impl Error {
     /// The region that OSS says the bucket is in, where it answered that it is not in the one that was
     /// asked.
     #[must_use]
-    pub fn right_region(&self) -> Option<Region> {
-        let endpoint = self.service()?.endpoint.as_deref()?;
+    pub fn redirect_region(&self) -> Option<Region> {
+        let endpoint = self.service_error()?.endpoint.as_deref()?;
         Endpoint::parse(endpoint).ok()?.region()
     }
 
@@ -413,7 +413,7 @@ mod tests {
         let page = format!("<html><body>{}", "x".repeat(1000));
         let error = ServiceError::parse(502, NO_HEADERS, page.as_bytes());
         assert_eq!(error.code, "BadErrorResponse");
-        assert_eq!(error.message.len(), BODY_START);
+        assert_eq!(error.message.len(), MAX_SNIPPET);
         let error = ServiceError::parse(403, NO_HEADERS, b"");
         assert_eq!(error.message, "the answer had no body");
     }
@@ -433,21 +433,21 @@ mod tests {
             (service(500), true),
             (service(503), true),
             (service(599), true),
-            (ErrorKind::UnexpectedAnswer(text()), true),
+            (ErrorKind::UnexpectedResponse(text()), true),
             (ErrorKind::Cancelled, true),
             (ErrorKind::DeadlineExceeded { last: None }, true),
             (ErrorKind::NoRegion, false),
             (ErrorKind::NoCredentials, false),
             (ErrorKind::Transport(TransportError::Timeout(text())), true),
             (ErrorKind::Transport(TransportError::Interrupted(text())), true),
-            (ErrorKind::Transport(TransportError::TooLarge(1)), true),
+            (ErrorKind::Transport(TransportError::BodyTooLarge(1)), true),
             (ErrorKind::Transport(TransportError::Connect(text())), false),
             (ErrorKind::Transport(TransportError::Proxy(text())), false),
             (ErrorKind::Transport(TransportError::Tls(text())), false),
-            (ErrorKind::Transport(TransportError::Setup(text())), false),
-            (ErrorKind::Transport(TransportError::Request(text())), false),
+            (ErrorKind::Transport(TransportError::ClientSetup(text())), false),
+            (ErrorKind::Transport(TransportError::InvalidRequest(text())), false),
         ] {
-            assert_eq!(kind.leaves_doubt(), expected, "{kind:?}");
+            assert_eq!(kind.outcome_unknown(), expected, "{kind:?}");
         }
     }
 

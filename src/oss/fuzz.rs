@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a target fails by panicking")]
 
-pub(crate) use super::credentials::fuzz::{credentials_answer, profile_file};
+pub(crate) use super::credentials::fuzz::{credentials_response, profile_file};
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use url::Url;
 
 use super::buckets::BucketPage;
 use super::error::{ErrorKind, ServiceError};
-use super::retry::{Decision, Progress, RetryPolicy, retry_after};
-use super::timestamp::{http_date, parse_http_date, parse_iso8601};
+use super::retry::{RetryDecision, RetryPolicy, RetryState, retry_after};
+use super::timestamp::{format_http_date, parse_http_date, parse_iso8601};
 use super::{AddressStyle, BucketName, EncryptionRule, Endpoint, Region};
 
 /// The body of `GetBucketEncryption`: what is understood reads the same once it is written.
@@ -28,7 +28,7 @@ pub(crate) fn bucket_page(data: &[u8]) {
 }
 
 /// Answers of errors: whatever comes, few and printable words are told.
-pub(crate) fn error_answer(data: &[u8]) {
+pub(crate) fn error_response(data: &[u8]) {
     let (header, body) = data.split_at(data.iter().position(|byte| *byte == 0).unwrap_or(0));
     let header = std::str::from_utf8(header).ok();
     let error = ServiceError::parse(403, |_| header.map(str::to_owned), body);
@@ -71,19 +71,19 @@ pub(crate) fn endpoint(data: &[u8]) {
 }
 
 /// Instants in answers, and how long they ask to wait: never longer than the cap.
-pub(crate) fn instant(data: &[u8]) {
+pub(crate) fn timestamp(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let now = parse_iso8601("2026-11-23T08:00:00Z");
     let kind = ErrorKind::Service(Box::new(ServiceError {
         retry_after: retry_after(text, now),
         ..ServiceError::parse(503, |_| None, b"")
     }));
-    let decision = RetryPolicy::default().decide(Progress::default(), &kind, 1.0);
+    let decision = RetryPolicy::default().decide(RetryState::default(), &kind, 1.0);
     assert!(
-        matches!(decision, Decision::Retry(wait) if wait <= Duration::from_mins(1)),
+        matches!(decision, RetryDecision::Retry(wait) if wait <= Duration::from_mins(1)),
         "{decision:?}"
     );
     for time in [parse_http_date(text), parse_iso8601(text)].into_iter().flatten() {
-        drop(http_date(time));
+        drop(format_http_date(time));
     }
 }

@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls;
 use url::{Host, Url};
 
-use super::endpoint::is_near;
+use super::endpoint::is_loopback_or_link_local;
 use super::error::TransportError;
 
 /// The metadata service of every ECS instance.
@@ -38,31 +38,31 @@ pub(super) struct HttpSettings {
 
 /// The way to a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Route {
+struct ConnectionKind {
     /// No TLS: there is nothing to verify, a machine without any trusted authority is fine.
-    is_plain: bool,
-    way: Way,
+    is_plaintext: bool,
+    way: ProxyMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum ProxyMode {
     /// By a proxy, where one is configured.
-    Usual,
+    FromEnv,
     /// Without any proxy: none knows the way to this machine.
     Direct,
     /// Without any proxy, since none may see an instance's metadata, and not for long.
     Metadata,
 }
 
-impl Route {
+impl ConnectionKind {
     fn to(url: &Url, is_metadata: bool) -> Self {
         let way = match url.host() {
-            _ if is_metadata => Way::Metadata,
-            Some(Host::Ipv4(METADATA)) => Way::Metadata,
-            Some(host) if is_near(&host) => Way::Direct,
-            _ => Way::Usual,
+            _ if is_metadata => ProxyMode::Metadata,
+            Some(Host::Ipv4(METADATA)) => ProxyMode::Metadata,
+            Some(host) if is_loopback_or_link_local(&host) => ProxyMode::Direct,
+            _ => ProxyMode::FromEnv,
         };
-        Self { is_plain: url.scheme() == "http", way }
+        Self { is_plaintext: url.scheme() == "http", way }
     }
 }
 
@@ -80,13 +80,13 @@ pub(super) struct HttpRequest<'a> {
 }
 
 /// A whole answer.
-pub(super) struct HttpAnswer {
+pub(super) struct HttpResponse {
     pub(super) status: u16,
     headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl HttpAnswer {
+impl HttpResponse {
     /// A header that is text, by its lower-case name.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
@@ -116,16 +116,16 @@ impl Http {
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
-    pub(super) async fn exchange(
+    pub(super) async fn execute(
         &self,
         request: HttpRequest<'_>,
-    ) -> Result<HttpAnswer, TransportError> {
-        let unusable = |error: &dyn fmt::Display| TransportError::Request(error.to_string());
+    ) -> Result<HttpResponse, TransportError> {
+        let unusable = |error: &dyn fmt::Display| TransportError::InvalidRequest(error.to_string());
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| unusable(&error))?;
         let url = Url::parse(request.url).map_err(|error| unusable(&error))?;
         let mut builder = self
-            .client(Route::to(&url, request.is_metadata))?
+            .client(ConnectionKind::to(&url, request.is_metadata))?
             .request(method, url)
             .headers(header_map(request.headers)?)
             .body(request.body);
@@ -136,24 +136,24 @@ impl Http {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(classify)? {
             if body.len() + chunk.len() > MAX_BODY {
-                return Err(TransportError::TooLarge(MAX_BODY));
+                return Err(TransportError::BodyTooLarge(MAX_BODY));
             }
             body.extend_from_slice(&chunk);
         }
         let status = answer.status().as_u16();
-        Ok(HttpAnswer { status, headers: std::mem::take(answer.headers_mut()), body })
+        Ok(HttpResponse { status, headers: std::mem::take(answer.headers_mut()), body })
     }
 
-    fn client(&self, route: Route) -> Result<&reqwest::Client, TransportError> {
+    fn client(&self, route: ConnectionKind) -> Result<&reqwest::Client, TransportError> {
         let [usual_tls, usual_plain, direct_tls, direct_plain, metadata_tls, metadata_plain] =
             &self.clients;
-        let client = match (route.way, route.is_plain) {
-            (Way::Usual, false) => usual_tls,
-            (Way::Usual, true) => usual_plain,
-            (Way::Direct, false) => direct_tls,
-            (Way::Direct, true) => direct_plain,
-            (Way::Metadata, false) => metadata_tls,
-            (Way::Metadata, true) => metadata_plain,
+        let client = match (route.way, route.is_plaintext) {
+            (ProxyMode::FromEnv, false) => usual_tls,
+            (ProxyMode::FromEnv, true) => usual_plain,
+            (ProxyMode::Direct, false) => direct_tls,
+            (ProxyMode::Direct, true) => direct_plain,
+            (ProxyMode::Metadata, false) => metadata_tls,
+            (ProxyMode::Metadata, true) => metadata_plain,
         };
         if let Some(client) = client.get() {
             return Ok(client);
@@ -161,14 +161,14 @@ impl Http {
         let made = self.builder(route).build();
         // Roots are of use on a plain route only if its proxy speaks TLS; without any it works as well.
         let made = match made {
-            Err(_) if route.is_plain => self.builder(route).tls_certs_only([]).build(),
+            Err(_) if route.is_plaintext => self.builder(route).tls_certs_only([]).build(),
             made => made,
         };
-        let made = made.map_err(|error| TransportError::Setup(chain(&error)))?;
+        let made = made.map_err(|error| TransportError::ClientSetup(error_chain(&error)))?;
         Ok(client.get_or_init(|| made))
     }
 
-    fn builder(&self, route: Route) -> reqwest::ClientBuilder {
+    fn builder(&self, route: ConnectionKind) -> reqwest::ClientBuilder {
         let HttpSettings { connect_timeout, read_timeout, user_agent } = &self.settings;
         let builder = reqwest::Client::builder()
             .user_agent(user_agent.as_str())
@@ -178,12 +178,12 @@ impl Http {
             // The library copies every request, for attempts that it would make over HTTP/2 only.
             .retry(reqwest::retry::never().max_retries_per_request(0));
         let builder = match route.way {
-            Way::Usual => return builder,
-            Way::Direct => builder.no_proxy(),
-            Way::Metadata => builder.no_proxy().connect_timeout(METADATA_CONNECT_TIMEOUT),
+            ProxyMode::FromEnv => return builder,
+            ProxyMode::Direct => builder.no_proxy(),
+            ProxyMode::Metadata => builder.no_proxy().connect_timeout(METADATA_CONNECT_TIMEOUT),
         };
         // Reading the trust store takes milliseconds.
-        if route.is_plain { builder.tls_certs_only([]) } else { builder }
+        if route.is_plaintext { builder.tls_certs_only([]) } else { builder }
     }
 }
 
@@ -191,8 +191,9 @@ impl Http {
 fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, TransportError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let unusable =
-            |what| TransportError::Request(format!("the {name} header has an invalid {what}"));
+        let unusable = |what| {
+            TransportError::InvalidRequest(format!("the {name} header has an invalid {what}"))
+        };
         let header = HeaderName::try_from(name.as_str()).map_err(|_| unusable("name"))?;
         let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| unusable("value"))?;
         value.set_sensitive(true);
@@ -206,9 +207,9 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, TransportError>
 fn classify(error: reqwest::Error) -> TransportError {
     // A URL may hold a key of its own.
     let error = error.without_url();
-    let text = chain(&error);
+    let text = error_chain(&error);
     if error.is_connect() {
-        match text.strip_prefix(TUNNEL) {
+        match text.strip_prefix(TUNNEL_ERROR_PREFIX) {
             _ if is_tls_error(&error) => TransportError::Tls(text),
             Some(reason) => TransportError::Proxy(reason.to_owned()),
             None => TransportError::Connect(text),
@@ -216,17 +217,17 @@ fn classify(error: reqwest::Error) -> TransportError {
     } else if error.is_timeout() {
         TransportError::Timeout(text)
     } else if error.is_builder() {
-        TransportError::Request(text)
+        TransportError::InvalidRequest(text)
     } else {
         TransportError::Interrupted(text)
     }
 }
 
 /// How the HTTP library begins to tell that a proxy opened no tunnel; the type of that error is private.
-const TUNNEL: &str = "tunnel error: ";
+const TUNNEL_ERROR_PREFIX: &str = "tunnel error: ";
 
 /// The innermost causes, which tell more than "error sending request" and "client error (Connect)".
-fn chain(error: &reqwest::Error) -> String {
+fn error_chain(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -259,20 +260,28 @@ mod tests {
     #[test]
     fn proxies_are_for_other_machines_only() {
         let cases = [
-            ("https://demo.oss-cn-hangzhou.aliyuncs.com/?encryption", false, Way::Usual),
-            ("http://oss.example.com/", true, Way::Usual),
-            ("http://127.0.0.1:9000/demo/?encryption", true, Way::Direct),
-            ("https://[::1]:9000/", false, Way::Direct),
-            ("http://demo.localhost:9000/", true, Way::Direct),
-            ("http://169.254.170.2/keys", true, Way::Direct),
-            ("http://[fe80::1]/keys", true, Way::Direct),
-            ("http://100.100.100.200/latest/api/token", true, Way::Metadata),
-            ("http://100.100.100.201/", true, Way::Usual),
+            ("https://demo.oss-cn-hangzhou.aliyuncs.com/?encryption", false, ProxyMode::FromEnv),
+            ("http://oss.example.com/", true, ProxyMode::FromEnv),
+            ("http://127.0.0.1:9000/demo/?encryption", true, ProxyMode::Direct),
+            ("https://[::1]:9000/", false, ProxyMode::Direct),
+            ("http://demo.localhost:9000/", true, ProxyMode::Direct),
+            ("http://169.254.170.2/keys", true, ProxyMode::Direct),
+            ("http://[fe80::1]/keys", true, ProxyMode::Direct),
+            ("http://100.100.100.200/latest/api/token", true, ProxyMode::Metadata),
+            ("http://100.100.100.201/", true, ProxyMode::FromEnv),
         ];
-        for (url, is_plain, way) in cases {
+        for (url, is_plaintext, way) in cases {
             let url = Url::parse(url).unwrap();
-            assert_eq!(Route::to(&url, false), Route { is_plain, way }, "{url}");
-            assert_eq!(Route::to(&url, true), Route { is_plain, way: Way::Metadata }, "{url}");
+            assert_eq!(
+                ConnectionKind::to(&url, false),
+                ConnectionKind { is_plaintext, way },
+                "{url}"
+            );
+            assert_eq!(
+                ConnectionKind::to(&url, true),
+                ConnectionKind { is_plaintext, way: ProxyMode::Metadata },
+                "{url}"
+            );
         }
     }
 

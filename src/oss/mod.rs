@@ -42,8 +42,8 @@ pub mod sign;
 mod timestamp;
 mod xml;
 
-pub use buckets::{Bucket, BucketPage, ListBuckets};
-pub use client::{Call, Client, ClientConfig, ResponseMetadata};
+pub use buckets::{Bucket, BucketPage, ListBucketsRequest};
+pub use client::{CallOptions, Client, ClientConfig, ResponseMetadata};
 pub use clock::Clock;
 pub use credentials::Credentials;
 pub use encryption::{EncryptionRule, SseAlgorithm};

@@ -18,7 +18,7 @@ pub enum NameError {
     BucketCharacters,
     /// A hyphen at the beginning or the end.
     #[error("must begin and end with a lower-case letter or a digit")]
-    BucketEdges,
+    BucketStartOrEnd,
     /// A region that is empty or has a character outside `a-z`, `0-9` and `-`.
     #[error("must be a region id such as cn-hangzhou: lower-case letters, digits and hyphens only")]
     Region,
@@ -43,7 +43,7 @@ impl BucketName {
             return Err(NameError::BucketLength);
         }
         if !name.starts_with(is_alphanumeric) || !name.ends_with(is_alphanumeric) {
-            return Err(NameError::BucketEdges);
+            return Err(NameError::BucketStartOrEnd);
         }
         Ok(Self(name.to_owned()))
     }
@@ -118,8 +118,8 @@ mod tests {
         check("", Err(NameError::BucketLength));
         check("ab", Err(NameError::BucketLength));
         check(&"a".repeat(64), Err(NameError::BucketLength));
-        check("-ab", Err(NameError::BucketEdges));
-        check("ab-", Err(NameError::BucketEdges));
+        check("-ab", Err(NameError::BucketStartOrEnd));
+        check("ab-", Err(NameError::BucketStartOrEnd));
         check("Abc", Err(NameError::BucketCharacters));
         check("a_c", Err(NameError::BucketCharacters));
         check("äbc", Err(NameError::BucketCharacters));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::credentials::CredentialsProblem;
+use super::credentials::CredentialsErrorKind;
 use super::error::ErrorKind;
 use super::timestamp::parse_http_date;
 
@@ -21,9 +21,9 @@ pub struct RetryPolicy {
     /// Attempts in a row that find nobody to connect to: a wrong endpoint is not worth a minute.
     pub max_connect_attempts: u32,
     /// Upper bound of the first wait; it doubles with every attempt.
-    pub base_wait: Duration,
+    pub initial_backoff: Duration,
     /// Upper bound of every wait.
-    pub max_wait: Duration,
+    pub max_backoff: Duration,
     /// How much of a `Retry-After` is respected.
     pub max_retry_after: Duration,
 }
@@ -33,8 +33,8 @@ impl Default for RetryPolicy {
         Self {
             max_attempts: 12,
             max_connect_attempts: 6,
-            base_wait: Duration::from_millis(200),
-            max_wait: Duration::from_secs(20),
+            initial_backoff: Duration::from_millis(200),
+            max_backoff: Duration::from_secs(20),
             max_retry_after: Duration::from_mins(1),
         }
     }
@@ -42,35 +42,35 @@ impl Default for RetryPolicy {
 
 /// What was done before in the same call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Progress {
+pub(super) struct RetryState {
     /// The attempts that failed; one after which something was mended does not count.
-    pub(super) attempt: u32,
+    pub(super) failed_attempts: u32,
     /// How many of them in a row, up to the last, found nobody to connect to.
-    pub(super) unconnected: u32,
+    pub(super) connect_failures: u32,
     /// The clock was corrected.
     pub(super) is_clock_corrected: bool,
     /// The credentials were replaced.
-    pub(super) are_credentials_replaced: bool,
+    pub(super) credentials_refreshed: bool,
 }
 
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(super) enum RetryDecision {
     /// Wait this long, then sign and send again.
     Retry(Duration),
     /// Take over the server's time, then sign and send again.
     CorrectClock(OffsetDateTime),
     /// Obtain other credentials, then sign and send again.
-    ReplaceCredentials,
+    RefreshCredentials,
     /// The failure is final, or the attempts are used up.
     GiveUp,
 }
 
-impl Progress {
+impl RetryState {
     /// Counts an attempt that failed with `kind`.
-    pub(super) fn count(&mut self, kind: &ErrorKind) {
-        self.attempt += 1;
-        self.unconnected = if is_unconnected(kind) { self.unconnected + 1 } else { 0 };
+    pub(super) fn record_failure(&mut self, kind: &ErrorKind) {
+        self.failed_attempts += 1;
+        self.connect_failures = if is_unconnected(kind) { self.connect_failures + 1 } else { 0 };
     }
 }
 
@@ -84,34 +84,39 @@ impl RetryPolicy {
     }
 
     /// Decides after an attempt failed with `kind`. `jitter` is a random number in `0.0..1.0`.
-    pub(super) fn decide(&self, progress: Progress, kind: &ErrorKind, jitter: f64) -> Decision {
-        if let Some(server_time) = time_to_take_over(kind)
+    pub(super) fn decide(
+        &self,
+        progress: RetryState,
+        kind: &ErrorKind,
+        jitter: f64,
+    ) -> RetryDecision {
+        if let Some(server_time) = server_time_for_skew(kind)
             && !progress.is_clock_corrected
         {
-            return Decision::CorrectClock(server_time);
+            return RetryDecision::CorrectClock(server_time);
         }
-        if are_credentials_refused(kind) && !progress.are_credentials_replaced {
-            return Decision::ReplaceCredentials;
+        if is_token_rejected(kind) && !progress.credentials_refreshed {
+            return RetryDecision::RefreshCredentials;
         }
-        let attempt = progress.attempt;
+        let attempt = progress.failed_attempts;
         let is_used_up =
-            attempt >= self.max_attempts || progress.unconnected >= self.max_connect_attempts;
+            attempt >= self.max_attempts || progress.connect_failures >= self.max_connect_attempts;
         if is_used_up || !is_transient(kind) {
-            return Decision::GiveUp;
+            return RetryDecision::GiveUp;
         }
         let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
-        let ceiling = self.base_wait.saturating_mul(doubled).min(self.max_wait);
+        let ceiling = self.initial_backoff.saturating_mul(doubled).min(self.max_backoff);
         let wait = ceiling.mul_f64(jitter.clamp(0.0, 1.0));
         let asked = match kind {
             ErrorKind::Service(service) => service.retry_after,
-            ErrorKind::Credentials(error) => match &error.problem {
-                CredentialsProblem::Refused(refusal) => refusal.retry_after,
+            ErrorKind::Credentials(error) => match &error.kind {
+                CredentialsErrorKind::Service(refusal) => refusal.retry_after,
                 _ => None,
             },
             _ => None,
         };
         let asked = asked.unwrap_or_default().min(self.max_retry_after);
-        Decision::Retry(wait.max(asked))
+        RetryDecision::Retry(wait.max(asked))
     }
 }
 
@@ -127,18 +132,18 @@ pub(super) fn retry_after(value: &str, server_time: Option<OffsetDateTime>) -> O
 }
 
 /// The server's time, if the failure is that the machine's clock is too far off.
-fn time_to_take_over(kind: &ErrorKind) -> Option<OffsetDateTime> {
+fn server_time_for_skew(kind: &ErrorKind) -> Option<OffsetDateTime> {
     match kind {
         ErrorKind::Service(service) if service.code == "RequestTimeTooSkewed" => {
             service.server_time
         }
-        ErrorKind::Credentials(error) => error.problem.time_to_take_over(),
+        ErrorKind::Credentials(error) => error.kind.time_to_take_over(),
         _ => None,
     }
 }
 
 /// Whether the session of the credentials has ended, as far as OSS is concerned.
-fn are_credentials_refused(kind: &ErrorKind) -> bool {
+fn is_token_rejected(kind: &ErrorKind) -> bool {
     matches!(kind, ErrorKind::Service(service)
         if matches!(service.code.as_str(), "SecurityTokenExpired" | "InvalidSecurityToken"))
 }
@@ -146,10 +151,10 @@ fn are_credentials_refused(kind: &ErrorKind) -> bool {
 /// Whether nobody could be connected to.
 fn is_unconnected(kind: &ErrorKind) -> bool {
     match kind {
-        ErrorKind::Transport(error) => error.is_unconnected(),
+        ErrorKind::Transport(error) => error.is_connect(),
         ErrorKind::Credentials(error) => matches!(
-            &error.problem,
-            CredentialsProblem::Transport { error, .. } if error.is_unconnected()
+            &error.kind,
+            CredentialsErrorKind::Transport { error, .. } if error.is_connect()
         ),
         _ => false,
     }
@@ -166,14 +171,14 @@ fn is_transient(kind: &ErrorKind) -> bool {
                 )
         }
         ErrorKind::Transport(transport) => transport.is_transient(),
-        ErrorKind::Credentials(error) => error.problem.is_transient(),
+        ErrorKind::Credentials(error) => error.kind.is_transient(),
         _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::credentials::{CredentialsError, Refusal};
+    use super::super::credentials::{CredentialServiceError, CredentialsError};
     use super::super::error::{ServiceError, TransportError};
     use super::*;
 
@@ -185,14 +190,14 @@ mod tests {
         ErrorKind::Service(Box::new(ServiceError::parse(status, header, body.as_bytes())))
     }
 
-    fn credentials(problem: CredentialsProblem) -> ErrorKind {
-        ErrorKind::Credentials(Box::new(CredentialsError { origin: String::new(), problem }))
+    fn credentials(problem: CredentialsErrorKind) -> ErrorKind {
+        ErrorKind::Credentials(Box::new(CredentialsError { origin: String::new(), kind: problem }))
     }
 
-    fn refusal(status: u16, code: &str) -> Refusal {
-        Refusal {
+    fn refusal(status: u16, code: &str) -> CredentialServiceError {
+        CredentialServiceError {
             host: String::new(),
-            action: "",
+            operation: "",
             status,
             code: code.to_owned(),
             message: String::new(),
@@ -203,26 +208,26 @@ mod tests {
     }
 
     fn refused(status: u16, code: &str) -> ErrorKind {
-        credentials(CredentialsProblem::Refused(Box::new(refusal(status, code))))
+        credentials(CredentialsErrorKind::Service(Box::new(refusal(status, code))))
     }
 
     /// After so many attempts that all failed with `kind`.
-    fn decide(attempts: u32, kind: &ErrorKind, jitter: f64) -> Decision {
-        let mut progress = Progress::default();
-        (0..attempts).for_each(|_| progress.count(kind));
+    fn decide(attempts: u32, kind: &ErrorKind, jitter: f64) -> RetryDecision {
+        let mut progress = RetryState::default();
+        (0..attempts).for_each(|_| progress.record_failure(kind));
         RetryPolicy::default().decide(progress, kind, jitter)
     }
 
     fn wait(attempt: u32, kind: &ErrorKind, jitter: f64) -> Option<Duration> {
         match decide(attempt, kind, jitter) {
-            Decision::Retry(wait) => Some(wait),
-            Decision::GiveUp => None,
+            RetryDecision::Retry(wait) => Some(wait),
+            RetryDecision::GiveUp => None,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn retries_what_may_pass_by_itself() {
+    fn retries_transient_errors() {
         let text = String::new;
         let cases = [
             (service(500, "InternalError", None), true),
@@ -246,10 +251,10 @@ mod tests {
             (ErrorKind::Transport(TransportError::Timeout(text())), true),
             (ErrorKind::Transport(TransportError::Interrupted(text())), true),
             (ErrorKind::Transport(TransportError::Tls(text())), false),
-            (ErrorKind::Transport(TransportError::TooLarge(1)), false),
-            (ErrorKind::Transport(TransportError::Setup(text())), false),
-            (ErrorKind::Transport(TransportError::Request(text())), false),
-            (ErrorKind::UnexpectedAnswer(text()), false),
+            (ErrorKind::Transport(TransportError::BodyTooLarge(1)), false),
+            (ErrorKind::Transport(TransportError::ClientSetup(text())), false),
+            (ErrorKind::Transport(TransportError::InvalidRequest(text())), false),
+            (ErrorKind::UnexpectedResponse(text()), false),
             (ErrorKind::NoCredentials, false),
             (ErrorKind::Cancelled, false),
             (refused(500, "InternalError"), true),
@@ -260,13 +265,16 @@ mod tests {
             (refused(403, "NoPermission"), false),
             (refused(400, "InvalidParameter.RoleArn"), false),
             (
-                credentials(CredentialsProblem::Transport {
+                credentials(CredentialsErrorKind::Transport {
                     host: text(),
                     error: TransportError::Timeout(text()),
                 }),
                 true,
             ),
-            (credentials(CredentialsProblem::Answer { host: text(), reason: text() }), false),
+            (
+                credentials(CredentialsErrorKind::InvalidResponse { host: text(), reason: text() }),
+                false,
+            ),
         ];
         for (kind, expected) in cases {
             assert_eq!(wait(1, &kind, 0.5).is_some(), expected, "{kind:?}");
@@ -278,11 +286,11 @@ mod tests {
         let kind = service(500, "InternalError", None);
         let policy = RetryPolicy { max_attempts: u32::MAX, ..RetryPolicy::default() };
         let full = |attempt| match policy.decide(
-            Progress { attempt, ..Progress::default() },
+            RetryState { failed_attempts: attempt, ..RetryState::default() },
             &kind,
             1.0,
         ) {
-            Decision::Retry(wait) => wait.as_millis(),
+            RetryDecision::Retry(wait) => wait.as_millis(),
             other => panic!("{other:?}"),
         };
         assert_eq!([1, 2, 3, 4].map(full), [200, 400, 800, 1600]);
@@ -297,7 +305,7 @@ mod tests {
         assert!(wait(11, &kind, 0.5).is_some());
         assert!(wait(12, &kind, 0.5).is_none());
         let unconnected = || TransportError::Connect(String::new());
-        let sts = CredentialsProblem::Transport { host: String::new(), error: unconnected() };
+        let sts = CredentialsErrorKind::Transport { host: String::new(), error: unconnected() };
         for kind in [ErrorKind::Transport(unconnected()), credentials(sts)] {
             assert!(wait(5, &kind, 0.5).is_some());
             assert!(wait(6, &kind, 0.5).is_none());
@@ -305,22 +313,22 @@ mod tests {
     }
 
     #[test]
-    fn only_attempts_in_a_row_tell_that_nobody_is_there() {
+    fn only_consecutive_connect_failures_count() {
         let busy = service(503, "ServiceUnavailable", None);
         let unconnected = ErrorKind::Transport(TransportError::Connect(String::new()));
         let decide = |failures: &[&ErrorKind]| {
-            let mut progress = Progress::default();
+            let mut progress = RetryState::default();
             for kind in failures {
-                progress.count(kind);
+                progress.record_failure(kind);
             }
             RetryPolicy::default().decide(progress, failures.last().unwrap(), 0.5)
         };
         let [row, late] = [[&unconnected; 6], [&busy, &busy, &busy, &busy, &busy, &unconnected]];
-        assert_eq!(decide(&row), Decision::GiveUp);
-        assert!(matches!(decide(&late), Decision::Retry(_)));
+        assert_eq!(decide(&row), RetryDecision::GiveUp);
+        assert!(matches!(decide(&late), RetryDecision::Retry(_)));
         let broken = [&row[..5], &[&busy], &row[..5]].concat();
-        assert!(matches!(decide(&broken), Decision::Retry(_)));
-        assert_eq!(decide(&[&broken[..], &[&unconnected]].concat()), Decision::GiveUp);
+        assert!(matches!(decide(&broken), RetryDecision::Retry(_)));
+        assert_eq!(decide(&[&broken[..], &[&unconnected]].concat()), RetryDecision::GiveUp);
     }
 
     #[test]
@@ -341,27 +349,33 @@ mod tests {
             |body: &[u8]| ErrorKind::Service(Box::new(ServiceError::parse(403, |_| None, body)));
         for kind in [skewed(body), refused(400, "InvalidTimeStamp.Expired")] {
             // Also when no other attempt is left.
-            assert_eq!(decide(12, &kind, 0.5), Decision::CorrectClock(OffsetDateTime::UNIX_EPOCH));
-            let progress = Progress { is_clock_corrected: true, ..Progress::default() };
+            assert_eq!(
+                decide(12, &kind, 0.5),
+                RetryDecision::CorrectClock(OffsetDateTime::UNIX_EPOCH)
+            );
+            let progress = RetryState { is_clock_corrected: true, ..RetryState::default() };
             assert_eq!(
                 RetryPolicy::default().decide(progress, &kind, 0.5),
-                Decision::GiveUp,
+                RetryDecision::GiveUp,
                 "{kind:?}"
             );
         }
         let timeless = skewed(b"<Error><Code>RequestTimeTooSkewed</Code></Error>");
-        assert_eq!(decide(1, &timeless, 0.5), Decision::GiveUp);
+        assert_eq!(decide(1, &timeless, 0.5), RetryDecision::GiveUp);
     }
 
     #[test]
     fn refused_credentials_are_replaced_once() {
         for code in ["SecurityTokenExpired", "InvalidSecurityToken"] {
             let kind = service(403, code, None);
-            assert_eq!(decide(12, &kind, 0.5), Decision::ReplaceCredentials);
-            let progress = Progress { are_credentials_replaced: true, ..Progress::default() };
-            assert_eq!(RetryPolicy::default().decide(progress, &kind, 0.5), Decision::GiveUp);
+            assert_eq!(decide(12, &kind, 0.5), RetryDecision::RefreshCredentials);
+            let progress = RetryState { credentials_refreshed: true, ..RetryState::default() };
+            assert_eq!(RetryPolicy::default().decide(progress, &kind, 0.5), RetryDecision::GiveUp);
         }
-        assert_eq!(decide(1, &service(403, "InvalidAccessKeyId", None), 0.5), Decision::GiveUp);
+        assert_eq!(
+            decide(1, &service(403, "InvalidAccessKeyId", None), 0.5),
+            RetryDecision::GiveUp
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 /// An instant as the `Date` header writes it, e.g. `Wed, 28 Dec 2022 10:27:41 GMT` (RFC 9110).
-pub(super) fn http_date(time: OffsetDateTime) -> String {
+pub(super) fn format_http_date(time: OffsetDateTime) -> String {
     let weekday = &time.weekday().to_string()[..3];
     let month = &time.month().to_string()[..3];
     let (day, year) = (time.day(), time.year());
@@ -13,7 +13,7 @@ pub(super) fn http_date(time: OffsetDateTime) -> String {
 }
 
 /// An instant as STS requests write it, e.g. `2026-11-23T08:00:00Z`.
-pub(super) fn utc_seconds(time: OffsetDateTime) -> String {
+pub(super) fn format_iso8601(time: OffsetDateTime) -> String {
     let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
     let (hour, minute, second) = time.to_hms();
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
@@ -36,9 +36,9 @@ mod tests {
     #[test]
     fn reads_and_writes_the_same_instant() {
         let time = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
-        assert_eq!(http_date(time), "Wed, 28 Dec 2022 10:27:41 GMT");
+        assert_eq!(format_http_date(time), "Wed, 28 Dec 2022 10:27:41 GMT");
         assert_eq!(parse_http_date("Wed, 28 Dec 2022 10:27:41 GMT"), Some(time));
-        assert_eq!(utc_seconds(time), "2022-12-28T10:27:41Z");
+        assert_eq!(format_iso8601(time), "2022-12-28T10:27:41Z");
         assert_eq!(parse_iso8601("2022-12-28T10:27:41Z"), Some(time));
         assert_eq!(parse_iso8601("2022-12-28T10:27:41.000Z"), Some(time));
     }

@@ -52,11 +52,11 @@ impl Element {
                     drop(tag);
                     return Err(XmlError::Depth);
                 }
-                Event::Start(tag) => open.push(Self::named(&tag)),
-                Event::Empty(tag) => Self::append(&mut open, Self::named(&tag)),
+                Event::Start(tag) => open.push(Self::from_tag(&tag)),
+                Event::Empty(tag) => Self::push_child(&mut open, Self::from_tag(&tag)),
                 Event::End(_) => {
                     let closed = open.pop().unwrap_or_default();
-                    Self::append(&mut open, closed);
+                    Self::push_child(&mut open, closed);
                 }
                 Event::Text(text) => Self::push_text(&mut open, &text.xml10_content()),
                 Event::CData(text) => Self::push_text(&mut open, &text.xml10_content()),
@@ -99,18 +99,18 @@ impl Element {
 
     /// The trimmed text of the first child of that name; absent, empty and white space are the
     /// same to OSS and to every SDK.
-    pub(super) fn text_of(&self, name: &str) -> Option<String> {
+    pub(super) fn child_text(&self, name: &str) -> Option<String> {
         self.child(name)
             .map(|child| child.text.trim())
             .filter(|text| !text.is_empty())
             .map(str::to_owned)
     }
 
-    fn named(tag: &BytesStart<'_>) -> Self {
+    fn from_tag(tag: &BytesStart<'_>) -> Self {
         Self { name: tag.local_name().into_inner().to_owned(), ..Self::default() }
     }
 
-    fn append(open: &mut [Self], element: Self) {
+    fn push_child(open: &mut [Self], element: Self) {
         if let Some(parent) = open.last_mut() {
             parent.children.push(element);
         }
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn text_of_b(body: &str) -> Result<Option<String>, XmlError> {
-        Element::parse(body.as_bytes()).map(|root| root.text_of("b"))
+        Element::parse(body.as_bytes()).map(|root| root.child_text("b"))
     }
 
     #[test]

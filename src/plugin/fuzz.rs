@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::handshake::{Environment, negotiate};
+use super::handshake::{HandshakeEnv, negotiate};
 
 const VARIABLES: [&str; 8] = [
     "PLUGIN_PROTOCOL_VERSIONS",
@@ -26,9 +26,9 @@ pub(crate) fn handshake(data: &[u8]) {
             value.or((position == 7).then_some(super::handshake::MAGIC_COOKIE.as_bytes()))?;
         Some(String::from_utf8_lossy(value).into_owned().into())
     };
-    let environment = Environment::read(lookup);
+    let environment = HandshakeEnv::read(lookup);
     let session = negotiate(&environment);
     if let Some(certificate) = session.and_then(|session| session.client_certificate) {
-        drop(super::tls::server(&certificate));
+        drop(super::tls::acceptor(&certificate));
     }
 }

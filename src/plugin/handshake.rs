@@ -18,7 +18,7 @@ const CORE_PROTOCOL_VERSION: u32 = 1;
 pub(super) const PROTOCOL_VERSION: u32 = 6;
 
 /// What a person sees who runs the program by hand.
-pub const NOT_A_PLUGIN: &str = "\
+pub const DIRECT_RUN_MESSAGE: &str = "\
 This program is a plugin of Terraform and OpenTofu: it does nothing on its own.
 
 Name it in a configuration, and terraform or tofu starts it when it is needed:
@@ -34,7 +34,7 @@ Run it with --help to see what else it can do.
 
 /// The variables with which a host starts a plugin.
 #[derive(Debug, Clone, Default)]
-pub struct Environment {
+pub struct HandshakeEnv {
     magic_cookie: Option<String>,
     protocol_versions: Option<String>,
     client_certificate: Option<String>,
@@ -45,7 +45,7 @@ pub struct Environment {
     multiplex: Option<String>,
 }
 
-impl Environment {
+impl HandshakeEnv {
     /// Looks the variables up; an empty one counts as absent. Text that is damaged is kept as far as
     /// it is text: a damaged certificate must be an error later, not the absence of TLS.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
@@ -71,7 +71,7 @@ impl Environment {
 
 /// What the host asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct HandshakeParams {
     /// The PEM certificate that the host's client will show; none means no TLS at all.
     pub(super) client_certificate: Option<String>,
     /// Where to put the socket.
@@ -81,31 +81,31 @@ pub struct Session {
     /// Ports to try when the socket is TCP; 0 means any.
     pub(super) ports: RangeInclusive<u16>,
     /// Whether the host wants to hear if the broker multiplexes.
-    pub(super) announce_multiplexing: bool,
+    pub(super) report_multiplexing: bool,
     /// Parts of `PLUGIN_PROTOCOL_VERSIONS` that are no versions, for the log.
-    pub(super) unreadable_versions: Vec<String>,
+    pub(super) invalid_versions: Vec<String>,
     /// Whether the host knows our protocol version. If not, it says so itself, and better.
-    pub(super) version_is_known: bool,
+    pub(super) supports_protocol: bool,
 }
 
-impl Session {
+impl HandshakeParams {
     /// A session without a host: no TLS.
-    pub(super) fn standalone(environment: &Environment) -> Self {
+    pub(super) fn standalone(environment: &HandshakeEnv) -> Self {
         Self {
             client_certificate: None,
             socket_directory: environment.socket_directory(),
             socket_group: None,
             ports: 0..=0,
-            announce_multiplexing: false,
-            unreadable_versions: Vec::new(),
-            version_is_known: true,
+            report_multiplexing: false,
+            invalid_versions: Vec::new(),
+            supports_protocol: true,
         }
     }
 }
 
 /// Reads the environment as a host's; none where it is not.
 #[must_use]
-pub fn negotiate(environment: &Environment) -> Option<Session> {
+pub fn negotiate(environment: &HandshakeEnv) -> Option<HandshakeParams> {
     if environment.magic_cookie.as_deref() != Some(MAGIC_COOKIE) {
         return None;
     }
@@ -116,14 +116,14 @@ pub fn negotiate(environment: &Environment) -> Option<Session> {
     let port = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
     let min_port = port(&environment.min_port).unwrap_or(0);
     let max_port = port(&environment.max_port).unwrap_or(if min_port == 0 { 0 } else { u16::MAX });
-    Some(Session {
+    Some(HandshakeParams {
         client_certificate: environment.client_certificate.clone(),
         socket_directory: environment.socket_directory(),
         socket_group: environment.socket_group.clone(),
         ports: min_port..=max_port,
-        announce_multiplexing: environment.multiplex.is_some(),
-        unreadable_versions: unreadable.into_iter().map(str::to_owned).collect(),
-        version_is_known: readable.iter().any(|part| part.parse() == Ok(PROTOCOL_VERSION)),
+        report_multiplexing: environment.multiplex.is_some(),
+        invalid_versions: unreadable.into_iter().map(str::to_owned).collect(),
+        supports_protocol: readable.iter().any(|part| part.parse() == Ok(PROTOCOL_VERSION)),
     })
 }
 
@@ -131,15 +131,15 @@ pub fn negotiate(environment: &Environment) -> Option<Session> {
 ///
 /// `network` is `unix` or `tcp`; `certificate` is the server's, in DER, empty without TLS. Its
 /// base64 has no padding: the host decodes without.
-pub(super) fn announcement(
-    session: &Session,
+pub(super) fn handshake_line(
+    session: &HandshakeParams,
     network: &str,
     address: &str,
     certificate: &[u8],
 ) -> String {
     let certificate = BASE64_STANDARD_NO_PAD.encode(certificate);
     // Older hosts take a seventh field for a part of the certificate.
-    let multiplexing = if session.announce_multiplexing { "|false" } else { "" };
+    let multiplexing = if session.report_multiplexing { "|false" } else { "" };
     format!(
         "{CORE_PROTOCOL_VERSION}|{PROTOCOL_VERSION}|{network}|{address}|grpc|{certificate}\
          {multiplexing}\n"
@@ -150,8 +150,8 @@ pub(super) fn announcement(
 mod tests {
     use super::*;
 
-    fn environment(variables: &[(&str, &str)]) -> Environment {
-        Environment::read(|name| {
+    fn environment(variables: &[(&str, &str)]) -> HandshakeEnv {
+        HandshakeEnv::read(|name| {
             let cookie = ("TF_PLUGIN_MAGIC_COOKIE", MAGIC_COOKIE);
             variables
                 .iter()
@@ -161,7 +161,7 @@ mod tests {
         })
     }
 
-    fn session(variables: &[(&str, &str)]) -> Session {
+    fn session(variables: &[(&str, &str)]) -> HandshakeParams {
         negotiate(&environment(variables)).unwrap()
     }
 
@@ -186,8 +186,8 @@ mod tests {
             ("six,6,-1", true, vec!["six", "-1"]),
         ] {
             let session = session(&[("PLUGIN_PROTOCOL_VERSIONS", versions)]);
-            assert_eq!(session.version_is_known, known, "{versions:?}");
-            assert_eq!(session.unreadable_versions, unreadable, "{versions:?}");
+            assert_eq!(session.supports_protocol, known, "{versions:?}");
+            assert_eq!(session.invalid_versions, unreadable, "{versions:?}");
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_certificate_is_announced_without_padding() {
-        let line = |certificate: &[u8]| announcement(&session(&[]), "unix", "/s", certificate);
+        let line = |certificate: &[u8]| handshake_line(&session(&[]), "unix", "/s", certificate);
         assert_eq!(line(b""), "1|6|unix|/s|grpc|\n");
         assert_eq!(line(b"a"), "1|6|unix|/s|grpc|YQ\n");
         assert_eq!(line(b"ab"), "1|6|unix|/s|grpc|YWI\n");
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn multiplexing_is_announced_only_when_asked_for() {
         let asked = session(&[("PLUGIN_MULTIPLEX_GRPC", "true")]);
-        let line = announcement(&asked, "tcp", "127.0.0.1:1", b"");
+        let line = handshake_line(&asked, "tcp", "127.0.0.1:1", b"");
         assert_eq!(line, "1|6|tcp|127.0.0.1:1|grpc||false\n");
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 
-use super::handshake::Session;
+use super::handshake::HandshakeParams;
 
 /// A byte stream of either kind.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -32,7 +32,7 @@ pub(super) enum Listener {
 
 impl Listener {
     /// Binds as the host asks.
-    pub(super) async fn bind(session: &Session) -> io::Result<Self> {
+    pub(super) async fn bind(session: &HandshakeParams) -> io::Result<Self> {
         #[cfg(unix)]
         match Self::bind_unix(session) {
             // Such is the error for a path beyond the limit of the system, about 100 bytes, or
@@ -44,16 +44,16 @@ impl Listener {
     }
 
     #[cfg(unix)]
-    fn bind_unix(session: &Session) -> io::Result<Self> {
+    fn bind_unix(session: &HandshakeParams) -> io::Result<Self> {
         let directory = SocketDirectory::create(&session.socket_directory)?;
         let listener = UnixListener::bind(directory.socket())?;
         if let Some(group) = &session.socket_group {
-            directory.share_with(group)?;
+            directory.allow_group(group)?;
         }
         Ok(Self::Unix { listener, directory })
     }
 
-    async fn bind_tcp(session: &Session) -> io::Result<Self> {
+    async fn bind_tcp(session: &HandshakeParams) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::AddrInUse, "the port range is empty");
         for port in session.ports.clone() {
             match TcpListener::bind(("127.0.0.1", port)).await {
@@ -125,7 +125,7 @@ impl SocketDirectory {
     }
 
     /// Lets a group connect: it may pass the directory and write to the socket.
-    fn share_with(&self, group: &str) -> io::Result<()> {
+    fn allow_group(&self, group: &str) -> io::Result<()> {
         use std::fs::{Permissions, set_permissions};
         use std::os::unix::fs::{PermissionsExt as _, chown};
         let group = group_id(group)?;

@@ -68,7 +68,7 @@ where
     fn event(&self, event: &Event<'_>) {
         #[expect(clippy::disallowed_methods, reason = "a log line carries the time it was written")]
         let now = OffsetDateTime::from(std::time::SystemTime::now());
-        let line = line(event, now);
+        let line = format_event(event, now);
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // One write a line; and nothing to do when nobody reads any more.
         let _ = writer.write_all(line.as_bytes());
@@ -88,7 +88,7 @@ where
 }
 
 /// One line with its line break.
-fn line(event: &Event<'_>, time: OffsetDateTime) -> String {
+fn format_event(event: &Event<'_>, time: OffsetDateTime) -> String {
     let mut fields = Fields(Map::new());
     event.record(&mut fields);
     let mut object = fields.0;
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_heard_from_warnings_on() {
+    fn dependencies_log_warnings_only() {
         let lines = logged(Level::TRACE, || {
             tracing::debug!(target: "hyper::client", "authorization: secret");
             tracing::warn!(target: "hyper::client", "a warning");

@@ -18,6 +18,6 @@ mod serve;
 mod services;
 mod tls;
 
-pub use handshake::{Environment, NOT_A_PLUGIN, Session, negotiate};
+pub use handshake::{DIRECT_RUN_MESSAGE, HandshakeEnv, HandshakeParams, negotiate};
 pub use panic::install_panic_hook;
 pub use serve::{Error, serve, serve_debug};

@@ -13,13 +13,13 @@ const MAX_MESSAGE: usize = 4096;
 /// Makes panics print to standard error in the form that the host collects.
 pub fn install_panic_hook() {
     set_hook(Box::new(|info| {
-        let text = describe(info, &Backtrace::capture());
+        let text = format_panic(info, &Backtrace::capture());
         // Not through a macro: those panic again when nobody reads standard error any more.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }));
 }
 
-fn describe(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
+fn format_panic(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
     let message = info.payload_as_str().unwrap_or("of unknown cause");
     let message: String = message.chars().take(MAX_MESSAGE).collect();
     let location = info.location().map(ToString::to_string).unwrap_or_default();

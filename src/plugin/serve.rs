@@ -16,23 +16,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::{Routes, RoutesBuilder};
 
-use super::handshake::{Environment, Session, announcement};
+use super::handshake::{HandshakeEnv, HandshakeParams, handshake_line};
 use super::listener::{ByteStream, Listener};
 use super::reattach;
 use super::services::with_plugin_services;
 use super::tls::{self, TlsError};
 
 /// How long a host may take to connect; it kills a plugin that takes 60 s to start.
-const FIRST_CONNECTION: Duration = Duration::from_secs(90);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long to stay after the last connection has ended: the host is gone, or about to be.
-const LAST_CONNECTION: Duration = Duration::from_secs(1);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many clients may be in a handshake at once. The oldest one makes room, so that silent clients
 /// never keep the host out.
 const MAX_HANDSHAKES: usize = 256;
 /// How long calls in flight may take once the host asked to end; it kills after 2 s.
-const DRAIN: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why the process could not serve. Printed to standard error; Terraform shows that in its log.
 #[derive(Debug, Error)]
@@ -58,31 +58,31 @@ impl<T: Fn(&mut RoutesBuilder, &CancellationToken) + Send + Sync + 'static> Serv
 ///
 /// No socket can be opened, the host's certificate is unreadable, or the line cannot be written.
 pub async fn serve(
-    session: &Session,
+    session: &HandshakeParams,
     services: impl Services,
     mut announce: impl Write,
 ) -> Result<(), Error> {
     // A Ctrl-C at the terminal reaches the whole process group; Terraform then says what to do.
     let stop = CancellationToken::new();
-    signals(&stop, Interrupt::Ignored)?;
+    handle_signals(&stop, OnInterrupt::Ignore)?;
     let (acceptor, certificate) = match &session.client_certificate {
         Some(pem) => {
-            let (acceptor, certificate) = tls::server(pem)?;
+            let (acceptor, certificate) = tls::acceptor(pem)?;
             (Some(acceptor), certificate)
         }
         None => (None, Vec::new()),
     };
     let listener = Listener::bind(session).await?;
     let (network, address) = listener.address()?;
-    announce.write_all(announcement(session, network, &address, &certificate).as_bytes())?;
+    announce.write_all(handshake_line(session, network, &address, &certificate).as_bytes())?;
     announce.flush()?;
-    for version in &session.unreadable_versions {
+    for version in &session.invalid_versions {
         tracing::warn!(version = version.as_str(), "not a protocol version");
     }
-    if !session.version_is_known {
+    if !session.supports_protocol {
         tracing::warn!("the host does not offer protocol version 6");
     }
-    accept_connections(listener, acceptor, Arc::new(services), stop, HostGone::Ends).await;
+    accept_connections(listener, acceptor, Arc::new(services), stop, OnIdle::Exit).await;
     Ok(())
 }
 
@@ -95,38 +95,38 @@ pub async fn serve(
 /// No socket can be opened, or the text cannot be written.
 pub async fn serve_debug(
     provider_addresses: &[&str],
-    environment: &Environment,
+    environment: &HandshakeEnv,
     services: impl Services,
     mut print: impl Write,
 ) -> Result<(), Error> {
     let stop = CancellationToken::new();
-    signals(&stop, Interrupt::Stops)?;
-    let listener = Listener::bind(&Session::standalone(environment)).await?;
+    handle_signals(&stop, OnInterrupt::Shutdown)?;
+    let listener = Listener::bind(&HandshakeParams::standalone(environment)).await?;
     let (network, address) = listener.address()?;
     let text = reattach::instructions(provider_addresses, std::process::id(), network, &address);
     print.write_all(text.as_bytes())?;
     print.flush()?;
-    accept_connections(listener, None, Arc::new(services), stop, HostGone::IsFine).await;
+    accept_connections(listener, None, Arc::new(services), stop, OnIdle::KeepServing).await;
     Ok(())
 }
 
 /// What a Ctrl-C does.
 #[derive(Clone, Copy, PartialEq)]
-enum Interrupt {
-    Ignored,
-    Stops,
+enum OnInterrupt {
+    Ignore,
+    Shutdown,
 }
 
 /// What happens when no client is left.
 #[derive(Clone, Copy, PartialEq)]
-enum HostGone {
-    Ends,
-    IsFine,
+enum OnIdle {
+    Exit,
+    KeepServing,
 }
 
 /// Listens for signals from now on.
 #[cfg(unix)]
-fn signals(stop: &CancellationToken, interrupt: Interrupt) -> io::Result<()> {
+fn handle_signals(stop: &CancellationToken, interrupt: OnInterrupt) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
@@ -134,7 +134,7 @@ fn signals(stop: &CancellationToken, interrupt: Interrupt) -> io::Result<()> {
     tokio::spawn(async move {
         loop {
             tokio::select! {
-                _ = interrupts.recv() => if interrupt == Interrupt::Stops { stop.cancel() },
+                _ = interrupts.recv() => if interrupt == OnInterrupt::Shutdown { stop.cancel() },
                 _ = terminations.recv() => stop.cancel(),
             }
         }
@@ -144,11 +144,11 @@ fn signals(stop: &CancellationToken, interrupt: Interrupt) -> io::Result<()> {
 
 /// Listens for signals from now on.
 #[cfg(not(unix))]
-fn signals(stop: &CancellationToken, interrupt: Interrupt) -> io::Result<()> {
+fn handle_signals(stop: &CancellationToken, interrupt: OnInterrupt) -> io::Result<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
-            if interrupt == Interrupt::Stops {
+            if interrupt == OnInterrupt::Shutdown {
                 stop.cancel();
             }
         }
@@ -161,13 +161,13 @@ async fn accept_connections(
     acceptor: Option<TlsAcceptor>,
     services: Arc<impl Services>,
     stop: CancellationToken,
-    host_gone: HostGone,
+    host_gone: OnIdle,
 ) {
     // Those of the clients that came last; ended ones among them do no harm.
     let mut handshakes = VecDeque::with_capacity(MAX_HANDSHAKES + 1);
     let connections = TaskTracker::new();
     let (open, watcher) = watch::channel(0_usize);
-    let abandoned = abandoned(watcher, host_gone);
+    let abandoned = wait_until_idle(watcher, host_gone);
     tokio::pin!(abandoned);
     loop {
         let stream = tokio::select! {
@@ -193,7 +193,7 @@ async fn accept_connections(
         connections.spawn(async move {
             let stream = match acceptor {
                 Some(acceptor) => tokio::select! {
-                    stream = authenticated(&acceptor, stream) => stream,
+                    stream = accept_tls(&acceptor, stream) => stream,
                     () = stop.cancelled() => None,
                     () = handshake.cancelled() => {
                         tracing::warn!("a TLS handshake made room for others");
@@ -203,7 +203,7 @@ async fn accept_connections(
                 None => Some(stream),
             };
             let Some(stream) = stream else { return };
-            let _open = Open::count(open);
+            let _open = ConnectionGuard::count(open);
             let routes = with_plugin_services(|routes| services(routes, &stop), &stop).await;
             serve_connection(stream, routes, &stop).await;
         });
@@ -211,38 +211,38 @@ async fn accept_connections(
     // No new calls; those in flight get a moment, then end with the process.
     stop.cancel();
     connections.close();
-    let _ = timeout(DRAIN, connections.wait()).await;
+    let _ = timeout(DRAIN_TIMEOUT, connections.wait()).await;
 }
 
 /// Counts a connection as long as it lives, however it ends.
-struct Open(watch::Sender<usize>);
+struct ConnectionGuard(watch::Sender<usize>);
 
-impl Open {
+impl ConnectionGuard {
     fn count(open: watch::Sender<usize>) -> Self {
         open.send_modify(|count| *count += 1);
         Self(open)
     }
 }
 
-impl Drop for Open {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
     }
 }
 
 /// Completes when no client has come, or none is left.
-async fn abandoned(mut open: watch::Receiver<usize>, host_gone: HostGone) {
-    if host_gone == HostGone::IsFine {
+async fn wait_until_idle(mut open: watch::Receiver<usize>, host_gone: OnIdle) {
+    if host_gone == OnIdle::KeepServing {
         return std::future::pending().await;
     }
-    if timeout(FIRST_CONNECTION, open.wait_for(|count| *count > 0)).await.is_err() {
+    if timeout(CONNECT_TIMEOUT, open.wait_for(|count| *count > 0)).await.is_err() {
         tracing::warn!("no host has connected");
         return;
     }
     loop {
         // The sender lives as long as the accept loop that waits for this.
         let _ = open.wait_for(|count| *count == 0).await;
-        if timeout(LAST_CONNECTION, open.wait_for(|count| *count > 0)).await.is_err() {
+        if timeout(IDLE_TIMEOUT, open.wait_for(|count| *count > 0)).await.is_err() {
             tracing::debug!("the host is gone");
             return;
         }
@@ -250,11 +250,11 @@ async fn abandoned(mut open: watch::Receiver<usize>, host_gone: HostGone) {
 }
 
 /// The TLS stream of a client that proved to be the host.
-async fn authenticated(
+async fn accept_tls(
     acceptor: &TlsAcceptor,
     stream: Box<dyn ByteStream>,
 ) -> Option<Box<dyn ByteStream>> {
-    match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+    match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => Some(Box::new(stream)),
         // Hosts look whether somebody listens before they connect to a reattached provider.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -38,7 +38,7 @@ pub enum TlsError {
 }
 
 /// A TLS server that accepts one client certificate, and its own throwaway certificate in DER.
-pub(super) fn server(client_certificate_pem: &str) -> Result<(TlsAcceptor, Vec<u8>), TlsError> {
+pub(super) fn acceptor(client_certificate_pem: &str) -> Result<(TlsAcceptor, Vec<u8>), TlsError> {
     let pinned = CertificateDer::from_pem_slice(client_certificate_pem.as_bytes())
         .map_err(TlsError::ClientCertificate)?;
     // Nobody could ever prove to be the owner of something that is no certificate.
@@ -55,7 +55,7 @@ pub(super) fn server(client_certificate_pem: &str) -> Result<(TlsAcceptor, Vec<u
 
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(Arc::new(PinnedClient { pinned, provider }))
+        .with_client_cert_verifier(Arc::new(PinnedClientVerifier { pinned, provider }))
         .with_single_cert(vec![certificate.der().clone()], private_key)?;
     // grpc-go from 1.67 on refuses a server that does not choose it.
     config.alpn_protocols = vec![b"h2".to_vec()];
@@ -67,12 +67,12 @@ pub(super) fn server(client_certificate_pem: &str) -> Result<(TlsAcceptor, Vec<u
 
 /// Accepts exactly one certificate, with proof of its key.
 #[derive(Debug)]
-struct PinnedClient {
+struct PinnedClientVerifier {
     pinned: CertificateDer<'static>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ClientCertVerifier for PinnedClient {
+impl ClientCertVerifier for PinnedClientVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

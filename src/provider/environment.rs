@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Families of variables for a key pair: id, secret, token. The first family that has an id or a
 /// secret is taken, whole.
-pub(super) const KEYS: [[&str; 3]; 4] = [
+pub(super) const ACCESS_KEY_VARS: [[&str; 3]; 4] = [
     ["ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY", "ALICLOUD_SECURITY_TOKEN"],
     [
         "ALIBABA_CLOUD_ACCESS_KEY_ID",
@@ -48,11 +48,11 @@ pub(super) const APPEND_USER_AGENT: &[&str] = &["TF_APPEND_USER_AGENT"];
 const HOME: &[&str] = if cfg!(windows) { &["USERPROFILE"] } else { &["HOME"] };
 
 /// All of them.
-const KNOWN: [&[&str]; 25] = [
-    KEYS[0].as_slice(),
-    KEYS[1].as_slice(),
-    KEYS[2].as_slice(),
-    KEYS[3].as_slice(),
+const ALL_VARS: [&[&str]; 25] = [
+    ACCESS_KEY_VARS[0].as_slice(),
+    ACCESS_KEY_VARS[1].as_slice(),
+    ACCESS_KEY_VARS[2].as_slice(),
+    ACCESS_KEY_VARS[3].as_slice(),
     REGION,
     ENDPOINT,
     PROFILE,
@@ -84,7 +84,7 @@ impl Environment {
     /// Keeps the variables that this provider reads, and no others: they may be secrets of others.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let is_read =
-            |name: &String| KNOWN.iter().flat_map(|names| *names).any(|known| known == name);
+            |name: &String| ALL_VARS.iter().flat_map(|names| *names).any(|known| known == name);
         let text = |(name, value): (OsString, OsString)| {
             let name = name.into_string().ok().filter(is_read)?;
             Some((name, value.into_string().ok()?))
@@ -98,19 +98,19 @@ impl Environment {
     }
 
     /// The first of `names` that is set and not empty, with its name.
-    pub(super) fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
+    pub(super) fn first_set(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))
     }
 
     /// Whether one of `names` is switched on.
-    pub(super) fn is_true(&self, names: &[&'static str]) -> bool {
-        self.first(names)
+    pub(super) fn is_enabled(&self, names: &[&'static str]) -> bool {
+        self.first_set(names)
             .is_some_and(|(_, value)| value.eq_ignore_ascii_case("true") || value == "1")
     }
 
     /// The user's home directory.
     pub(super) fn home(&self) -> Option<PathBuf> {
-        self.first(HOME).map(|(_, path)| PathBuf::from(path))
+        self.first_set(HOME).map(|(_, path)| PathBuf::from(path))
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_others_are_not_kept() {
+    fn unrelated_variables_are_dropped() {
         let environment = Environment::new([
             ("CI_SECRET".into(), "x".into()),
             ("OSS_ENDPOINT".into(), "y".into()),

@@ -14,14 +14,15 @@ pub(super) fn schema() -> Schema {
                 its description names are used, in that order; they are those of the provider \
                 `aliyun/alicloud` and of the OSS tools. Keys are looked for when the first request \
                 needs them, so `terraform validate` and a plan of new resources need none.",
-            attributes: [place(), credentials(), transport()].concat(),
+            attributes: [location_attributes(), credential_attributes(), transport_attributes()]
+                .concat(),
             blocks: vec![assume_role(), assume_role_with_oidc()],
         },
     }
 }
 
 /// Where the buckets are, and how they are addressed.
-fn place() -> Vec<Attribute> {
+fn location_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "region",
@@ -53,7 +54,7 @@ fn place() -> Vec<Attribute> {
 }
 
 /// Where keys come from: the first source that is set, whole.
-fn credentials() -> Vec<Attribute> {
+fn credential_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "access_key",
@@ -105,7 +106,7 @@ fn credentials() -> Vec<Attribute> {
 }
 
 /// Limits of the transport.
-fn transport() -> Vec<Attribute> {
+fn transport_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "max_retries",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::oss::sign::SignatureVersion;
 use crate::oss::{AddressStyle, ClientConfig, Endpoint, EndpointType, Region, RetryPolicy};
 use crate::tfplugin::{
-    Attr, AttributePath, Diagnostic, Diagnostics, Object, Value, parse_duration,
+    AttributePath, AttributeValue, Diagnostic, Diagnostics, Object, Value, parse_duration,
 };
 
 use super::environment::{self, Environment};
@@ -24,10 +24,10 @@ pub(super) struct Settings {
 
 /// A text that was found, and where.
 #[derive(Debug, Clone)]
-pub(super) struct Found<'a> {
+pub(super) struct ConfigValue<'a> {
     pub(super) text: &'a str,
     /// The place, for messages: "`region`" or the name of a variable.
-    pub(super) label: String,
+    pub(super) origin: String,
     /// The argument to blame.
     pub(super) path: AttributePath,
 }
@@ -37,7 +37,7 @@ pub(super) struct Resolver<'a> {
     pub(super) block: &'a Object,
     pub(super) environment: &'a Environment,
     /// Whether variables stand in for arguments.
-    pub(super) reads_variables: bool,
+    pub(super) use_env: bool,
     pub(super) unknown: Vec<String>,
     pub(super) diagnostics: Diagnostics,
 }
@@ -80,18 +80,18 @@ impl<'a> Resolver<'a> {
         Self {
             block,
             environment,
-            reads_variables: true,
+            use_env: true,
             unknown: Vec::new(),
             diagnostics: Diagnostics::new(),
         }
     }
 
     fn settings(&mut self) -> ClientConfig {
-        let region = self.find("region", environment::REGION);
+        let region = self.lookup("region", environment::REGION);
         let region = self.parse(region, "Invalid region", Region::parse);
         let endpoint_type = self.endpoint_type();
         let endpoint = self.endpoint(endpoint_type);
-        let address_style = self.choice(
+        let address_style = self.parse_enum(
             "address_style",
             "Invalid address style",
             &[
@@ -101,17 +101,17 @@ impl<'a> Resolver<'a> {
                 ("cname", AddressStyle::Cname),
             ],
         );
-        let signature_version = self.choice(
+        let signature_version = self.parse_enum(
             "signature_version",
             "Invalid signature version",
             &[("v4", SignatureVersion::V4), ("v1", SignatureVersion::V1)],
         );
         let is_internal = endpoint_type == Some(EndpointType::Internal);
         let sts_region = region.clone().or_else(|| endpoint.as_ref().and_then(Endpoint::region));
-        let (surroundings, problems) = self.surroundings(sts_region, is_internal);
-        let profile = self.profile(&surroundings);
+        let (defaults, problems) = self.source_defaults(sts_region, is_internal);
+        let profile = self.profile(&defaults);
         let has_region = region.is_some() || endpoint.as_ref().and_then(Endpoint::region).is_some();
-        let credentials = self.source(profile.clone(), surroundings, problems, has_region);
+        let credentials = self.source(profile.clone(), defaults, problems, has_region);
         let defaults = ClientConfig::default();
         ClientConfig {
             region,
@@ -129,12 +129,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// An argument of the block; else the first of `variables` that is set.
-    pub(super) fn find(
+    pub(super) fn lookup(
         &mut self,
         name: &'static str,
         variables: &[&'static str],
-    ) -> Option<Found<'a>> {
-        let (block, path) = (Attr::Known(self.block), AttributePath::root(name));
+    ) -> Option<ConfigValue<'a>> {
+        let (block, path) = (AttributeValue::Known(self.block), AttributePath::root(name));
         self.find_in(block, path, name, variables)
     }
 
@@ -144,35 +144,35 @@ impl<'a> Resolver<'a> {
         block: &'static str,
         name: &'static str,
         variables: &[&'static str],
-    ) -> Option<Found<'a>> {
+    ) -> Option<ConfigValue<'a>> {
         let path = AttributePath::root(block).attribute(name);
         self.find_in(self.block.block(block), path, name, variables)
     }
 
     fn find_in(
         &mut self,
-        block: Attr<&'a Object>,
+        block: AttributeValue<&'a Object>,
         path: AttributePath,
         name: &str,
         variables: &[&'static str],
-    ) -> Option<Found<'a>> {
+    ) -> Option<ConfigValue<'a>> {
         // An empty string is how modules pass an argument on that was not given to them.
-        match block.known().map_or(Attr::Null, |block| block.string(name)) {
-            Attr::Known(text) if !text.is_empty() => {
-                return Some(Found { text, label: format!("`{path}`"), path });
+        match block.known().map_or(AttributeValue::Null, |block| block.string(name)) {
+            AttributeValue::Known(text) if !text.is_empty() => {
+                return Some(ConfigValue { text, origin: format!("`{path}`"), path });
             }
-            Attr::Unknown => {
-                self.remember_unknown(&path);
+            AttributeValue::Unknown => {
+                self.mark_unknown(&path);
                 return None;
             }
-            Attr::Known(_) | Attr::Null => {}
+            AttributeValue::Known(_) | AttributeValue::Null => {}
         }
-        let variables = if self.reads_variables { variables } else { &[] };
-        let (variable, text) = self.environment.first(variables)?;
-        Some(Found { text, label: format!("The environment variable {variable}"), path })
+        let variables = if self.use_env { variables } else { &[] };
+        let (variable, text) = self.environment.first_set(variables)?;
+        Some(ConfigValue { text, origin: format!("The environment variable {variable}"), path })
     }
 
-    pub(super) fn remember_unknown(&mut self, path: &AttributePath) {
+    pub(super) fn mark_unknown(&mut self, path: &AttributePath) {
         let name = path.to_string();
         if !self.unknown.contains(&name) {
             self.unknown.push(name);
@@ -191,7 +191,7 @@ impl<'a> Resolver<'a> {
         let number = match value {
             Value::Number(number) => number,
             Value::Unknown => {
-                self.remember_unknown(path);
+                self.mark_unknown(path);
                 return None;
             }
             _ => return None,
@@ -199,7 +199,8 @@ impl<'a> Resolver<'a> {
         let whole = number.as_u64().and_then(|number| u32::try_from(number).ok());
         if whole.is_none() {
             let detail = format!("`{path}` {expected}; got {number}.");
-            self.diagnostics.push(Diagnostic::error("Invalid number", detail).at(path.clone()));
+            self.diagnostics
+                .push(Diagnostic::error("Invalid number", detail).with_path(path.clone()));
         }
         whole
     }
@@ -207,11 +208,11 @@ impl<'a> Resolver<'a> {
     /// Parses what was found. An error's text completes the sentence "`region` must".
     pub(super) fn parse<T, E: Display>(
         &mut self,
-        found: Option<Found<'_>>,
+        found: Option<ConfigValue<'_>>,
         summary: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let Found { text, label, path } = found?;
+        let ConfigValue { text, origin: label, path } = found?;
         parse(text)
             .map_err(|error| {
                 // A user or a query of a URL may hold a key, and some texts are nobody's business.
@@ -219,18 +220,18 @@ impl<'a> Resolver<'a> {
                     || path.names().iter().any(|name| name == "external_id" || name == "policy");
                 let got = if is_private { String::new() } else { format!("; got {text:?}") };
                 let detail = format!("{label} {error}{got}.");
-                self.diagnostics.push(Diagnostic::error(summary, detail).at(path));
+                self.diagnostics.push(Diagnostic::error(summary, detail).with_path(path));
             })
             .ok()
     }
 
-    fn choice<T: Copy>(
+    fn parse_enum<T: Copy>(
         &mut self,
         name: &'static str,
         summary: &str,
         choices: &[(&str, T)],
     ) -> Option<T> {
-        let found = self.find(name, &[]);
+        let found = self.lookup(name, &[]);
         self.parse(found, summary, |text| {
             let chosen = choices.iter().find(|(choice, _)| *choice == text);
             let names: Vec<String> =
@@ -243,7 +244,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn duration(&mut self, name: &'static str) -> Option<Duration> {
-        let found = self.find(name, &[]);
+        let found = self.lookup(name, &[]);
         self.parse(found, "Invalid duration", |text| {
             parse_duration(text)
                 .ok_or("must be a positive duration such as `10s` or `1m30s`, at most a year")
@@ -260,7 +261,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn endpoint_type(&mut self) -> Option<EndpointType> {
-        self.choice(
+        self.parse_enum(
             "endpoint_type",
             "Invalid endpoint type",
             &[
@@ -273,31 +274,33 @@ impl<'a> Resolver<'a> {
     }
 
     fn endpoint(&mut self, endpoint_type: Option<EndpointType>) -> Option<Endpoint> {
-        let in_block = self.find("endpoint", &[]);
+        let in_block = self.lookup("endpoint", &[]);
         if let (Some(found), Some(_)) = (&in_block, endpoint_type) {
             let detail = format!(
                 "`endpoint_type` picks an endpoint of the region, and {} names another one. Remove one \
                  of them.",
-                found.label,
+                found.origin,
             );
             self.diagnostics.push(
-                Diagnostic::error("Conflicting endpoints", detail).at_attribute("endpoint_type"),
+                Diagnostic::error("Conflicting endpoints", detail).with_attribute("endpoint_type"),
             );
         }
         // What the block says about the endpoint wins over the environment, in either form.
         let is_open =
             endpoint_type.is_none() && !self.unknown.iter().any(|name| name == "endpoint");
-        let found = in_block
-            .or_else(|| if is_open { self.find("endpoint", environment::ENDPOINT) } else { None });
-        let label = found.as_ref().map(|found| found.label.clone()).unwrap_or_default();
+        let found = in_block.or_else(|| {
+            if is_open { self.lookup("endpoint", environment::ENDPOINT) } else { None }
+        });
+        let label = found.as_ref().map(|found| found.origin.clone()).unwrap_or_default();
         let endpoint = self.parse(found, "Invalid endpoint", Endpoint::parse)?;
         if endpoint.is_insecure() {
             let detail = format!(
                 "Requests to {endpoint} ({label}) are not protected by TLS: everyone on the way can \
                  read and change them. Use https://, unless this is a test."
             );
-            self.diagnostics
-                .push(Diagnostic::warning("Unencrypted endpoint", detail).at_attribute("endpoint"));
+            self.diagnostics.push(
+                Diagnostic::warning("Unencrypted endpoint", detail).with_attribute("endpoint"),
+            );
         }
         Some(endpoint)
     }
@@ -310,14 +313,14 @@ impl<'a> Resolver<'a> {
                 "`virtual` puts the bucket in front of a host name, and {endpoint} is an IP address. \
                  Use `path`, or leave `address_style` out."
             )),
-            AddressStyle::Path if endpoint.is_public() => Some(format!(
+            AddressStyle::Path if endpoint.is_aliyuncs() => Some(format!(
                 "{endpoint} takes the bucket as part of the host name only. Leave `address_style` out."
             )),
             _ => None,
         };
         if let Some(detail) = style {
             let problem = Diagnostic::error("Impossible address style", detail);
-            self.diagnostics.push(problem.at_attribute("address_style"));
+            self.diagnostics.push(problem.with_attribute("address_style"));
         }
         if let (Some(region), Some(of_endpoint)) = (&config.region, endpoint.region())
             && *region != of_endpoint
@@ -330,7 +333,7 @@ impl<'a> Resolver<'a> {
                  `endpoint` agree, or remove one of them."
             );
             let problem = Diagnostic::warning("Region and endpoint disagree", detail);
-            self.diagnostics.push(problem.at_attribute("region"));
+            self.diagnostics.push(problem.with_attribute("region"));
         }
     }
 
@@ -348,7 +351,7 @@ impl<'a> Resolver<'a> {
             ),
             _ => return,
         };
-        self.diagnostics.push(problem.at_attribute("address_style"));
+        self.diagnostics.push(problem.with_attribute("address_style"));
     }
 
     /// Without a region nothing can be signed.
@@ -369,7 +372,7 @@ impl<'a> Resolver<'a> {
                  of the form oss-cn-hangzhou.aliyuncs.com, which tells the region. A resource may \
                  then name another `region` of its own.",
             )
-            .at_attribute("region"),
+            .with_attribute("region"),
         );
     }
 }

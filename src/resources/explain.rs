@@ -3,25 +3,25 @@
 //! All wording about OSS is here. Sources: OSS documentation, the pages on HTTP status codes 400,
 //! 403, 404 and 503 and the troubleshooting pages by EC.
 
-use crate::oss::credentials::{CredentialsError, CredentialsProblem, Refusal};
+use crate::oss::credentials::{CredentialServiceError, CredentialsError, CredentialsErrorKind};
 use crate::oss::{BucketName, Endpoint, Error, ErrorKind, Operation, ServiceError, TransportError};
 use crate::tfplugin::Diagnostic;
 
 /// What to do about a time limit that the resource sets.
-const OWN_LIMIT: &str = "No further attempt fits into the time limit of this operation. A longer one can \
+const RESOURCE_TIMEOUT_ADVICE: &str = "No further attempt fits into the time limit of this operation. A longer one can \
      be set in the `timeouts` block of the resource.";
 /// The same where there is no such block to set it in.
-const FIXED_LIMIT: &str = "No further attempt fits into the minute that an import, or one call of a \
+const FIXED_TIMEOUT_ADVICE: &str = "No further attempt fits into the minute that an import, or one call of a \
      search, may take. Run again later.";
 
 /// The message for a failed call about a resource.
-pub(super) fn failed_call(error: &Error) -> Diagnostic {
-    message(error, OWN_LIMIT)
+pub(super) fn call_error(error: &Error) -> Diagnostic {
+    message(error, RESOURCE_TIMEOUT_ADVICE)
 }
 
 /// The message for a failed call of a search.
-pub(super) fn failed_search(error: &Error) -> Diagnostic {
-    message(error, FIXED_LIMIT)
+pub(super) fn list_error(error: &Error) -> Diagnostic {
+    message(error, FIXED_TIMEOUT_ADVICE)
 }
 
 fn message(error: &Error, time_limit: &str) -> Diagnostic {
@@ -34,20 +34,20 @@ fn message(error: &Error, time_limit: &str) -> Diagnostic {
         }
         Operation::ListBuckets => "Cannot list buckets".to_owned(),
     };
-    let paragraphs = match error.service() {
+    let paragraphs = match error.service_error() {
         Some(service) => {
-            let mut paragraphs = vec![answered(error, service)];
+            let mut paragraphs = vec![service_error_line(error, service)];
             if matches!(error.kind, ErrorKind::DeadlineExceeded { .. }) {
                 paragraphs.push(time_limit.to_owned());
             }
-            paragraphs.extend(meaning(error, service));
+            paragraphs.extend(advice(error, service));
             paragraphs
         }
-        None => unanswered(error, time_limit),
+        None => other_error(error, time_limit),
     };
     let diagnostic = Diagnostic::error(summary, paragraphs.join("\n\n"));
-    match error.service().and_then(attribute_to_blame) {
-        Some(attribute) => diagnostic.at_attribute(attribute),
+    match error.service_error().and_then(related_attribute) {
+        Some(attribute) => diagnostic.with_attribute(attribute),
         None => diagnostic,
     }
 }
@@ -58,7 +58,7 @@ fn bucket(error: &Error) -> &str {
 }
 
 /// What OSS said, in one paragraph.
-fn answered(error: &Error, service: &ServiceError) -> String {
+fn service_error_line(error: &Error, service: &ServiceError) -> String {
     let ServiceError { status, code, message, .. } = service;
     let mut ids = Vec::new();
     if let Some(request_id) = &service.request_id {
@@ -83,7 +83,7 @@ fn answered(error: &Error, service: &ServiceError) -> String {
 }
 
 /// What an error code means and what to do next.
-fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
+fn advice(error: &Error, service: &ServiceError) -> Option<String> {
     let Error { operation, region, endpoint, credentials_origin: origin, .. } = error;
     let bucket = bucket(error);
     let text = match service.code.as_str() {
@@ -102,8 +102,8 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
                  {hint}, or correct the provider's `region`."
             )
         }
-        "PermanentRedirect" | "TemporaryRedirect" => elsewhere(endpoint),
-        "AccessDenied" if service.message.contains("specified endpoint") => elsewhere(endpoint),
+        "PermanentRedirect" | "TemporaryRedirect" => wrong_region(endpoint),
+        "AccessDenied" if service.message.contains("specified endpoint") => wrong_region(endpoint),
         "AccessDenied" if *operation == Operation::ListBuckets => format!(
             "The access key from {origin} may not do this. Grant its RAM user or role the action {} \
              on acs:oss:*:*:*.",
@@ -138,8 +138,8 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
              and run again; what was finished is in the state. A profile, a credentials URI or a \
              role to assume would be renewed during a run."
         ),
-        "RequestTimeTooSkewed" => clock_is_off(error.clock_skew_seconds, "OSS"),
-        "InvalidArgument" if concerns_region(service) => format!(
+        "RequestTimeTooSkewed" => clock_skew(error.clock_skew_seconds, "OSS"),
+        "InvalidArgument" if is_signing_region_error(service) => format!(
             "The request was signed for region {region:?}, which is not the region of the endpoint \
              {endpoint}. Make `region` and `endpoint` of the provider agree, or set `region` on \
              this resource."
@@ -183,7 +183,7 @@ fn meaning(error: &Error, service: &ServiceError) -> Option<String> {
 }
 
 /// The bucket is in another region, and the answer does not name it.
-fn elsewhere(endpoint: &str) -> String {
+fn wrong_region(endpoint: &str) -> String {
     format!(
         "The bucket is not in the region that was asked, and OSS does not say where it is; the request went \
          to {endpoint}. The console shows the bucket's region: set it as `region` on this resource, or \
@@ -192,12 +192,12 @@ fn elsewhere(endpoint: &str) -> String {
 }
 
 /// Whether the region that was signed for is not that of the endpoint.
-fn concerns_region(service: &ServiceError) -> bool {
+fn is_signing_region_error(service: &ServiceError) -> bool {
     service.code == "InvalidArgument" && service.message.contains("region")
 }
 
 /// By how much the clock is wrong.
-fn clock_is_off(skew_seconds: Option<i64>, server: &str) -> String {
+fn clock_skew(skew_seconds: Option<i64>, server: &str) -> String {
     let by = match skew_seconds {
         None | Some(0) => format!("too far from that of {server}"),
         Some(seconds) => {
@@ -217,7 +217,7 @@ fn recommended_page(service: &ServiceError) -> Option<String> {
     service.recommend_doc.as_ref().map(|page| format!("OSS recommends: {page}"))
 }
 
-fn attribute_to_blame(service: &ServiceError) -> Option<&'static str> {
+fn related_attribute(service: &ServiceError) -> Option<&'static str> {
     match service.code.as_str() {
         "NoSuchBucket" | "InvalidBucketName" => Some("bucket"),
         "InvalidEncryptionAlgorithmError" | "KmsServiceNotEnabled" => Some("sse_algorithm"),
@@ -230,19 +230,21 @@ fn attribute_to_blame(service: &ServiceError) -> Option<&'static str> {
 }
 
 /// What happened when OSS did not answer, and what to do next, a paragraph each.
-fn unanswered(error: &Error, time_limit: &str) -> Vec<String> {
+fn other_error(error: &Error, time_limit: &str) -> Vec<String> {
     let Error { operation, endpoint, attempts, .. } = error;
     match &error.kind {
         // Explained by its code, see `meaning`.
         ErrorKind::Service(service) => vec![service.to_string()],
         ErrorKind::Transport(transport) => vec![
-            format!("{operation} to {endpoint} failed{}: {transport}.", after(*attempts)),
+            format!("{operation} to {endpoint} failed{}: {transport}.", attempts_suffix(*attempts)),
             match transport {
-                TransportError::Request(_) if bucket(error).starts_with("xn--") => encoded_name(),
+                TransportError::InvalidRequest(_) if bucket(error).starts_with("xn--") => {
+                    punycode_bucket()
+                }
                 _ => transport_advice(transport, endpoint),
             },
         ],
-        ErrorKind::UnexpectedAnswer(reason) => vec![
+        ErrorKind::UnexpectedResponse(reason) => vec![
             format!("{operation} was answered with success, but {reason}."),
             format!(
                 "Something other than OSS may have answered, such as a proxy or a captive portal. \
@@ -259,7 +261,7 @@ fn unanswered(error: &Error, time_limit: &str) -> Vec<String> {
         ],
         ErrorKind::Credentials(problem) => vec![
             format!("{operation} needs an access key, which was to come from {}.", problem.origin),
-            sentence(&problem.problem.to_string()),
+            sentence(&problem.kind.to_string()),
             credentials_advice(problem, error.clock_skew_seconds),
         ],
         ErrorKind::NoRegion => vec![
@@ -268,12 +270,12 @@ fn unanswered(error: &Error, time_limit: &str) -> Vec<String> {
              ALIBABA_CLOUD_REGION."
                 .to_owned(),
         ],
-        ErrorKind::NoProfileRegion(error) => vec![
+        ErrorKind::RegionFromProfile(error) => vec![
             format!(
                 "{operation} needs a region to sign for, which was to come from {}.",
                 error.origin
             ),
-            sentence(&error.problem.to_string()),
+            sentence(&error.kind.to_string()),
             format!(
                 "{} Or set `region` in the provider block, or the environment variable \
                  ALIBABA_CLOUD_REGION.",
@@ -306,7 +308,7 @@ fn unanswered(error: &Error, time_limit: &str) -> Vec<String> {
 }
 
 /// OSS allows names that the domain name system reads as encoded ones, and not every one can be decoded.
-fn encoded_name() -> String {
+fn punycode_bucket() -> String {
     "Nothing was sent. In a host name, xn-- announces an international name in an encoded form, and what \
      follows it in the bucket's name is none. Such a bucket can only be reached where the bucket stands in \
      the path: `address_style = \"path\"`, which OSS's own endpoints refuse."
@@ -314,7 +316,7 @@ fn encoded_name() -> String {
 }
 
 /// How often it was tried, if that is worth telling.
-fn after(attempts: u32) -> String {
+fn attempts_suffix(attempts: u32) -> String {
     if attempts < 2 { String::new() } else { format!(" after {attempts} attempts") }
 }
 
@@ -334,21 +336,21 @@ fn sentence(text: &str) -> String {
 
 /// What to do when a source gave no keys.
 fn credentials_advice(error: &CredentialsError, skew_seconds: Option<i64>) -> String {
-    match &error.problem {
-        CredentialsProblem::Refused(refusal) if refusal.code.starts_with("InvalidTimeStamp") => {
-            clock_is_off(skew_seconds, &refusal.host)
+    match &error.kind {
+        CredentialsErrorKind::Service(refusal) if refusal.code.starts_with("InvalidTimeStamp") => {
+            clock_skew(skew_seconds, &refusal.host)
         }
-        CredentialsProblem::Refused(refusal) => refusal_advice(refusal),
-        CredentialsProblem::Transport { host, .. } if host.contains("100.100.100.200") => {
+        CredentialsErrorKind::Service(refusal) => credential_service_advice(refusal),
+        CredentialsErrorKind::Transport { host, .. } if host.contains("100.100.100.200") => {
             "That address answers only on ECS instances. Elsewhere use another source: remove \
              `ecs_role_name`, and the variables ALICLOUD_ECS_ROLE_NAME and \
              ALIBABA_CLOUD_ECS_METADATA."
                 .to_owned()
         }
-        CredentialsProblem::Transport { host, error: error @ TransportError::Proxy(_) } => {
+        CredentialsErrorKind::Transport { host, error: error @ TransportError::Proxy(_) } => {
             transport_advice(error, host)
         }
-        CredentialsProblem::Transport { host, error } if error.is_transient() => format!(
+        CredentialsErrorKind::Transport { host, error } if error.is_transient() => format!(
             "Check that {host} can be reached from this machine, and the proxy variables (HTTPS_PROXY, \
              NO_PROXY).{}",
             if host.contains("://sts.") {
@@ -357,24 +359,24 @@ fn credentials_advice(error: &CredentialsError, skew_seconds: Option<i64>) -> St
                 ""
             },
         ),
-        CredentialsProblem::Transport { host, error } => transport_advice(error, host),
-        CredentialsProblem::Answer { host, .. } => format!(
+        CredentialsErrorKind::Transport { host, error } => transport_advice(error, host),
+        CredentialsErrorKind::InvalidResponse { host, .. } => format!(
             "Check that {host} is the service that was meant. If a proxy or a captive portal answered \
              in its place, name the host in NO_PROXY."
         ),
-        CredentialsProblem::Unanswered => {
+        CredentialsErrorKind::Timeout => {
             "The time was spent on waiting for the access key. Check that its source can be reached \
              from this machine."
                 .to_owned()
         }
-        CredentialsProblem::File { .. } => {
+        CredentialsErrorKind::File { .. } => {
             "Check that the file exists and that the user who runs Terraform may read it.".to_owned()
         }
-        CredentialsProblem::Profile(_) => {
+        CredentialsErrorKind::Profile(_) => {
             "Correct the profile, for example with `aliyun configure`, or name another one in `profile`."
                 .to_owned()
         }
-        CredentialsProblem::Process { .. } => {
+        CredentialsErrorKind::Process { .. } => {
             "Run the `process_command` of the profile by hand: it has to print one JSON object with \
              `mode` (AK or StsToken), `access_key_id`, `access_key_secret` and, for StsToken, \
              `sts_token`."
@@ -385,7 +387,7 @@ fn credentials_advice(error: &CredentialsError, skew_seconds: Option<i64>) -> St
 
 /// What an error code of STS (or of a metadata service) means and what to do next. Source: STS API
 /// reference, error codes of `AssumeRole` and `AssumeRoleWithOIDC`.
-fn refusal_advice(refusal: &Refusal) -> String {
+fn credential_service_advice(refusal: &CredentialServiceError) -> String {
     let code = refusal.code.as_str();
     let is = |prefix: &str| code.starts_with(prefix);
     let text = if is("NoPermission") {
@@ -424,16 +426,16 @@ fn transport_advice(transport: &TransportError, endpoint: &str) -> String {
              re-signs traffic, add its certificate authority to the system's trust store or name it \
              in SSL_CERT_FILE. A local endpoint without TLS is written with http://."
         ),
-        TransportError::Setup(_) => "Nothing was sent. If no CA certificates were found, install \
+        TransportError::ClientSetup(_) => "Nothing was sent. If no CA certificates were found, install \
              them (the package is usually named ca-certificates) or name a file in SSL_CERT_FILE. If \
              a proxy is meant, check HTTPS_PROXY and HTTP_PROXY."
             .to_owned(),
-        TransportError::Request(_) => {
+        TransportError::InvalidRequest(_) => {
             "Nothing was sent. Check the bucket's name, the provider's `endpoint`, and the access key \
              where it comes from."
                 .to_owned()
         }
-        TransportError::TooLarge(_) => {
+        TransportError::BodyTooLarge(_) => {
             format!("OSS never answers this call at such length. Check what {endpoint} is.")
         }
         TransportError::Proxy(_) => format!(
@@ -453,15 +455,15 @@ fn transport_advice(transport: &TransportError, endpoint: &str) -> String {
 }
 
 /// The message for an import of a bucket that could not be read or has no rule.
-pub(super) fn failed_import(error: &Error) -> Diagnostic {
+pub(super) fn import_error(error: &Error) -> Diagnostic {
     let bucket = bucket(error);
-    match error.service() {
+    match error.service_error() {
         Some(service) if service.code == "NoSuchServerSideEncryptionRule" => Diagnostic::error(
             format!("Bucket {bucket} has no encryption to import"),
             format!(
                 "{}\n\nThe bucket exists, but no default encryption is set on it. Remove the import \
                  and apply: that sets the encryption that the configuration describes.",
-                answered(error, service),
+                service_error_line(error, service),
             ),
         ),
         Some(service) if service.code == "NoSuchBucket" => Diagnostic::error(
@@ -469,24 +471,24 @@ pub(super) fn failed_import(error: &Error) -> Diagnostic {
             format!(
                 "{}\n\nCheck the name in the import. A bucket of another account would answer \
                  AccessDenied. The request went to {}.",
-                answered(error, service),
+                service_error_line(error, service),
                 error.endpoint,
             ),
         ),
-        Some(service) if let Some(region) = error.right_region() => Diagnostic::error(
+        Some(service) if let Some(region) = error.redirect_region() => Diagnostic::error(
             format!("Bucket {bucket} is in another region"),
             format!(
                 "{}\n\nThe bucket is in {region}. Import it as `{bucket}@{region}`, or with `region = \
                  \"{region}\"` in the identity, and set `region = \"{region}\"` on the resource; or \
                  correct the provider's `region`, or its `endpoint` if it has one.",
-                answered(error, service),
+                service_error_line(error, service),
             ),
         ),
         _ => {
-            let mut diagnostic = message(error, FIXED_LIMIT);
+            let mut diagnostic = message(error, FIXED_TIMEOUT_ADVICE);
             // The configuration may not even have the resource yet.
             diagnostic.attribute = None;
-            if error.service().is_some_and(concerns_region) {
+            if error.service_error().is_some_and(is_signing_region_error) {
                 let hint = format!(
                     "\n\nA bucket of another region is imported with its region, for example as \
                      `{bucket}@cn-shanghai`."

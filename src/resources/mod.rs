@@ -10,14 +10,14 @@ use crate::tfplugin::{Diagnostic, Resource};
 
 /// What a configured provider gives its resources.
 #[derive(Debug)]
-pub enum Connection {
+pub enum ProviderData {
     /// Everything is known.
     Ready(Box<oss::Client>),
     /// These provider arguments are known only after an apply; until then no call can be made.
     Unknown(Vec<String>),
 }
 
-impl Connection {
+impl ProviderData {
     /// The client, or the reason why there cannot be one yet.
     fn client(&self) -> Result<&oss::Client, Diagnostic> {
         match self {
@@ -29,6 +29,6 @@ impl Connection {
 
 /// All resources of the provider.
 #[must_use]
-pub fn all() -> Vec<Box<dyn Resource<Connection>>> {
+pub fn all() -> Vec<Box<dyn Resource<ProviderData>>> {
     vec![Box::new(bucket_encryption::BucketEncryption)]
 }

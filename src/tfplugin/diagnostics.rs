@@ -48,15 +48,15 @@ impl Diagnostic {
 
     /// The same message, blaming an attribute.
     #[must_use]
-    pub fn at(mut self, attribute: AttributePath) -> Self {
+    pub fn with_path(mut self, attribute: AttributePath) -> Self {
         self.attribute = Some(attribute);
         self
     }
 
     /// The same message, blaming an attribute at the root.
     #[must_use]
-    pub fn at_attribute(self, name: &str) -> Self {
-        self.at(AttributePath::root(name))
+    pub fn with_attribute(self, name: &str) -> Self {
+        self.with_path(AttributePath::root(name))
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) enum Change {
         prior_state: Object,
     },
     /// Neither before nor after there is an object.
-    Nothing,
+    NoOp,
 }
 
 /// Reads the change off the two states.
@@ -27,7 +27,7 @@ pub(super) fn classify(prior_state: Option<Object>, planned_state: Option<Object
         (None, Some(planned_state)) => Change::Create { planned_state },
         (Some(prior_state), Some(planned_state)) => Change::Update { prior_state, planned_state },
         (Some(prior_state), None) => Change::Delete { prior_state },
-        (None, None) => Change::Nothing,
+        (None, None) => Change::NoOp,
     }
 }
 
@@ -45,6 +45,6 @@ mod tests {
             Change::Update { prior_state: prior(), planned_state: planned() }
         );
         assert_eq!(classify(Some(prior()), None), Change::Delete { prior_state: prior() });
-        assert_eq!(classify(None, None), Change::Nothing);
+        assert_eq!(classify(None, None), Change::NoOp);
     }
 }

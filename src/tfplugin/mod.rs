@@ -26,9 +26,9 @@ pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 pub use duration::parse_duration;
 pub use path::AttributePath;
 pub use resource::{
-    BoxFuture, BoxStream, Configuration, Context, ImportTarget, ListEvent, ListResource,
+    BoxFuture, BoxStream, ConfigureResponse, Context, ImportTarget, ListEvent, ListResource,
     MoveSource, Outcome, Plan, PlanRequest, Provider, Resource,
 };
-pub use schema::{Attribute, AttributeType, Block, NestedBlock, Schema, Source};
+pub use schema::{Attribute, AttributeType, Block, Configurability, NestedBlock, Schema};
 pub use server::Server;
-pub use value::{Attr, Object, Value};
+pub use value::{AttributeValue, Object, Value};

@@ -30,7 +30,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Makes the client. During a plan parts of the configuration may be unknown; that is an error
     /// only once a call needs them. Must not do IO: that waits until a call needs it.
-    fn configure(&self, config: &Object, terraform_version: &str) -> Configuration<Self::Client>;
+    fn configure(
+        &self,
+        config: &Object,
+        terraform_version: &str,
+    ) -> ConfigureResponse<Self::Client>;
 
     /// All resources, one line each.
     fn resources(&self) -> Vec<Box<dyn Resource<Self::Client>>>;
@@ -38,11 +42,11 @@ pub trait Provider: Send + Sync + 'static {
 
 /// The result of configuring a provider.
 #[derive(Debug)]
-pub struct Configuration<Client> {
+pub struct ConfigureResponse<Client> {
     /// The client; none after an error.
     pub client: Option<Client>,
     /// Parts of the configuration are known only after an apply, so calls cannot be made yet.
-    pub is_partial: bool,
+    pub has_unknown_values: bool,
     /// Errors and warnings.
     pub diagnostics: Diagnostics,
 }
@@ -144,14 +148,14 @@ pub trait ListResource<Client>: Send + Sync {
 #[derive(Debug)]
 pub enum ListEvent {
     /// An object.
-    Found {
+    Result {
         /// What people call it.
         display_name: String,
         /// Its state.
         state: Object,
     },
     /// A message. An error ends the search, a warning does not.
-    Message(Diagnostic),
+    Diagnostic(Diagnostic),
 }
 
 /// What an import names.
@@ -188,7 +192,7 @@ pub struct Context<Client> {
     /// The configured client.
     pub client: Arc<Client>,
     /// Cancelled when the person at the terminal asks Terraform to stop.
-    pub stop: CancellationToken,
+    pub cancellation: CancellationToken,
 }
 
 /// What a plan is made from. Destroying is planned without asking the resource.
@@ -228,7 +232,7 @@ impl Outcome {
 
     /// The object does not exist.
     #[must_use]
-    pub fn gone() -> Self {
+    pub fn removed() -> Self {
         Self { state: None, diagnostics: Diagnostics::new() }
     }
 

@@ -48,7 +48,7 @@ pub enum AttributeType {
 
 /// Who sets an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum Configurability {
     /// The configuration has to.
     Required,
     /// The configuration may.
@@ -69,7 +69,7 @@ pub struct Attribute {
     /// What it means, in Markdown.
     pub description: &'static str,
     /// Who sets it.
-    pub source: Source,
+    pub configurability: Configurability,
     /// Is hidden by Terraform.
     pub sensitive: bool,
 }
@@ -78,7 +78,7 @@ impl Attribute {
     /// A string that must be set.
     #[must_use]
     pub fn required(name: &'static str, description: &'static str) -> Self {
-        Self { source: Source::Required, ..Self::optional(name, description) }
+        Self { configurability: Configurability::Required, ..Self::optional(name, description) }
     }
 
     /// A string that may be set.
@@ -88,7 +88,7 @@ impl Attribute {
             name,
             attribute_type: AttributeType::String,
             description,
-            source: Source::Optional,
+            configurability: Configurability::Optional,
             sensitive: false,
         }
     }
@@ -96,13 +96,16 @@ impl Attribute {
     /// A string that may be set, and that the provider sets where it is not.
     #[must_use]
     pub fn optional_computed(name: &'static str, description: &'static str) -> Self {
-        Self { source: Source::OptionalComputed, ..Self::optional(name, description) }
+        Self {
+            configurability: Configurability::OptionalComputed,
+            ..Self::optional(name, description)
+        }
     }
 
     /// A string that the provider sets.
     #[must_use]
     pub fn computed(name: &'static str, description: &'static str) -> Self {
-        Self { source: Source::Computed, ..Self::optional(name, description) }
+        Self { configurability: Configurability::Computed, ..Self::optional(name, description) }
     }
 
     /// The same attribute with another type.
@@ -122,7 +125,7 @@ impl Attribute {
 
 /// Why a value does not have the shape that the schema asks for: a bug in the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NonConforming {
+pub enum SchemaMismatch {
     /// The whole value is not an object.
     #[error("the value is not an object")]
     NotAnObject,
@@ -148,7 +151,7 @@ pub(super) enum Strictness {
 
 impl Block {
     /// Checks that `value` is an object of exactly this block's attributes and nested blocks.
-    pub fn conform(&self, value: Value) -> Result<Object, NonConforming> {
+    pub fn conform(&self, value: Value) -> Result<Object, SchemaMismatch> {
         self.conform_with(value, Strictness::Exact)
     }
 
@@ -156,27 +159,27 @@ impl Block {
         &self,
         value: Value,
         strictness: Strictness,
-    ) -> Result<Object, NonConforming> {
-        let Value::Object(mut object) = value else { return Err(NonConforming::NotAnObject) };
+    ) -> Result<Object, SchemaMismatch> {
+        let Value::Object(mut object) = value else { return Err(SchemaMismatch::NotAnObject) };
         self.conform_object(&mut object, strictness, None)?;
         Ok(object)
     }
 
     /// What a configuration could have said to get this state: nothing that only the provider sets, and
     /// nothing that is empty.
-    pub(super) fn configuration_of(&self, state: &Object) -> Object {
+    pub(super) fn config_from_state(&self, state: &Object) -> Object {
         let mut config = Object::new();
         for attribute in &self.attributes {
             let value = match state.get(attribute.name) {
                 Value::String(text) if text.is_empty() => &Value::Null,
-                _ if attribute.source == Source::Computed => &Value::Null,
+                _ if attribute.configurability == Configurability::Computed => &Value::Null,
                 value => value,
             };
             config.set(attribute.name, value.clone());
         }
         for nested in &self.blocks {
             let value = match state.get(nested.name) {
-                Value::Object(block) => nested.block.configuration_of(block).into(),
+                Value::Object(block) => nested.block.config_from_state(block).into(),
                 value => value.clone(),
             };
             config.set(nested.name, value);
@@ -189,30 +192,30 @@ impl Block {
         object: &mut Object,
         strictness: Strictness,
         parent: Option<&AttributePath>,
-    ) -> Result<(), NonConforming> {
+    ) -> Result<(), SchemaMismatch> {
         let path_of = |name: &str| {
             parent.map_or_else(|| AttributePath::root(name), |parent| parent.attribute(name))
         };
         if strictness == Strictness::Lenient {
             for name in self.names() {
-                object.set_absent(name);
+                object.set_default_null(name);
             }
         }
         for Attribute { name, attribute_type, .. } in &self.attributes {
             let value = object.get_mut(name);
-            let value = value.ok_or_else(|| NonConforming::Missing(path_of(name)))?;
+            let value = value.ok_or_else(|| SchemaMismatch::Missing(path_of(name)))?;
             attribute_type
                 .conform(value)
-                .map_err(|what| NonConforming::Type(path_of(name), what))?;
+                .map_err(|what| SchemaMismatch::Type(path_of(name), what))?;
         }
         for NestedBlock { name, block } in &self.blocks {
             let value = object.get_mut(name);
-            match value.ok_or_else(|| NonConforming::Missing(path_of(name)))? {
+            match value.ok_or_else(|| SchemaMismatch::Missing(path_of(name)))? {
                 Value::Object(nested) => {
                     block.conform_object(nested, strictness, Some(&path_of(name)))?;
                 }
                 Value::Null | Value::Unknown => {}
-                _ => return Err(NonConforming::Type(path_of(name), "block")),
+                _ => return Err(SchemaMismatch::Type(path_of(name), "block")),
             }
         }
         let is_declared = |name: &str| self.names().any(|declared| declared == name);
@@ -222,7 +225,7 @@ impl Block {
             Strictness::Exact if object.len() > self.names().count() => {
                 let mut names = object.iter().map(|(name, _)| name);
                 if let Some(name) = names.find(|name| !is_declared(name)) {
-                    return Err(NonConforming::Undeclared(path_of(name)));
+                    return Err(SchemaMismatch::Undeclared(path_of(name)));
                 }
             }
             Strictness::Exact => {}
@@ -313,7 +316,7 @@ mod tests {
         check(valid().with("timeouts", "x"), "timeouts is not a block");
         let timeouts = Object::new().with("create", Value::Bool(true));
         check(valid().with("timeouts", timeouts), "timeouts.create is not a string");
-        assert_eq!(block().conform(Value::Null), Err(NonConforming::NotAnObject));
+        assert_eq!(block().conform(Value::Null), Err(SchemaMismatch::NotAnObject));
     }
 
     #[test]

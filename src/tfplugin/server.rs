@@ -35,8 +35,8 @@ pub struct Server<P: Provider> {
     provider: P,
     provider_schema: Schema,
     /// Shared with the searches that are under way.
-    resources: Vec<Arc<Registered<P::Client>>>,
-    configured: Mutex<Option<Configured<P::Client>>>,
+    resources: Vec<Arc<RegisteredResource<P::Client>>>,
+    configured: Mutex<Option<ConfiguredProvider<P::Client>>>,
     /// Cancelled when the process is to end.
     process_stop: CancellationToken,
     /// Cancelled when what is in flight is to end.
@@ -44,29 +44,29 @@ pub struct Server<P: Provider> {
 }
 
 /// A resource with its schemas, built once.
-struct Registered<Client> {
+struct RegisteredResource<Client> {
     resource: Box<dyn Resource<Client>>,
     schema: Schema,
     identity_schema: Option<Schema>,
 }
 
 /// What the configuration of the provider came to.
-struct Configured<Client> {
+struct ConfiguredProvider<Client> {
     client: Arc<Client>,
     /// Changes may be deferred: parts of the configuration are not known yet, and the host copes.
     may_defer: bool,
 }
 
-type Searchable<Client> = (Arc<Registered<Client>>, Box<dyn ListResource<Client>>);
+type Searchable<Client> = (Arc<RegisteredResource<Client>>, Box<dyn ListResource<Client>>);
 
-impl<Client> Registered<Client> {
+impl<Client> RegisteredResource<Client> {
     /// The identity of the object with this state, ready to be sent.
     fn identity(&self, state: Option<&Object>) -> Option<pb::ResourceIdentityData> {
         self.resource.identity(state?).map(wire::to_identity)
     }
 
     /// Reads an identity that the host sent.
-    fn known_identity(
+    fn decode_identity(
         &self,
         identity: Option<&pb::ResourceIdentityData>,
     ) -> Result<Option<Object>, Diagnostics> {
@@ -88,7 +88,7 @@ impl<P: Provider> Server<P> {
     /// answer, when `process_stop` is cancelled.
     pub fn new(provider: P, process_stop: CancellationToken) -> Self {
         let register = |resource: Box<dyn Resource<P::Client>>| {
-            Arc::new(Registered {
+            Arc::new(RegisteredResource {
                 schema: resource.schema(),
                 identity_schema: resource.identity_schema(),
                 resource,
@@ -109,11 +109,14 @@ impl<P: Provider> Server<P> {
         ProviderServer::new(self).max_decoding_message_size(MAX_MESSAGE_SIZE)
     }
 
-    fn resource(&self, type_name: &str) -> Result<&Arc<Registered<P::Client>>, Diagnostics> {
+    fn resource(
+        &self,
+        type_name: &str,
+    ) -> Result<&Arc<RegisteredResource<P::Client>>, Diagnostics> {
         self.resources
             .iter()
             .find(|registered| registered.resource.type_name() == type_name)
-            .ok_or_else(|| unknown("resource type", type_name))
+            .ok_or_else(|| unknown_type_error("resource type", type_name))
     }
 
     /// A resource that can be searched for, and how.
@@ -123,7 +126,7 @@ impl<P: Provider> Server<P> {
             .and_then(|registered| {
                 Some((Arc::clone(registered), registered.resource.list_resource()?))
             })
-            .ok_or_else(|| unknown("list resource", type_name))
+            .ok_or_else(|| unknown_type_error("list resource", type_name))
     }
 
     fn context(&self) -> Result<Context<P::Client>, Diagnostics> {
@@ -137,7 +140,7 @@ impl<P: Provider> Server<P> {
             )
         })?;
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Context { client, stop })
+        Ok(Context { client, cancellation: stop })
     }
 
     /// The reason to put a change off until more is known, where the host of this call copes with it.
@@ -150,17 +153,17 @@ impl<P: Provider> Server<P> {
     }
 
     /// Searches for objects, until as many are found as the host wants.
-    fn found(
+    fn list_events(
         &self,
         request: &pb::list_resource::Request,
     ) -> Result<super::BoxStream<pb::list_resource::Event>, Diagnostics> {
         let (registered, list_resource) = self.list_resource(&request.type_name)?;
-        let config = search(&*list_resource, request.config.as_ref())?;
+        let config = list_config(&*list_resource, request.config.as_ref())?;
         let events = list_resource.list(self.context()?, &config);
         let with_object = request.include_resource_object;
         let to_event = move |event| match event {
-            ListEvent::Message(diagnostic) => message(diagnostic),
-            ListEvent::Found { display_name, state } => pb::list_resource::Event {
+            ListEvent::Diagnostic(diagnostic) => message(diagnostic),
+            ListEvent::Result { display_name, state } => pb::list_resource::Event {
                 identity: registered.identity(Some(&state)),
                 display_name,
                 resource_object: with_object.then(|| wire::to_dynamic_object(Some(state))),
@@ -174,10 +177,10 @@ impl<P: Provider> Server<P> {
             }
             let event = events.next().await?;
             let wanted = match &event {
-                ListEvent::Found { .. } => wanted.map(|wanted| wanted - 1),
+                ListEvent::Result { .. } => wanted.map(|wanted| wanted - 1),
                 // The host takes nothing that comes after an error.
-                ListEvent::Message(message) if message.severity == Severity::Error => Some(0),
-                ListEvent::Message(_) => wanted,
+                ListEvent::Diagnostic(message) if message.severity == Severity::Error => Some(0),
+                ListEvent::Diagnostic(_) => wanted,
             };
             Some((event, (events, wanted)))
         });
@@ -187,7 +190,7 @@ impl<P: Provider> Server<P> {
     /// Runs the operation that the states mean, and returns the state to store.
     async fn apply(
         &self,
-        registered: &Registered<P::Client>,
+        registered: &RegisteredResource<P::Client>,
         change: Change,
     ) -> Result<Outcome, Diagnostics> {
         let context = self.context()?;
@@ -198,7 +201,7 @@ impl<P: Provider> Server<P> {
                 resource.update(&context, prior_state, planned_state).await
             }
             Change::Delete { prior_state } => resource.delete(&context, prior_state).await,
-            Change::Nothing => Outcome::gone(),
+            Change::NoOp => Outcome::removed(),
         })
     }
 }
@@ -211,7 +214,7 @@ fn message(diagnostic: Diagnostic) -> pb::list_resource::Event {
     }
 }
 
-fn unknown(kind: &str, name: &str) -> Diagnostics {
+fn unknown_type_error(kind: &str, name: &str) -> Diagnostics {
     Diagnostic::error(format!("Unknown {kind}"), format!("This provider has no {kind} {name:?}."))
         .into()
 }
@@ -226,7 +229,7 @@ fn required(object: Option<Object>) -> Result<Object, Diagnostics> {
 /// Overwrites a provider block that is done with, and what it was read from: there are keys in it. Those that
 /// the provider keeps are in types that do the same.
 fn wipe(config: &mut Object, sent: Option<pb::DynamicValue>) {
-    config.wipe();
+    config.zeroize();
     if let Some(mut sent) = sent {
         sent.msgpack.zeroize();
         sent.json.zeroize();
@@ -235,7 +238,7 @@ fn wipe(config: &mut Object, sent: Option<pb::DynamicValue>) {
 
 /// The configuration of a search. Null, as the first hosts sent it for an absent `config` block, is one
 /// that sets nothing.
-fn search<Client>(
+fn list_config<Client>(
     list_resource: &dyn ListResource<Client>,
     config: Option<&pb::DynamicValue>,
 ) -> Result<Object, Diagnostics> {
@@ -245,13 +248,13 @@ fn search<Client>(
 }
 
 /// An answer that can carry diagnostics instead of a result.
-trait Answer: Default {
+trait DiagnosticsResponse: Default {
     fn failed(diagnostics: Vec<pb::Diagnostic>) -> Self;
 }
 
-macro_rules! answers_with_diagnostics {
+macro_rules! impl_diagnostics_response {
     ($($message:ident),* $(,)?) => {
-        $(impl Answer for pb::$message::Response {
+        $(impl DiagnosticsResponse for pb::$message::Response {
             #[allow(clippy::needless_update, reason = "some answers have nothing else")]
             fn failed(diagnostics: Vec<pb::Diagnostic>) -> Self {
                 Self { diagnostics, ..Self::default() }
@@ -260,7 +263,7 @@ macro_rules! answers_with_diagnostics {
     };
 }
 
-answers_with_diagnostics!(
+impl_diagnostics_response!(
     apply_resource_change,
     close_ephemeral_resource,
     configure_provider,
@@ -295,7 +298,7 @@ answers_with_diagnostics!(
     write_state_bytes,
 );
 
-impl Answer for pb::call_function::Response {
+impl DiagnosticsResponse for pb::call_function::Response {
     fn failed(diagnostics: Vec<pb::Diagnostic>) -> Self {
         let text = diagnostics.into_iter().map(|diagnostic| diagnostic.detail).collect();
         let error = pb::FunctionError { text, function_argument: None };
@@ -303,13 +306,13 @@ impl Answer for pb::call_function::Response {
     }
 }
 
-type Answered<T> = Result<Response<T>, Status>;
+type RpcResult<T> = Result<Response<T>, Status>;
 
 /// Completes an RPC: an error becomes an answer with diagnostics, and so does a panic.
-async fn answer<T: Answer>(
+async fn respond<T: DiagnosticsResponse>(
     rpc: &'static str,
     work: impl Future<Output = Result<T, Diagnostics>>,
-) -> Answered<T> {
+) -> RpcResult<T> {
     tracing::trace!(rpc, "call received");
     let diagnostics = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(answer)) => return Ok(Response::new(answer)),
@@ -341,17 +344,17 @@ impl<P: Provider> Service for Server<P> {
     async fn get_metadata(
         &self,
         _: Request<pb::get_metadata::Request>,
-    ) -> Answered<pb::get_metadata::Response> {
+    ) -> RpcResult<pb::get_metadata::Response> {
         let metadata =
-            |registered: &Arc<Registered<P::Client>>| pb::get_metadata::ResourceMetadata {
+            |registered: &Arc<RegisteredResource<P::Client>>| pb::get_metadata::ResourceMetadata {
                 type_name: registered.resource.type_name().to_owned(),
             };
-        let list_metadata = |registered: &Arc<Registered<P::Client>>| {
+        let list_metadata = |registered: &Arc<RegisteredResource<P::Client>>| {
             registered.resource.list_resource()?;
             let type_name = registered.resource.type_name().to_owned();
             Some(pb::get_metadata::ListResourceMetadata { type_name })
         };
-        answer("GetMetadata", async {
+        respond("GetMetadata", async {
             Ok(pb::get_metadata::Response {
                 server_capabilities: Some(capabilities()),
                 resources: self.resources.iter().map(metadata).collect(),
@@ -365,16 +368,16 @@ impl<P: Provider> Service for Server<P> {
     async fn get_provider_schema(
         &self,
         _: Request<pb::get_provider_schema::Request>,
-    ) -> Answered<pb::get_provider_schema::Response> {
-        let entry = |registered: &Arc<Registered<P::Client>>| {
+    ) -> RpcResult<pb::get_provider_schema::Response> {
+        let entry = |registered: &Arc<RegisteredResource<P::Client>>| {
             let schema = wire::to_schema(&registered.schema);
             (registered.resource.type_name().to_owned(), schema)
         };
-        let list_entry = |registered: &Arc<Registered<P::Client>>| {
+        let list_entry = |registered: &Arc<RegisteredResource<P::Client>>| {
             let schema = wire::to_schema(&registered.resource.list_resource()?.schema());
             Some((registered.resource.type_name().to_owned(), schema))
         };
-        answer("GetProviderSchema", async {
+        respond("GetProviderSchema", async {
             Ok(pb::get_provider_schema::Response {
                 provider: Some(wire::to_schema(&self.provider_schema)),
                 resource_schemas: self.resources.iter().map(entry).collect(),
@@ -389,9 +392,9 @@ impl<P: Provider> Service for Server<P> {
     async fn validate_provider_config(
         &self,
         request: Request<pb::validate_provider_config::Request>,
-    ) -> Answered<pb::validate_provider_config::Response> {
+    ) -> RpcResult<pb::validate_provider_config::Response> {
         let request = request.into_inner();
-        answer("ValidateProviderConfig", async {
+        respond("ValidateProviderConfig", async {
             let block = &self.provider_schema.block;
             let config =
                 wire::from_dynamic_object(request.config.as_ref(), block, "configuration")?;
@@ -408,9 +411,9 @@ impl<P: Provider> Service for Server<P> {
     async fn configure_provider(
         &self,
         request: Request<pb::configure_provider::Request>,
-    ) -> Answered<pb::configure_provider::Response> {
+    ) -> RpcResult<pb::configure_provider::Response> {
         let request = request.into_inner();
-        answer("ConfigureProvider", async {
+        respond("ConfigureProvider", async {
             let block = &self.provider_schema.block;
             let config =
                 wire::from_dynamic_object(request.config.as_ref(), block, "configuration")?;
@@ -418,10 +421,11 @@ impl<P: Provider> Service for Server<P> {
             let mut config = required(config)?;
             let configuration = self.provider.configure(&config, version);
             wipe(&mut config, request.config);
-            let may_defer = configuration.is_partial && !allows_deferral_by_mistake(version);
+            let may_defer =
+                configuration.has_unknown_values && !misreports_deferral_support(version);
             let configured = configuration
                 .client
-                .map(|client| Configured { client: Arc::new(client), may_defer });
+                .map(|client| ConfiguredProvider { client: Arc::new(client), may_defer });
             *self.configured.lock().unwrap_or_else(PoisonError::into_inner) = configured;
             Ok(pb::configure_provider::Response {
                 diagnostics: wire::to_diagnostics(configuration.diagnostics),
@@ -433,7 +437,7 @@ impl<P: Provider> Service for Server<P> {
     async fn stop_provider(
         &self,
         _: Request<pb::stop_provider::Request>,
-    ) -> Answered<pb::stop_provider::Response> {
+    ) -> RpcResult<pb::stop_provider::Response> {
         // What is in flight ends; what comes later starts with a fresh token, as in Go.
         let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *stop, self.process_stop.child_token()).cancel();
@@ -443,10 +447,11 @@ impl<P: Provider> Service for Server<P> {
     async fn validate_resource_config(
         &self,
         request: Request<pb::validate_resource_config::Request>,
-    ) -> Answered<pb::validate_resource_config::Response> {
+    ) -> RpcResult<pb::validate_resource_config::Response> {
         let request = request.into_inner();
-        answer("ValidateResourceConfig", async {
-            let Registered { resource, schema, .. } = &**self.resource(&request.type_name)?;
+        respond("ValidateResourceConfig", async {
+            let RegisteredResource { resource, schema, .. } =
+                &**self.resource(&request.type_name)?;
             let config =
                 wire::from_dynamic_object(request.config.as_ref(), &schema.block, "configuration")?;
             let diagnostics = resource.validate(&required(config)?);
@@ -460,12 +465,12 @@ impl<P: Provider> Service for Server<P> {
     async fn upgrade_resource_state(
         &self,
         request: Request<pb::upgrade_resource_state::Request>,
-    ) -> Answered<pb::upgrade_resource_state::Response> {
+    ) -> RpcResult<pb::upgrade_resource_state::Response> {
         let request = request.into_inner();
-        answer("UpgradeResourceState", async {
-            let Registered { schema, .. } = &**self.resource(&request.type_name)?;
+        respond("UpgradeResourceState", async {
+            let RegisteredResource { schema, .. } = &**self.resource(&request.type_name)?;
             if request.version > schema.version {
-                return Err(newer("state", request.version, schema.version));
+                return Err(newer_version_error("state", request.version, schema.version));
             }
             let state =
                 wire::from_raw_object(request.raw_state.as_ref(), &schema.block, "stored state")?;
@@ -480,9 +485,9 @@ impl<P: Provider> Service for Server<P> {
     async fn read_resource(
         &self,
         request: Request<pb::read_resource::Request>,
-    ) -> Answered<pb::read_resource::Response> {
+    ) -> RpcResult<pb::read_resource::Response> {
         let request = request.into_inner();
-        answer("ReadResource", async {
+        respond("ReadResource", async {
             let registered = self.resource(&request.type_name)?;
             let block = &registered.schema.block;
             let current = request.current_state.as_ref();
@@ -490,7 +495,7 @@ impl<P: Provider> Service for Server<P> {
             let outcome = match wire::from_dynamic_object(current, block, "state")? {
                 Some(state) if deferred.is_some() => Outcome::state(state),
                 Some(state) => registered.resource.read(&self.context()?, state).await,
-                None => Outcome::gone(),
+                None => Outcome::removed(),
             };
             let identity = registered.identity(outcome.state.as_ref());
             Ok(pb::read_resource::Response {
@@ -507,9 +512,9 @@ impl<P: Provider> Service for Server<P> {
     async fn plan_resource_change(
         &self,
         request: Request<pb::plan_resource_change::Request>,
-    ) -> Answered<pb::plan_resource_change::Response> {
+    ) -> RpcResult<pb::plan_resource_change::Response> {
         let request = request.into_inner();
-        answer("PlanResourceChange", async {
+        respond("PlanResourceChange", async {
             let registered = self.resource(&request.type_name)?;
             let object = |value: &Option<pb::DynamicValue>, what| {
                 wire::from_dynamic_object(value.as_ref(), &registered.schema.block, what)
@@ -547,9 +552,9 @@ impl<P: Provider> Service for Server<P> {
     async fn apply_resource_change(
         &self,
         request: Request<pb::apply_resource_change::Request>,
-    ) -> Answered<pb::apply_resource_change::Response> {
+    ) -> RpcResult<pb::apply_resource_change::Response> {
         let request = request.into_inner();
-        answer("ApplyResourceChange", async {
+        respond("ApplyResourceChange", async {
             let registered = self.resource(&request.type_name)?;
             let object = |value: &Option<pb::DynamicValue>, what| {
                 wire::from_dynamic_object(value.as_ref(), &registered.schema.block, what)
@@ -582,9 +587,9 @@ impl<P: Provider> Service for Server<P> {
     async fn import_resource_state(
         &self,
         request: Request<pb::import_resource_state::Request>,
-    ) -> Answered<pb::import_resource_state::Response> {
+    ) -> RpcResult<pb::import_resource_state::Response> {
         let request = request.into_inner();
-        answer("ImportResourceState", async {
+        respond("ImportResourceState", async {
             let registered = self.resource(&request.type_name)?;
             let imported = |state: Value, identity| pb::import_resource_state::ImportedResource {
                 type_name: request.type_name.clone(),
@@ -600,7 +605,7 @@ impl<P: Provider> Service for Server<P> {
                     ..Default::default()
                 });
             }
-            let identity = registered.known_identity(request.identity.as_ref())?;
+            let identity = registered.decode_identity(request.identity.as_ref())?;
             let target = match &identity {
                 Some(identity) => ImportTarget::Identity(identity),
                 None => ImportTarget::Id(&request.id),
@@ -623,12 +628,12 @@ impl<P: Provider> Service for Server<P> {
     async fn generate_resource_config(
         &self,
         request: Request<pb::generate_resource_config::Request>,
-    ) -> Answered<pb::generate_resource_config::Response> {
+    ) -> RpcResult<pb::generate_resource_config::Response> {
         let request = request.into_inner();
-        answer("GenerateResourceConfig", async {
+        respond("GenerateResourceConfig", async {
             let block = &self.resource(&request.type_name)?.schema.block;
             let state = wire::from_dynamic_object(request.state.as_ref(), block, "state")?;
-            let config = state.map(|state| block.configuration_of(&state));
+            let config = state.map(|state| block.config_from_state(&state));
             Ok(pb::generate_resource_config::Response {
                 config: Some(wire::to_dynamic_object(config)),
                 ..Default::default()
@@ -640,9 +645,9 @@ impl<P: Provider> Service for Server<P> {
     async fn move_resource_state(
         &self,
         request: Request<pb::move_resource_state::Request>,
-    ) -> Answered<pb::move_resource_state::Response> {
+    ) -> RpcResult<pb::move_resource_state::Response> {
         let request = request.into_inner();
-        answer("MoveResourceState", async {
+        respond("MoveResourceState", async {
             let registered = self.resource(&request.target_type_name)?;
             let state = wire::from_raw_json(request.source_state.as_ref(), "source state")?;
             let state = registered.resource.move_state(&MoveSource {
@@ -664,9 +669,9 @@ impl<P: Provider> Service for Server<P> {
     async fn get_resource_identity_schemas(
         &self,
         _: Request<pb::get_resource_identity_schemas::Request>,
-    ) -> Answered<pb::get_resource_identity_schemas::Response> {
-        answer("GetResourceIdentitySchemas", async {
-            let entry = |registered: &Arc<Registered<P::Client>>| {
+    ) -> RpcResult<pb::get_resource_identity_schemas::Response> {
+        respond("GetResourceIdentitySchemas", async {
+            let entry = |registered: &Arc<RegisteredResource<P::Client>>| {
                 let schema = wire::to_identity_schema(registered.identity_schema.as_ref()?);
                 Some((registered.resource.type_name().to_owned(), schema))
             };
@@ -681,15 +686,15 @@ impl<P: Provider> Service for Server<P> {
     async fn upgrade_resource_identity(
         &self,
         request: Request<pb::upgrade_resource_identity::Request>,
-    ) -> Answered<pb::upgrade_resource_identity::Response> {
+    ) -> RpcResult<pb::upgrade_resource_identity::Response> {
         let request = request.into_inner();
-        answer("UpgradeResourceIdentity", async {
+        respond("UpgradeResourceIdentity", async {
             let registered = self.resource(&request.type_name)?;
             let Some(schema) = &registered.identity_schema else {
-                return Err(unknown("identity of resource type", &request.type_name));
+                return Err(unknown_type_error("identity of resource type", &request.type_name));
             };
             if request.version > schema.version {
-                return Err(newer("identity", request.version, schema.version));
+                return Err(newer_version_error("identity", request.version, schema.version));
             }
             let identity = wire::from_raw_object(
                 request.raw_identity.as_ref(),
@@ -707,11 +712,11 @@ impl<P: Provider> Service for Server<P> {
     async fn validate_list_resource_config(
         &self,
         request: Request<pb::validate_list_resource_config::Request>,
-    ) -> Answered<pb::validate_list_resource_config::Response> {
+    ) -> RpcResult<pb::validate_list_resource_config::Response> {
         let request = request.into_inner();
-        answer("ValidateListResourceConfig", async {
+        respond("ValidateListResourceConfig", async {
             let (_, list_resource) = self.list_resource(&request.type_name)?;
-            let config = search(&*list_resource, request.config.as_ref())?;
+            let config = list_config(&*list_resource, request.config.as_ref())?;
             let diagnostics = list_resource.validate(&config);
             Ok(pb::validate_list_resource_config::Response {
                 diagnostics: wire::to_diagnostics(diagnostics),
@@ -723,9 +728,9 @@ impl<P: Provider> Service for Server<P> {
     async fn list_resource(
         &self,
         request: Request<pb::list_resource::Request>,
-    ) -> Answered<Self::ListResourceStream> {
+    ) -> RpcResult<Self::ListResourceStream> {
         let request = request.into_inner();
-        let found = AssertUnwindSafe(async { self.found(&request) }).catch_unwind().await;
+        let found = AssertUnwindSafe(async { self.list_events(&request) }).catch_unwind().await;
         let found = found.unwrap_or_else(|_| Err(panicked("ListResource")));
         let events = found.unwrap_or_else(|diagnostics| {
             Box::pin(stream::iter(diagnostics.into_iter().map(message)))
@@ -744,27 +749,30 @@ impl<P: Provider> Service for Server<P> {
     async fn validate_data_resource_config(
         &self,
         request: Request<pb::validate_data_resource_config::Request>,
-    ) -> Answered<pb::validate_data_resource_config::Response> {
+    ) -> RpcResult<pb::validate_data_resource_config::Response> {
         let type_name = request.into_inner().type_name;
-        answer("ValidateDataResourceConfig", async { Err(unknown("data source", &type_name)) })
-            .await
+        respond("ValidateDataResourceConfig", async {
+            Err(unknown_type_error("data source", &type_name))
+        })
+        .await
     }
 
     async fn read_data_source(
         &self,
         request: Request<pb::read_data_source::Request>,
-    ) -> Answered<pb::read_data_source::Response> {
+    ) -> RpcResult<pb::read_data_source::Response> {
         let type_name = request.into_inner().type_name;
-        answer("ReadDataSource", async { Err(unknown("data source", &type_name)) }).await
+        respond("ReadDataSource", async { Err(unknown_type_error("data source", &type_name)) })
+            .await
     }
 
     async fn validate_ephemeral_resource_config(
         &self,
         request: Request<pb::validate_ephemeral_resource_config::Request>,
-    ) -> Answered<pb::validate_ephemeral_resource_config::Response> {
+    ) -> RpcResult<pb::validate_ephemeral_resource_config::Response> {
         let name = request.into_inner().type_name;
-        answer("ValidateEphemeralResourceConfig", async {
-            Err(unknown("ephemeral resource", &name))
+        respond("ValidateEphemeralResourceConfig", async {
+            Err(unknown_type_error("ephemeral resource", &name))
         })
         .await
     }
@@ -772,64 +780,73 @@ impl<P: Provider> Service for Server<P> {
     async fn open_ephemeral_resource(
         &self,
         request: Request<pb::open_ephemeral_resource::Request>,
-    ) -> Answered<pb::open_ephemeral_resource::Response> {
+    ) -> RpcResult<pb::open_ephemeral_resource::Response> {
         let name = request.into_inner().type_name;
-        answer("OpenEphemeralResource", async { Err(unknown("ephemeral resource", &name)) }).await
+        respond("OpenEphemeralResource", async {
+            Err(unknown_type_error("ephemeral resource", &name))
+        })
+        .await
     }
 
     async fn renew_ephemeral_resource(
         &self,
         request: Request<pb::renew_ephemeral_resource::Request>,
-    ) -> Answered<pb::renew_ephemeral_resource::Response> {
+    ) -> RpcResult<pb::renew_ephemeral_resource::Response> {
         let name = request.into_inner().type_name;
-        answer("RenewEphemeralResource", async { Err(unknown("ephemeral resource", &name)) }).await
+        respond("RenewEphemeralResource", async {
+            Err(unknown_type_error("ephemeral resource", &name))
+        })
+        .await
     }
 
     async fn close_ephemeral_resource(
         &self,
         request: Request<pb::close_ephemeral_resource::Request>,
-    ) -> Answered<pb::close_ephemeral_resource::Response> {
+    ) -> RpcResult<pb::close_ephemeral_resource::Response> {
         let name = request.into_inner().type_name;
-        answer("CloseEphemeralResource", async { Err(unknown("ephemeral resource", &name)) }).await
+        respond("CloseEphemeralResource", async {
+            Err(unknown_type_error("ephemeral resource", &name))
+        })
+        .await
     }
 
     async fn get_functions(
         &self,
         _: Request<pb::get_functions::Request>,
-    ) -> Answered<pb::get_functions::Response> {
-        answer("GetFunctions", async { Ok(pb::get_functions::Response::default()) }).await
+    ) -> RpcResult<pb::get_functions::Response> {
+        respond("GetFunctions", async { Ok(pb::get_functions::Response::default()) }).await
     }
 
     async fn call_function(
         &self,
         request: Request<pb::call_function::Request>,
-    ) -> Answered<pb::call_function::Response> {
+    ) -> RpcResult<pb::call_function::Response> {
         let name = request.into_inner().name;
-        answer("CallFunction", async { Err(unknown("function", &name)) }).await
+        respond("CallFunction", async { Err(unknown_type_error("function", &name)) }).await
     }
 
     async fn validate_action_config(
         &self,
         request: Request<pb::validate_action_config::Request>,
-    ) -> Answered<pb::validate_action_config::Response> {
+    ) -> RpcResult<pb::validate_action_config::Response> {
         let name = request.into_inner().type_name;
-        answer("ValidateActionConfig", async { Err(unknown("action", &name)) }).await
+        respond("ValidateActionConfig", async { Err(unknown_type_error("action", &name)) }).await
     }
 
     async fn plan_action(
         &self,
         request: Request<pb::plan_action::Request>,
-    ) -> Answered<pb::plan_action::Response> {
+    ) -> RpcResult<pb::plan_action::Response> {
         let name = request.into_inner().action_type;
-        answer("PlanAction", async { Err(unknown("action", &name)) }).await
+        respond("PlanAction", async { Err(unknown_type_error("action", &name)) }).await
     }
 
     async fn invoke_action(
         &self,
         request: Request<pb::invoke_action::Request>,
-    ) -> Answered<Self::InvokeActionStream> {
+    ) -> RpcResult<Self::InvokeActionStream> {
         use pb::invoke_action::{Event, event};
-        let diagnostics = unknown("action", &request.into_inner().action_type);
+        let diagnostics = unknown_type_error("action", &request.into_inner().action_type);
         let completed = event::Completed { diagnostics: wire::to_diagnostics(diagnostics) };
         Ok(Response::new(once(Event { r#type: Some(event::Type::Completed(completed)) })))
     }
@@ -837,39 +854,41 @@ impl<P: Provider> Service for Server<P> {
     async fn validate_state_store_config(
         &self,
         request: Request<pb::validate_state_store::Request>,
-    ) -> Answered<pb::validate_state_store::Response> {
+    ) -> RpcResult<pb::validate_state_store::Response> {
         let name = request.into_inner().type_name;
-        answer("ValidateStateStoreConfig", async { Err(unknown("state store", &name)) }).await
+        respond("ValidateStateStoreConfig", async { Err(unknown_type_error("state store", &name)) })
+            .await
     }
 
     async fn configure_state_store(
         &self,
         request: Request<pb::configure_state_store::Request>,
-    ) -> Answered<pb::configure_state_store::Response> {
+    ) -> RpcResult<pb::configure_state_store::Response> {
         let name = request.into_inner().type_name;
-        answer("ConfigureStateStore", async { Err(unknown("state store", &name)) }).await
+        respond("ConfigureStateStore", async { Err(unknown_type_error("state store", &name)) })
+            .await
     }
 
     async fn read_state_bytes(
         &self,
         request: Request<pb::read_state_bytes::Request>,
-    ) -> Answered<Self::ReadStateBytesStream> {
-        let diagnostics = unknown("state store", &request.into_inner().type_name);
-        Ok(Response::new(once(Answer::failed(wire::to_diagnostics(diagnostics)))))
+    ) -> RpcResult<Self::ReadStateBytesStream> {
+        let diagnostics = unknown_type_error("state store", &request.into_inner().type_name);
+        Ok(Response::new(once(DiagnosticsResponse::failed(wire::to_diagnostics(diagnostics)))))
     }
 
     async fn write_state_bytes(
         &self,
         request: Request<Streaming<pb::write_state_bytes::RequestChunk>>,
-    ) -> Answered<pb::write_state_bytes::Response> {
+    ) -> RpcResult<pb::write_state_bytes::Response> {
         let mut chunks = request.into_inner();
-        answer("WriteStateBytes", async {
+        respond("WriteStateBytes", async {
             // The first chunk names the state store; the rest is not read.
             let meta = match chunks.next().await {
                 Some(Ok(chunk)) => chunk.meta.unwrap_or_default(),
                 _ => pb::RequestChunkMeta::default(),
             };
-            Err(unknown("state store", &meta.type_name))
+            Err(unknown_type_error("state store", &meta.type_name))
         })
         .await
     }
@@ -877,33 +896,33 @@ impl<P: Provider> Service for Server<P> {
     async fn lock_state(
         &self,
         request: Request<pb::lock_state::Request>,
-    ) -> Answered<pb::lock_state::Response> {
+    ) -> RpcResult<pb::lock_state::Response> {
         let name = request.into_inner().type_name;
-        answer("LockState", async { Err(unknown("state store", &name)) }).await
+        respond("LockState", async { Err(unknown_type_error("state store", &name)) }).await
     }
 
     async fn unlock_state(
         &self,
         request: Request<pb::unlock_state::Request>,
-    ) -> Answered<pb::unlock_state::Response> {
+    ) -> RpcResult<pb::unlock_state::Response> {
         let name = request.into_inner().type_name;
-        answer("UnlockState", async { Err(unknown("state store", &name)) }).await
+        respond("UnlockState", async { Err(unknown_type_error("state store", &name)) }).await
     }
 
     async fn get_states(
         &self,
         request: Request<pb::get_states::Request>,
-    ) -> Answered<pb::get_states::Response> {
+    ) -> RpcResult<pb::get_states::Response> {
         let name = request.into_inner().type_name;
-        answer("GetStates", async { Err(unknown("state store", &name)) }).await
+        respond("GetStates", async { Err(unknown_type_error("state store", &name)) }).await
     }
 
     async fn delete_state(
         &self,
         request: Request<pb::delete_state::Request>,
-    ) -> Answered<pb::delete_state::Response> {
+    ) -> RpcResult<pb::delete_state::Response> {
         let name = request.into_inner().type_name;
-        answer("DeleteState", async { Err(unknown("state store", &name)) }).await
+        respond("DeleteState", async { Err(unknown_type_error("state store", &name)) }).await
     }
 }
 
@@ -920,11 +939,11 @@ fn capabilities() -> pb::ServerCapabilities {
 
 /// `OpenTofu` 1.11.0 to 1.11.3 says that it copes with deferral and does not; Terraform of the same
 /// version only copes when built for experiments, which its version tells.
-fn allows_deferral_by_mistake(version: &str) -> bool {
+fn misreports_deferral_support(version: &str) -> bool {
     matches!(version, "1.11.0" | "1.11.1" | "1.11.2" | "1.11.3")
 }
 
-fn newer(what: &str, stored: i64, supported: i64) -> Diagnostics {
+fn newer_version_error(what: &str, stored: i64, supported: i64) -> Diagnostics {
     Diagnostic::error(
         "State of a newer provider version",
         format!(

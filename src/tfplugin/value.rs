@@ -26,11 +26,11 @@ pub enum Value {
 }
 
 impl Value {
-    fn wipe(&mut self) {
+    fn zeroize(&mut self) {
         match self {
             Self::String(text) => text.zeroize(),
-            Self::List(elements) => elements.iter_mut().for_each(Self::wipe),
-            Self::Object(object) => object.wipe(),
+            Self::List(elements) => elements.iter_mut().for_each(Self::zeroize),
+            Self::Object(object) => object.zeroize(),
             Self::Null | Self::Unknown | Self::Bool(_) | Self::Number(_) => {}
         }
     }
@@ -65,7 +65,7 @@ impl fmt::Debug for Value {
 
 /// What a reader of an attribute has to tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attr<T> {
+pub enum AttributeValue<T> {
     /// Not set.
     Null,
     /// Not known yet.
@@ -74,7 +74,7 @@ pub enum Attr<T> {
     Known(T),
 }
 
-impl<T> Attr<T> {
+impl<T> AttributeValue<T> {
     /// The value, if there is one already.
     pub fn known(self) -> Option<T> {
         match self {
@@ -84,11 +84,11 @@ impl<T> Attr<T> {
     }
 
     /// Applies `convert` to a known value.
-    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Attr<U> {
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> AttributeValue<U> {
         match self {
-            Self::Known(value) => Attr::Known(convert(value)),
-            Self::Null => Attr::Null,
-            Self::Unknown => Attr::Unknown,
+            Self::Known(value) => AttributeValue::Known(convert(value)),
+            Self::Null => AttributeValue::Null,
+            Self::Unknown => AttributeValue::Unknown,
         }
     }
 }
@@ -122,7 +122,7 @@ impl Object {
     }
 
     /// Sets an attribute to null if there is none of that name.
-    pub(super) fn set_absent(&mut self, name: &str) {
+    pub(super) fn set_default_null(&mut self, name: &str) {
         if !self.0.contains_key(name) {
             self.set(name, Value::Null);
         }
@@ -146,27 +146,27 @@ impl Object {
     }
 
     /// Overwrites every text in it: some are keys, which memory that is given back would keep.
-    pub(super) fn wipe(&mut self) {
-        self.0.values_mut().for_each(Value::wipe);
+    pub(super) fn zeroize(&mut self) {
+        self.0.values_mut().for_each(Value::zeroize);
     }
 
     /// A string attribute. An attribute of another type reads as null; conforming objects have none.
     #[must_use]
-    pub fn string(&self, name: &str) -> Attr<&str> {
+    pub fn string(&self, name: &str) -> AttributeValue<&str> {
         match self.get(name) {
-            Value::String(text) => Attr::Known(text),
-            Value::Unknown => Attr::Unknown,
-            _ => Attr::Null,
+            Value::String(text) => AttributeValue::Known(text),
+            Value::Unknown => AttributeValue::Unknown,
+            _ => AttributeValue::Null,
         }
     }
 
     /// A nested block of nesting mode single.
     #[must_use]
-    pub fn block(&self, name: &str) -> Attr<&Object> {
+    pub fn block(&self, name: &str) -> AttributeValue<&Object> {
         match self.get(name) {
-            Value::Object(block) => Attr::Known(block),
-            Value::Unknown => Attr::Unknown,
-            _ => Attr::Null,
+            Value::Object(block) => AttributeValue::Known(block),
+            Value::Unknown => AttributeValue::Unknown,
+            _ => AttributeValue::Null,
         }
     }
 
@@ -205,7 +205,7 @@ mod tests {
             .with("secret_key", text())
             .with("block", Object::new().with("token", text()))
             .with("list", Value::List(vec![text()]));
-        object.wipe();
+        object.zeroize();
         let empty = || Value::from("");
         let wiped = Object::new()
             .with("secret_key", empty())

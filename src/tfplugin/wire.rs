@@ -3,7 +3,9 @@
 use super::diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 use super::path::AttributePath;
 use super::pb;
-use super::schema::{Attribute, AttributeType, Block, NestedBlock, Schema, Source, Strictness};
+use super::schema::{
+    Attribute, AttributeType, Block, Configurability, NestedBlock, Schema, Strictness,
+};
 use super::value::{Object, Value};
 use super::{json, msgpack};
 
@@ -99,8 +101,8 @@ pub(super) fn to_identity_schema(schema: &Schema) -> pb::ResourceIdentitySchema 
     let to_attribute = |attribute: &Attribute| pb::resource_identity_schema::IdentityAttribute {
         name: attribute.name.to_owned(),
         r#type: to_type(attribute.attribute_type).into(),
-        required_for_import: attribute.source == Source::Required,
-        optional_for_import: attribute.source == Source::Optional,
+        required_for_import: attribute.configurability == Configurability::Required,
+        optional_for_import: attribute.configurability == Configurability::Optional,
         description: attribute.description.to_owned(),
     };
     pb::ResourceIdentitySchema {
@@ -178,9 +180,15 @@ fn to_attribute(attribute: &Attribute) -> pb::schema::Attribute {
         r#type: to_type(attribute.attribute_type).into(),
         description: attribute.description.to_owned(),
         description_kind: pb::StringKind::Markdown.into(),
-        required: attribute.source == Source::Required,
-        optional: matches!(attribute.source, Source::Optional | Source::OptionalComputed),
-        computed: matches!(attribute.source, Source::Computed | Source::OptionalComputed),
+        required: attribute.configurability == Configurability::Required,
+        optional: matches!(
+            attribute.configurability,
+            Configurability::Optional | Configurability::OptionalComputed
+        ),
+        computed: matches!(
+            attribute.configurability,
+            Configurability::Computed | Configurability::OptionalComputed
+        ),
         sensitive: attribute.sensitive,
         ..Default::default()
     }

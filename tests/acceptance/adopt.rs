@@ -263,7 +263,7 @@ fn a_write_whose_end_is_unknown_stays_in_the_state() {
     // An update that OSS accepted, and that nobody could read back.
     workspace.configure_with(&provider, &resource("AES256"));
     workspace.emulator.inject(Fault::delay(std::time::Duration::ZERO).method("GET"));
-    workspace.emulator.inject(Fault::answer(500, "InternalError").method("GET"));
+    workspace.emulator.inject(Fault::error_response(500, "InternalError").method("GET"));
     let run = workspace.terraform(&["apply", "-auto-approve", "-no-color"]).fails();
     assert!(run.stderr.contains("was set, but not verified"), "{run}");
     assert_eq!(first(&workspace).1["sse_algorithm"], "AES256");

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 
 use terraform_provider_oss::plugin;
 use terraform_provider_oss::tfplugin::{
-    Attribute, Block, BoxFuture, Configuration, Context, Diagnostics, ImportTarget, NestedBlock,
-    Object, Outcome, Plan, PlanRequest, Provider, Resource, Schema, Server, Value,
+    Attribute, Block, BoxFuture, ConfigureResponse, Context, Diagnostics, ImportTarget,
+    NestedBlock, Object, Outcome, Plan, PlanRequest, Provider, Resource, Schema, Server, Value,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
 fn main() -> ExitCode {
-    let host = plugin::Environment::read(|name| std::env::var_os(name));
+    let host = plugin::HandshakeEnv::read(|name| std::env::var_os(name));
     let Some(session) = plugin::negotiate(&host) else { return ExitCode::FAILURE };
     let services = |routes: &mut RoutesBuilder, stop: &CancellationToken| {
         routes.add_service(Server::new(Alicloud, stop.clone()).into_service());
@@ -41,8 +41,12 @@ impl Provider for Alicloud {
         Diagnostics::new()
     }
 
-    fn configure(&self, _: &Object, _: &str) -> Configuration<()> {
-        Configuration { client: Some(()), is_partial: false, diagnostics: Diagnostics::new() }
+    fn configure(&self, _: &Object, _: &str) -> ConfigureResponse<()> {
+        ConfigureResponse {
+            client: Some(()),
+            has_unknown_values: false,
+            diagnostics: Diagnostics::new(),
+        }
     }
 
     fn resources(&self) -> Vec<Box<dyn Resource<()>>> {
@@ -117,10 +121,10 @@ impl Resource<()> for Kept {
     }
 
     fn delete<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::gone() })
+        Box::pin(async { Outcome::removed() })
     }
 
     fn import<'a>(&'a self, _: &'a Context<()>, _: ImportTarget<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::gone() })
+        Box::pin(async { Outcome::removed() })
     }
 }

@@ -195,7 +195,7 @@ fn an_apply_goes_on_when_its_session_is_refused() {
     }) else {
         return;
     };
-    workspace.emulator.inject(Fault::answer(403, "SecurityTokenExpired").method("GET"));
+    workspace.emulator.inject(Fault::error_response(403, "SecurityTokenExpired").method("GET"));
     assert_eq!(
         apply(&workspace, &KEYS),
         ["AssumeRole", WRITE[0], WRITE[1], "AssumeRole", WRITE[1]]

@@ -119,7 +119,7 @@ fn no_log_level_shows_a_secret() {
     ];
     // An answer that repeats what was signed, and breaks off.
     let echo = format!("<Error><StringToSign>PUT\nx-oss-security-token:{token}\n{KEY_SECRET}");
-    workspace.emulator.inject(Fault::garbage("application/xml", echo).status(403));
+    workspace.emulator.inject(Fault::raw_response("application/xml", echo).status(403));
     let failed = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).fails();
     let applied = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).succeeds();
     // Every run of these tests is searched; this one shows that the search sees the log.

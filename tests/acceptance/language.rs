@@ -209,7 +209,7 @@ fn a_replacement_that_fails_half_way_is_finished_by_the_next_apply() {
     assert_eq!(algorithm(&workspace, "before"), None);
 
     // The new one is refused: it was not made, and the old one is gone.
-    workspace.emulator.inject(Fault::answer(403, "AccessDenied").method("PUT"));
+    workspace.emulator.inject(Fault::error_response(403, "AccessDenied").method("PUT"));
     let run = apply().fails();
     assert!(run.stderr.contains("oss:PutBucketEncryption"), "{run}");
     assert_eq!(addresses(&workspace), Vec::<String>::new());
@@ -244,7 +244,7 @@ fn a_key_from_a_sensitive_variable_is_not_shown() {
     let environment = [id, secret, ("TF_VAR_key", key)];
     let terraform = |arguments: &[&str]| workspace.terraform_in(&environment, arguments);
     // Reading back fails, which is told with the rule.
-    workspace.emulator.inject(Fault::answer(403, "AccessDenied").method("GET"));
+    workspace.emulator.inject(Fault::error_response(403, "AccessDenied").method("GET"));
     let run = terraform(&["apply", "-auto-approve", "-no-color"]).fails();
     assert!(run.stderr.contains("OSS accepted KMS with key 9468da86…"), "{run}");
     assert!(!run.stdout.contains(key) && !run.stderr.contains(key), "{run}");

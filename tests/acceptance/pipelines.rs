@@ -113,7 +113,9 @@ impl Pipeline<'_> {
         assert_eq!(operations, self.with_role(&["GetBucketEncryption"]));
 
         // What could not be looked at is no drift.
-        workspace.emulator.inject(Fault::answer(403, "AccessDenied").method("GET").forever());
+        workspace
+            .emulator
+            .inject(Fault::error_response(403, "AccessDenied").method("GET").forever());
         let (drift, _) = self.job("drift");
         let drift = drift.fails();
         assert!(drift.stdout.contains(NOT_COMPARED), "{drift}");

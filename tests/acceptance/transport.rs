@@ -25,7 +25,7 @@ fn a_clock_that_stays_wrong_is_told_by_how_much() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);
     workspace.emulator.set_clock_offset(7210);
-    workspace.emulator.inject(Fault::answer(403, "RequestTimeTooSkewed").forever());
+    workspace.emulator.inject(Fault::error_response(403, "RequestTimeTooSkewed").forever());
     let run = workspace.terraform(&APPLY).fails();
     assert!(run.stderr.contains("The clock of this machine is 2 h 0 min"), "{run}");
     assert!(run.stderr.contains("s behind that of OSS"), "{run}");
@@ -216,7 +216,7 @@ fn requests_say_who_makes_them() {
 fn every_attempt_is_logged() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);
-    workspace.emulator.inject(Fault::answer(503, "MetaOperationQpsLimitExceeded"));
+    workspace.emulator.inject(Fault::error_response(503, "MetaOperationQpsLimitExceeded"));
     let run = workspace.terraform(&APPLY).succeeds();
     let lines: Vec<&str> = run.log.lines().filter(|line| line.contains("called OSS")).collect();
     assert_eq!(lines.len(), 3, "{run}");
@@ -265,7 +265,7 @@ fn a_captive_portal_is_recognised() {
         (302, "HTTP status 302 and a body that is not an OSS error"),
         (403, "HTTP status 403 and a body that is not an OSS error"),
     ] {
-        let page = Fault::garbage("text/html", "<html>Please log in</html>").status(status);
+        let page = Fault::raw_response("text/html", "<html>Please log in</html>").status(status);
         workspace.emulator.inject(page.forever());
         let run = workspace.terraform(&APPLY).fails();
         for part in [expected, "such as a proxy or a captive portal"] {
@@ -317,7 +317,7 @@ impl Impostor {
 }
 
 #[test]
-fn nothing_is_sent_to_who_cannot_prove_to_be_the_endpoint() {
+fn nothing_is_sent_to_an_untrusted_endpoint() {
     use base64::Engine as _;
     use rcgen::{
         BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,

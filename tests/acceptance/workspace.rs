@@ -267,7 +267,7 @@ impl Workspace {
     pub(crate) fn calls(&self) -> Vec<String> {
         let calls = self.emulator.exchanges();
         self.emulator.clear_exchanges();
-        let line = |exchange: &oss_emulator::Exchange| {
+        let line = |exchange: &oss_emulator::RecordedRequest| {
             let bucket = exchange.bucket.as_deref().unwrap_or("-");
             format!("{} {bucket} {}", exchange.method, exchange.status)
         };

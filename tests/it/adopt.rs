@@ -13,10 +13,10 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::hostile_service::{server, with_body};
 use super::support::{
-    Host, KEY_ID, KEY_SECRET, TYPE, UNKNOWN, configured, diagnostics, dynamic, emulator,
-    from_dynamic, impatient, provider_config, resource, unconfigured,
+    KEY_ID, KEY_SECRET, TYPE, TestClient, UNKNOWN, configured, configured_without_retries,
+    diagnostics, dynamic, emulator, from_dynamic, provider_config, resource, unconfigured,
 };
-use terraform_provider_oss::provider::Oss;
+use terraform_provider_oss::provider::OssProvider;
 
 const NO_DIAGNOSTICS: [&str; 0] = [];
 
@@ -93,7 +93,7 @@ async fn read_plan_and_apply_answer_the_identity() {
     assert_eq!(shown(answer.new_identity.as_ref()), "demo@cn-hangzhou");
 
     // What cannot be read keeps the identity that is known.
-    emulator.inject(Fault::answer(403, "AccessDenied"));
+    emulator.inject(Fault::error_response(403, "AccessDenied"));
     let current_identity = Some(identity("demo", Some("cn-hangzhou")));
     let refused = pb::read_resource::Request { current_identity, ..read };
     let answer = host.read_resource(refused).await.unwrap().into_inner();
@@ -416,7 +416,7 @@ async fn what_a_search_finds_is_imported_as_generated_and_plans_no_change() {
 // ---- searches --------------------------------------------------------------------------------
 
 /// What a search finds, an event a line.
-async fn search(host: &mut Host<Oss>, config: Json, limit: i64) -> Vec<String> {
+async fn search(host: &mut TestClient<OssProvider>, config: Json, limit: i64) -> Vec<String> {
     let request = list_request(&config, limit);
     let mut events = host.list_resource(request).await.unwrap().into_inner();
     let mut lines = Vec::new();
@@ -513,7 +513,7 @@ async fn a_search_gives_the_object_when_it_is_asked_for() {
 async fn one_bucket_that_cannot_be_read_is_a_warning() {
     let emulator = account();
     let mut host = configured(&emulator).await;
-    emulator.inject(Fault::answer(403, "AccessDenied").bucket("app-b"));
+    emulator.inject(Fault::error_response(403, "AccessDenied").bucket("app-b"));
     assert_eq!(
         search(&mut host, json!({ "prefix": "app-" }), 100).await,
         ["app-a = app-a@-", "warning: Bucket app-b was skipped", "app-far = app-far@cn-beijing"]
@@ -524,7 +524,7 @@ async fn one_bucket_that_cannot_be_read_is_a_warning() {
 async fn a_list_that_is_refused_is_an_error() {
     let emulator = account();
     let mut host = configured(&emulator).await;
-    emulator.inject(Fault::answer(403, "AccessDenied").operation("ListBuckets"));
+    emulator.inject(Fault::error_response(403, "AccessDenied").operation("ListBuckets"));
     let mut events = host.list_resource(list_request(&json!({}), 1)).await.unwrap().into_inner();
     let event = events.message().await.unwrap().unwrap();
     assert_eq!(diagnostics(&event.diagnostic), ["error: Cannot list buckets"]);
@@ -591,7 +591,7 @@ async fn a_page_that_fails_ends_a_search_after_what_was_found_before() {
     let mut host = configured(&emulator).await;
     let second_fails = || {
         emulator.inject(Fault::delay(std::time::Duration::ZERO).operation("ListBuckets"));
-        emulator.inject(Fault::answer(403, "AccessDenied").operation("ListBuckets"));
+        emulator.inject(Fault::error_response(403, "AccessDenied").operation("ListBuckets"));
     };
     let found = ["many-0000 = many-0000@-", "many-0999 = many-0999@-"];
     second_fails();
@@ -609,7 +609,7 @@ async fn a_page_that_fails_ends_a_search_after_what_was_found_before() {
 
 /// A service whose buckets all have a rule, and that answers these pages, the last one again and again:
 /// buckets as XML, and where the list goes on. Its host.
-async fn host_of(pages: &[(&str, Option<&str>)]) -> Host<Oss> {
+async fn host_of(pages: &[(&str, Option<&str>)]) -> TestClient<OssProvider> {
     let page = |(buckets, next): &(&str, Option<&str>)| {
         let next = next.map_or_else(String::new, |marker| {
             format!("<IsTruncated>true</IsTruncated><NextMarker>{marker}</NextMarker>")
@@ -696,7 +696,7 @@ async fn what_is_wrong_with_every_bucket_ends_a_search_with_one_error() {
     ] {
         let emulator = wide_account();
         let mut host = configured(&emulator).await;
-        let fault = Fault::answer(403, fault).operation("GetBucketEncryption");
+        let fault = Fault::error_response(403, fault).operation("GetBucketEncryption");
         emulator.inject(fault.bucket("far-03").forever());
         let request = list_request(&json!({}), 0);
         let mut events = host.list_resource(request).await.unwrap().into_inner();
@@ -734,7 +734,7 @@ async fn a_search_that_is_stopped_says_so_once() {
 #[tokio::test]
 async fn a_region_that_does_not_answer_is_not_waited_for_again_and_again() {
     let emulator = wide_account();
-    let mut host = impatient(&emulator).await;
+    let mut host = configured_without_retries(&emulator).await;
     for number in 0..40 {
         emulator.inject(Fault::reset_before().bucket(&format!("far-{number:02}")).forever());
     }
@@ -796,7 +796,7 @@ async fn a_search_before_the_configuration_is_a_message() {
 // ---- deferral --------------------------------------------------------------------------------
 
 /// A host whose provider block is not known yet.
-async fn partial(terraform_version: &str) -> Host<Oss> {
+async fn partial(terraform_version: &str) -> TestClient<OssProvider> {
     let mut host = unconfigured();
     let arguments = json!({ "region": "cn-hangzhou", "endpoint": UNKNOWN });
     let request = pb::configure_provider::Request {

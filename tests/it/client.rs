@@ -6,15 +6,16 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use oss_emulator::{Config, Emulator, Fault};
 use terraform_provider_oss::oss::sign::SignatureVersion;
 use terraform_provider_oss::oss::{
-    AddressStyle, BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint,
-    Error, ErrorKind, ListBuckets, Region, RetryPolicy, SseAlgorithm, TransportError,
+    AddressStyle, BucketName, CallOptions, Client, ClientConfig, Credentials, EncryptionRule,
+    Endpoint, Error, ErrorKind, ListBucketsRequest, Region, RetryPolicy, SseAlgorithm,
+    TransportError,
 };
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 #[cfg(target_os = "linux")]
-use super::support::Deaf;
+use super::support::UnresponsiveListener;
 use super::support::{KEY_ID, KEY_SECRET, emulator as start};
 
 fn config(emulator: &Emulator) -> ClientConfig {
@@ -23,7 +24,7 @@ fn config(emulator: &Emulator) -> ClientConfig {
         endpoint: Some(Endpoint::parse(&emulator.url()).unwrap()),
         credentials: Some(Credentials::new(KEY_ID, KEY_SECRET).into()),
         // Retries at once: the waits are tested as a table, without waiting.
-        retry: RetryPolicy { base_wait: Duration::ZERO, ..RetryPolicy::default() },
+        retry: RetryPolicy { initial_backoff: Duration::ZERO, ..RetryPolicy::default() },
         ..ClientConfig::default()
     }
 }
@@ -36,8 +37,8 @@ fn bucket() -> BucketName {
     BucketName::parse("demo").unwrap()
 }
 
-fn call() -> Call {
-    Call::within(Duration::from_mins(1))
+fn call() -> CallOptions {
+    CallOptions::with_timeout(Duration::from_mins(1))
 }
 
 fn kms() -> EncryptionRule {
@@ -58,7 +59,7 @@ async fn get(client: &Client) -> Result<EncryptionRule, Error> {
 
 /// What OSS answered, as `403 AccessDenied`.
 fn answer(error: &Error) -> String {
-    let service = error.service().unwrap_or_else(|| panic!("no answer: {error}"));
+    let service = error.service_error().unwrap_or_else(|| panic!("no answer: {error}"));
     format!("{} {}", service.status, service.code)
 }
 
@@ -172,7 +173,7 @@ async fn a_wrong_clock_is_corrected_once_and_stays_corrected() {
 async fn a_clock_that_cannot_be_corrected_tells_by_how_much_it_is_off() {
     let emulator = start(&["demo"]);
     emulator.set_clock_offset(7200);
-    emulator.inject(Fault::answer(403, "RequestTimeTooSkewed").forever());
+    emulator.inject(Fault::error_response(403, "RequestTimeTooSkewed").forever());
     let error = get(&client(&emulator)).await.unwrap_err();
     assert_eq!(answer(&error), "403 RequestTimeTooSkewed");
     assert_eq!(emulator.exchanges().len(), 2);
@@ -188,8 +189,11 @@ async fn buckets_are_listed_page_by_page() {
     let emulator = Emulator::start(config.with_bucket_in("app-b", "cn-beijing")).unwrap();
     for signature_version in [SignatureVersion::V1, SignatureVersion::V4] {
         let client = Client::new(ClientConfig { signature_version, ..self::config(&emulator) });
-        let mut list =
-            ListBuckets { prefix: "app-".to_owned(), max_keys: Some(2), ..ListBuckets::default() };
+        let mut list = ListBucketsRequest {
+            prefix: "app-".to_owned(),
+            max_keys: Some(2),
+            ..ListBucketsRequest::default()
+        };
         let mut found = Vec::new();
         loop {
             let page = client.list_buckets(&list, &call()).await.unwrap();
@@ -205,30 +209,30 @@ async fn buckets_are_listed_page_by_page() {
             }
         }
         assert_eq!(found, ["app-a cn-hangzhou", "app-b cn-beijing", "app-c cn-hangzhou"]);
-        let all = client.list_buckets(&ListBuckets::default(), &call()).await.unwrap();
+        let all = client.list_buckets(&ListBucketsRequest::default(), &call()).await.unwrap();
         assert_eq!((all.buckets.len(), all.next_marker), (4, None));
     }
     assert_eq!(emulator.exchanges().len(), 6);
 
     let cname = ClientConfig { address_style: AddressStyle::Cname, ..self::config(&emulator) };
     let error =
-        Client::new(cname).list_buckets(&ListBuckets::default(), &call()).await.unwrap_err();
+        Client::new(cname).list_buckets(&ListBucketsRequest::default(), &call()).await.unwrap_err();
     assert!(error.to_string().starts_with("ListBuckets failed: "), "{error}");
     assert_eq!(emulator.exchanges().len(), 6, "nothing is sent");
 }
 
 #[tokio::test]
-async fn what_may_pass_by_itself_is_tried_again() {
+async fn transient_errors_are_retried() {
     let faults: [fn() -> Fault; 9] = [
-        || Fault::answer(408, "RequestTimeout"),
-        || Fault::answer(400, "RequestTimeout"),
-        || Fault::answer(400, "BadRequest"),
-        || Fault::answer(500, "InternalError"),
-        || Fault::answer(503, "MetaOperationQpsLimitExceeded"),
-        || Fault::answer(429, "Throttling"),
+        || Fault::error_response(408, "RequestTimeout"),
+        || Fault::error_response(400, "RequestTimeout"),
+        || Fault::error_response(400, "BadRequest"),
+        || Fault::error_response(500, "InternalError"),
+        || Fault::error_response(503, "MetaOperationQpsLimitExceeded"),
+        || Fault::error_response(429, "Throttling"),
         Fault::reset_before,
         Fault::reset_after,
-        Fault::cut_body,
+        Fault::truncate_body,
     ];
     for fault in faults {
         let emulator = start(&["demo"]);
@@ -242,7 +246,7 @@ async fn what_may_pass_by_itself_is_tried_again() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_tried_again() {
+async fn client_errors_are_not_retried() {
     for (status, code) in [
         (400, "InvalidArgument"),
         (403, "AccessDenied"),
@@ -251,7 +255,7 @@ async fn what_is_refused_is_not_tried_again() {
         (301, "PermanentRedirect"),
     ] {
         let emulator = start(&["demo"]);
-        emulator.inject(Fault::answer(status, code));
+        emulator.inject(Fault::error_response(status, code));
         let error = get(&client(&emulator)).await.unwrap_err();
         assert_eq!(answer(&error), format!("{status} {code}"));
         assert_eq!((error.attempts, emulator.exchanges().len()), (1, 1));
@@ -277,13 +281,13 @@ async fn an_error_without_a_body_is_read_from_its_header() {
     let headers = format!("x-oss-err: {encoded}\r\nx-oss-request-id: R1\r\nx-oss-ec: 0003-1\r\n");
     let error = get_from(answering("403 Forbidden", &headers, "").await).await;
     assert_eq!(answer(&error), "403 AccessDenied");
-    let service = error.service().unwrap();
+    let service = error.service_error().unwrap();
     assert_eq!((service.message.as_str(), service.request_id.as_deref()), ("no", Some("R1")));
     assert_eq!(service.ec.as_deref(), Some("0003-1"));
 
     let error = get_from(answering("403 Forbidden", "x-oss-request-id: R2\r\n", "").await).await;
     assert_eq!(answer(&error), "403 BadErrorResponse");
-    assert_eq!(error.service().unwrap().request_id.as_deref(), Some("R2"));
+    assert_eq!(error.service_error().unwrap().request_id.as_deref(), Some("R2"));
 }
 
 #[tokio::test]
@@ -291,7 +295,7 @@ async fn a_bucket_elsewhere_is_told_with_its_endpoint() {
     let body = "<Error><Code>AccessDenied</Code><Message>wrong endpoint</Message>
         <Bucket>demo</Bucket><Endpoint>oss-cn-shanghai.aliyuncs.com</Endpoint></Error>";
     let error = get_from(answering("403 Forbidden", "", body).await).await;
-    let endpoint = error.service().unwrap().endpoint.as_deref();
+    let endpoint = error.service_error().unwrap().endpoint.as_deref();
     assert_eq!(endpoint, Some("oss-cn-shanghai.aliyuncs.com"));
 }
 
@@ -303,7 +307,7 @@ async fn document_types_are_refused() {
     assert_eq!(answer(&error), "403 BadErrorResponse");
     let body = format!("{laughs}<ServerSideEncryptionRule/>");
     let error = get_from(answering("200 OK", "x-oss-request-id: R\r\n", &body).await).await;
-    let ErrorKind::UnexpectedAnswer(reason) = &error.kind else { panic!("{error}") };
+    let ErrorKind::UnexpectedResponse(reason) = &error.kind else { panic!("{error}") };
     assert!(reason.contains("document type definition"), "{reason}");
 }
 
@@ -313,7 +317,7 @@ async fn a_wait_ends_at_once_when_the_call_is_cancelled() {
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
     let emulator = Emulator::start(config.with_observer(move |_| asked.send(()).unwrap())).unwrap();
     // Longer than any test would wait, and within the limits of the policy and of the call.
-    emulator.inject(Fault::answer(503, "ServiceUnavailable").retry_after(59).forever());
+    emulator.inject(Fault::error_response(503, "ServiceUnavailable").retry_after(59).forever());
     let call = call();
     let cancel = async {
         is_asked.recv().await.unwrap();
@@ -329,7 +333,7 @@ async fn a_wait_ends_at_once_when_the_call_is_cancelled() {
 #[tokio::test]
 async fn attempts_are_counted_and_end() {
     let emulator = start(&["demo"]);
-    emulator.inject(Fault::answer(500, "InternalError").forever());
+    emulator.inject(Fault::error_response(500, "InternalError").forever());
     let error = put(&client(&emulator)).await.unwrap_err();
     assert_eq!(answer(&error), "500 InternalError");
     assert_eq!((error.attempts, emulator.exchanges().len()), (12, 12));
@@ -370,7 +374,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_connection_that_takes_too_long_leaves_no_doubt() {
-    let deaf = Deaf::start().await;
+    let deaf = UnresponsiveListener::start().await;
     let emulator = start(&[]);
     let config = ClientConfig {
         endpoint: Some(Endpoint::parse(&format!("http://{}", deaf.address)).unwrap()),
@@ -389,7 +393,11 @@ async fn silence_is_a_timeout_and_leaves_doubt() {
     emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
     let config = ClientConfig {
         read_timeout: Duration::from_millis(20),
-        retry: RetryPolicy { max_attempts: 2, base_wait: Duration::ZERO, ..RetryPolicy::default() },
+        retry: RetryPolicy {
+            max_attempts: 2,
+            initial_backoff: Duration::ZERO,
+            ..RetryPolicy::default()
+        },
         ..config(&emulator)
     };
     let error = put(&Client::new(config)).await.unwrap_err();
@@ -402,7 +410,7 @@ async fn silence_is_a_timeout_and_leaves_doubt() {
 async fn the_deadline_ends_a_call_that_waits_for_its_answer() {
     let emulator = start(&["demo"]);
     emulator.inject(Fault::delay(Duration::from_mins(5)));
-    let call = Call::within(Duration::from_millis(50));
+    let call = CallOptions::with_timeout(Duration::from_millis(50));
     let client = client(&emulator);
     let error = client.put_bucket_encryption(&bucket(), &kms(), &call).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::DeadlineExceeded { last: None });
@@ -412,7 +420,7 @@ async fn the_deadline_ends_a_call_that_waits_for_its_answer() {
 #[tokio::test]
 async fn the_deadline_ends_everything_and_tells_the_last_failure() {
     let emulator = start(&["demo"]);
-    let unavailable = || Fault::answer(503, "ServiceUnavailable");
+    let unavailable = || Fault::error_response(503, "ServiceUnavailable");
     for fault in [
         unavailable().retry_after(3600),
         unavailable().retry_after_text("Fri, 31 Dec 2100 23:59:59 GMT"),
@@ -441,20 +449,21 @@ async fn a_cancelled_call_is_not_sent() {
 async fn what_is_not_from_oss_is_told_apart() {
     let emulator = start(&["demo"]);
     let client = client(&emulator);
-    emulator.inject(Fault::garbage("text/html", "<html>Please log in</html>"));
+    emulator.inject(Fault::raw_response("text/html", "<html>Please log in</html>"));
     let error = get(&client).await.unwrap_err();
-    let ErrorKind::UnexpectedAnswer(reason) = &error.kind else { panic!("{error}") };
+    let ErrorKind::UnexpectedResponse(reason) = &error.kind else { panic!("{error}") };
     assert!(reason.contains("status 200 has no x-oss-request-id"), "{reason}");
 
     put(&client).await.unwrap();
-    emulator.inject(Fault::garbage("text/html", "<html>Please log in</html>").method("DELETE"));
+    emulator
+        .inject(Fault::raw_response("text/html", "<html>Please log in</html>").method("DELETE"));
     let error = client.delete_bucket_encryption(&bucket(), &call()).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::UnexpectedAnswer(_)), "{error}");
+    assert!(matches!(error.kind, ErrorKind::UnexpectedResponse(_)), "{error}");
     assert!(emulator.rule("demo").is_some(), "a page is no deletion");
 
-    emulator.inject(Fault::garbage("text/html", "x".repeat(2 * 1024 * 1024)));
+    emulator.inject(Fault::raw_response("text/html", "x".repeat(2 * 1024 * 1024)));
     let error = get(&client).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::TooLarge(_))), "{error}");
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::BodyTooLarge(_))), "{error}");
 }
 
 #[tokio::test]
@@ -463,7 +472,10 @@ async fn a_key_that_cannot_be_a_header_is_an_error_that_hides_it() {
     let credentials = Credentials::new("id", "secret").with_security_token("line\nbreak");
     let config = ClientConfig { credentials: Some(credentials.into()), ..config(&emulator) };
     let error = get(&Client::new(config)).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Request(_))), "{error}");
+    assert!(
+        matches!(error.kind, ErrorKind::Transport(TransportError::InvalidRequest(_))),
+        "{error}"
+    );
     assert!(!error.to_string().contains("break"), "{error}");
 }
 
@@ -476,14 +488,14 @@ async fn the_configuration_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn a_doubt_stays_whatever_comes_after_it() {
+async fn an_unknown_outcome_stays_unknown() {
     let emulator = start(&["demo"]);
-    emulator.inject(Fault::answer(500, "InternalError"));
-    emulator.inject(Fault::answer(403, "AccessDenied"));
+    emulator.inject(Fault::error_response(500, "InternalError"));
+    emulator.inject(Fault::error_response(403, "AccessDenied"));
     let error = put(&client(&emulator)).await.unwrap_err();
     assert_eq!(answer(&error), "403 AccessDenied");
     assert!(error.may_have_taken_effect, "the first attempt may have been carried out");
-    emulator.inject(Fault::answer(403, "AccessDenied"));
+    emulator.inject(Fault::error_response(403, "AccessDenied"));
     assert!(!put(&client(&emulator)).await.unwrap_err().may_have_taken_effect);
 }
 
@@ -492,12 +504,15 @@ async fn nothing_is_sent_after_the_deadline() {
     let emulator = start(&["demo"]);
     let client = client(&emulator);
     let error = client
-        .delete_bucket_encryption(&bucket(), &Call::within(Duration::ZERO))
+        .delete_bucket_encryption(&bucket(), &CallOptions::with_timeout(Duration::ZERO))
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::DeadlineExceeded { last: None });
     assert!(!error.may_have_taken_effect);
     assert!(emulator.exchanges().is_empty());
     // And no limit is too long.
-    client.delete_bucket_encryption(&bucket(), &Call::within(Duration::MAX)).await.unwrap();
+    client
+        .delete_bucket_encryption(&bucket(), &CallOptions::with_timeout(Duration::MAX))
+        .await
+        .unwrap();
 }

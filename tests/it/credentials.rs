@@ -10,12 +10,12 @@ use oss_emulator::{Config, Emulator, Fault, MetadataMode};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use terraform_provider_oss::oss::credentials::{
-    CredentialsProblem, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn,
-    Session, Source, StsPlace, Surroundings,
+    CredentialSource, CredentialsErrorKind, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile,
+    Role, RoleArn, RoleSession, SourceDefaults, StsConfig,
 };
 use terraform_provider_oss::oss::{
-    BucketName, Call, Client, ClientConfig, Clock, Credentials, EncryptionRule, Endpoint, Error,
-    ErrorKind, Region, RetryPolicy, SseAlgorithm, TransportError,
+    BucketName, CallOptions, Client, ClientConfig, Clock, Credentials, EncryptionRule, Endpoint,
+    Error, ErrorKind, Region, RetryPolicy, SseAlgorithm, TransportError,
 };
 use time::OffsetDateTime;
 
@@ -47,54 +47,54 @@ fn endpoint(emulator: &Emulator) -> Endpoint {
     Endpoint::parse(&emulator.url()).unwrap()
 }
 
-fn surroundings(emulator: &Emulator) -> Surroundings {
-    Surroundings {
-        sts: StsPlace { endpoint: Some(endpoint(emulator)), ..StsPlace::default() },
+fn defaults(emulator: &Emulator) -> SourceDefaults {
+    SourceDefaults {
+        sts: StsConfig { endpoint: Some(endpoint(emulator)), ..StsConfig::default() },
         metadata: CredentialsUri::parse(&emulator.metadata_url()),
-        ..Surroundings::default()
+        ..SourceDefaults::default()
     }
 }
 
-fn config(emulator: &Emulator, source: Source) -> ClientConfig {
+fn config(emulator: &Emulator, source: CredentialSource) -> ClientConfig {
     ClientConfig {
         region: Some(Region::parse("cn-hangzhou").unwrap()),
         endpoint: Some(endpoint(emulator)),
         credentials: Some(source),
-        retry: RetryPolicy { base_wait: Duration::ZERO, ..RetryPolicy::default() },
+        retry: RetryPolicy { initial_backoff: Duration::ZERO, ..RetryPolicy::default() },
         ..ClientConfig::default()
     }
 }
 
-fn client(emulator: &Emulator, source: Source) -> Client {
+fn client(emulator: &Emulator, source: CredentialSource) -> Client {
     Client::new(config(emulator, source))
 }
 
-fn keys() -> Source {
+fn keys() -> CredentialSource {
     Credentials::new(KEY_ID, KEY_SECRET).into()
 }
 
 fn role(arn: &str) -> Role {
-    Role { arn: RoleArn::parse(arn).unwrap(), session: Session::default() }
+    Role { arn: RoleArn::parse(arn).unwrap(), session: RoleSession::default() }
 }
 
-fn assume(emulator: &Emulator, base: Source) -> Source {
+fn assume(emulator: &Emulator, base: CredentialSource) -> CredentialSource {
     let mut role = role(ROLE);
     role.session = role.session.with_external_id("ticket-7").unwrap();
-    Source::AssumeRole { base: Box::new(base), role, sts: surroundings(emulator).sts }
+    CredentialSource::AssumeRole { base: Box::new(base), role, sts: defaults(emulator).sts }
 }
 
-fn oidc(emulator: &Emulator, token: OidcToken) -> Source {
-    Source::AssumeRoleWithOidc(OidcRole {
+fn oidc(emulator: &Emulator, token: OidcToken) -> CredentialSource {
+    CredentialSource::AssumeRoleWithOidc(OidcRole {
         role: role(SECOND_ROLE),
         provider_arn: PROVIDER.to_owned(),
         token,
-        sts: surroundings(emulator).sts,
+        sts: defaults(emulator).sts,
     })
 }
 
-fn instance(emulator: &Emulator, name: Option<&str>) -> Source {
+fn instance(emulator: &Emulator, name: Option<&str>) -> CredentialSource {
     let name = name.map(str::to_owned);
-    Source::EcsRole(EcsRole { name, surroundings: surroundings(emulator) })
+    CredentialSource::EcsRole(EcsRole { name, defaults: defaults(emulator) })
 }
 
 async fn put(client: &Client) -> Result<(), Error> {
@@ -105,15 +105,15 @@ async fn put(client: &Client) -> Result<(), Error> {
     };
     let bucket = BucketName::parse("demo").unwrap();
     client
-        .put_bucket_encryption(&bucket, &rule, &Call::within(Duration::from_mins(1)))
+        .put_bucket_encryption(&bucket, &rule, &CallOptions::with_timeout(Duration::from_mins(1)))
         .await
         .map(drop)
 }
 
 /// Why there were no keys.
-fn problem(error: Error) -> CredentialsProblem {
+fn problem(error: Error) -> CredentialsErrorKind {
     let ErrorKind::Credentials(error) = error.kind else { panic!("{error}") };
-    error.problem
+    error.kind
 }
 
 /// What was asked of the endpoint since the last look, as `AssumeRole 200`.
@@ -161,11 +161,11 @@ async fn nothing_is_resolved_before_the_first_call() {
 async fn a_role_is_assumed_with_keys() {
     let emulator = start();
     let mut source = assume(&emulator, keys());
-    if let Source::AssumeRole { role, .. } = &mut source {
+    if let CredentialSource::AssumeRole { role, .. } = &mut source {
         let session = role.session.clone();
         role.session = session
             .with_name("pipeline-7")
-            .and_then(|session| session.with_seconds(900))
+            .and_then(|session| session.with_duration_seconds(900))
             .and_then(|session| session.with_policy("{\"Version\": \"1\", \"Statement\": []}"))
             .unwrap();
     }
@@ -179,16 +179,16 @@ async fn a_role_is_assumed_with_keys() {
     assert_eq!(parameter("DurationSeconds"), "900");
     assert_eq!(parameter("ExternalId"), "ticket-7");
     assert_eq!(parameter("Policy"), "{\"Version\": \"1\", \"Statement\": []}");
-    assert_eq!(oss.access_key_id, sts.minted_access_key_id);
+    assert_eq!(oss.access_key_id, sts.issued_access_key_id);
 }
 
 #[tokio::test]
 async fn roles_are_chained() {
     let emulator = start();
-    let source = Source::AssumeRole {
+    let source = CredentialSource::AssumeRole {
         base: Box::new(assume(&emulator, instance(&emulator, Some("instance-role")))),
         role: role(SECOND_ROLE),
-        sts: surroundings(&emulator).sts,
+        sts: defaults(&emulator).sts,
     };
     put(&client(&emulator, source)).await.unwrap();
     assert_eq!(
@@ -229,7 +229,7 @@ async fn a_role_is_assumed_with_a_token_or_a_file_that_is_read_each_time() {
     let error = put(&client).await.unwrap_err();
     assert!(!error.may_have_taken_effect);
     assert!(
-        matches!(problem(error), CredentialsProblem::File { path: missing, .. } if missing == path)
+        matches!(problem(error), CredentialsErrorKind::File { path: missing, .. } if missing == path)
     );
 }
 
@@ -251,11 +251,11 @@ async fn an_instance_gives_the_keys_of_its_role() {
 #[tokio::test]
 async fn an_instance_without_version_2_is_refused_where_version_1_is_disabled() {
     let emulator = start_with(|config| config.with_metadata_mode(MetadataMode::V1Only));
-    let surroundings = Surroundings { is_metadata_v1_disabled: true, ..surroundings(&emulator) };
-    let source = Source::EcsRole(EcsRole { name: None, surroundings });
+    let defaults = SourceDefaults { is_metadata_v1_disabled: true, ..defaults(&emulator) };
+    let source = CredentialSource::EcsRole(EcsRole { name: None, defaults });
     let error = put(&client(&emulator, source)).await.unwrap_err();
     assert!(
-        matches!(problem(error), CredentialsProblem::Refused(refusal) if refusal.status == 404)
+        matches!(problem(error), CredentialsErrorKind::Service(refusal) if refusal.status == 404)
     );
     assert_eq!(asked(&emulator), ["EcsMetadataToken 404"]);
 }
@@ -264,7 +264,7 @@ async fn an_instance_without_version_2_is_refused_where_version_1_is_disabled() 
 async fn a_name_that_is_no_role_is_not_put_into_a_url() {
     let emulator = start_with(|config| config.with_ecs_role("../../x?y"));
     let error = put(&client(&emulator, instance(&emulator, None))).await.unwrap_err();
-    assert!(matches!(problem(error), CredentialsProblem::Answer { .. }));
+    assert!(matches!(problem(error), CredentialsErrorKind::InvalidResponse { .. }));
     assert_eq!(asked(&emulator), ["EcsMetadataToken 200", "EcsMetadataRole 200"]);
 }
 
@@ -272,7 +272,7 @@ async fn a_name_that_is_no_role_is_not_put_into_a_url() {
 async fn a_credentials_uri_gives_keys() {
     let emulator = start();
     let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
-    put(&client(&emulator, Source::Uri(uri))).await.unwrap();
+    put(&client(&emulator, CredentialSource::CredentialsUri(uri))).await.unwrap();
     assert_eq!(asked(&emulator), ["CredentialsUri 200", PUT]);
 }
 
@@ -286,8 +286,8 @@ fn profile_client(emulator: &Emulator, directory: &TempDir, profile: &Json) -> C
     let file = json!({ "current": "base", "profiles": [named, base], "meta_path": "" });
     std::fs::write(&path, file.to_string()).unwrap();
     let name = Some("x".to_owned());
-    let profile = Profile { path, name, surroundings: surroundings(emulator) };
-    client(emulator, Source::Profile(profile))
+    let profile = Profile { path, name, defaults: defaults(emulator) };
+    client(emulator, CredentialSource::Profile(profile))
 }
 
 #[tokio::test]
@@ -390,13 +390,13 @@ async fn a_profile_names_the_region_where_nothing_else_does() {
     let of = |name: &str| Profile {
         path: path.clone(),
         name: Some(name.to_owned()),
-        surroundings: surroundings(&emulator),
+        defaults: defaults(&emulator),
     };
     let with = |name: &str, region: Option<&str>| {
         Client::new(ClientConfig {
             region: region.map(|region| Region::parse(region).unwrap()),
             profile: Some(of(name)),
-            ..config(&emulator, Source::Profile(of(name)))
+            ..config(&emulator, CredentialSource::Profile(of(name)))
         })
     };
     put(&with("x", None)).await.unwrap();
@@ -405,7 +405,7 @@ async fn a_profile_names_the_region_where_nothing_else_does() {
     let error = put(&with("base", None)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoRegion);
     let error = put(&with("absent", None)).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::NoProfileRegion(_)), "{error}");
+    assert!(matches!(error.kind, ErrorKind::RegionFromProfile(_)), "{error}");
     assert!(error.to_string().contains("no profile \"absent\""), "{error}");
 }
 
@@ -424,10 +424,12 @@ async fn one_session_serves_many_calls_however_many_wait_for_it() {
 #[tokio::test]
 async fn those_who_wait_share_a_failure_too() {
     let emulator = start();
-    emulator.inject(Fault::answer(403, "NoPermission").operation("AssumeRole").forever());
+    emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole").forever());
     let client = client(&emulator, assume(&emulator, keys()));
     for outcome in join_all((0..50).map(|_| put(&client))).await {
-        let CredentialsProblem::Refused(refusal) = problem(outcome.unwrap_err()) else { panic!() };
+        let CredentialsErrorKind::Service(refusal) = problem(outcome.unwrap_err()) else {
+            panic!()
+        };
         assert_eq!(refusal.code, "NoPermission");
         assert!(refusal.request_id.is_some());
     }
@@ -498,7 +500,7 @@ async fn a_renewal_that_hangs_costs_one_caller_at_most() {
     time.pass(&emulator, 3600 - 200);
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole").forever());
     let bucket = BucketName::parse("demo").unwrap();
-    let short = Call::within(Duration::from_millis(50));
+    let short = CallOptions::with_timeout(Duration::from_millis(50));
     let error = client.get_bucket_encryption(&bucket, &short).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
     asked(&emulator);
@@ -513,7 +515,7 @@ async fn a_session_is_used_to_its_end_when_there_is_no_new_one() {
     let config = ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) };
     let client = Client::new(config);
     put(&client).await.unwrap();
-    let down = || Fault::answer(403, "NoPermission").operation("AssumeRole").forever();
+    let down = || Fault::error_response(403, "NoPermission").operation("AssumeRole").forever();
     emulator.inject(down());
     time.pass(&emulator, 3600 - 200);
     asked(&emulator);
@@ -526,7 +528,7 @@ async fn a_session_is_used_to_its_end_when_there_is_no_new_one() {
     put(&client).await.unwrap();
     assert_eq!(asked(&emulator), ["AssumeRole 403", PUT]);
     time.pass(&emulator, 200);
-    assert!(matches!(problem(put(&client).await.unwrap_err()), CredentialsProblem::Refused(_)));
+    assert!(matches!(problem(put(&client).await.unwrap_err()), CredentialsErrorKind::Service(_)));
     emulator.clear_faults();
     put(&client).await.unwrap();
 }
@@ -538,14 +540,14 @@ async fn a_session_that_oss_refuses_is_replaced_once() {
         let client = client(&emulator, assume(&emulator, keys()));
         put(&client).await.unwrap();
         asked(&emulator);
-        emulator.inject(Fault::answer(403, code));
+        emulator.inject(Fault::error_response(403, code));
         put(&client).await.unwrap();
         let refused = "PutBucketEncryption 403";
         assert_eq!(asked(&emulator), [refused, "AssumeRole 200", PUT], "{code}");
         // The new session is refused as well: it is not the session.
-        emulator.inject(Fault::answer(403, code).forever());
+        emulator.inject(Fault::error_response(403, code).forever());
         let error = put(&client).await.unwrap_err();
-        assert_eq!(error.service().unwrap().code, code);
+        assert_eq!(error.service_error().unwrap().code, code);
         assert_eq!(asked(&emulator), [refused, "AssumeRole 200", refused], "{code}");
     }
 }
@@ -570,13 +572,13 @@ async fn many_calls_with_a_refused_session_share_a_failure_too() {
     let client = client(&emulator, assume(&emulator, keys()));
     put(&client).await.unwrap();
     emulator.expire_sessions();
-    emulator.inject(Fault::answer(403, "NoPermission").operation("AssumeRole").forever());
+    emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole").forever());
     asked(&emulator);
     // All are refused before the first asks for a new session.
     emulator
         .inject(Fault::delay(Duration::from_millis(20)).operation("PutBucketEncryption").times(20));
     for outcome in join_all((0..20).map(|_| put(&client))).await {
-        assert!(matches!(problem(outcome.unwrap_err()), CredentialsProblem::Refused(_)));
+        assert!(matches!(problem(outcome.unwrap_err()), CredentialsErrorKind::Service(_)));
     }
     let asked = asked(&emulator);
     let sessions = asked.iter().filter(|call| *call == "AssumeRole 403").count();
@@ -586,9 +588,9 @@ async fn many_calls_with_a_refused_session_share_a_failure_too() {
 #[tokio::test]
 async fn keys_that_cannot_be_renewed_are_refused_after_one_attempt() {
     let emulator = start();
-    emulator.inject(Fault::answer(403, "SecurityTokenExpired"));
+    emulator.inject(Fault::error_response(403, "SecurityTokenExpired"));
     let error = put(&client(&emulator, keys())).await.unwrap_err();
-    assert_eq!(error.service().unwrap().code, "SecurityTokenExpired");
+    assert_eq!(error.service_error().unwrap().code, "SecurityTokenExpired");
     assert_eq!(asked(&emulator), ["PutBucketEncryption 403"]);
 }
 
@@ -596,17 +598,17 @@ async fn keys_that_cannot_be_renewed_are_refused_after_one_attempt() {
 async fn sts_is_asked_again_when_that_may_help() {
     let emulator = start();
     for fault in [
-        Fault::answer(500, "InternalError"),
-        Fault::answer(400, "Throttling.User"),
+        Fault::error_response(500, "InternalError"),
+        Fault::error_response(400, "Throttling.User"),
         Fault::reset_before(),
-        Fault::cut_body(),
+        Fault::truncate_body(),
     ] {
         emulator.inject(fault.operation("AssumeRole").times(2));
         put(&client(&emulator, assume(&emulator, keys()))).await.unwrap();
         let asked = asked(&emulator);
         assert_eq!(asked.len(), 4, "{asked:?}");
     }
-    emulator.inject(Fault::answer(500, "InternalError").operation("AssumeRole").forever());
+    emulator.inject(Fault::error_response(500, "InternalError").operation("AssumeRole").forever());
     let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
     assert!(!error.may_have_taken_effect, "nothing was sent to OSS");
     assert_eq!(error.attempts, 0);
@@ -616,7 +618,7 @@ async fn sts_is_asked_again_when_that_may_help() {
 #[tokio::test]
 async fn sts_is_asked_again_when_it_says() {
     let emulator = start();
-    emulator.inject(Fault::answer(503, "Busy").operation("AssumeRole").retry_after(3600));
+    emulator.inject(Fault::error_response(503, "Busy").operation("AssumeRole").retry_after(3600));
     let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { last: Some(_) }), "{error}");
     assert_eq!(asked(&emulator), ["AssumeRole 503"], "the wait is beyond the deadline");
@@ -626,7 +628,7 @@ async fn sts_is_asked_again_when_it_says() {
 async fn what_is_no_answer_of_the_service_is_told() {
     let emulator = start();
     emulator.inject(
-        Fault::garbage("text/html", "<html>log in: the-secret</html>").operation("AssumeRole"),
+        Fault::raw_response("text/html", "<html>log in: the-secret</html>").operation("AssumeRole"),
     );
     let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
     assert!(error.to_string().contains("gave no usable credentials"), "{error}");
@@ -649,7 +651,7 @@ async fn a_deadline_while_waiting_for_keys_leaves_no_doubt() {
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
     let client = client(&emulator, assume(&emulator, keys()));
     let bucket = BucketName::parse("demo").unwrap();
-    let call = Call::within(Duration::from_millis(50));
+    let call = CallOptions::with_timeout(Duration::from_millis(50));
     let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
     assert!(error.to_string().contains("had not answered yet"), "{error}");
@@ -666,11 +668,11 @@ async fn a_deadline_while_waiting_for_other_keys_leaves_no_doubt() {
     emulator.expire_sessions();
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
     let bucket = BucketName::parse("demo").unwrap();
-    let call = Call::within(Duration::from_millis(500));
+    let call = CallOptions::with_timeout(Duration::from_millis(500));
     let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
     assert!(error.to_string().contains("had not answered yet"), "{error}");
-    assert!(error.concerns_every_call());
+    assert!(error.affects_all_buckets());
     assert!(!error.may_have_taken_effect);
 }
 
@@ -681,7 +683,7 @@ async fn a_renewal_that_fails_is_tried_again() {
     put(&client).await.unwrap();
     emulator.expire_sessions();
     asked(&emulator);
-    emulator.inject(Fault::answer(500, "InternalError").operation("AssumeRole").times(2));
+    emulator.inject(Fault::error_response(500, "InternalError").operation("AssumeRole").times(2));
     put(&client).await.unwrap();
     let failed = "AssumeRole 500";
     assert_eq!(
@@ -691,19 +693,19 @@ async fn a_renewal_that_fails_is_tried_again() {
 }
 
 #[tokio::test]
-async fn what_is_mended_costs_no_attempt() {
+async fn refreshes_do_not_count_as_attempts() {
     let emulator = start();
     emulator.set_clock_offset(7200);
     let config = config(&emulator, assume(&emulator, keys()));
     let retry = config.retry.with_max_retries(1);
     let client = Client::new(ClientConfig { retry, ..config });
     // The clock is mended, and one retry is left for what fails after that.
-    emulator.inject(Fault::answer(500, "InternalError"));
+    emulator.inject(Fault::error_response(500, "InternalError"));
     put(&client).await.unwrap();
     let second = "PutBucketEncryption 500";
     asked(&emulator);
-    emulator.inject(Fault::answer(403, "SecurityTokenExpired"));
-    emulator.inject(Fault::answer(500, "InternalError"));
+    emulator.inject(Fault::error_response(403, "SecurityTokenExpired"));
+    emulator.inject(Fault::error_response(500, "InternalError"));
     put(&client).await.unwrap();
     let refused = "PutBucketEncryption 403";
     assert_eq!(asked(&emulator), [refused, "AssumeRole 200", second, PUT]);
@@ -727,7 +729,7 @@ async fn keys_that_have_no_successor_are_not_sent_again() {
     asked(&emulator);
     let refused = "PutBucketEncryption 403";
     for outcome in join_all((0..10).map(|_| put(&client))).await {
-        assert_eq!(outcome.unwrap_err().service().unwrap().code, "InvalidSecurityToken");
+        assert_eq!(outcome.unwrap_err().service_error().unwrap().code, "InvalidSecurityToken");
     }
     assert_eq!(asked(&emulator), [refused; 10]);
     // The file is read again: someone may have logged in meanwhile.
@@ -735,7 +737,7 @@ async fn keys_that_have_no_successor_are_not_sent_again() {
     put(&client).await.unwrap();
     assert_eq!(asked(&emulator).last().unwrap(), PUT);
 
-    emulator.inject(Fault::answer(403, "SecurityTokenExpired").forever());
+    emulator.inject(Fault::error_response(403, "SecurityTokenExpired").forever());
     let client = self::client(&emulator, keys());
     for outcome in join_all((0..10).map(|_| put(&client))).await {
         outcome.unwrap_err();
@@ -749,10 +751,10 @@ async fn keys_that_are_expired_when_they_come_are_asked_for_once_by_all() {
     emulator.set_session_seconds(Some(0));
     let client = client(&emulator, assume(&emulator, keys()));
     // What failed before is forgotten.
-    emulator.inject(Fault::answer(403, "NoPermission").operation("AssumeRole"));
+    emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole"));
     put(&client).await.unwrap_err();
     for outcome in join_all((0..20).map(|_| put(&client))).await {
-        assert_eq!(outcome.unwrap_err().service().unwrap().code, "SecurityTokenExpired");
+        assert_eq!(outcome.unwrap_err().service_error().unwrap().code, "SecurityTokenExpired");
     }
     let asked = asked(&emulator);
     let sessions = asked.iter().filter(|call| *call == "AssumeRole 200").count();
@@ -766,10 +768,11 @@ async fn version_1_serves_where_the_request_for_a_token_breaks() {
     put(&client(&emulator, instance(&emulator, Some("instance-role")))).await.unwrap();
     assert_eq!(asked(&emulator)[1..], ["EcsMetadataCredentials 200", PUT]);
 
-    let surroundings = Surroundings { is_metadata_v1_disabled: true, ..surroundings(&emulator) };
-    let source = Source::EcsRole(EcsRole { name: Some("instance-role".to_owned()), surroundings });
+    let defaults = SourceDefaults { is_metadata_v1_disabled: true, ..defaults(&emulator) };
+    let source =
+        CredentialSource::EcsRole(EcsRole { name: Some("instance-role".to_owned()), defaults });
     let error = put(&client(&emulator, source)).await.unwrap_err();
-    assert!(matches!(problem(error), CredentialsProblem::Transport { .. }));
+    assert!(matches!(problem(error), CredentialsErrorKind::Transport { .. }));
     assert!(asked(&emulator).iter().all(|call| call.starts_with("EcsMetadataToken")));
 }
 
@@ -788,16 +791,17 @@ async fn version_1_serves_where_the_request_for_a_token_is_not_answered() {
 /// silence of somebody who is there: it is given up after few attempts.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_machine_that_is_no_instance_is_found_out_soon() {
-    let deaf = super::support::Deaf::start().await;
+async fn metadata_lookup_fails_fast_off_ecs() {
+    let deaf = super::support::UnresponsiveListener::start().await;
     let emulator = start();
     let metadata = CredentialsUri::parse(&format!("http://{}", deaf.address));
-    let surroundings = Surroundings { metadata, ..surroundings(&emulator) };
-    let source = Source::EcsRole(EcsRole { name: Some("instance-role".to_owned()), surroundings });
+    let defaults = SourceDefaults { metadata, ..defaults(&emulator) };
+    let source =
+        CredentialSource::EcsRole(EcsRole { name: Some("instance-role".to_owned()), defaults });
     let config = config(&emulator, source);
     let retry = config.retry.with_max_retries(0);
     let error = put(&Client::new(ClientConfig { retry, ..config })).await.unwrap_err();
-    let CredentialsProblem::Transport { error, .. } = problem(error) else { panic!() };
+    let CredentialsErrorKind::Transport { error, .. } = problem(error) else { panic!() };
     assert!(matches!(error, TransportError::Connect(_)), "{error}");
 }
 
@@ -839,9 +843,8 @@ async fn what_the_metadata_service_says_may_end_in_a_line_break() {
         "Expiration": "2100-01-31T12:00:00Z" });
     let (url, served) =
         saying(vec!["t0ken\n".to_owned(), "some-role\r\n".to_owned(), format!("{keys}\n")]).await;
-    let surroundings =
-        Surroundings { metadata: CredentialsUri::parse(&url), ..surroundings(&emulator) };
-    let source = Source::EcsRole(EcsRole { name: None, surroundings });
+    let defaults = SourceDefaults { metadata: CredentialsUri::parse(&url), ..defaults(&emulator) };
+    let source = CredentialSource::EcsRole(EcsRole { name: None, defaults });
     put(&client(&emulator, source)).await.unwrap();
     let [token, role, keys] = &served.await.unwrap()[..] else { panic!() };
     assert!(token.starts_with("PUT /latest/api/token "), "{token}");
@@ -877,11 +880,11 @@ async fn files_that_hold_no_token_say_why() {
 #[tokio::test]
 async fn a_credentials_uri_may_refuse() {
     let emulator = start();
-    emulator.inject(Fault::answer(403, "Forbidden").operation("CredentialsUri"));
+    emulator.inject(Fault::error_response(403, "Forbidden").operation("CredentialsUri"));
     let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
-    let error = put(&client(&emulator, Source::Uri(uri))).await.unwrap_err();
+    let error = put(&client(&emulator, CredentialSource::CredentialsUri(uri))).await.unwrap_err();
     assert!(
-        matches!(problem(error), CredentialsProblem::Refused(refusal) if refusal.status == 403)
+        matches!(problem(error), CredentialsErrorKind::Service(refusal) if refusal.status == 403)
     );
 }
 

@@ -6,12 +6,12 @@ use oss_emulator::{Emulator, EncryptionRule};
 use proptest::prelude::*;
 use rmpv::Value as Wire;
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::provider::Oss;
+use terraform_provider_oss::provider::OssProvider;
 use terraform_provider_oss::tfplugin::pb;
 
 use super::support::{
-    Host, TYPE, UNKNOWN, configuration, configured, diagnostics, dynamic, emulator, from_dynamic,
-    provider_config, resource, unconfigured,
+    TYPE, TestClient, UNKNOWN, configuration, configured, diagnostics, dynamic, emulator,
+    from_dynamic, provider_config, resource, unconfigured,
 };
 
 fn aes256(bucket: &str) -> Json {
@@ -21,7 +21,7 @@ fn aes256(bucket: &str) -> Json {
 // ---- every RPC with an empty request ---------------------------------------------------------
 
 /// Calls every RPC with a request that says nothing; returns the summaries of what each answered.
-async fn call_every_rpc(host: &mut Host<Oss>) -> Vec<(&'static str, Vec<String>)> {
+async fn call_every_rpc(host: &mut TestClient<OssProvider>) -> Vec<(&'static str, Vec<String>)> {
     let mut answers = Vec::new();
     macro_rules! unary {
         ($($method:ident: $message:ident),* $(,)?) => {
@@ -116,7 +116,10 @@ async fn every_rpc_answers_an_empty_request_with_a_message() {
 
 /// The RPCs that take a value, each with the value in every place that it has for one.
 #[allow(clippy::too_many_lines, reason = "a table: one entry a call")]
-async fn call_with(host: &mut Host<Oss>, value: &pb::DynamicValue) -> Vec<(String, Vec<String>)> {
+async fn call_with(
+    host: &mut TestClient<OssProvider>,
+    value: &pb::DynamicValue,
+) -> Vec<(String, Vec<String>)> {
     let mut answers = Vec::new();
     let value = || Some(value.clone());
     let good = || Some(dynamic(&aes256("demo")));
@@ -411,7 +414,7 @@ async fn odd_type_names_are_told_back() {
 
 // ---- order and concurrency -------------------------------------------------------------------
 
-async fn read(mut host: Host<Oss>) -> (Json, Vec<String>) {
+async fn read(mut host: TestClient<OssProvider>) -> (Json, Vec<String>) {
     let request = pb::read_resource::Request {
         type_name: TYPE.into(),
         current_state: Some(dynamic(&aes256("demo"))),

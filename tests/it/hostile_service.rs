@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use terraform_provider_oss::oss::{
-    BucketName, Call, Client, ClientConfig, Credentials, Endpoint, Error, ErrorKind, Region,
+    BucketName, CallOptions, Client, ClientConfig, Credentials, Endpoint, Error, ErrorKind, Region,
     RetryPolicy, TransportError,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -86,7 +86,7 @@ async fn get(address: &str, limit: Duration) -> Error {
         ..ClientConfig::default()
     });
     let bucket = BucketName::parse("demo").unwrap();
-    client.get_bucket_encryption(&bucket, &Call::within(limit)).await.unwrap_err()
+    client.get_bucket_encryption(&bucket, &CallOptions::with_timeout(limit)).await.unwrap_err()
 }
 
 const LONG: Duration = Duration::from_mins(1);
@@ -113,7 +113,7 @@ async fn entities_are_never_expanded() {
         "<a>".repeat(100_000),
     ] {
         let error = get(&answering(with_body(&body)).await, LONG).await;
-        assert!(matches!(error.kind, ErrorKind::UnexpectedAnswer(_)), "{error}");
+        assert!(matches!(error.kind, ErrorKind::UnexpectedResponse(_)), "{error}");
     }
 }
 
@@ -124,7 +124,7 @@ async fn bodies_and_headers_without_end_are_not_read_to_their_end() {
     let start = format!("{HEAD}Content-Length: 10737418240\r\n\r\n");
     let (address, taken) = endless(start, &CHUNK, Duration::ZERO).await;
     let error = get(&address, LONG).await;
-    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::TooLarge(_))), "{error}");
+    assert!(matches!(error.kind, ErrorKind::Transport(TransportError::BodyTooLarge(_))), "{error}");
     let body = taken.load(Ordering::SeqCst);
     let (address, taken) =
         endless(HEAD.to_owned(), b"x-oss-meta-more: and more\r\n", Duration::ZERO).await;
@@ -154,7 +154,7 @@ async fn a_length_that_is_wrong_is_an_error() {
             get(&answering(format!("{HEAD}Content-Length: {length}\r\n\r\n{rule}")).await, LONG)
                 .await;
         assert!(
-            matches!(error.kind, ErrorKind::Transport(_) | ErrorKind::UnexpectedAnswer(_)),
+            matches!(error.kind, ErrorKind::Transport(_) | ErrorKind::UnexpectedResponse(_)),
             "{length}: {error}"
         );
     }
@@ -178,7 +178,7 @@ async fn redirects_lead_nowhere() {
             let answer =
                 format!("HTTP/1.1 {status}\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
             let error = get(&answering(answer).await, LONG).await;
-            let service = error.service().unwrap_or_else(|| panic!("{error}"));
+            let service = error.service_error().unwrap_or_else(|| panic!("{error}"));
             assert_eq!(service.status.to_string(), status[..3]);
         }
     }

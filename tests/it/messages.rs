@@ -2,10 +2,12 @@
 //! about failed calls are in `src/resources/explain/`.
 
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::provider::{Environment, Oss};
+use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
 
-use super::support::{TYPE, UNKNOWN, dynamic, host, path, provider_config, resource, unconfigured};
+use super::support::{
+    TYPE, UNKNOWN, client_for, dynamic, path, provider_config, resource, unconfigured,
+};
 
 macro_rules! check {
     ($messages:expr) => {
@@ -95,7 +97,7 @@ async fn about_the_provider_block() {
 /// What configuring says, in a process with this environment.
 async fn configure(environment: &[(&str, &str)], arguments: Json) -> Vec<String> {
     let variables = environment.iter().map(|(name, value)| (name.into(), value.into()));
-    let mut host = host(Oss::new(Environment::new(variables)));
+    let mut host = client_for(OssProvider::new(Environment::new(variables)));
     let config = Some(provider_config(arguments));
     let request = pb::configure_provider::Request { config, ..Default::default() };
     shown(&host.configure_provider(request).await.unwrap().into_inner().diagnostics).collect()

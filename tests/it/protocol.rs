@@ -5,16 +5,17 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use oss_emulator::{Config, Emulator, EncryptionRule, Fault};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::provider::{Environment, Oss};
+use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::{
-    Attribute, Block, BoxFuture, BoxStream, Configuration, Context, Diagnostics, ImportTarget,
+    Attribute, Block, BoxFuture, BoxStream, ConfigureResponse, Context, Diagnostics, ImportTarget,
     ListEvent, ListResource, Object, Outcome, Plan, PlanRequest, Provider, Resource, Schema,
 };
 
 use super::support::{
-    Host, KEY_ID, KEY_SECRET, TYPE, UNKNOWN, configured, diagnostics, dynamic, emulator,
-    from_dynamic, host, impatient, path, provider_config, resource, unconfigured,
+    KEY_ID, KEY_SECRET, TYPE, TestClient, UNKNOWN, client_for, configured,
+    configured_without_retries, diagnostics, dynamic, emulator, from_dynamic, path,
+    provider_config, resource, unconfigured,
 };
 
 const NO_DIAGNOSTICS: [&str; 0] = [];
@@ -45,7 +46,7 @@ async fn configure(environment: &[(&str, &str)], arguments: Json) -> Vec<pb::Dia
         config: Some(provider_config(arguments)),
         ..Default::default()
     };
-    let mut host = host(Oss::new(Environment::new(variables)));
+    let mut host = client_for(OssProvider::new(Environment::new(variables)));
     host.configure_provider(request).await.unwrap().into_inner().diagnostics
 }
 
@@ -70,7 +71,7 @@ async fn plan(prior: Json, config: Json) -> pb::plan_resource_change::Response {
 }
 
 async fn apply<P: Provider>(
-    host: &mut Host<P>,
+    host: &mut TestClient<P>,
     prior: &Json,
     planned: &Json,
 ) -> (Json, Vec<pb::Diagnostic>) {
@@ -85,7 +86,7 @@ async fn apply<P: Provider>(
     (from_dynamic(answer.new_state.as_ref()), answer.diagnostics)
 }
 
-async fn read(host: &mut Host<Oss>, state: &Json) -> (Json, Vec<pb::Diagnostic>) {
+async fn read(host: &mut TestClient<OssProvider>, state: &Json) -> (Json, Vec<pb::Diagnostic>) {
     let request = pb::read_resource::Request {
         type_name: TYPE.into(),
         current_state: Some(dynamic(state)),
@@ -544,7 +545,7 @@ async fn a_missing_rule_or_bucket_is_gone_and_a_refusal_is_not() {
     assert_eq!(read(&mut host, &aes256("demo")).await, (Json::Null, vec![]));
     assert_eq!(read(&mut host, &aes256("no-such-bucket")).await, (Json::Null, vec![]));
 
-    emulator.inject(Fault::answer(403, "AccessDenied").message("404 NoSuchBucket, or so"));
+    emulator.inject(Fault::error_response(403, "AccessDenied").message("404 NoSuchBucket, or so"));
     let (state, found) = read(&mut host, &aes256("demo")).await;
     assert_eq!(state, aes256("demo"), "a refusal leaves the state alone");
     assert_eq!(diagnostics(&found), ["error: Cannot read the encryption of bucket demo"]);
@@ -559,7 +560,7 @@ async fn deleting_what_is_gone_is_a_success_and_a_refusal_keeps_the_state() {
         let (state, found) = apply(&mut host, &aes256(bucket), &Json::Null).await;
         assert_eq!((state, found), (Json::Null, vec![]));
     }
-    emulator.inject(Fault::answer(403, "AccessDenied").message("request 404"));
+    emulator.inject(Fault::error_response(403, "AccessDenied").message("request 404"));
     let (state, found) = apply(&mut host, &aes256("demo"), &Json::Null).await;
     assert_eq!(state, aes256("demo"));
     assert_eq!(diagnostics(&found), ["error: Cannot remove the encryption of bucket demo"]);
@@ -595,10 +596,10 @@ async fn a_doubtful_update_or_delete_keeps_the_state_before_and_says_so() {
     {
         let emulator = emulator(&["demo"]);
         emulator.set_rule("demo", EncryptionRule::new("AES256"));
-        let mut host = impatient(&emulator).await;
+        let mut host = configured_without_retries(&emulator).await;
         for (fault, is_doubtful) in [
-            (Fault::answer(403, "AccessDenied"), false),
-            (Fault::answer(500, "InternalError"), true),
+            (Fault::error_response(403, "AccessDenied"), false),
+            (Fault::error_response(500, "InternalError"), true),
             (Fault::reset_after(), true),
         ] {
             emulator.inject(fault.method(method));
@@ -616,7 +617,7 @@ async fn a_doubtful_attempt_is_not_forgotten_when_a_later_one_is_refused() {
     let emulator = emulator(&["demo"]);
     let mut host = configured(&emulator).await;
     emulator.inject(Fault::reset_after().method("PUT"));
-    emulator.inject(Fault::answer(403, "AccessDenied").method("PUT"));
+    emulator.inject(Fault::error_response(403, "AccessDenied").method("PUT"));
     let (state, found) = apply(&mut host, &Json::Null, &aes256("demo")).await;
     assert_eq!(state, aes256("demo"));
     assert!(found[0].detail.contains("403 AccessDenied"), "{}", found[0].detail);
@@ -669,7 +670,7 @@ async fn a_write_that_never_becomes_visible_keeps_the_state_and_says_both_rules(
 async fn stopping_ends_a_retried_call_at_once_and_later_calls_work() {
     let emulator = emulator(&["demo"]);
     let mut host = configured(&emulator).await;
-    emulator.inject(Fault::answer(503, "ServiceUnavailable").retry_after(60).forever());
+    emulator.inject(Fault::error_response(503, "ServiceUnavailable").retry_after(60).forever());
     let mut applying = host.clone();
     let apply_future =
         tokio::spawn(async move { apply(&mut applying, &Json::Null, &aes256("demo")).await });
@@ -793,7 +794,8 @@ async fn a_state_whose_region_was_the_providers_is_read_and_deleted_where_the_bu
         "signature_version": "v1", "access_key": KEY_ID, "secret_key": KEY_SECRET, "max_retries": 0 }));
     let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
     host.configure_provider(request).await.unwrap();
-    let elsewhere = || Fault::answer(403, "AccessDenied").endpoint("oss-cn-beijing.aliyuncs.com");
+    let elsewhere =
+        || Fault::error_response(403, "AccessDenied").endpoint("oss-cn-beijing.aliyuncs.com");
     for region in [Json::Null, Json::from("")] {
         let mut state = aes256("far");
         state["region"] = region;
@@ -810,7 +812,7 @@ async fn a_state_whose_region_was_the_providers_is_read_and_deleted_where_the_bu
     assert!(found[0].detail.contains("its endpoint is oss-cn-beijing"), "{}", found[0].detail);
     // What is refused there is told.
     emulator.inject(elsewhere());
-    emulator.inject(Fault::answer(403, "AccessDenied"));
+    emulator.inject(Fault::error_response(403, "AccessDenied"));
     let (_, found) = read(&mut host, &aes256("far")).await;
     assert!(found[0].detail.contains("oss:GetBucketEncryption"), "{}", found[0].detail);
     calls(&emulator);
@@ -929,7 +931,10 @@ async fn a_key_that_oss_no_longer_tells_is_not_set() {
 
 // ---- import, stored state --------------------------------------------------------------------
 
-async fn import(host: &mut Host<Oss>, id: &str) -> pb::import_resource_state::Response {
+async fn import(
+    host: &mut TestClient<OssProvider>,
+    id: &str,
+) -> pb::import_resource_state::Response {
     let request = pb::import_resource_state::Request {
         type_name: TYPE.into(),
         id: id.into(),
@@ -1145,8 +1150,12 @@ impl Provider for Toy {
         Diagnostics::new()
     }
 
-    fn configure(&self, _: &Object, _: &str) -> Configuration<()> {
-        Configuration { client: Some(()), is_partial: false, diagnostics: Diagnostics::new() }
+    fn configure(&self, _: &Object, _: &str) -> ConfigureResponse<()> {
+        ConfigureResponse {
+            client: Some(()),
+            has_unknown_values: false,
+            diagnostics: Diagnostics::new(),
+        }
     }
 
     fn resources(&self) -> Vec<Box<dyn Resource<()>>> {
@@ -1185,7 +1194,7 @@ impl Resource<()> for Fragile {
     }
 
     fn delete<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::gone() })
+        Box::pin(async { Outcome::removed() })
     }
 
     fn import<'a>(&'a self, _: &'a Context<()>, _: ImportTarget<'a>) -> BoxFuture<'a, Outcome> {
@@ -1214,7 +1223,7 @@ impl ListResource<()> for Fragile {
 
 #[tokio::test]
 async fn a_panic_in_a_search_ends_it_with_a_message() {
-    let mut host = host(Toy);
+    let mut host = client_for(Toy);
     let config = || Some(dynamic(&json!({})));
     let request = pb::configure_provider::Request { config: config(), ..Default::default() };
     host.configure_provider(request).await.unwrap();
@@ -1238,7 +1247,7 @@ async fn a_panic_in_a_search_ends_it_with_a_message() {
 
 #[tokio::test]
 async fn a_panic_is_a_diagnostic_and_loses_no_state() {
-    let mut host = host(Toy);
+    let mut host = client_for(Toy);
     let config = dynamic(&json!({}));
     let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
     host.configure_provider(request).await.unwrap();

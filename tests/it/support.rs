@@ -3,7 +3,7 @@
 use oss_emulator::{Config, Emulator};
 use rmpv::Value as Wire;
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::provider::{Environment, Oss};
+use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
 use terraform_provider_oss::tfplugin::pb::provider_server::ProviderServer;
@@ -31,14 +31,14 @@ pub(crate) fn emulator(buckets: &[&str]) -> Emulator {
 /// A place where nobody accepts connections, and whose queue of them is full, so that connecting takes
 /// forever. Other systems treat a full queue in other ways.
 #[cfg(target_os = "linux")]
-pub(crate) struct Deaf {
+pub(crate) struct UnresponsiveListener {
     pub(crate) address: std::net::SocketAddr,
     _listener: tokio::net::TcpListener,
     _queue: Vec<tokio::net::TcpStream>,
 }
 
 #[cfg(target_os = "linux")]
-impl Deaf {
+impl UnresponsiveListener {
     pub(crate) async fn start() -> Self {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -53,15 +53,15 @@ impl Deaf {
 }
 
 /// The generated client right on top of the service: whole messages, no transport.
-pub(crate) type Host<P> = ProviderClient<ProviderServer<Server<P>>>;
+pub(crate) type TestClient<P> = ProviderClient<ProviderServer<Server<P>>>;
 
-pub(crate) fn host<P: Provider>(provider: P) -> Host<P> {
+pub(crate) fn client_for<P: Provider>(provider: P) -> TestClient<P> {
     ProviderClient::new(Server::new(provider, CancellationToken::new()).into_service())
 }
 
 /// This provider without any environment, not configured.
-pub(crate) fn unconfigured() -> Host<Oss> {
-    host(Oss::new(Environment::default()))
+pub(crate) fn unconfigured() -> TestClient<OssProvider> {
+    client_for(OssProvider::new(Environment::default()))
 }
 
 /// A configuration for a local endpoint.
@@ -76,7 +76,7 @@ pub(crate) fn configuration(emulator: &Emulator) -> pb::configure_provider::Requ
 }
 
 /// This provider, configured for a local endpoint.
-pub(crate) async fn configured(emulator: &Emulator) -> Host<Oss> {
+pub(crate) async fn configured(emulator: &Emulator) -> TestClient<OssProvider> {
     let mut host = unconfigured();
     let request = configuration(emulator);
     let answer = host.configure_provider(request).await.unwrap().into_inner();
@@ -85,7 +85,7 @@ pub(crate) async fn configured(emulator: &Emulator) -> Host<Oss> {
 }
 
 /// The same, and everything is sent once.
-pub(crate) async fn impatient(emulator: &Emulator) -> Host<Oss> {
+pub(crate) async fn configured_without_retries(emulator: &Emulator) -> TestClient<OssProvider> {
     let mut host = unconfigured();
     let arguments = json!({ "region": "cn-hangzhou", "endpoint": emulator.url(), "max_retries": 0,
         "access_key": KEY_ID, "secret_key": KEY_SECRET });
@@ -97,7 +97,7 @@ pub(crate) async fn impatient(emulator: &Emulator) -> Host<Oss> {
 
 /// A provider block: the arguments given, and null for the others.
 pub(crate) fn provider_config(arguments: Json) -> pb::DynamicValue {
-    let block = Oss::new(Environment::default()).schema().block;
+    let block = OssProvider::new(Environment::default()).schema().block;
     dynamic(&conform(&block, arguments))
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use oss_emulator::{EncryptionRule, Role};
 
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
-use super::{short_or_long, tell};
+use super::{report, short_or_long};
 
 const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 
@@ -126,7 +126,7 @@ fn a_process_that_serves_for_long_stays_as_it_was() {
     }
     let after = served.figures_at_rest(files_at_start);
     let sessions = workspace.emulator.secrets().len() / 2;
-    tell(format!(
+    report(format!(
         "endurance: {plans} plans of 20 resources in {:.0} s, {sessions} sessions: memory {} kB, then {} kB \
          (at most {}), open files {}, then {}, threads {}, then {}",
         started.elapsed().as_secs_f64(),

@@ -5,14 +5,14 @@ use std::time::Instant;
 use oss_emulator::Fault;
 
 use super::kills::{expect_no_orphans, signal, start};
-use super::{configure, estate, rules, run, state, tell};
+use super::{configure, report, rules, run, state, workspace_with_buckets};
 
 /// Ctrl-C goes to everybody at the terminal, a service manager's signal to terraform alone.
 fn stop_during_a_retried_call(name: &str, to_group: bool) {
-    let Some(workspace) = estate(5) else { return };
+    let Some(workspace) = workspace_with_buckets(5) else { return };
     configure(&workspace, 5, "AES256");
     // A 503 would leave it open whether the rule is set, and the resource would stay as tainted.
-    let throttled = || Fault::answer(429, "Throttling").retry_after(60);
+    let throttled = || Fault::error_response(429, "Throttling").retry_after(60);
     workspace.emulator.inject(throttled().bucket("b-0003").forever());
     let mut terraform = start(&workspace, &["apply", "-auto-approve", "-no-color"]);
     // The other four are done, and the fifth was refused.
@@ -36,7 +36,7 @@ fn stop_during_a_retried_call(name: &str, to_group: bool) {
     let (code, text) = run(&workspace, &["apply", "-auto-approve", "-no-color"]);
     assert_eq!((code, state(&workspace).len()), (Some(0), 5), "{text}");
     let whom = if to_group { "everybody at the terminal" } else { "terraform" };
-    tell(format!("interrupts: {name} to {whom}: ended after {:.2} s", took.as_secs_f64()));
+    report(format!("interrupts: {name} to {whom}: ended after {:.2} s", took.as_secs_f64()));
 }
 
 #[test]

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use oss_emulator::Fault;
 
 use super::workspace::{KEYS, Workspace};
-use super::{configure, estate, resources_in, rules, run, short_or_long, state, state_file, tell};
+use super::{
+    configure, report, resources_in, rules, run, short_or_long, state, state_file,
+    workspace_with_buckets,
+};
 
 const RESOURCES: usize = 20;
 /// So long a process may take to see that its host is gone, before this is a failure.
@@ -83,7 +86,7 @@ fn kill_at_many_moments(victim: fn(&Workspace, &mut Child), what: &str) {
     let random = &mut fastrand::Rng::with_seed(7);
     let (mut kills, mut lost_answers, mut torn) = (0, 0, 0);
     for moment in 0..moments {
-        let Some(workspace) = estate(RESOURCES) else { return };
+        let Some(workspace) = workspace_with_buckets(RESOURCES) else { return };
         // So that a kill meets calls in flight.
         workspace.emulator.inject(Fault::delay(Duration::from_millis(5)).forever());
         configure(&workspace, RESOURCES, "AES256");
@@ -121,7 +124,7 @@ fn kill_at_many_moments(victim: fn(&Workspace, &mut Child), what: &str) {
             assert_eq!(state(&workspace), rules(&workspace, RESOURCES), "{what} {moment}");
         }
     }
-    tell(format!(
+    report(format!(
         "kills of {what}: {moments} moments of an apply and of a destroy, {kills} runs were broken off, each \
          next run mended it ({lost_answers} rules were set without an answer, {torn} times half a state file \
          was left), no orphan",
@@ -148,7 +151,7 @@ fn a_killed_terraform_leaves_no_orphan() {
 
 #[test]
 fn a_host_that_is_killed_leaves_no_socket() {
-    let Some(workspace) = estate(1) else { return };
+    let Some(workspace) = workspace_with_buckets(1) else { return };
     workspace.emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
     configure(&workspace, 1, "AES256");
     let mut terraform = start(&workspace, &["apply", "-auto-approve"]);

@@ -34,7 +34,7 @@ fn short_or_long(short: usize, long: usize) -> usize {
 }
 
 /// Tells a figure, also when the test passes.
-fn tell(figure: impl Display) {
+fn report(figure: impl Display) {
     // Not through the macro: its output is hidden when a test passes.
     let _ = writeln!(std::io::stderr(), "reliability: {figure}");
 }
@@ -45,7 +45,7 @@ fn buckets(count: usize) -> Vec<String> {
 }
 
 /// An endpoint with so many buckets, and a folder for terraform.
-fn estate(count: usize) -> Option<Workspace> {
+fn workspace_with_buckets(count: usize) -> Option<Workspace> {
     Workspace::with(|config| {
         buckets(count).iter().fold(config, |config, name| config.with_bucket(name))
     })

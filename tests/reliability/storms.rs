@@ -6,7 +6,7 @@ use std::time::Instant;
 use oss_emulator::Fault;
 
 use super::workspace::Workspace;
-use super::{configure, estate, rules, run, short_or_long, state, tell};
+use super::{configure, report, rules, run, short_or_long, state, workspace_with_buckets};
 
 /// How many of a hundred calls fail.
 const PERCENT: u8 = 30;
@@ -34,9 +34,9 @@ fn an_apply_survives_a_storm() {
     let started = Instant::now();
     let (mut calls, mut failed, mut longest) = (0, 0, 0);
     for seed in 0..seeds as u64 {
-        let Some(workspace) = estate(count) else { return };
-        workspace.emulator.inject(Fault::storm(seed, PERCENT));
-        let mut weather = |what: &str| {
+        let Some(workspace) = workspace_with_buckets(count) else { return };
+        workspace.emulator.inject(Fault::random(seed, PERCENT));
+        let mut check_round = |what: &str| {
             let exchanges = workspace.emulator.exchanges();
             calls += exchanges.len();
             failed += exchanges.iter().filter(|exchange| exchange.fault.is_some()).count();
@@ -49,22 +49,22 @@ fn an_apply_survives_a_storm() {
             configure(&workspace, count, algorithm);
             let (code, text) = run(&workspace, &APPLY);
             assert_eq!(code, Some(0), "seed {seed}: {text}");
-            weather("apply");
+            check_round("apply");
             assert_eq!(state(&workspace), rules(&workspace, count), "seed {seed}");
             assert_eq!(state(&workspace).len(), count, "seed {seed}");
             assert!(state(&workspace).values().all(|found| found == algorithm), "seed {seed}");
             let (code, text) =
                 run(&workspace, &["plan", "-detailed-exitcode", "-no-color", "-parallelism=50"]);
             assert_eq!(code, Some(0), "seed {seed}: {text}");
-            weather("plan");
+            check_round("plan");
         }
         let (code, text) =
             run(&workspace, &["destroy", "-auto-approve", "-no-color", "-parallelism=50"]);
         assert_eq!(code, Some(0), "seed {seed}: {text}");
-        weather("destroy");
+        check_round("destroy");
         assert!(rules(&workspace, count).is_empty() && state(&workspace).is_empty());
     }
-    tell(format!(
+    report(format!(
         "storms: {seeds} seeds of {count} resources, {calls} calls of which {failed} were disturbed, at \
          most {longest} in a row, no resource lost, every second plan empty, {:.0} s",
         started.elapsed().as_secs_f64(),

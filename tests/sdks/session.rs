@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use terraform_provider_oss::oss::sign::SignatureVersion;
 use terraform_provider_oss::oss::{
-    BucketName, Call, Client, ClientConfig, Credentials, EncryptionRule, Endpoint, Region,
+    BucketName, CallOptions, Client, ClientConfig, Credentials, EncryptionRule, Endpoint, Region,
     SseAlgorithm,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -262,8 +262,8 @@ fn bucket() -> BucketName {
     BucketName::parse(BUCKET).unwrap()
 }
 
-fn call() -> Call {
-    Call::within(HANGS)
+fn call() -> CallOptions {
+    CallOptions::with_timeout(HANGS)
 }
 
 /// As the SDKs and the endpoint write it.

@@ -38,7 +38,7 @@ pub(super) struct Scope {
 }
 
 /// What the signature of a request was computed from.
-struct Signed {
+struct SignatureCheck {
     string_to_sign: String,
     /// Only V4 has one.
     canonical_request: Option<String>,
@@ -129,7 +129,7 @@ fn invalid_access_key_id(access_key_id: &str) -> ServiceError {
 
 /// OSS shows what it computed from: also the security token, which is part of it. Clients must not
 /// log this body.
-fn signature_does_not_match(authorization: &Authorization, signed: Signed) -> ServiceError {
+fn signature_does_not_match(authorization: &Authorization, signed: SignatureCheck) -> ServiceError {
     let message = "The request signature we calculated does not match the signature you provided. \
                    Check your key and signing method.";
     let bytes: Vec<String> =
@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(code(check_skew(now() + Duration::seconds(seconds), now())), expected);
         }
         let error = check_skew(now() - Duration::HOUR, now()).unwrap_err();
-        let body = String::from_utf8(error.to_answer("", "").body).unwrap();
+        let body = String::from_utf8(error.to_response("", "").body).unwrap();
         for element in [
             "<MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds>",
             "<RequestTime>2022-12-28T09:27:41.000Z</RequestTime>",

@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
 use super::authorization::V1;
-use super::{Credentials, Signed};
+use super::{Credentials, SignatureCheck};
 use crate::request::Request;
 
 /// The query parameters that are signed, besides every `x-oss-*`: the lists of oss2 2.19 and the Go
@@ -98,11 +98,11 @@ pub(super) fn check(
     authorization: &V1,
     credentials: &Credentials,
     date: &str,
-) -> Signed {
+) -> SignatureCheck {
     let string_to_sign = string_to_sign(request, resource, date);
     let secret = credentials.access_key_secret.as_bytes();
     let matches = matches(secret, &string_to_sign, &authorization.signature).unwrap_or(false);
-    Signed { string_to_sign, canonical_request: None, matches, ec: Some("0002-00000040") }
+    SignatureCheck { string_to_sign, canonical_request: None, matches, ec: Some("0002-00000040") }
 }
 
 /// `date` is the value of `x-oss-date`, else of `Date`.

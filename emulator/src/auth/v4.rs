@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use super::authorization::V4;
-use super::{Credentials, Signed};
+use super::{Credentials, SignatureCheck};
 use crate::error::ServiceError;
 use crate::request::Request;
 use crate::timestamp;
@@ -30,7 +30,7 @@ pub(super) fn check(
     authorization: &V4,
     credentials: &Credentials,
     time: OffsetDateTime,
-) -> Result<Signed, ServiceError> {
+) -> Result<SignatureCheck, ServiceError> {
     if request.header("x-oss-content-sha256").as_deref() != Some(UNSIGNED_PAYLOAD) {
         let message = "The x-oss-content-sha256 header must be UNSIGNED-PAYLOAD.";
         return Err(ServiceError::invalid_argument(message).ec("0002-00000214"));
@@ -39,7 +39,7 @@ pub(super) fn check(
     let string_to_sign =
         string_to_sign(&timestamp::basic(time), &authorization.scope(), &canonical_request);
     let matches = matches(&credentials.access_key_secret, authorization, &string_to_sign);
-    Ok(Signed {
+    Ok(SignatureCheck {
         string_to_sign,
         canonical_request: Some(canonical_request),
         matches: matches.unwrap_or(false),

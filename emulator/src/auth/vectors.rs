@@ -274,7 +274,7 @@ fn the_refusal_shows_what_was_computed() {
         case.with_header("authorization", |header| header.replace("Signature=a", "Signature=b"));
     let error = case.verify().unwrap_err();
     assert_eq!(error.status, 403);
-    let body = String::from_utf8(error.to_answer("", "").body).unwrap();
+    let body = String::from_utf8(error.to_response("", "").body).unwrap();
     let string_to_sign = case.expected["string_to_sign"].as_str().unwrap();
     let canonical_request = case.expected["canonical_request"].as_str().unwrap();
     for element in [

@@ -135,7 +135,7 @@ fn bodies_are_cut_in_the_middle() {
     let emulator = start(Config::default());
     emulator.set_rule("examplebucket", EncryptionRule::new("KMS"));
     for (id, is_empty) in [(GET, false), (PUT, true)] {
-        emulator.inject(Fault::cut_body());
+        emulator.inject(Fault::truncate_body());
         let mut client = Client::new(&emulator);
         client.send(id);
         let (head, length) = client.head().unwrap();

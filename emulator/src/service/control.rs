@@ -14,10 +14,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Delivery, Service};
-use crate::Exchange;
-use crate::answer::Answer;
+use crate::RecordedRequest;
 use crate::fault::Fault;
 use crate::request::{Request, decode};
+use crate::response::Response;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,12 +31,12 @@ impl Service {
         &mut self,
         request: &Request,
         path: &str,
-        exchange: &mut Exchange,
+        exchange: &mut RecordedRequest,
     ) -> Delivery {
         let (operation, answer) = self.control(request, path);
         exchange.operation = operation.map(str::to_owned);
         let answer = answer
-            .unwrap_or_else(|(status, reason)| Answer::json(status, &json!({ "error": reason })));
+            .unwrap_or_else(|(status, reason)| Response::json(status, &json!({ "error": reason })));
         Delivery::at_once(answer)
     }
 
@@ -44,15 +44,15 @@ impl Service {
         &mut self,
         request: &Request,
         path: &str,
-    ) -> (Option<&'static str>, Result<Answer, (u16, String)>) {
-        let done = || Ok(Answer::empty(204));
+    ) -> (Option<&'static str>, Result<Response, (u16, String)>) {
+        let done = || Ok(Response::empty(204));
         let bad = |error: serde_json::Error| (400, error.to_string());
         match (request.method.as_str(), path) {
             ("POST", "faults") => {
                 let fault = serde_json::from_slice::<Fault>(&request.body).map_err(bad);
                 let answer = fault.map(|fault| {
                     self.faults.push(fault);
-                    Answer::empty(204)
+                    Response::empty(204)
                 });
                 (Some("AddFault"), answer)
             }
@@ -72,7 +72,7 @@ impl Service {
                 let clock = serde_json::from_slice::<Clock>(&request.body).map_err(bad);
                 let answer = clock.map(|clock| {
                     self.clock_offset_seconds = clock.offset_seconds;
-                    Answer::empty(204)
+                    Response::empty(204)
                 });
                 (Some("SetClock"), answer)
             }
@@ -81,8 +81,8 @@ impl Service {
                 let (bucket, key) = name.split_once('/').unwrap_or((&name, ""));
                 let answer = match self.store.object(bucket, key) {
                     Ok(object) => {
-                        let stored = object.stored().to_vec();
-                        Ok(Answer::raw(200, "application/octet-stream", stored))
+                        let stored = object.stored_bytes().to_vec();
+                        Ok(Response::raw(200, "application/octet-stream", stored))
                     }
                     Err(error) => Err((404, error.message.into_owned())),
                 };

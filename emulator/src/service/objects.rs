@@ -7,12 +7,12 @@ use md5::{Digest as _, Md5};
 use time::OffsetDateTime;
 
 use super::Service;
-use crate::Exchange;
-use crate::answer::Answer;
+use crate::RecordedRequest;
 use crate::error::ServiceError;
-use crate::object::{self, About, Object, copy_source};
+use crate::object::{self, Object, ObjectMetadata, copy_source};
 use crate::operation::Operation;
 use crate::request::Request;
+use crate::response::Response;
 use crate::rule::EncryptionRule;
 use crate::timestamp;
 use crate::xml::Element;
@@ -23,13 +23,13 @@ impl Service {
         operation: Operation,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
-    ) -> Result<Answer, ServiceError> {
+        exchange: &mut RecordedRequest,
+    ) -> Result<Response, ServiceError> {
         let bucket = exchange.bucket.clone().unwrap_or_default();
         let key = exchange.object_key.clone().unwrap_or_default();
         let answer = match operation {
             Operation::PutObject => {
-                let (content, about) = (request.body.clone(), About::of(request));
+                let (content, about) = (request.body.clone(), ObjectMetadata::of(request));
                 let content_md5 = Md5::digest(&content);
                 self.write(request, &bucket, &key, content, about, now)?;
                 self.store.object(&bucket, &key)?.to_upload_answer(&content_md5)
@@ -44,11 +44,11 @@ impl Service {
                         "LastModified",
                         &timestamp::extended(object.last_modified),
                     ));
-                object.with_encryption(Answer::xml(200, &result))
+                object.with_encryption(Response::xml(200, &result))
             }
             Operation::DeleteObject => {
                 self.store.delete_object(&bucket, &key)?;
-                return Ok(Answer::empty(204));
+                return Ok(Response::empty(204));
             }
             Operation::HeadObject | Operation::GetObjectMeta => {
                 self.store.object(&bucket, &key)?.to_head_answer()
@@ -58,12 +58,12 @@ impl Service {
                 let content = object.open(&name(&bucket, &key), &self.master_keys)?;
                 match request.header("range").and_then(|range| object::range(&range, content.len()))
                 {
-                    Some(range) => object.to_part(&content, range),
+                    Some(range) => object.to_range_response(&content, range),
                     None => object.to_answer(content),
                 }
             }
         };
-        exchange.is_carried_out = true;
+        exchange.executed = true;
         exchange.object_encryption = self.store.object(&bucket, &key)?.method().cloned();
         Ok(answer)
     }
@@ -74,7 +74,7 @@ impl Service {
         &mut self,
         bucket: &str,
         request: &Request,
-    ) -> Result<Answer, ServiceError> {
+    ) -> Result<Response, ServiceError> {
         let body = Element::parse(&request.body).filter(|root| root.name == "Delete");
         let body = body.ok_or_else(ServiceError::malformed_xml)?;
         // The page's limit; that this is the code for it is a guess.
@@ -90,7 +90,7 @@ impl Service {
                 result = result.with(Element::new("Deleted").with(Element::of_text("Key", key)));
             }
         }
-        Ok(Answer::xml(200, &result))
+        Ok(Response::xml(200, &result))
     }
 
     /// Writes an object. What the request says about encryption wins, else the bucket's rule counts
@@ -101,7 +101,7 @@ impl Service {
         bucket: &str,
         key: &str,
         content: Vec<u8>,
-        about: About,
+        about: ObjectMetadata,
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
         self.store.objects(bucket)?;
@@ -115,14 +115,14 @@ impl Service {
 
     /// What a copy is made of (page `CopyObject`): the content, decrypted, and what was said about it
     /// unless the request replaces that. How the source is encrypted does not carry over.
-    fn copied(&self, request: &Request) -> Result<(Vec<u8>, About), ServiceError> {
+    fn copied(&self, request: &Request) -> Result<(Vec<u8>, ObjectMetadata), ServiceError> {
         let source = request.header("x-oss-copy-source").unwrap_or_default();
         let (bucket, key) = copy_source(&source)?;
         let object = self.store.object(&bucket, &key)?;
         let content = object.open(&name(&bucket, &key), &self.master_keys)?;
         match request.header("x-oss-metadata-directive").as_deref() {
             None | Some("COPY") => Ok((content, object.about().clone())),
-            Some("REPLACE") => Ok((content, About::of(request))),
+            Some("REPLACE") => Ok((content, ObjectMetadata::of(request))),
             Some(other) => {
                 let message = "The metadata directive must be COPY or REPLACE.";
                 Err(ServiceError::invalid_argument(message)

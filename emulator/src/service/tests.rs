@@ -20,7 +20,7 @@ fn service() -> Service {
 }
 
 /// Serves a vector, with changes.
-fn serve(service: &mut Service, id: &str, change: impl FnOnce(&mut Request)) -> Outcome {
+fn serve(service: &mut Service, id: &str, change: impl FnOnce(&mut Request)) -> Handled {
     let mut case = Case::named(id);
     change(&mut case.request);
     service.serve(&case.request, case.now, REQUEST_ID)
@@ -31,13 +31,14 @@ fn ask(service: &mut Service, id: &str) -> String {
     shown(&serve(service, id, |_| {}))
 }
 
-fn shown(outcome: &Outcome) -> String {
-    let Exchange { status, code, .. } = &*outcome.exchange;
+fn shown(outcome: &Handled) -> String {
+    let RecordedRequest { status, code, .. } = &*outcome.exchange;
     code.as_ref().map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
 }
 
-fn answer(outcome: &Outcome) -> (&Answer, String) {
-    let (Delivery::Whole { answer, .. } | Delivery::Cut(answer)) = &outcome.delivery else {
+fn answer(outcome: &Handled) -> (&Response, String) {
+    let (Delivery::Complete { answer, .. } | Delivery::Truncated(answer)) = &outcome.delivery
+    else {
         panic!("no answer: {outcome:?}");
     };
     (answer, String::from_utf8(answer.body.clone()).unwrap())
@@ -130,7 +131,7 @@ fn refusals_have_the_numbers_of_their_pages() {
             "403 SignatureDoesNotMatch",
         ),
     ];
-    let numbered = |outcome: &Outcome| {
+    let numbered = |outcome: &Handled| {
         let headers = &answer(outcome).0.headers;
         let ec = headers.iter().find(|(name, _)| name == "x-oss-ec");
         ec.map_or_else(|| shown(outcome), |(_, ec)| format!("{} {ec}", shown(outcome)))
@@ -199,7 +200,7 @@ fn buckets_of_all_regions_are_listed_from_any_endpoint() {
     let no_header =
         |request: &mut Request| request.headers.retain(|(name, _)| name != "authorization");
     assert_eq!(shown(&serve(&mut service, "v4-list-buckets", no_header)), "403 AccessDenied");
-    service.faults.push(Fault::answer(503, "ServiceUnavailable"));
+    service.faults.push(Fault::error_response(503, "ServiceUnavailable"));
     assert_eq!(ask(&mut service, "v4-list-buckets"), "503 ServiceUnavailable");
 }
 
@@ -222,29 +223,33 @@ fn a_bucket_tells_about_itself() {
 fn buckets_come_and_go_in_the_region_that_was_signed() {
     let mut service = service();
     let request = Request::default();
-    let mut exchange = Exchange { bucket: Some("made-here".to_owned()), ..Exchange::default() };
+    let mut exchange =
+        RecordedRequest { bucket: Some("made-here".to_owned()), ..RecordedRequest::default() };
     let mut carry_out = |operation| {
-        let accepted = Accepted { operation, region: "cn-beijing".to_owned(), fault: None };
+        let accepted =
+            AuthorizedRequest { operation, region: "cn-beijing".to_owned(), fault: None };
         service
-            .carry_out(&accepted, &request, OffsetDateTime::UNIX_EPOCH, &mut exchange)
+            .execute(&accepted, &request, OffsetDateTime::UNIX_EPOCH, &mut exchange)
             .map_err(|error| error.code)
     };
     assert_eq!(carry_out(Operation::GetBucketLocation), Err("NoSuchBucket".into()));
     assert_eq!(
         carry_out(Operation::PutBucket),
-        Ok(Answer::empty(200).header("Location", "/made-here"))
+        Ok(Response::empty(200).header("Location", "/made-here"))
     );
     let location = carry_out(Operation::GetBucketLocation).unwrap();
     assert!(String::from_utf8(location.body).unwrap().contains("oss-cn-beijing"));
-    assert_eq!(carry_out(Operation::DeleteBucket), Ok(Answer::empty(204)));
+    assert_eq!(carry_out(Operation::DeleteBucket), Ok(Response::empty(204)));
     assert_eq!(carry_out(Operation::DeleteBucket), Err("NoSuchBucket".into()));
 }
 
 #[test]
 fn faults_in_place_of_the_operation() {
     let mut service = service();
-    service.faults.push(Fault::answer(503, "ServiceUnavailable").message("busy").retry_after(7));
-    service.faults.push(Fault::garbage("text/html", "<html>"));
+    service
+        .faults
+        .push(Fault::error_response(503, "ServiceUnavailable").message("busy").retry_after(7));
+    service.faults.push(Fault::raw_response("text/html", "<html>"));
     service.faults.push(Fault::reset_before());
 
     let outcome = serve(&mut service, PUT_AES256, |_| {});
@@ -254,7 +259,7 @@ fn faults_in_place_of_the_operation() {
     assert_eq!(outcome.exchange.fault.as_deref(), Some("answer 503 ServiceUnavailable"));
 
     let outcome = serve(&mut service, PUT_AES256, |_| {});
-    let garbage = Answer::raw(200, "text/html", b"<html>".to_vec());
+    let garbage = Response::raw(200, "text/html", b"<html>".to_vec());
     assert_eq!(answer(&outcome).0, &garbage, "nothing of OSS's is in it");
 
     let outcome = serve(&mut service, PUT_AES256, |_| {});
@@ -268,7 +273,7 @@ fn faults_in_place_of_the_operation() {
 fn faults_after_the_operation() {
     let mut service = service();
     service.faults.push(Fault::reset_after().times(2));
-    service.faults.push(Fault::cut_body());
+    service.faults.push(Fault::truncate_body());
     service.faults.push(Fault::delay(Duration::from_secs(3)));
 
     let outcome = serve(&mut service, GET, |_| {});
@@ -277,9 +282,9 @@ fn faults_after_the_operation() {
     assert_eq!(serve(&mut service, PUT_AES256, |_| {}).delivery, Delivery::Reset);
     assert_eq!(service.store.rule("examplebucket"), Some(&EncryptionRule::new("AES256")));
     let outcome = serve(&mut service, GET, |_| {});
-    assert!(matches!(outcome.delivery, Delivery::Cut(_)), "{outcome:?}");
+    assert!(matches!(outcome.delivery, Delivery::Truncated(_)), "{outcome:?}");
     let outcome = serve(&mut service, PUT_SM4, |_| {});
-    let Delivery::Whole { delay, .. } = outcome.delivery else { panic!("{outcome:?}") };
+    let Delivery::Complete { delay, .. } = outcome.delivery else { panic!("{outcome:?}") };
     assert_eq!(delay, Duration::from_secs(3));
     assert_eq!(service.store.rule("examplebucket"), Some(&EncryptionRule::new("SM4")));
 }
@@ -287,7 +292,7 @@ fn faults_after_the_operation() {
 #[test]
 fn a_fault_never_hides_a_wrong_signature() {
     let mut service = service();
-    service.faults.push(Fault::answer(500, "InternalError"));
+    service.faults.push(Fault::error_response(500, "InternalError"));
     let another_method = |request: &mut Request| request.method = "DELETE".to_owned();
     assert_eq!(shown(&serve(&mut service, GET, another_method)), "403 SignatureDoesNotMatch");
     assert_eq!(ask(&mut service, GET), "500 InternalError");
@@ -314,7 +319,8 @@ fn reads_are_stale_for_a_while() {
 fn the_oldest_exchanges_are_forgotten() {
     let mut service = service();
     for number in 0..=MAX_EXCHANGES {
-        let exchange = Exchange { request_id: number.to_string(), ..Exchange::default() };
+        let exchange =
+            RecordedRequest { request_id: number.to_string(), ..RecordedRequest::default() };
         service.remember(exchange);
     }
     let exchanges = service.exchanges();

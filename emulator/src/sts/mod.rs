@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::answer::Answer;
 use super::config::Role;
 use super::error::ServiceError;
-use super::keys::{Keys, Session};
+use super::key_store::{KeyStore, Session};
 use super::request::Request;
+use super::response::Response;
 use super::timestamp;
 
 /// How far a request's time may be from the server's (error centre: "15 minutes").
@@ -29,7 +29,7 @@ const MIN_SECONDS: u64 = 900;
 const DEFAULT_SECONDS: u64 = 3600;
 
 /// What may be remembered of a call: nothing that proves who somebody is.
-const PUBLIC: [&str; 6] =
+const LOGGED_PARAMETERS: [&str; 6] =
     ["RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "ExternalId", "OIDCProviderArn"];
 
 /// The calls of STS that the emulator knows.
@@ -101,7 +101,7 @@ impl Parameters {
 
     /// What may be remembered.
     pub(super) fn public(&self) -> BTreeMap<String, String> {
-        let is_public = |(name, _): &&(String, String)| PUBLIC.contains(&name.as_str());
+        let is_public = |(name, _): &&(String, String)| LOGGED_PARAMETERS.contains(&name.as_str());
         self.0.iter().filter(is_public).cloned().collect()
     }
 }
@@ -110,15 +110,15 @@ impl Parameters {
 #[derive(Default)]
 pub(super) struct Sts {
     roles: BTreeMap<String, Role>,
-    providers: BTreeMap<String, Provider>,
+    providers: BTreeMap<String, OidcProvider>,
     nonces: BTreeSet<String>,
 }
 
 /// An identity provider, and the one token that it has given out.
-struct Provider {
+struct OidcProvider {
     token: String,
     /// Tokens that were accepted before, and the accepted one where it came back.
-    former: BTreeSet<String>,
+    expired_tokens: BTreeSet<String>,
 }
 
 impl Sts {
@@ -128,8 +128,8 @@ impl Sts {
 
     /// Every token of every provider.
     pub(super) fn oidc_tokens(&self) -> impl Iterator<Item = String> {
-        let of = |provider: &Provider| {
-            let former = provider.former.iter().cloned();
+        let of = |provider: &OidcProvider| {
+            let former = provider.expired_tokens.iter().cloned();
             former.chain([provider.token.clone()]).collect::<Vec<String>>()
         };
         self.providers.values().flat_map(of)
@@ -137,12 +137,14 @@ impl Sts {
 
     /// Sets the token that a provider vouches for; the one before is an expired one from now on.
     pub(super) fn set_oidc_token(&mut self, provider_arn: &str, token: &str) {
-        let former = self.providers.remove(provider_arn).map(|Provider { token, mut former }| {
-            former.insert(token);
-            former
-        });
+        let former = self.providers.remove(provider_arn).map(
+            |OidcProvider { token, expired_tokens: mut former }| {
+                former.insert(token);
+                former
+            },
+        );
         let former = former.unwrap_or_default();
-        let provider = Provider { token: token.to_owned(), former };
+        let provider = OidcProvider { token: token.to_owned(), expired_tokens: former };
         self.providers.insert(provider_arn.to_owned(), provider);
     }
 
@@ -151,7 +153,7 @@ impl Sts {
         &mut self,
         method: &str,
         parameters: &Parameters,
-        keys: &Keys,
+        keys: &KeyStore,
         now: OffsetDateTime,
     ) -> Result<Call, ServiceError> {
         let call = Call::of(parameters)?;
@@ -241,7 +243,7 @@ impl Sts {
         if provider.token == token {
             return Ok(());
         }
-        let (code, message) = if provider.former.contains(token) {
+        let (code, message) = if provider.expired_tokens.contains(token) {
             ("AuthenticationFail.OIDCToken.Expired", "This JsonWebToken is expired.")
         } else {
             ("AuthenticationFail.OIDCToken.Invalid", "This JsonWebToken is invalid.")
@@ -259,7 +261,7 @@ pub(super) struct AssumedRole {
 
 impl AssumedRole {
     /// The answer that hands a session out.
-    pub(super) fn to_answer(&self, session: &Session, request_id: &str) -> Answer {
+    pub(super) fn to_answer(&self, session: &Session, request_id: &str) -> Response {
         let Self { arn, session_name } = self;
         let body = json!({
             "RequestId": request_id,
@@ -274,12 +276,12 @@ impl AssumedRole {
                 "Expiration": timestamp::seconds(session.expires_at),
             },
         });
-        Answer::json(200, &body)
+        Response::json(200, &body)
     }
 }
 
 /// The error as STS writes it.
-pub(super) fn error_answer(error: &ServiceError, request_id: &str, host_id: &str) -> Answer {
+pub(super) fn error_answer(error: &ServiceError, request_id: &str, host_id: &str) -> Response {
     let code = &error.code;
     let recommend =
         format!("https://api.aliyun.com/troubleshoot?q={code}&product=Sts&requestId={request_id}");
@@ -290,7 +292,7 @@ pub(super) fn error_answer(error: &ServiceError, request_id: &str, host_id: &str
         "Message": error.message,
         "Recommend": recommend,
     });
-    Answer::json(error.status, &body)
+    Response::json(error.status, &body)
 }
 
 fn check_time(text: &str, now: OffsetDateTime) -> Result<(), ServiceError> {
@@ -441,7 +443,7 @@ mod tests {
             (&[("OIDCProviderArn", "acs:x")], "403 AuthenticationFail.NoPermission"),
         ] {
             let parameters = parameters(changes);
-            let result = sts().authenticate("POST", &parameters, &Keys::default(), now());
+            let result = sts().authenticate("POST", &parameters, &KeyStore::default(), now());
             assert_eq!(shown(result), expected, "{changes:?}");
         }
     }
@@ -452,7 +454,7 @@ mod tests {
         sts.set_oidc_token(PROVIDER, "second-token");
         let mut ask = |token: &str| {
             let parameters = parameters(&[("OIDCToken", token)]);
-            shown(sts.authenticate("POST", &parameters, &Keys::default(), now()))
+            shown(sts.authenticate("POST", &parameters, &KeyStore::default(), now()))
         };
         assert_eq!(ask("first-token"), "401 AuthenticationFail.OIDCToken.Expired");
         assert_eq!(ask("second-token"), "accepted");
@@ -460,7 +462,7 @@ mod tests {
         sts.set_oidc_token(PROVIDER, "first-token");
         let parameters = parameters(&[]);
         assert_eq!(
-            shown(sts.authenticate("POST", &parameters, &Keys::default(), now())),
+            shown(sts.authenticate("POST", &parameters, &KeyStore::default(), now())),
             "accepted"
         );
     }

@@ -52,7 +52,7 @@ async fn a_role_is_assumed_and_opens_a_bucket_until_its_session_ends() {
     assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
 
     let exchanges = emulator.exchanges();
-    assert_eq!(exchanges[0].minted_access_key_id, exchanges[1].access_key_id);
+    assert_eq!(exchanges[0].issued_access_key_id, exchanges[1].access_key_id);
     let services: Vec<&str> = exchanges.iter().map(|exchange| exchange.service).collect();
     assert_eq!(services, ["sts", "oss", "sts", "oss", "oss", "sts", "oss"]);
 }
@@ -80,7 +80,7 @@ async fn a_rotated_token_and_a_short_session() {
 async fn a_call_for_credentials_is_throttled() {
     let (emulator, http) = (start(Config::default()), http());
     emulator.inject(
-        Fault::answer(429, "Throttling.User")
+        Fault::error_response(429, "Throttling.User")
             .operation("AssumeRoleWithOIDC")
             .retry_after_text("Wed, 28 Dec 2022 10:27:41 GMT"),
     );
@@ -154,7 +154,7 @@ async fn tls_connections_are_reset_and_cut_too() {
     let get = || http.get(emulator.credentials_uri()).send();
     emulator.inject(Fault::reset_before().operation("CredentialsUri"));
     assert!(get().await.is_err());
-    emulator.inject(Fault::cut_body().operation("CredentialsUri"));
+    emulator.inject(Fault::truncate_body().operation("CredentialsUri"));
     let answer = get().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(answer.bytes().await.is_err());

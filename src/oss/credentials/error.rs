@@ -12,20 +12,20 @@ use crate::oss::TransportError;
 
 /// Credentials could not be obtained.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("no credentials from {origin}: {problem}")]
+#[error("no credentials from {origin}: {kind}")]
 pub struct CredentialsError {
     /// The source, see [`Source::origin`](super::Source::origin).
     pub origin: String,
     /// Why.
-    pub problem: CredentialsProblem,
+    pub kind: CredentialsErrorKind,
 }
 
 /// Why a source gave no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum CredentialsProblem {
+pub enum CredentialsErrorKind {
     /// The service answered with an error.
     #[error("{0}")]
-    Refused(Box<Refusal>),
+    Service(Box<CredentialServiceError>),
     /// There was no whole answer from the service.
     #[error("{host}: {error}")]
     Transport {
@@ -36,7 +36,7 @@ pub enum CredentialsProblem {
     },
     /// The service answered, but not with credentials.
     #[error("{host} gave no usable credentials: {reason}")]
-    Answer {
+    InvalidResponse {
         /// Host and port, or scheme, host and port.
         host: String,
         /// What is wrong with the answer; never its text.
@@ -44,7 +44,7 @@ pub enum CredentialsProblem {
     },
     /// The time of the call was up before the source had answered.
     #[error("it had not answered yet")]
-    Unanswered,
+    Timeout,
     /// A file cannot be read.
     #[error("{} cannot be read: {reason}", path.display())]
     File {
@@ -68,11 +68,11 @@ pub enum CredentialsProblem {
 
 /// An error answer of STS, of the metadata service, or of a credentials URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct CredentialServiceError {
     /// Host and port, or scheme, host and port.
     pub host: String,
     /// What was asked of it, e.g. `AssumeRole`.
-    pub action: &'static str,
+    pub operation: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// The error code; empty when the answer had none.
@@ -87,9 +87,9 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CredentialServiceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, action, status, code, message, .. } = self;
+        let Self { host, operation: action, status, code, message, .. } = self;
         write!(formatter, "{host} answered {action} with {status}")?;
         for part in [code, message] {
             if !part.is_empty() {
@@ -104,11 +104,11 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl CredentialsProblem {
+impl CredentialsErrorKind {
     /// Whether the source may give credentials later.
     pub(in crate::oss) fn is_transient(&self) -> bool {
         match self {
-            Self::Refused(refusal) => {
+            Self::Service(refusal) => {
                 matches!(refusal.status, 408 | 429 | 500..=599)
                     || refusal.code.starts_with("Throttling")
             }
@@ -120,7 +120,7 @@ impl CredentialsProblem {
     /// The server that refused, for messages.
     pub(in crate::oss) fn server(&self) -> &str {
         match self {
-            Self::Refused(refusal) => &refusal.host,
+            Self::Service(refusal) => &refusal.host,
             _ => "the source of the credentials",
         }
     }
@@ -128,7 +128,7 @@ impl CredentialsProblem {
     /// The time of the server that refused, if it told one.
     pub(in crate::oss) fn server_time(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Refused(refusal) => refusal.server_time,
+            Self::Service(refusal) => refusal.server_time,
             _ => None,
         }
     }
@@ -136,7 +136,7 @@ impl CredentialsProblem {
     /// The server's time, if it refused because of the time that the request named.
     pub(in crate::oss) fn time_to_take_over(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Refused(refusal) if refusal.code == "InvalidTimeStamp.Expired" => {
+            Self::Service(refusal) if refusal.code == "InvalidTimeStamp.Expired" => {
                 refusal.server_time
             }
             _ => None,

@@ -7,15 +7,15 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
 
-use super::answer::Keys;
 use super::profile::ProfileFile;
-use super::sts::{ErrorAnswer, StsCall};
+use super::response::CredentialsResponse;
+use super::sts::{StsErrorResponse, StsRequest};
 use super::{
-    Credentials, CredentialsError, CredentialsProblem, CredentialsUri, EcsRole, OidcRole,
-    OidcToken, Profile, Refusal, Source, StsPlace, process, sts,
+    CredentialServiceError, CredentialSource, Credentials, CredentialsError, CredentialsErrorKind,
+    CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, StsConfig, process, sts,
 };
 use crate::oss::clock::Clock;
-use crate::oss::http::{Http, HttpAnswer, HttpRequest};
+use crate::oss::http::{Http, HttpRequest, HttpResponse};
 use crate::oss::retry::retry_after;
 use crate::oss::timestamp::parse_http_date;
 use crate::oss::{Region, TransportError};
@@ -28,7 +28,7 @@ const SERVICE_TIMEOUT: Duration = Duration::from_secs(15);
 /// No file that is read here is larger.
 const MAX_FILE: u64 = 1024 * 1024;
 
-type Fetched<'a, T> = Pin<Box<dyn Future<Output = Result<T, CredentialsError>> + Send + 'a>>;
+type FetchFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, CredentialsError>> + Send + 'a>>;
 
 /// What asking needs.
 #[derive(Clone, Copy)]
@@ -39,36 +39,41 @@ pub(super) struct Fetcher<'a> {
 
 impl<'a> Fetcher<'a> {
     /// Asks a source, and those it builds on.
-    pub(super) fn fetch(self, source: &'a Source) -> Fetched<'a, Credentials> {
+    pub(super) fn fetch(self, source: &'a CredentialSource) -> FetchFuture<'a, Credentials> {
         Box::pin(async move {
-            let origin = |problem| CredentialsError { origin: source.origin(), problem };
+            let origin = |problem| CredentialsError { origin: source.origin(), kind: problem };
             match source {
-                Source::Keys { credentials, .. } => Ok(credentials.clone()),
-                Source::Profile(profile) => {
+                CredentialSource::Static { credentials, .. } => Ok(credentials.clone()),
+                CredentialSource::Profile(profile) => {
                     let file = read_profiles(&profile.path).await.map_err(origin)?;
                     let resolved = file
-                        .source(profile.name.as_deref(), &profile.surroundings)
+                        .source(profile.name.as_deref(), &profile.defaults)
                         .map_err(|error| origin(error.into()))?;
                     self.fetch_owned(resolved).await.map_err(|error| CredentialsError {
                         origin: format!("{profile} ({})", error.origin),
                         ..error
                     })
                 }
-                Source::EcsRole(role) => self.ecs_role(role).await.map_err(origin),
-                Source::Uri(uri) => self.uri(uri).await.map_err(origin),
-                Source::Process(command_line) => {
+                CredentialSource::EcsRole(role) => self.ecs_role(role).await.map_err(origin),
+                CredentialSource::CredentialsUri(uri) => self.uri(uri).await.map_err(origin),
+                CredentialSource::Process(command_line) => {
                     process::run(command_line.expose_secret()).await.map_err(origin)
                 }
-                Source::AssumeRole { base, role, sts } => {
+                CredentialSource::AssumeRole { base, role, sts } => {
                     let caller = self.fetch(base).await?;
                     let nonce = format!("{:032x}", fastrand::u128(..));
-                    let call = StsCall::assume_role(role, &caller, self.clock.now(), &nonce);
-                    let place = near(sts, base).await;
+                    let call = StsRequest::assume_role(role, &caller, self.clock.now(), &nonce);
+                    let place = sts_config_for(sts, base).await;
                     self.sts(&place, call).await.map_err(origin)
                 }
-                Source::AssumeRoleWithOidc(OidcRole { role, provider_arn, token, sts }) => {
+                CredentialSource::AssumeRoleWithOidc(OidcRole {
+                    role,
+                    provider_arn,
+                    token,
+                    sts,
+                }) => {
                     let token = oidc_token(token).await.map_err(origin)?;
-                    let call = StsCall::assume_role_with_oidc(
+                    let call = StsRequest::assume_role_with_oidc(
                         role,
                         provider_arn,
                         token.expose_secret(),
@@ -81,12 +86,16 @@ impl<'a> Fetcher<'a> {
     }
 
     /// The same for a source that does not live as long.
-    fn fetch_owned(self, source: Source) -> Fetched<'a, Credentials> {
+    fn fetch_owned(self, source: CredentialSource) -> FetchFuture<'a, Credentials> {
         Box::pin(async move { Fetcher { http: self.http, clock: self.clock }.fetch(&source).await })
     }
 
-    async fn sts(self, place: &StsPlace, call: StsCall) -> Result<Credentials, CredentialsProblem> {
-        let host = place.endpoint().to_string();
+    async fn sts(
+        self,
+        place: &StsConfig,
+        call: StsRequest,
+    ) -> Result<Credentials, CredentialsErrorKind> {
+        let host = place.resolve_endpoint().to_string();
         let url = format!("{host}/?{}", call.query);
         let form = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         let answer = self
@@ -103,12 +112,13 @@ impl<'a> Fetcher<'a> {
             )
             .await?;
         if !answer.is_success() {
-            return Err(refusal(host, call.action, &answer));
+            return Err(service_error(host, call.action, &answer));
         }
-        sts::credentials(&answer.body).map_err(|reason| CredentialsProblem::Answer { host, reason })
+        sts::parse_credentials(&answer.body)
+            .map_err(|reason| CredentialsErrorKind::InvalidResponse { host, reason })
     }
 
-    async fn uri(self, uri: &CredentialsUri) -> Result<Credentials, CredentialsProblem> {
+    async fn uri(self, uri: &CredentialsUri) -> Result<Credentials, CredentialsErrorKind> {
         if uri.is_insecure() {
             tracing::warn!(
                 "keys from {} can be read by everyone on the way: it is not https",
@@ -129,31 +139,31 @@ impl<'a> Fetcher<'a> {
             )
             .await?;
         if !answer.is_success() {
-            return Err(refusal(uri.host(), "the credentials URI", &answer));
+            return Err(service_error(uri.host(), "the credentials URI", &answer));
         }
-        Keys::parse(&answer.body)
-            .and_then(Keys::credentials)
-            .map_err(|reason| CredentialsProblem::Answer { host: uri.host(), reason })
+        CredentialsResponse::parse(&answer.body)
+            .and_then(CredentialsResponse::into_credentials)
+            .map_err(|reason| CredentialsErrorKind::InvalidResponse { host: uri.host(), reason })
     }
 
     /// ECS documentation, "Instance metadata": a token first (version 2), without one if the service
     /// gives none (version 1).
-    async fn ecs_role(self, role: &EcsRole) -> Result<Credentials, CredentialsProblem> {
-        let base = role.surroundings.metadata.as_ref().map_or(METADATA, CredentialsUri::as_str);
+    async fn ecs_role(self, role: &EcsRole) -> Result<Credentials, CredentialsErrorKind> {
+        let base = role.defaults.metadata.as_ref().map_or(METADATA, CredentialsUri::as_str);
         let base = base.trim_end_matches('/');
         // The address may hold a key, so messages name only its host.
-        let host = role.surroundings.metadata.as_ref().map(CredentialsUri::host);
+        let host = role.defaults.metadata.as_ref().map(CredentialsUri::host);
         let host = host.as_deref().unwrap_or(METADATA);
         let lifetime = ("X-aliyun-ecs-metadata-token-ttl-seconds".to_owned(), "21600".to_owned());
         let token_url = format!("{base}/latest/api/token");
         let token = self.metadata("PUT", host, &token_url, &[lifetime]).await;
         let headers: Vec<(String, String)> = match token {
             Ok(token) => vec![("X-aliyun-ecs-metadata-token".to_owned(), token.trim().to_owned())],
-            Err(problem) if role.surroundings.is_metadata_v1_disabled => return Err(problem),
+            Err(problem) if role.defaults.is_metadata_v1_disabled => return Err(problem),
             // Nobody there: version 1 would not be either.
             Err(
-                problem @ CredentialsProblem::Transport {
-                    error: TransportError::Connect(_) | TransportError::Request(_),
+                problem @ CredentialsErrorKind::Transport {
+                    error: TransportError::Connect(_) | TransportError::InvalidRequest(_),
                     ..
                 },
             ) => return Err(problem),
@@ -164,13 +174,16 @@ impl<'a> Fetcher<'a> {
             Some(name) => name.clone(),
             None => self.metadata("GET", host, &roles, &headers).await?.trim().to_owned(),
         };
-        let unusable = |reason| CredentialsProblem::Answer { host: host.to_owned(), reason };
+        let unusable =
+            |reason| CredentialsErrorKind::InvalidResponse { host: host.to_owned(), reason };
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || !name.chars().all(is_allowed) {
             return Err(unusable("the name of the role is none that RAM allows".to_owned()));
         }
         let body = self.metadata("GET", host, &format!("{roles}{name}"), &headers).await?;
-        Keys::parse(body.as_bytes()).and_then(Keys::credentials).map_err(unusable)
+        CredentialsResponse::parse(body.as_bytes())
+            .and_then(CredentialsResponse::into_credentials)
+            .map_err(unusable)
     }
 
     async fn metadata(
@@ -179,7 +192,7 @@ impl<'a> Fetcher<'a> {
         host: &str,
         url: &str,
         headers: &[(String, String)],
-    ) -> Result<String, CredentialsProblem> {
+    ) -> Result<String, CredentialsErrorKind> {
         let request = HttpRequest {
             method,
             url,
@@ -190,9 +203,13 @@ impl<'a> Fetcher<'a> {
         };
         let answer = self.exchange(host, request).await?;
         if !answer.is_success() {
-            return Err(refusal(host.to_owned(), "the request for the instance's role", &answer));
+            return Err(service_error(
+                host.to_owned(),
+                "the request for the instance's role",
+                &answer,
+            ));
         }
-        String::from_utf8(answer.body).map_err(|_| CredentialsProblem::Answer {
+        String::from_utf8(answer.body).map_err(|_| CredentialsErrorKind::InvalidResponse {
             host: host.to_owned(),
             reason: "it is not text".to_owned(),
         })
@@ -202,11 +219,11 @@ impl<'a> Fetcher<'a> {
         self,
         host: &str,
         request: HttpRequest<'_>,
-    ) -> Result<HttpAnswer, CredentialsProblem> {
+    ) -> Result<HttpResponse, CredentialsErrorKind> {
         self.http
-            .exchange(request)
+            .execute(request)
             .await
-            .map_err(|error| CredentialsProblem::Transport { host: host.to_owned(), error })
+            .map_err(|error| CredentialsErrorKind::Transport { host: host.to_owned(), error })
     }
 }
 
@@ -214,33 +231,33 @@ impl<'a> Fetcher<'a> {
 pub(in crate::oss) async fn profile_region(
     profile: &Profile,
 ) -> Result<Option<Region>, CredentialsError> {
-    let origin = |problem| CredentialsError { origin: profile.to_string(), problem };
+    let origin = |problem| CredentialsError { origin: profile.to_string(), kind: problem };
     let file = read_profiles(&profile.path).await.map_err(origin)?;
     file.region(profile.name.as_deref()).map_err(|error| origin(error.into()))
 }
 
 /// Where STS is asked for a role on top of a profile: in the region of the profile, where nothing else
 /// says one.
-async fn near(sts: &StsPlace, base: &Source) -> StsPlace {
+async fn sts_config_for(sts: &StsConfig, base: &CredentialSource) -> StsConfig {
     let mut place = sts.clone();
-    if let (None, None, Source::Profile(profile)) = (&sts.endpoint, &sts.region, base) {
+    if let (None, None, CredentialSource::Profile(profile)) = (&sts.endpoint, &sts.region, base) {
         // It could be read a moment ago, for the keys.
         place.region = profile_region(profile).await.ok().flatten();
     }
     place
 }
 
-async fn read_profiles(path: &Path) -> Result<ProfileFile, CredentialsProblem> {
+async fn read_profiles(path: &Path) -> Result<ProfileFile, CredentialsErrorKind> {
     Ok(ProfileFile::parse(&read(path).await?)?)
 }
 
-async fn oidc_token(token: &OidcToken) -> Result<SecretString, CredentialsProblem> {
+async fn oidc_token(token: &OidcToken) -> Result<SecretString, CredentialsErrorKind> {
     let path = match token {
         OidcToken::Value(token) => return Ok(token.clone()),
         OidcToken::File(path) => path,
     };
     let unusable =
-        |reason: &str| CredentialsProblem::File { path: path.clone(), reason: reason.to_owned() };
+        |reason: &str| CredentialsErrorKind::File { path: path.clone(), reason: reason.to_owned() };
     let text = String::from_utf8(read(path).await?).map_err(|_| unusable("it is not text"))?;
     match text.trim() {
         "" => Err(unusable("it is empty")),
@@ -249,8 +266,8 @@ async fn oidc_token(token: &OidcToken) -> Result<SecretString, CredentialsProble
 }
 
 /// A file, read on another thread: a pipe or a network drive may keep it waiting.
-async fn read(path: &Path) -> Result<Vec<u8>, CredentialsProblem> {
-    let problem = |error: std::io::Error| CredentialsProblem::File {
+async fn read(path: &Path) -> Result<Vec<u8>, CredentialsErrorKind> {
+    let problem = |error: std::io::Error| CredentialsErrorKind::File {
         path: path.to_owned(),
         reason: error.to_string(),
     };
@@ -264,12 +281,16 @@ async fn read(path: &Path) -> Result<Vec<u8>, CredentialsProblem> {
     }
 }
 
-fn refusal(host: String, action: &'static str, answer: &HttpAnswer) -> CredentialsProblem {
-    let ErrorAnswer { code, message, request_id } = ErrorAnswer::parse(&answer.body);
+fn service_error(
+    host: String,
+    action: &'static str,
+    answer: &HttpResponse,
+) -> CredentialsErrorKind {
+    let StsErrorResponse { code, message, request_id } = StsErrorResponse::parse(&answer.body);
     let server_time = answer.header("date").as_deref().and_then(parse_http_date);
-    CredentialsProblem::Refused(Box::new(Refusal {
+    CredentialsErrorKind::Service(Box::new(CredentialServiceError {
         host,
-        action,
+        operation: action,
         status: answer.status,
         code: code.unwrap_or_default(),
         message: message.unwrap_or_default(),
@@ -284,7 +305,7 @@ fn refusal(host: String, action: &'static str, answer: &HttpAnswer) -> Credentia
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oss::credentials::Surroundings;
+    use crate::oss::credentials::SourceDefaults;
     use crate::oss::{Credentials, Endpoint};
 
     #[tokio::test]
@@ -294,28 +315,31 @@ mod tests {
         let file = r#"{"current":"x","profiles":[{"name":"x","region_id":"cn-hangzhou"}]}"#;
         std::fs::write(&path, file).unwrap();
         let profile = |path| {
-            let surroundings = Surroundings::default();
-            Source::Profile(Profile { path, name: Some("x".to_owned()), surroundings })
+            let defaults = SourceDefaults::default();
+            CredentialSource::Profile(Profile { path, name: Some("x".to_owned()), defaults })
         };
-        let internal = || StsPlace { is_internal: true, ..StsPlace::default() };
+        let internal = || StsConfig { use_vpc_endpoint: true, ..StsConfig::default() };
         let region = || Region::parse("cn-beijing").ok();
         let endpoint = || Endpoint::parse("sts.example.com").ok();
         for (place, base, expected) in [
             (internal(), profile(path.clone()), "https://sts-vpc.cn-hangzhou.aliyuncs.com"),
             (
-                StsPlace { region: region(), ..internal() },
+                StsConfig { region: region(), ..internal() },
                 profile(path.clone()),
                 "https://sts-vpc.cn-beijing.aliyuncs.com",
             ),
             (
-                StsPlace { endpoint: endpoint(), ..internal() },
+                StsConfig { endpoint: endpoint(), ..internal() },
                 profile(path.clone()),
                 "https://sts.example.com",
             ),
             (internal(), profile("/none".into()), "https://sts.aliyuncs.com"),
             (internal(), Credentials::new("id", "secret").into(), "https://sts.aliyuncs.com"),
         ] {
-            assert_eq!(near(&place, &base).await.endpoint().to_string(), expected);
+            assert_eq!(
+                sts_config_for(&place, &base).await.resolve_endpoint().to_string(),
+                expected
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What fuzzing and its kept inputs drive in this module.
 
-use super::answer::Keys;
-use super::profile::{ProfileFile, printed_credentials};
-use super::{Surroundings, sts};
+use super::profile::{ProfileFile, parse_process_output};
+use super::response::CredentialsResponse;
+use super::{SourceDefaults, sts};
 
 /// Profile files: no value of the file is told in an error but names.
 pub(crate) fn profile_file(data: &[u8]) {
@@ -12,9 +12,9 @@ pub(crate) fn profile_file(data: &[u8]) {
     match ProfileFile::parse(data) {
         Err(error) => told(error.to_string()),
         Ok(file) => {
-            let surroundings = Surroundings::default();
+            let defaults = SourceDefaults::default();
             for name in [None, Some("default"), Some("a"), Some("b")] {
-                if let Err(error) = file.source(name, &surroundings) {
+                if let Err(error) = file.source(name, &defaults) {
                     told(error.to_string());
                 }
                 if let Err(error) = file.region(name) {
@@ -26,15 +26,15 @@ pub(crate) fn profile_file(data: &[u8]) {
 }
 
 /// Answers of STS, the metadata service, credentials URIs and programs: no secret is shown.
-pub(crate) fn credentials_answer(data: &[u8]) {
+pub(crate) fn credentials_response(data: &[u8]) {
     const SECRET: &str = "SECRET-THAT-NOBODY-SEES";
-    let keys = Keys::parse(data).and_then(Keys::credentials);
-    for credentials in [keys, sts::credentials(data), printed_credentials(data)] {
+    let keys = CredentialsResponse::parse(data).and_then(CredentialsResponse::into_credentials);
+    for credentials in [keys, sts::parse_credentials(data), parse_process_output(data)] {
         let told = match credentials {
             Ok(credentials) => format!("{credentials:?}"),
             Err(reason) => reason,
         };
         assert!(!told.contains(SECRET), "{told}");
     }
-    drop(sts::ErrorAnswer::parse(data));
+    drop(sts::StsErrorResponse::parse(data));
 }

@@ -4,7 +4,6 @@
 //! the services: all pure. `fetch` asks them (with `process` for programs), and `cache` keeps what came
 //! back until it has to be asked again.
 
-mod answer;
 mod cache;
 mod error;
 mod fetch;
@@ -12,6 +11,7 @@ mod fetch;
 pub(crate) mod fuzz;
 mod process;
 mod profile;
+mod response;
 mod source;
 mod sts;
 
@@ -21,12 +21,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
 pub(super) use cache::CredentialsCache;
-pub use error::{CredentialsError, CredentialsProblem, Refusal};
+pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind};
 pub(super) use fetch::profile_region;
 pub use profile::ProfileError;
 pub use source::{
-    CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn, RoleError, Session,
-    Source, StsPlace, Surroundings,
+    CredentialSource, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn,
+    RoleError, RoleSession, SourceDefaults, StsConfig,
 };
 
 /// An access key pair, temporary when it has a security token.
@@ -71,7 +71,7 @@ impl Credentials {
     }
 
     /// Whether it is the very same session.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn matches(&self, other: &Self) -> bool {
         let token = |credentials: &Self| {
             credentials.security_token.as_ref().map(|token| token.expose_secret().to_owned())
         };
@@ -82,7 +82,7 @@ impl Credentials {
 
     /// The first characters of the access key id, enough to recognise it.
     #[must_use]
-    pub fn access_key_hint(&self) -> String {
+    pub fn masked_access_key_id(&self) -> String {
         let shown: String = self.access_key_id.chars().take(8).collect();
         format!("{shown}…")
     }
@@ -92,7 +92,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Credentials")
-            .field("access_key_id", &self.access_key_hint())
+            .field("access_key_id", &self.masked_access_key_id())
             .field("temporary", &self.security_token.is_some())
             .field("expiration", &self.expiration)
             .finish_non_exhaustive()

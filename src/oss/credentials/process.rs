@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::profile::printed_credentials;
-use super::{Credentials, CredentialsProblem};
+use super::profile::parse_process_output;
+use super::{Credentials, CredentialsErrorKind};
 
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 /// How long output is awaited after the program has ended: what it started may keep the pipe open.
@@ -21,15 +21,15 @@ const GRACE: Duration = Duration::from_secs(1);
 const MAX_OUTPUT: usize = 64 * 1024;
 
 /// Runs a command line and reads the credentials that it prints.
-pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsProblem> {
+pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsErrorKind> {
     run_within(TIME_LIMIT, command_line).await
 }
 
 async fn run_within(
     limit: Duration,
     command_line: &str,
-) -> Result<Credentials, CredentialsProblem> {
-    let no_program = |reason: &str| CredentialsProblem::Process {
+) -> Result<Credentials, CredentialsErrorKind> {
+    let no_program = |reason: &str| CredentialsErrorKind::Process {
         program: String::new(),
         reason: format!("cannot be run: {reason}"),
     };
@@ -40,7 +40,7 @@ async fn run_within(
     // An assignment in front is taken for the program, and its value may be a key.
     let shown = program.split('=').next().unwrap_or_default();
     let problem =
-        |reason: String| CredentialsProblem::Process { program: shown.to_owned(), reason };
+        |reason: String| CredentialsErrorKind::Process { program: shown.to_owned(), reason };
     let mut child = Command::new(program)
         .args(arguments)
         // Standard input is Terraform's own, and what goes to standard error would be logged.
@@ -78,7 +78,7 @@ async fn run_within(
     if !status.success() {
         return Err(problem(format!("failed ({status}); run it by hand to see why")));
     }
-    printed_credentials(&output)
+    parse_process_output(&output)
         .map_err(|reason| problem(format!("printed no usable credentials: {reason}")))
 }
 

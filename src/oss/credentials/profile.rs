@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::answer::json;
+use super::response::parse_json;
 use super::{
-    Credentials, CredentialsUri, EcsRole, OidcRole, OidcToken, Role, RoleArn, Session, Source,
-    StsPlace, Surroundings,
+    CredentialSource, Credentials, CredentialsUri, EcsRole, OidcRole, OidcToken, Role, RoleArn,
+    RoleSession, SourceDefaults, StsConfig,
 };
 use crate::oss::timestamp::parse_iso8601;
 use crate::oss::{Endpoint, Region};
@@ -26,7 +26,7 @@ pub enum ProfileError {
     Syntax(String),
     /// The file has no profile of that name.
     #[error("there is no profile {name:?}; the file has {}", list(known))]
-    Unknown {
+    NotFound {
         /// The name that was looked for.
         name: String,
         /// The names that the file has.
@@ -62,7 +62,7 @@ pub enum ProfileError {
          ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and \
          ALIBABA_CLOUD_SECURITY_TOKEN"
     )]
-    Mode {
+    UnsupportedMode {
         /// The profile.
         profile: String,
         /// Its mode.
@@ -70,10 +70,10 @@ pub enum ProfileError {
     },
     /// Profiles that refer to each other in a circle.
     #[error("the profiles refer to each other in a circle: {}", .0.join(" → "))]
-    Circle(Vec<String>),
+    Cycle(Vec<String>),
     /// More profiles on top of each other than anybody needs.
     #[error("more than {MAX_CHAIN} profiles refer to each other, beginning with {0:?}")]
-    Chain(String),
+    ChainTooLong(String),
 }
 
 fn list(names: &[String]) -> String {
@@ -93,7 +93,7 @@ impl ProfileFile {
     pub(super) fn parse(text: &[u8]) -> Result<Self, ProfileError> {
         // Editors on Windows put a byte order mark in front.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut file: Map<String, Value> = json(text).map_err(ProfileError::Syntax)?;
+        let mut file: Map<String, Value> = parse_json(text).map_err(ProfileError::Syntax)?;
         let profiles = match file.remove("profiles") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(profiles)) => profiles,
@@ -111,15 +111,15 @@ impl ProfileFile {
     pub(super) fn source(
         &self,
         name: Option<&str>,
-        surroundings: &Surroundings,
-    ) -> Result<Source, ProfileError> {
-        self.resolve(self.name(name)?, surroundings, &mut Vec::new())
+        defaults: &SourceDefaults,
+    ) -> Result<CredentialSource, ProfileError> {
+        self.resolve(self.name(name)?, defaults, &mut Vec::new())
     }
 
     /// The region that a profile names.
     pub(super) fn region(&self, name: Option<&str>) -> Result<Option<Region>, ProfileError> {
         let name = self.name(name)?;
-        Reader { entry: self.entry(name)?, name, mode: "" }.region("region_id")
+        ProfileReader { entry: self.entry(name)?, name, mode: "" }.region("region_id")
     }
 
     fn name<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, ProfileError> {
@@ -134,56 +134,56 @@ impl ProfileFile {
         }
         self.profiles.iter().find(|entry| name_of(entry) == Some(name)).ok_or_else(|| {
             let known = self.profiles.iter().filter_map(name_of).map(str::to_owned).collect();
-            ProfileError::Unknown { name: name.to_owned(), known }
+            ProfileError::NotFound { name: name.to_owned(), known }
         })
     }
 
     fn resolve(
         &self,
         name: &str,
-        surroundings: &Surroundings,
+        defaults: &SourceDefaults,
         visited: &mut Vec<String>,
-    ) -> Result<Source, ProfileError> {
+    ) -> Result<CredentialSource, ProfileError> {
         let is_circle = visited.iter().any(|visited| visited == name);
         visited.push(name.to_owned());
         if is_circle {
-            return Err(ProfileError::Circle(std::mem::take(visited)));
+            return Err(ProfileError::Cycle(std::mem::take(visited)));
         }
         if visited.len() > MAX_CHAIN {
-            return Err(ProfileError::Chain(visited.swap_remove(0)));
+            return Err(ProfileError::ChainTooLong(visited.swap_remove(0)));
         }
-        let profile = Reader::new(self.entry(name)?, name)?;
-        let assume = |base: Source| -> Result<Source, ProfileError> {
-            let (role, sts) = (profile.role()?, profile.sts(surroundings)?);
-            Ok(Source::AssumeRole { base: Box::new(base), role, sts })
+        let profile = ProfileReader::new(self.entry(name)?, name)?;
+        let assume = |base: CredentialSource| -> Result<CredentialSource, ProfileError> {
+            let (role, sts) = (profile.role()?, profile.sts(defaults)?);
+            Ok(CredentialSource::AssumeRole { base: Box::new(base), role, sts })
         };
         match profile.mode {
-            "AK" => Ok(profile.keys(profile.key_pair()?)),
+            "AK" => Ok(profile.static_source(profile.key_pair()?)),
             "StsToken" => {
-                let token = profile.need("sts_token")?;
-                Ok(profile.keys(profile.key_pair()?.with_security_token(token)))
+                let token = profile.require("sts_token")?;
+                Ok(profile.static_source(profile.key_pair()?.with_security_token(token)))
             }
             "RamRoleArn" => {
                 let keys = profile.key_pair()?;
-                assume(profile.keys(match profile.text("sts_token")? {
+                assume(profile.static_source(match profile.text("sts_token")? {
                     Some(token) => keys.with_security_token(token),
                     None => keys,
                 }))
             }
-            "EcsRamRole" => profile.ecs_role(surroundings),
-            "RamRoleArnWithRoleName" => assume(profile.ecs_role(surroundings)?),
+            "EcsRamRole" => profile.ecs_role(defaults),
+            "RamRoleArnWithRoleName" => assume(profile.ecs_role(defaults)?),
             "ChainableRamRoleArn" => {
-                let source = profile.need("source_profile")?;
-                assume(self.resolve(source, surroundings, visited)?)
+                let source = profile.require("source_profile")?;
+                assume(self.resolve(source, defaults, visited)?)
             }
-            "OIDC" => profile.oidc(surroundings),
+            "OIDC" => profile.oidc(defaults),
             "CredentialsURI" => {
-                let uri = CredentialsUri::parse(profile.need("credentials_uri")?);
-                uri.map(Source::Uri).ok_or_else(|| {
+                let uri = CredentialsUri::parse(profile.require("credentials_uri")?);
+                uri.map(CredentialSource::CredentialsUri).ok_or_else(|| {
                     profile.invalid("credentials_uri", &"must be an http or https URL")
                 })
             }
-            _ => Ok(Source::Process(profile.need("process_command")?.into())),
+            _ => Ok(CredentialSource::Process(profile.require("process_command")?.into())),
         }
     }
 }
@@ -204,18 +204,21 @@ fn mode(name: &str, mode: Option<&str>) -> Result<&'static str, ProfileError> {
     // The CLI's first versions wrote no mode: they knew only one.
     let Some(mode) = mode else { return Ok("AK") };
     MODES.into_iter().find(|known| known.eq_ignore_ascii_case(mode)).ok_or_else(|| {
-        ProfileError::Mode { profile: name.to_owned(), mode: mode.chars().take(64).collect() }
+        ProfileError::UnsupportedMode {
+            profile: name.to_owned(),
+            mode: mode.chars().take(64).collect(),
+        }
     })
 }
 
 /// A profile that is being read. Absent, null and empty mean the same.
-struct Reader<'a> {
+struct ProfileReader<'a> {
     entry: &'a Map<String, Value>,
     name: &'a str,
     mode: &'static str,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ProfileReader<'a> {
     fn new(entry: &'a Map<String, Value>, name: &'a str) -> Result<Self, ProfileError> {
         let mut reader = Self { entry, name, mode: "" };
         reader.mode = mode(name, reader.text("mode")?)?;
@@ -230,7 +233,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn need(&self, key: &'static str) -> Result<&'a str, ProfileError> {
+    fn require(&self, key: &'static str) -> Result<&'a str, ProfileError> {
         self.text(key)?.ok_or_else(|| ProfileError::Missing {
             profile: self.name.to_owned(),
             mode: self.mode,
@@ -243,16 +246,16 @@ impl<'a> Reader<'a> {
     }
 
     fn key_pair(&self) -> Result<Credentials, ProfileError> {
-        Ok(Credentials::new(self.need("access_key_id")?, self.need("access_key_secret")?))
+        Ok(Credentials::new(self.require("access_key_id")?, self.require("access_key_secret")?))
     }
 
-    fn keys(&self, credentials: Credentials) -> Source {
-        Source::Keys { credentials, origin: format!("profile {:?}", self.name) }
+    fn static_source(&self, credentials: Credentials) -> CredentialSource {
+        CredentialSource::Static { credentials, origin: format!("profile {:?}", self.name) }
     }
 
-    fn ecs_role(&self, surroundings: &Surroundings) -> Result<Source, ProfileError> {
+    fn ecs_role(&self, defaults: &SourceDefaults) -> Result<CredentialSource, ProfileError> {
         let name = self.text("ram_role_name")?.map(str::to_owned);
-        Ok(Source::EcsRole(EcsRole { name, surroundings: surroundings.clone() }))
+        Ok(CredentialSource::EcsRole(EcsRole { name, defaults: defaults.clone() }))
     }
 
     fn region(&self, key: &'static str) -> Result<Option<Region>, ProfileError> {
@@ -282,9 +285,9 @@ impl<'a> Reader<'a> {
     }
 
     fn role(&self) -> Result<Role, ProfileError> {
-        let arn = RoleArn::parse(self.need("ram_role_arn")?)
+        let arn = RoleArn::parse(self.require("ram_role_arn")?)
             .map_err(|error| self.invalid("ram_role_arn", &error))?;
-        let mut session = Session::default();
+        let mut session = RoleSession::default();
         if let Some(name) = self.text("ram_session_name")? {
             session = session
                 .with_name(name)
@@ -292,7 +295,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(seconds) = self.seconds()? {
             session = session
-                .with_seconds(seconds)
+                .with_duration_seconds(seconds)
                 .map_err(|error| self.invalid("expired_seconds", &error))?;
         }
         if let Some(policy) = self.text("policy")? {
@@ -308,8 +311,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Where STS is asked: what the provider says explicitly, then what the profile says.
-    fn sts(&self, surroundings: &Surroundings) -> Result<StsPlace, ProfileError> {
-        let mut sts = surroundings.sts.clone();
+    fn sts(&self, defaults: &SourceDefaults) -> Result<StsConfig, ProfileError> {
+        let mut sts = defaults.sts.clone();
         if sts.endpoint.is_none() {
             sts.endpoint = self.sts_endpoint()?;
         }
@@ -318,42 +321,42 @@ impl<'a> Reader<'a> {
         } else if sts.region.is_none() {
             sts.region = self.region("region_id")?;
         }
-        sts.is_internal |= self.entry.get("enable_vpc").and_then(Value::as_bool) == Some(true);
+        sts.use_vpc_endpoint |= self.entry.get("enable_vpc").and_then(Value::as_bool) == Some(true);
         Ok(sts)
     }
 
-    fn oidc(&self, surroundings: &Surroundings) -> Result<Source, ProfileError> {
-        let provider_arn = self.need("oidc_provider_arn")?;
+    fn oidc(&self, defaults: &SourceDefaults) -> Result<CredentialSource, ProfileError> {
+        let provider_arn = self.require("oidc_provider_arn")?;
         OidcRole::check_provider_arn(provider_arn)
             .map_err(|error| self.invalid("oidc_provider_arn", &error))?;
-        let file = self.need("oidc_token_file")?;
-        Ok(Source::AssumeRoleWithOidc(OidcRole {
+        let file = self.require("oidc_token_file")?;
+        Ok(CredentialSource::AssumeRoleWithOidc(OidcRole {
             role: self.role()?,
             provider_arn: provider_arn.to_owned(),
-            token: OidcToken::File(surroundings.path(file)),
-            sts: self.sts(surroundings)?,
+            token: OidcToken::File(defaults.expand_home(file)),
+            sts: self.sts(defaults)?,
         }))
     }
 }
 
 /// The credentials in what an external process prints: a profile of mode `AK` or `StsToken`.
-pub(super) fn printed_credentials(output: &[u8]) -> Result<Credentials, String> {
-    let entry: Map<String, Value> = json(output)?;
+pub(super) fn parse_process_output(output: &[u8]) -> Result<Credentials, String> {
+    let entry: Map<String, Value> = parse_json(output)?;
     // It has no name, so the texts of `ProfileError` would not fit.
     let said = |error| match error {
         ProfileError::Missing { key, .. } => format!("it has no `{key}`"),
         ProfileError::Invalid { key, must, .. } => format!("its `{key}` {must}"),
         _ => "its `mode` is unknown".to_owned(),
     };
-    let printed = Reader::new(&entry, "").map_err(said)?;
+    let printed = ProfileReader::new(&entry, "").map_err(said)?;
     if !matches!(printed.mode, "AK" | "StsToken") {
         return Err(format!("its `mode` is {}; only AK and StsToken can be printed", printed.mode));
     }
     let mut credentials = printed.key_pair().map_err(said)?;
     if printed.mode == "StsToken" {
-        credentials = credentials.with_security_token(printed.need("sts_token").map_err(said)?);
+        credentials = credentials.with_security_token(printed.require("sts_token").map_err(said)?);
     }
-    match expiration_of(entry.get("expiration")) {
+    match parse_expiration(entry.get("expiration")) {
         Ok(Some(expiration)) => Ok(credentials.with_expiration(expiration)),
         Ok(None) => Ok(credentials),
         Err(()) => Err("its `expiration` is neither an instant such as 2026-01-31T12:00:00Z nor \
@@ -363,7 +366,7 @@ pub(super) fn printed_credentials(output: &[u8]) -> Result<Credentials, String> 
 }
 
 /// An instant as text or in seconds since 1970; none where the program knows none.
-fn expiration_of(value: Option<&Value>) -> Result<Option<OffsetDateTime>, ()> {
+fn parse_expiration(value: Option<&Value>) -> Result<Option<OffsetDateTime>, ()> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
@@ -391,10 +394,10 @@ mod tests {
     }
 
     /// The source of profile `x`, which has these keys.
-    fn source(profile: Value) -> Result<Source, ProfileError> {
+    fn source(profile: Value) -> Result<CredentialSource, ProfileError> {
         let mut profile = profile;
         profile["name"] = json!("x");
-        file(&json!([profile])).source(Some("x"), &Surroundings::default())
+        file(&json!([profile])).source(Some("x"), &SourceDefaults::default())
     }
 
     fn error(profile: Value) -> String {
@@ -419,25 +422,29 @@ mod tests {
     fn keys_with_and_without_a_token() {
         let keys = json!({ "mode": "AK", "access_key_id": "id", "access_key_secret": "secret",
             "sts_token": "ignored" });
-        let Ok(Source::Keys { credentials, origin }) = source(keys.clone()) else { panic!() };
+        let Ok(CredentialSource::Static { credentials, origin }) = source(keys.clone()) else {
+            panic!()
+        };
         assert_eq!((credentials.access_key_id.as_str(), origin.as_str()), ("id", "profile \"x\""));
         assert!(credentials.security_token.is_none());
 
         let mut temporary = keys;
         temporary["mode"] = json!("ststoken");
         temporary["sts_token"] = json!("token");
-        let Ok(Source::Keys { credentials, .. }) = source(temporary) else { panic!() };
+        let Ok(CredentialSource::Static { credentials, .. }) = source(temporary) else { panic!() };
         assert_eq!(credentials.security_token.unwrap().expose_secret(), "token");
     }
 
     #[test]
     fn roles_on_top_of_keys_instances_and_other_profiles() {
-        let Ok(Source::AssumeRole { base, role, sts }) = source(role_profile("RamRoleArn")) else {
+        let Ok(CredentialSource::AssumeRole { base, role, sts }) =
+            source(role_profile("RamRoleArn"))
+        else {
             panic!()
         };
-        assert!(matches!(*base, Source::Keys { .. }));
+        assert!(matches!(*base, CredentialSource::Static { .. }));
         assert_eq!(
-            (role.arn.as_str(), role.session.name.as_str(), role.session.seconds),
+            (role.arn.as_str(), role.session.name.as_str(), role.session.duration_seconds),
             ("acs:ram::1:role/r", "session", 900)
         );
         assert_eq!(role.session.external_id.as_deref(), Some("ext"));
@@ -446,16 +453,17 @@ mod tests {
         unchosen["expired_seconds"] = json!(0);
         assert!(matches!(
             source(unchosen),
-            Ok(Source::AssumeRole { role, .. }) if role.session.seconds == 3600
+            Ok(CredentialSource::AssumeRole { role, .. }) if role.session.duration_seconds == 3600
         ));
-        assert_eq!(sts.endpoint().to_string(), "https://sts.cn-hangzhou.aliyuncs.com");
+        assert_eq!(sts.resolve_endpoint().to_string(), "https://sts.cn-hangzhou.aliyuncs.com");
 
-        let Ok(Source::AssumeRole { base, .. }) = source(role_profile("RamRoleArnWithRoleName"))
+        let Ok(CredentialSource::AssumeRole { base, .. }) =
+            source(role_profile("RamRoleArnWithRoleName"))
         else {
             panic!()
         };
         assert!(
-            matches!(*base, Source::EcsRole(EcsRole { name: Some(name), .. }) if name == "ecs")
+            matches!(*base, CredentialSource::EcsRole(EcsRole { name: Some(name), .. }) if name == "ecs")
         );
 
         let mut chained = role_profile("ChainableRamRoleArn");
@@ -466,13 +474,13 @@ mod tests {
         let mut base = role_profile("EcsRamRole");
         base["name"] = json!("base");
         let file = file(&json!([chained, base]));
-        let Ok(Source::AssumeRole { base, sts, .. }) =
-            file.source(Some("top"), &Surroundings::default())
+        let Ok(CredentialSource::AssumeRole { base, sts, .. }) =
+            file.source(Some("top"), &SourceDefaults::default())
         else {
             panic!()
         };
-        assert!(matches!(*base, Source::EcsRole(_)));
-        assert_eq!(sts.endpoint().to_string(), "https://sts-vpc.cn-beijing.aliyuncs.com");
+        assert!(matches!(*base, CredentialSource::EcsRole(_)));
+        assert_eq!(sts.resolve_endpoint().to_string(), "https://sts-vpc.cn-beijing.aliyuncs.com");
         assert_eq!(file.region(Some("top")).unwrap().unwrap().as_str(), "cn-hangzhou");
     }
 
@@ -481,16 +489,18 @@ mod tests {
         let mut oidc = role_profile("OIDC");
         oidc["oidc_provider_arn"] = json!("acs:ram::1:oidc-provider/gh");
         oidc["oidc_token_file"] = json!("/var/run/token");
-        let Ok(Source::AssumeRoleWithOidc(in_pod)) = source(oidc.clone()) else { panic!() };
+        let Ok(CredentialSource::AssumeRoleWithOidc(in_pod)) = source(oidc.clone()) else {
+            panic!()
+        };
         assert!(
             matches!(&in_pod.token, OidcToken::File(path) if path == Path::new("/var/run/token"))
         );
         oidc["oidc_token_file"] = json!("~/token");
         oidc["name"] = json!("x");
-        let surroundings =
-            Surroundings { home: Some("/home/me".into()), ..Surroundings::default() };
-        let Ok(Source::AssumeRoleWithOidc(at_home)) =
-            file(&json!([oidc])).source(Some("x"), &surroundings)
+        let defaults =
+            SourceDefaults { home: Some("/home/me".into()), ..SourceDefaults::default() };
+        let Ok(CredentialSource::AssumeRoleWithOidc(at_home)) =
+            file(&json!([oidc])).source(Some("x"), &defaults)
         else {
             panic!()
         };
@@ -499,25 +509,27 @@ mod tests {
         );
 
         let uri = json!({ "mode": "CredentialsURI", "credentials_uri": "http://127.0.0.1:1/x" });
-        assert!(matches!(source(uri), Ok(Source::Uri(uri)) if uri.host() == "127.0.0.1:1"));
+        assert!(
+            matches!(source(uri), Ok(CredentialSource::CredentialsUri(uri)) if uri.host() == "127.0.0.1:1")
+        );
         let process = json!({ "mode": "External", "process_command": "print-keys --all" });
         assert!(
-            matches!(source(process), Ok(Source::Process(line)) if line.expose_secret() == "print-keys --all")
+            matches!(source(process), Ok(CredentialSource::Process(line)) if line.expose_secret() == "print-keys --all")
         );
     }
 
     #[test]
     fn the_current_profile_is_taken_when_none_is_named() {
         let keys = json!({ "name": "default", "access_key_id": "id", "access_key_secret": "s" });
-        let Ok(Source::Keys { origin, .. }) =
-            file(&json!([keys])).source(None, &Surroundings::default())
+        let Ok(CredentialSource::Static { origin, .. }) =
+            file(&json!([keys])).source(None, &SourceDefaults::default())
         else {
             panic!()
         };
         assert_eq!(origin, "profile \"default\"");
         let nameless = ProfileFile::parse(b"{\"profiles\":[]}").unwrap();
         assert_eq!(
-            nameless.source(None, &Surroundings::default()).err(),
+            nameless.source(None, &SourceDefaults::default()).err(),
             Some(ProfileError::NoCurrent)
         );
     }
@@ -559,8 +571,9 @@ mod tests {
                 "ram_role_arn": "acs:ram::1:role/r" })
         };
         let file = file(&json!([chained("a", "b"), chained("b", "a"), chained("c", "d")]));
-        let error =
-            |name: &str| file.source(Some(name), &Surroundings::default()).unwrap_err().to_string();
+        let error = |name: &str| {
+            file.source(Some(name), &SourceDefaults::default()).unwrap_err().to_string()
+        };
         assert!(error("a").ends_with("in a circle: a → b → a"), "{}", error("a"));
         assert_eq!(error("c"), "there is no profile \"d\"; the file has a, b, c");
     }
@@ -571,14 +584,14 @@ mod tests {
             "expired_seconds": "not asked for" });
         let odd = json!({ "name": 7, "mode": [], "expired_seconds": -1 });
         let file = file(&json!([odd, "nothing", null, keys]));
-        assert!(file.source(Some("x"), &Surroundings::default()).is_ok());
+        assert!(file.source(Some("x"), &SourceDefaults::default()).is_ok());
         assert_eq!(
-            file.source(Some("y"), &Surroundings::default()).unwrap_err().to_string(),
+            file.source(Some("y"), &SourceDefaults::default()).unwrap_err().to_string(),
             "there is no profile \"y\"; the file has x"
         );
         let none = ProfileFile::parse(b"{\"current\":\"x\",\"profiles\":null}").unwrap();
         assert_eq!(
-            none.source(None, &Surroundings::default()).unwrap_err().to_string(),
+            none.source(None, &SourceDefaults::default()).unwrap_err().to_string(),
             "there is no profile \"x\"; the file has none"
         );
         assert!(ProfileFile::parse(b"{\"profiles\":{}}").is_err());
@@ -593,8 +606,8 @@ mod tests {
         let mut profiles: Vec<Value> = (0..20_000).map(chained).collect();
         profiles.push(json!({ "name": "p20000", "access_key_id": "i", "access_key_secret": "s" }));
         let file = file(&json!(profiles));
-        let source = |name| file.source(Some(name), &Surroundings::default());
-        assert_eq!(source("p0").unwrap_err(), ProfileError::Chain("p0".to_owned()));
+        let source = |name| file.source(Some(name), &SourceDefaults::default());
+        assert_eq!(source("p0").unwrap_err(), ProfileError::ChainTooLong("p0".to_owned()));
         assert!(source("p19985").is_ok(), "15 roles on top of keys");
         assert!(source("p19984").is_err());
     }
@@ -605,24 +618,26 @@ mod tests {
         profile["sts_endpoint"] = json!("sts.example.com");
         profile["sts_token"] = json!("token");
         profile["policy"] = json!("{}");
-        let Ok(Source::AssumeRole { base, role, sts }) = source(profile.clone()) else { panic!() };
-        assert_eq!(sts.endpoint().to_string(), "https://sts.example.com");
+        let Ok(CredentialSource::AssumeRole { base, role, sts }) = source(profile.clone()) else {
+            panic!()
+        };
+        assert_eq!(sts.resolve_endpoint().to_string(), "https://sts.example.com");
         assert_eq!(role.session.policy.as_deref(), Some("{}"));
-        assert!(matches!(*base, Source::Keys { credentials, .. }
+        assert!(matches!(*base, CredentialSource::Static { credentials, .. }
             if credentials.security_token.as_ref().is_some_and(|t| t.expose_secret() == "token")));
         // What the provider block says wins.
-        let mut surroundings = Surroundings::default();
-        surroundings.sts.endpoint = Endpoint::parse("other.example.com").ok();
+        let mut defaults = SourceDefaults::default();
+        defaults.sts.endpoint = Endpoint::parse("other.example.com").ok();
         profile["name"] = json!("x");
-        let Ok(Source::AssumeRole { sts, .. }) =
-            file(&json!([profile])).source(Some("x"), &surroundings)
+        let Ok(CredentialSource::AssumeRole { sts, .. }) =
+            file(&json!([profile])).source(Some("x"), &defaults)
         else {
             panic!()
         };
-        assert_eq!(sts.endpoint().to_string(), "https://other.example.com");
+        assert_eq!(sts.resolve_endpoint().to_string(), "https://other.example.com");
         // Its own region is the last resort.
-        let mut surroundings = Surroundings::default();
-        surroundings.sts.region = Region::parse("cn-beijing").ok();
+        let mut defaults = SourceDefaults::default();
+        defaults.sts.region = Region::parse("cn-beijing").ok();
         for (sts_region, expected) in [
             (None, "https://sts.cn-beijing.aliyuncs.com"),
             (Some("cn-shanghai"), "https://sts.cn-shanghai.aliyuncs.com"),
@@ -630,12 +645,12 @@ mod tests {
             let mut profile = role_profile("RamRoleArn");
             profile["name"] = json!("x");
             profile["sts_region"] = json!(sts_region);
-            let Ok(Source::AssumeRole { sts, .. }) =
-                file(&json!([profile])).source(Some("x"), &surroundings)
+            let Ok(CredentialSource::AssumeRole { sts, .. }) =
+                file(&json!([profile])).source(Some("x"), &defaults)
             else {
                 panic!()
             };
-            assert_eq!(sts.endpoint().to_string(), expected);
+            assert_eq!(sts.resolve_endpoint().to_string(), expected);
         }
         for (key, value, expected) in [
             ("sts_endpoint", json!("http://sts.example.com"), "must begin with https://"),
@@ -669,19 +684,19 @@ mod tests {
 
     #[test]
     fn a_process_prints_a_profile() {
-        let printed = printed_credentials(
+        let printed = parse_process_output(
             br#"{"mode":"StsToken","access_key_id":"STS.X","access_key_secret":"s","sts_token":"t",
                  "expiration":"2026-01-31T12:00:00Z","region_id":"x"}"#,
         )
         .unwrap();
         assert_eq!(printed.expiration, parse_iso8601("2026-01-31T12:00:00Z"));
         let seconds = br#"{"access_key_id":"i","access_key_secret":"s","expiration":1700000000}"#;
-        assert!(printed_credentials(seconds).unwrap().expiration.is_some());
+        assert!(parse_process_output(seconds).unwrap().expiration.is_some());
         for none in ["null", "0", "\"\""] {
             let output = format!(
                 "{{\"access_key_id\":\"i\",\"access_key_secret\":\"s\",\"expiration\":{none}}}"
             );
-            assert_eq!(printed_credentials(output.as_bytes()).unwrap().expiration, None);
+            assert_eq!(parse_process_output(output.as_bytes()).unwrap().expiration, None);
         }
         for (output, expected) in [
             ("", "not the JSON"),
@@ -702,7 +717,7 @@ mod tests {
                 "no `sts_token`",
             ),
         ] {
-            let reason = printed_credentials(output.as_bytes()).unwrap_err();
+            let reason = parse_process_output(output.as_bytes()).unwrap_err();
             assert!(reason.contains(expected), "{reason}");
         }
     }

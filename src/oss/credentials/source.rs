@@ -8,14 +8,14 @@ use thiserror::Error;
 use url::Url;
 
 use super::Credentials;
-use crate::oss::endpoint::is_near;
+use crate::oss::endpoint::is_loopback_or_link_local;
 use crate::oss::{Endpoint, Region};
 
 /// A place that gives credentials.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum CredentialSource {
     /// Keys that are known from the start.
-    Keys {
+    Static {
         /// The keys.
         credentials: Credentials,
         /// Where they were found, for messages, e.g. `the environment variable OSS_ACCESS_KEY_ID`.
@@ -26,35 +26,35 @@ pub enum Source {
     /// The role of the ECS instance that this runs on, from its metadata service.
     EcsRole(EcsRole),
     /// A service that speaks the credentials URI protocol.
-    Uri(CredentialsUri),
+    CredentialsUri(CredentialsUri),
     /// The command line of a program that prints a profile (mode `External` of the CLI). It may hold
     /// keys, so it is not shown.
     Process(SecretString),
     /// A role that is assumed with the credentials of another source (STS `AssumeRole`).
     AssumeRole {
         /// Who assumes the role.
-        base: Box<Source>,
+        base: Box<CredentialSource>,
         /// The role.
         role: Role,
         /// Where STS is asked.
-        sts: StsPlace,
+        sts: StsConfig,
     },
     /// A role that is assumed with the token of an identity provider (STS `AssumeRoleWithOIDC`).
     AssumeRoleWithOidc(OidcRole),
 }
 
-impl Source {
+impl CredentialSource {
     /// Where the credentials come from, as a phrase for messages.
     #[must_use]
     pub fn origin(&self) -> String {
         match self {
-            Self::Keys { origin, .. } => origin.clone(),
+            Self::Static { origin, .. } => origin.clone(),
             Self::Profile(profile) => profile.to_string(),
             Self::EcsRole(EcsRole { name: Some(name), .. }) => {
                 format!("role {name:?} of this ECS instance")
             }
             Self::EcsRole(_) => "the role of this ECS instance".to_owned(),
-            Self::Uri(uri) => format!("the credentials URI at {}", uri.host()),
+            Self::CredentialsUri(uri) => format!("the credentials URI at {}", uri.host()),
             Self::Process(_) => "its external process".to_owned(),
             Self::AssumeRole { base, role, .. } => {
                 format!("role {}, assumed with keys from {}", role.arn, base.origin())
@@ -67,9 +67,9 @@ impl Source {
 }
 
 /// Keys without a story: tests and programs that have them at hand.
-impl From<Credentials> for Source {
+impl From<Credentials> for CredentialSource {
     fn from(credentials: Credentials) -> Self {
-        Self::Keys { credentials, origin: "the given keys".to_owned() }
+        Self::Static { credentials, origin: "the given keys".to_owned() }
     }
 }
 
@@ -81,7 +81,7 @@ pub struct Profile {
     /// The profile's name; none means the one that the file marks as current.
     pub name: Option<String>,
     /// What the profile does not say itself.
-    pub surroundings: Surroundings,
+    pub defaults: SourceDefaults,
 }
 
 impl fmt::Display for Profile {
@@ -94,11 +94,11 @@ impl fmt::Display for Profile {
     }
 }
 
-/// What sources take from their surroundings where they do not say it themselves.
+/// What sources take from their defaults where they do not say it themselves.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct SourceDefaults {
     /// Where STS is asked.
-    pub sts: StsPlace,
+    pub sts: StsConfig,
     /// Where the metadata service is asked; none means its fixed address.
     pub metadata: Option<CredentialsUri>,
     /// Never fall back to version 1 of the metadata service.
@@ -107,10 +107,10 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
 }
 
-impl Surroundings {
+impl SourceDefaults {
     /// A path as the user wrote it, with `~/` replaced.
     #[must_use]
-    pub fn path(&self, text: &str) -> PathBuf {
+    pub fn expand_home(&self, text: &str) -> PathBuf {
         let rest = text.strip_prefix('~').and_then(|rest| rest.strip_prefix(is_separator));
         match (rest, &self.home) {
             (Some(rest), Some(home)) => home.join(rest),
@@ -121,27 +121,27 @@ impl Surroundings {
 
 /// Where STS is asked.
 #[derive(Debug, Clone, Default)]
-pub struct StsPlace {
+pub struct StsConfig {
     /// An explicit endpoint.
     pub endpoint: Option<Endpoint>,
     /// Else the endpoint of this region; none means the global one.
     pub region: Option<Region>,
     /// The endpoint inside the VPC, which needs a region.
-    pub is_internal: bool,
+    pub use_vpc_endpoint: bool,
 }
 
-impl StsPlace {
+impl StsConfig {
     /// The endpoint: `sts[-vpc].{region}.aliyuncs.com`, or `sts.aliyuncs.com` without a region (RAM
     /// documentation, "Endpoints" of STS).
     #[must_use]
-    pub fn endpoint(&self) -> Endpoint {
+    pub fn resolve_endpoint(&self) -> Endpoint {
         match (&self.endpoint, &self.region) {
             (Some(endpoint), _) => endpoint.clone(),
             (None, Some(region)) => {
-                let service = if self.is_internal { "sts-vpc" } else { "sts" };
-                Endpoint::secure(format!("{service}.{region}.aliyuncs.com"))
+                let service = if self.use_vpc_endpoint { "sts-vpc" } else { "sts" };
+                Endpoint::https(format!("{service}.{region}.aliyuncs.com"))
             }
-            (None, None) => Endpoint::secure("sts.aliyuncs.com".to_owned()),
+            (None, None) => Endpoint::https("sts.aliyuncs.com".to_owned()),
         }
     }
 }
@@ -152,7 +152,7 @@ pub struct EcsRole {
     /// The role's name; none asks the service for it.
     pub name: Option<String>,
     /// Where the service is, and which versions are used.
-    pub surroundings: Surroundings,
+    pub defaults: SourceDefaults,
 }
 
 /// The URL of a service that gives keys. It may contain a key itself, so only its host is shown.
@@ -178,7 +178,7 @@ impl CredentialsUri {
     /// Whether keys would travel in the clear over a network.
     #[must_use]
     pub fn is_insecure(&self) -> bool {
-        let is_near = self.0.host().is_some_and(|host| is_near(&host));
+        let is_near = self.0.host().is_some_and(|host| is_loopback_or_link_local(&host));
         self.0.scheme() == "http" && !is_near
     }
 
@@ -203,7 +203,7 @@ pub struct OidcRole {
     /// The token.
     pub token: OidcToken,
     /// Where STS is asked.
-    pub sts: StsPlace,
+    pub sts: StsConfig,
 }
 
 /// Where the token of the identity provider is.
@@ -229,7 +229,7 @@ pub enum RoleError {
     SessionName,
     /// Not a session length that any role allows.
     #[error("must be between 900 and 43200 seconds")]
-    SessionSeconds,
+    SessionDuration,
     /// Not an external id.
     #[error("must have 2 to 1224 characters: letters, digits and any of = , . @ : / _ -")]
     ExternalId,
@@ -267,26 +267,31 @@ pub struct Role {
     /// The role.
     pub arn: RoleArn,
     /// The session.
-    pub session: Session,
+    pub session: RoleSession,
 }
 
 /// A session with a role (STS API reference, parameters of `AssumeRole`).
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct RoleSession {
     pub(super) name: String,
-    pub(super) seconds: u32,
+    pub(super) duration_seconds: u32,
     pub(super) policy: Option<String>,
     pub(super) external_id: Option<String>,
 }
 
-impl Default for Session {
+impl Default for RoleSession {
     /// A session called `terraform`, of one hour.
     fn default() -> Self {
-        Self { name: "terraform".to_owned(), seconds: 3600, policy: None, external_id: None }
+        Self {
+            name: "terraform".to_owned(),
+            duration_seconds: 3600,
+            policy: None,
+            external_id: None,
+        }
     }
 }
 
-impl Session {
+impl RoleSession {
     /// With another name, which shows in the audit log.
     pub fn with_name(mut self, name: &str) -> Result<Self, RoleError> {
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".@_-".contains(c);
@@ -298,11 +303,11 @@ impl Session {
     }
 
     /// With another length. STS refuses one that is longer than the role's own maximum.
-    pub fn with_seconds(mut self, seconds: u32) -> Result<Self, RoleError> {
+    pub fn with_duration_seconds(mut self, seconds: u32) -> Result<Self, RoleError> {
         if !(900..=43200).contains(&seconds) {
-            return Err(RoleError::SessionSeconds);
+            return Err(RoleError::SessionDuration);
         }
-        self.seconds = seconds;
+        self.duration_seconds = seconds;
         Ok(self)
     }
 
@@ -357,7 +362,7 @@ mod tests {
 
     #[test]
     fn takes_only_what_sts_takes() {
-        let session = Session::default;
+        let session = RoleSession::default;
         for arn in [
             "",
             "deploy",
@@ -375,7 +380,7 @@ mod tests {
         }
         assert!(session().with_name(&"x".repeat(65)).is_err());
         for (seconds, is_valid) in [(899, false), (900, true), (43200, true), (43201, false)] {
-            assert_eq!(session().with_seconds(seconds).is_ok(), is_valid, "{seconds}");
+            assert_eq!(session().with_duration_seconds(seconds).is_ok(), is_valid, "{seconds}");
         }
         for (policy, is_valid) in
             [("{\"Version\":\"1\"}", true), ("", false), ("[]", false), ("{", false)]
@@ -395,19 +400,22 @@ mod tests {
         let region = Region::parse("cn-hangzhou").ok();
         let endpoint = Endpoint::parse("https://sts.example.com").ok();
         for (place, expected) in [
-            (StsPlace::default(), "https://sts.aliyuncs.com"),
+            (StsConfig::default(), "https://sts.aliyuncs.com"),
             (
-                StsPlace { region: region.clone(), ..StsPlace::default() },
+                StsConfig { region: region.clone(), ..StsConfig::default() },
                 "https://sts.cn-hangzhou.aliyuncs.com",
             ),
             (
-                StsPlace { region: region.clone(), is_internal: true, endpoint: None },
+                StsConfig { region: region.clone(), use_vpc_endpoint: true, endpoint: None },
                 "https://sts-vpc.cn-hangzhou.aliyuncs.com",
             ),
-            (StsPlace { is_internal: true, ..StsPlace::default() }, "https://sts.aliyuncs.com"),
-            (StsPlace { endpoint, region, is_internal: true }, "https://sts.example.com"),
+            (
+                StsConfig { use_vpc_endpoint: true, ..StsConfig::default() },
+                "https://sts.aliyuncs.com",
+            ),
+            (StsConfig { endpoint, region, use_vpc_endpoint: true }, "https://sts.example.com"),
         ] {
-            assert_eq!(place.endpoint().to_string(), expected);
+            assert_eq!(place.resolve_endpoint().to_string(), expected);
         }
     }
 
@@ -436,16 +444,16 @@ mod tests {
 
     #[test]
     fn a_command_line_is_not_shown() {
-        let source = Source::Process("print-keys --password the-secret".into());
+        let source = CredentialSource::Process("print-keys --password the-secret".into());
         assert!(!format!("{source:?} {}", source.origin()).contains("the-secret"));
     }
 
     #[test]
     fn a_home_directory_is_put_in_place_of_the_tilde() {
-        let surroundings =
-            Surroundings { home: Some("/home/me".into()), ..Surroundings::default() };
-        assert_eq!(surroundings.path("~/x"), PathBuf::from("/home/me/x"));
-        assert_eq!(surroundings.path("/x/~/y"), PathBuf::from("/x/~/y"));
-        assert_eq!(Surroundings::default().path("~/x"), PathBuf::from("~/x"));
+        let defaults =
+            SourceDefaults { home: Some("/home/me".into()), ..SourceDefaults::default() };
+        assert_eq!(defaults.expand_home("~/x"), PathBuf::from("/home/me/x"));
+        assert_eq!(defaults.expand_home("/x/~/y"), PathBuf::from("/x/~/y"));
+        assert_eq!(SourceDefaults::default().expand_home("~/x"), PathBuf::from("~/x"));
     }
 }

@@ -8,20 +8,20 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::answer::{Keys, json};
+use super::response::{CredentialsResponse, parse_json};
 use super::{Credentials, Role};
-use crate::oss::error::shown;
+use crate::oss::error::sanitize;
 use crate::oss::sign::{UNRESERVED, sign_rpc};
-use crate::oss::timestamp::utc_seconds;
+use crate::oss::timestamp::format_iso8601;
 
 /// A `POST` to STS: query and form, encoded.
-pub(super) struct StsCall {
+pub(super) struct StsRequest {
     pub(super) action: &'static str,
     pub(super) query: String,
     pub(super) form: String,
 }
 
-impl StsCall {
+impl StsRequest {
     /// `AssumeRole`, signed by `caller`.
     pub(super) fn assume_role(
         role: &Role,
@@ -30,7 +30,7 @@ impl StsCall {
         nonce: &str,
     ) -> Self {
         let action = "AssumeRole";
-        let mut query = common(action, now);
+        let mut query = common_parameters(action, now);
         query.extend(
             [
                 ("AccessKeyId", caller.access_key_id.as_str()),
@@ -43,7 +43,7 @@ impl StsCall {
         if let Some(token) = &caller.security_token {
             query.push(owned(("SecurityToken", token.expose_secret())));
         }
-        let form = session(role);
+        let form = session_parameters(role);
         let all: Vec<(String, String)> = query.iter().chain(&form).cloned().collect();
         let signature = sign_rpc("POST", &all, &caller.access_key_secret);
         query.push(owned(("Signature", &signature)));
@@ -58,22 +58,22 @@ impl StsCall {
         now: OffsetDateTime,
     ) -> Self {
         let action = "AssumeRoleWithOIDC";
-        let mut form = session(role);
+        let mut form = session_parameters(role);
         form.extend([("OIDCProviderArn", provider_arn), ("OIDCToken", token)].map(owned));
-        Self { action, query: encode(&common(action, now)), form: encode(&form) }
+        Self { action, query: encode(&common_parameters(action, now)), form: encode(&form) }
     }
 }
 
-fn common(action: &str, now: OffsetDateTime) -> Vec<(String, String)> {
-    let timestamp = utc_seconds(now);
+fn common_parameters(action: &str, now: OffsetDateTime) -> Vec<(String, String)> {
+    let timestamp = format_iso8601(now);
     [("Action", action), ("Format", "JSON"), ("Timestamp", &timestamp), ("Version", "2015-04-01")]
         .map(owned)
         .into()
 }
 
-fn session(role: &Role) -> Vec<(String, String)> {
+fn session_parameters(role: &Role) -> Vec<(String, String)> {
     let Role { arn, session } = role;
-    let seconds = session.seconds.to_string();
+    let seconds = session.duration_seconds.to_string();
     let optional = [("Policy", &session.policy), ("ExternalId", &session.external_id)];
     [
         ("RoleArn", arn.as_str()),
@@ -100,46 +100,46 @@ fn encode(parameters: &[(String, String)]) -> String {
 }
 
 /// The credentials in a successful answer; else what is wrong with it.
-pub(super) fn credentials(body: &[u8]) -> Result<Credentials, String> {
+pub(super) fn parse_credentials(body: &[u8]) -> Result<Credentials, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Answer {
-        credentials: Option<Keys>,
+    struct AssumeRoleResponse {
+        credentials: Option<CredentialsResponse>,
     }
-    let answer: Answer = json(body)?;
-    answer.credentials.ok_or("it has no `Credentials`")?.credentials()
+    let answer: AssumeRoleResponse = parse_json(body)?;
+    answer.credentials.ok_or("it has no `Credentials`")?.into_credentials()
 }
 
 /// Code, message and request id of an error answer; empty where it has none.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
-pub(super) struct ErrorAnswer {
+pub(super) struct StsErrorResponse {
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
     pub(super) request_id: Option<String>,
 }
 
-impl ErrorAnswer {
+impl StsErrorResponse {
     /// Parses an error answer. Of a body that is no such answer nothing is kept: it may repeat what
     /// was sent, and that holds tokens.
     pub(super) fn parse(body: &[u8]) -> Self {
-        let answer: Self = json(body).unwrap_or_default();
+        let answer: Self = parse_json(body).unwrap_or_default();
         Self {
-            code: answer.code.map(shown),
+            code: answer.code.map(sanitize),
             // A wrong signature is answered with the string to sign.
             message: answer.message.map(|message| {
                 let end =
                     message.to_ascii_lowercase().find("string to sign").unwrap_or(message.len());
-                shown(message.get(..end).unwrap_or_default())
+                sanitize(message.get(..end).unwrap_or_default())
             }),
-            request_id: answer.request_id.map(shown),
+            request_id: answer.request_id.map(sanitize),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{RoleArn, Session};
+    use super::super::{RoleArn, RoleSession};
     use super::*;
 
     fn pairs(encoded: &str) -> Vec<(&str, &str)> {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn role() -> Role {
-        let session = Session::default().with_external_id("a/b").unwrap();
+        let session = RoleSession::default().with_external_id("a/b").unwrap();
         Role { arn: RoleArn::parse("acs:ram::1:role/x").unwrap(), session }
     }
 
@@ -156,7 +156,7 @@ mod tests {
         let caller = Credentials::new("STS.X", "secret").with_security_token("to+ken");
         let mut role = role();
         role.session = role.session.with_policy("{ }").unwrap();
-        let call = StsCall::assume_role(&role, &caller, OffsetDateTime::UNIX_EPOCH, "n");
+        let call = StsRequest::assume_role(&role, &caller, OffsetDateTime::UNIX_EPOCH, "n");
         assert_eq!(
             pairs(&call.query),
             [
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn assume_role_with_oidc_names_no_key() {
-        let call = StsCall::assume_role_with_oidc(
+        let call = StsRequest::assume_role_with_oidc(
             &role(),
             "acs:ram::1:oidc-provider/gh",
             "the.token",
@@ -201,12 +201,12 @@ mod tests {
     fn an_error_answer_is_kept_without_what_was_signed() {
         let body = br#"{"RequestId":"R","HostId":"h","Code":"SignatureDoesNotMatch","Message":
             "Specified signature is not matched. server string to sign is:POST&TOKEN"}"#;
-        let error = ErrorAnswer::parse(body);
+        let error = StsErrorResponse::parse(body);
         assert_eq!(error.code.as_deref(), Some("SignatureDoesNotMatch"));
         assert_eq!(error.message.as_deref(), Some("Specified signature is not matched. server "));
         assert_eq!(error.request_id.as_deref(), Some("R"));
         let other = br#"{"Code":"X","Message":"Server String To Sign: POST&TOKEN"}"#;
-        assert_eq!(ErrorAnswer::parse(other).message.as_deref(), Some("Server "));
-        assert!(ErrorAnswer::parse(b"<html>TOKEN").message.is_none());
+        assert_eq!(StsErrorResponse::parse(other).message.as_deref(), Some("Server "));
+        assert!(StsErrorResponse::parse(b"<html>TOKEN").message.is_none());
     }
 }

@@ -4,7 +4,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use secrecy::ExposeSecret as _;
 use sha1::Sha1;
 
-use crate::oss::timestamp::http_date;
+use crate::oss::timestamp::format_http_date;
 
 use super::{
     SignableRequest, Signature, SigningContext, canonical_headers, find_header, header_lines, hmac,
@@ -46,7 +46,7 @@ const SUB_RESOURCES: [&str; 30] = [
 
 pub(super) fn sign(request: &SignableRequest<'_>, context: &SigningContext<'_>) -> Signature {
     let credentials = context.credentials;
-    let mut added = vec![("Date".to_owned(), http_date(context.time))];
+    let mut added = vec![("Date".to_owned(), format_http_date(context.time))];
     if let Some(token) = &credentials.security_token {
         added.push(("x-oss-security-token".to_owned(), token.expose_secret().to_owned()));
     }

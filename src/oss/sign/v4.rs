@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 
-use crate::oss::timestamp::http_date;
+use crate::oss::timestamp::format_http_date;
 
 use super::{
     SignableRequest, Signature, SigningContext, UNRESERVED, canonical_headers, header_lines, hmac,
@@ -13,7 +13,7 @@ use super::{
 
 const ALGORITHM: &str = "OSS4-HMAC-SHA256";
 /// Every official SDK signs this literal instead of a hash: TLS and Content-MD5 protect the body.
-const PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
 pub(super) fn sign(request: &SignableRequest<'_>, context: &SigningContext<'_>) -> Signature {
@@ -24,8 +24,8 @@ pub(super) fn sign(request: &SignableRequest<'_>, context: &SigningContext<'_>) 
     let scope = format!("{date}/{region}/{product}/aliyun_v4_request");
 
     let mut added = vec![
-        ("Date".to_owned(), http_date(*time)),
-        ("x-oss-content-sha256".to_owned(), PAYLOAD.to_owned()),
+        ("Date".to_owned(), format_http_date(*time)),
+        ("x-oss-content-sha256".to_owned(), UNSIGNED_PAYLOAD.to_owned()),
         ("x-oss-date".to_owned(), datetime.clone()),
     ];
     if let Some(token) = &credentials.security_token {
@@ -94,7 +94,7 @@ fn canonical_request(
         is_always_signed(name) || additional.iter().any(|additional| additional == name)
     });
     format!(
-        "{}\n{}\n{}\n{signed_headers}\n{}\n{PAYLOAD}",
+        "{}\n{}\n{}\n{signed_headers}\n{}\n{UNSIGNED_PAYLOAD}",
         request.method,
         canonical_uri(request),
         canonical_query(request.query),

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use crate::oss::credentials::Source;
+use crate::oss::credentials::CredentialSource;
 use crate::tfplugin::Severity;
 
 use super::*;
@@ -40,18 +40,20 @@ fn errors(block: &Object, variables: &[(&str, &str)]) -> Vec<String> {
 /// Key id, token and origin of the keys that were found.
 fn keys(block: &[(&str, &str)], variables: &[(&str, &str)]) -> [String; 3] {
     let found = config(&self::block(block), variables).credentials;
-    let Some(Source::Keys { credentials, origin }) = found else { return Default::default() };
+    let Some(CredentialSource::Static { credentials, origin }) = found else {
+        return Default::default();
+    };
     let token = credentials.security_token.map(|token| token.expose_secret().to_owned());
     [credentials.access_key_id, token.unwrap_or_default(), origin]
 }
 
 #[test]
 fn key_families_are_taken_whole_and_in_order() {
-    let families: Vec<(&str, &str)> = environment::KEYS
+    let families: Vec<(&str, &str)> = environment::ACCESS_KEY_VARS
         .iter()
         .flat_map(|[id, secret, token]| [(*id, *id), (*secret, "secret"), (*token, *token)])
         .collect();
-    for (index, [id, _, token]) in environment::KEYS.into_iter().enumerate() {
+    for (index, [id, _, token]) in environment::ACCESS_KEY_VARS.into_iter().enumerate() {
         let origin = format!("the environment variable {id}");
         assert_eq!(keys(&[], &families[index * 3..]), [id, token, origin.as_str()]);
     }
@@ -134,21 +136,25 @@ fn a_region_is_needed_from_one_of_four_places() {
 
 /// The source that is chosen, as one word.
 fn source(block: &Object, variables: &[(&str, &str)]) -> String {
-    fn word(source: &Source) -> String {
+    fn word(source: &CredentialSource) -> String {
         match source {
-            Source::Keys { credentials, .. } => format!("keys:{}", credentials.access_key_id),
-            Source::Profile(profile) => {
+            CredentialSource::Static { credentials, .. } => {
+                format!("keys:{}", credentials.access_key_id)
+            }
+            CredentialSource::Profile(profile) => {
                 let name = profile.name.as_deref().unwrap_or("current");
                 format!("profile:{name}:{}", profile.path.display())
             }
-            Source::EcsRole(role) => format!("ecs:{}", role.name.as_deref().unwrap_or("?")),
-            Source::Uri(uri) => format!("uri:{}", uri.host()),
-            Source::Process(_) => "process".to_owned(),
-            Source::AssumeRole { base, role, sts } => {
-                format!("{}+{}@{}", word(base), role.arn, sts.endpoint())
+            CredentialSource::EcsRole(role) => {
+                format!("ecs:{}", role.name.as_deref().unwrap_or("?"))
             }
-            Source::AssumeRoleWithOidc(oidc) => {
-                format!("oidc:{}:{:?}@{}", oidc.role.arn, oidc.token, oidc.sts.endpoint())
+            CredentialSource::CredentialsUri(uri) => format!("uri:{}", uri.host()),
+            CredentialSource::Process(_) => "process".to_owned(),
+            CredentialSource::AssumeRole { base, role, sts } => {
+                format!("{}+{}@{}", word(base), role.arn, sts.resolve_endpoint())
+            }
+            CredentialSource::AssumeRoleWithOidc(oidc) => {
+                format!("oidc:{}:{:?}@{}", oidc.role.arn, oidc.token, oidc.sts.resolve_endpoint())
             }
         }
     }
@@ -465,7 +471,7 @@ fn what_is_unknown_about_a_source_that_is_not_chosen_does_not_matter() {
 fn keys_from_the_environment_are_checked_too() {
     let region = block(&[("region", "cn-hangzhou")]);
     let good = ["id", "secret", "token"];
-    let [id, secret, token] = environment::KEYS[3];
+    let [id, secret, token] = environment::ACCESS_KEY_VARS[3];
     for (index, attribute) in ["access_key", "secret_key", "security_token"].into_iter().enumerate()
     {
         let mut values = good;
@@ -534,7 +540,8 @@ fn sessions_and_tokens_come_from_the_environment_too() {
         ("ALICLOUD_ASSUME_ROLE_SESSION_NAME", "from-variable"),
         ("ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION", "1200"),
     ];
-    let Some(Source::AssumeRole { role, .. }) = config(&top, &variables).credentials else {
+    let Some(CredentialSource::AssumeRole { role, .. }) = config(&top, &variables).credentials
+    else {
         panic!()
     };
     let session = format!("{:?}", role.session);
@@ -554,7 +561,8 @@ fn sessions_and_tokens_come_from_the_environment_too() {
         ("ALIBABA_CLOUD_OIDC_TOKEN", " the-token\n"),
         ("ALIBABA_CLOUD_ROLE_SESSION_NAME", "pipeline"),
     ];
-    let Some(Source::AssumeRoleWithOidc(oidc)) = config(&Object::new(), &pipeline).credentials
+    let Some(CredentialSource::AssumeRoleWithOidc(oidc)) =
+        config(&Object::new(), &pipeline).credentials
     else {
         panic!()
     };
@@ -567,10 +575,11 @@ fn sessions_and_tokens_come_from_the_environment_too() {
 fn version_1_of_the_metadata_service_can_be_switched_off() {
     for (value, expected) in [("true", true), ("false", false), ("", false)] {
         let variables = [("ALICLOUD_ECS_ROLE_NAME", "r"), ("ALIBABA_CLOUD_IMDSV1_DISABLED", value)];
-        let Some(Source::EcsRole(role)) = config(&Object::new(), &variables).credentials else {
+        let Some(CredentialSource::EcsRole(role)) = config(&Object::new(), &variables).credentials
+        else {
             panic!()
         };
-        assert_eq!(role.surroundings.is_metadata_v1_disabled, expected, "{value:?}");
+        assert_eq!(role.defaults.is_metadata_v1_disabled, expected, "{value:?}");
     }
 }
 

@@ -9,30 +9,30 @@ mod state;
 mod target;
 mod validation;
 
-use crate::resources::{Connection, explain};
+use crate::resources::{ProviderData, explain};
 use crate::tfplugin::{
     AttributePath, BoxFuture, Context, Diagnostics, ImportTarget, ListResource, MoveSource, Object,
     Outcome, Plan, PlanRequest, Resource, Schema,
 };
 
-use list::BucketEncryptions;
-use state::{keeps_prior_spelling, rule, text, with_rule};
-use target::{Failure, Target};
+use list::BucketEncryptionList;
+use state::{keeps_prior_unset, non_empty_string, rule_from_state, state_with_rule};
+use target::{Target, WriteError};
 
 /// What Terraform does with an object whose creation failed half-way.
-const TAINTED: &str = "\n\nThe rule may be in place, so the resource is kept in the state. Terraform \
+const TAINTED_NOTE: &str = "\n\nThe rule may be in place, so the resource is kept in the state. Terraform \
      marks it as tainted and would remove and set the rule again; if the bucket's rule is right, \
      `terraform untaint` with the address of the resource avoids that.";
 
 /// What else may be true after a change or a removal that failed half-way.
-const IN_DOUBT: &str = "\n\nOSS may have done it all the same. The state keeps the resource as it was \
+const OUTCOME_UNKNOWN_NOTE: &str = "\n\nOSS may have done it all the same. The state keeps the resource as it was \
      before; the next plan reads the bucket and shows what is left to do.";
 
 /// The resource type. It has no state of its own.
 #[derive(Debug)]
 pub(super) struct BucketEncryption;
 
-impl Resource<Connection> for BucketEncryption {
+impl Resource<ProviderData> for BucketEncryption {
     fn type_name(&self) -> &'static str {
         "oss_bucket_encryption"
     }
@@ -53,7 +53,7 @@ impl Resource<Connection> for BucketEncryption {
             return Plan { planned_state, requires_replace: Vec::new() };
         };
         for name in ["kms_master_key_id", "kms_data_encryption", "region"] {
-            if keeps_prior_spelling(prior_state.get(name), config.get(name)) {
+            if keeps_prior_unset(prior_state.get(name), config.get(name)) {
                 planned_state.set(name, prior_state.get(name).clone());
             }
         }
@@ -64,21 +64,21 @@ impl Resource<Connection> for BucketEncryption {
 
     fn create<'a>(
         &'a self,
-        context: &'a Context<Connection>,
+        context: &'a Context<ProviderData>,
         planned_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let target = match Target::read(context, &planned_state, "create") {
+            let target = match Target::from_state(context, &planned_state, "create") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(None, diagnostic),
             };
-            match target.write(&rule(&planned_state)).await {
+            match target.write(&rule_from_state(&planned_state)).await {
                 Ok(()) => Outcome::state(planned_state),
-                Err(Failure { diagnostic, may_have_changed: false, .. }) => {
+                Err(WriteError { diagnostic, may_have_changed: false, .. }) => {
                     Outcome::failed(None, diagnostic)
                 }
-                Err(Failure { mut diagnostic, .. }) => {
-                    diagnostic.detail.push_str(TAINTED);
+                Err(WriteError { mut diagnostic, .. }) => {
+                    diagnostic.detail.push_str(TAINTED_NOTE);
                     Outcome::failed(Some(planned_state), diagnostic)
                 }
             }
@@ -87,52 +87,52 @@ impl Resource<Connection> for BucketEncryption {
 
     fn read<'a>(
         &'a self,
-        context: &'a Context<Connection>,
+        context: &'a Context<ProviderData>,
         current_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let target = match Target::read(context, &current_state, "read") {
+            let target = match Target::from_state(context, &current_state, "read") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(Some(current_state), diagnostic),
             };
             match target.get().await {
-                Ok(rule) => Outcome::state(with_rule(current_state, &target.bucket, &rule)),
+                Ok(rule) => Outcome::state(state_with_rule(current_state, &target.bucket, &rule)),
                 Err(error) if error.is_not_found() => {
                     tracing::warn!(bucket = target.bucket.as_str(), "{error}; removing from state");
-                    Outcome::gone()
+                    Outcome::removed()
                 }
-                Err(error) => Outcome::failed(Some(current_state), explain::failed_call(&error)),
+                Err(error) => Outcome::failed(Some(current_state), explain::call_error(&error)),
             }
         })
     }
 
     fn update<'a>(
         &'a self,
-        context: &'a Context<Connection>,
+        context: &'a Context<ProviderData>,
         prior_state: Object,
         planned_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let target = match Target::read(context, &planned_state, "update") {
+            let target = match Target::from_state(context, &planned_state, "update") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
             };
-            let written = rule(&planned_state);
-            let same_place = ["bucket", "region"]
-                .into_iter()
-                .all(|name| text(&prior_state, name) == text(&planned_state, name));
-            if same_place && rule(&prior_state) == written {
+            let written = rule_from_state(&planned_state);
+            let same_place = ["bucket", "region"].into_iter().all(|name| {
+                non_empty_string(&prior_state, name) == non_empty_string(&planned_state, name)
+            });
+            if same_place && rule_from_state(&prior_state) == written {
                 // Only timeouts, or the spelling of "no key", have changed: nothing for OSS to do.
                 return Outcome::state(planned_state);
             }
             match target.write(&written).await {
                 Ok(()) => Outcome::state(planned_state),
-                Err(Failure { was_accepted: true, diagnostic, .. }) => {
+                Err(WriteError { was_accepted: true, diagnostic, .. }) => {
                     Outcome::failed(Some(planned_state), diagnostic)
                 }
-                Err(Failure { mut diagnostic, may_have_changed, .. }) => {
+                Err(WriteError { mut diagnostic, may_have_changed, .. }) => {
                     if may_have_changed {
-                        diagnostic.detail.push_str(IN_DOUBT);
+                        diagnostic.detail.push_str(OUTCOME_UNKNOWN_NOTE);
                     }
                     Outcome::failed(Some(prior_state), diagnostic)
                 }
@@ -142,20 +142,20 @@ impl Resource<Connection> for BucketEncryption {
 
     fn delete<'a>(
         &'a self,
-        context: &'a Context<Connection>,
+        context: &'a Context<ProviderData>,
         prior_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let target = match Target::read(context, &prior_state, "delete") {
+            let target = match Target::from_state(context, &prior_state, "delete") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
             };
             match target.delete().await {
-                Ok(()) => Outcome::gone(),
+                Ok(()) => Outcome::removed(),
                 Err(error) => {
-                    let mut diagnostic = explain::failed_call(&error);
+                    let mut diagnostic = explain::call_error(&error);
                     if error.may_have_taken_effect {
-                        diagnostic.detail.push_str(IN_DOUBT);
+                        diagnostic.detail.push_str(OUTCOME_UNKNOWN_NOTE);
                     }
                     Outcome::failed(Some(prior_state), diagnostic)
                 }
@@ -165,23 +165,23 @@ impl Resource<Connection> for BucketEncryption {
 
     fn import<'a>(
         &'a self,
-        context: &'a Context<Connection>,
+        context: &'a Context<ProviderData>,
         target: ImportTarget<'a>,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let state = match state::imported(target) {
+            let state = match state::state_from_import(target) {
                 Ok(state) => state,
                 Err(diagnostic) => return Outcome::failed(None, diagnostic),
             };
-            let target = match Target::read(context, &state, "read") {
+            let target = match Target::from_state(context, &state, "read") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(None, diagnostic),
             };
             // Terraform reads again after this; but about a missing rule it could only say that
             // the object does not exist.
             match target.client.get_bucket_encryption(&target.bucket, &target.call).await {
-                Ok(rule) => Outcome::state(with_rule(state, &target.bucket, &rule)),
-                Err(error) => Outcome::failed(None, explain::failed_import(&error)),
+                Ok(rule) => Outcome::state(state_with_rule(state, &target.bucket, &rule)),
+                Err(error) => Outcome::failed(None, explain::import_error(&error)),
             }
         })
     }
@@ -195,10 +195,10 @@ impl Resource<Connection> for BucketEncryption {
     }
 
     fn move_state(&self, source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
-        state::moved(source)
+        state::state_from_move(source)
     }
 
-    fn list_resource(&self) -> Option<Box<dyn ListResource<Connection>>> {
-        Some(Box::new(BucketEncryptions))
+    fn list_resource(&self) -> Option<Box<dyn ListResource<ProviderData>>> {
+        Some(Box::new(BucketEncryptionList))
     }
 }

@@ -9,7 +9,7 @@ use crate::tfplugin::{
 };
 
 /// An attribute that is known and not empty: to OSS, empty is the same as absent.
-pub(super) fn text<'a>(state: &'a Object, name: &str) -> Option<&'a str> {
+pub(super) fn non_empty_string<'a>(state: &'a Object, name: &str) -> Option<&'a str> {
     state.string(name).known().filter(|text| !text.is_empty())
 }
 
@@ -24,12 +24,12 @@ pub(super) fn check_known(object: &Object) -> Result<(), Diagnostic> {
         "`{name}` is not known, although Terraform asks for a call that needs it. This is a bug in the \
          caller of the provider."
     );
-    Err(Diagnostic::error("Unknown value", detail).at_attribute(name))
+    Err(Diagnostic::error("Unknown value", detail).with_attribute(name))
 }
 
 /// How long an operation may take: what the `timeouts` block says, else the defaults that it
 /// documents.
-pub(super) fn time_limit(state: &Object, operation: &str) -> Duration {
+pub(super) fn timeout(state: &Object, operation: &str) -> Duration {
     let configured = state
         .block("timeouts")
         .known()
@@ -40,16 +40,22 @@ pub(super) fn time_limit(state: &Object, operation: &str) -> Duration {
 }
 
 /// The rule that a known state describes.
-pub(super) fn rule(state: &Object) -> EncryptionRule {
+pub(super) fn rule_from_state(state: &Object) -> EncryptionRule {
     EncryptionRule {
-        sse_algorithm: SseAlgorithm::from(text(state, "sse_algorithm").unwrap_or_default()),
-        kms_master_key_id: text(state, "kms_master_key_id").map(str::to_owned),
-        kms_data_encryption: text(state, "kms_data_encryption").map(str::to_owned),
+        sse_algorithm: SseAlgorithm::from(
+            non_empty_string(state, "sse_algorithm").unwrap_or_default(),
+        ),
+        kms_master_key_id: non_empty_string(state, "kms_master_key_id").map(str::to_owned),
+        kms_data_encryption: non_empty_string(state, "kms_data_encryption").map(str::to_owned),
     }
 }
 
 /// The state with what OSS answered. Where that means the same, the state's spelling stays.
-pub(super) fn with_rule(mut state: Object, bucket: &BucketName, rule: &EncryptionRule) -> Object {
+pub(super) fn state_with_rule(
+    mut state: Object,
+    bucket: &BucketName,
+    rule: &EncryptionRule,
+) -> Object {
     state.set("id", bucket.as_str());
     state.set("sse_algorithm", rule.sse_algorithm.as_str());
     for (name, answered) in [
@@ -77,22 +83,22 @@ fn is_unset(value: &Value) -> bool {
 
 /// Whether the prior value means the same as the configured one, and may stay so that the plan shows
 /// no difference. Terraform takes a planned null for nothing that is configured, not even for `""`.
-pub(super) fn keeps_prior_spelling(prior: &Value, configured: &Value) -> bool {
+pub(super) fn keeps_prior_unset(prior: &Value, configured: &Value) -> bool {
     let may_stay = *prior != Value::Null || *configured == Value::Null;
     may_stay && is_unset(prior) && is_unset(configured)
 }
 
 /// The identity of a rule; none while its parts are unknown.
 pub(super) fn identity(state: &Object) -> Option<Object> {
-    let bucket = text(state, "bucket")?;
+    let bucket = non_empty_string(state, "bucket")?;
     if *state.get("region") == Value::Unknown {
         return None;
     }
-    Some(Object::new().with("bucket", bucket).with("region", text(state, "region")))
+    Some(Object::new().with("bucket", bucket).with("region", non_empty_string(state, "region")))
 }
 
 /// The state of a bucket about which only its place is known.
-pub(super) fn at_place(bucket: &str, region: Option<&str>) -> Object {
+pub(super) fn bare_state(bucket: &str, region: Option<&str>) -> Object {
     Object::new()
         .with("bucket", bucket)
         .with("sse_algorithm", Value::Null)
@@ -105,7 +111,7 @@ pub(super) fn at_place(bucket: &str, region: Option<&str>) -> Object {
 }
 
 /// What an import names: `bucket`, `bucket@region`, or an identity.
-pub(super) fn imported(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
+pub(super) fn state_from_import(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
     let (bucket, region) = match target {
         ImportTarget::Id(id) => match id.split_once('@') {
             Some((bucket, region)) => (bucket, Some(region)),
@@ -113,7 +119,10 @@ pub(super) fn imported(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
         },
         ImportTarget::Identity(identity) => {
             check_known(identity)?;
-            (text(identity, "bucket").unwrap_or_default(), text(identity, "region"))
+            (
+                non_empty_string(identity, "bucket").unwrap_or_default(),
+                non_empty_string(identity, "region"),
+            )
         }
     };
     let invalid = |what: &str, reason: &dyn std::fmt::Display| match target {
@@ -139,7 +148,7 @@ pub(super) fn imported(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
     if let Some(region) = region {
         Region::parse(region).map_err(|error| invalid("region", &error))?;
     }
-    Ok(at_place(bucket, region))
+    Ok(bare_state(bucket, region))
 }
 
 /// The provider and the resource type whose states can be taken over. Mirrors and private registries
@@ -149,7 +158,7 @@ const MOVABLE_TYPE: &str = "alicloud_oss_bucket_server_side_encryption";
 
 /// The state of a rule that another provider managed so far. Its attributes have the same names and
 /// meanings in every version of that provider.
-pub(super) fn moved(source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
+pub(super) fn state_from_move(source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
     let refused = |reason: String| {
         let detail = format!(
             "{reason}\n\nOnly {MOVABLE_TYPE} of {} can be moved to oss_bucket_encryption. Anything else \
@@ -170,20 +179,22 @@ pub(super) fn moved(source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
         return Err(refused("The stored state is not an object.".to_owned()));
     };
     // Its id is the name of the bucket as well.
-    let bucket = text(state, "bucket").or_else(|| text(state, "id")).unwrap_or_default();
+    let bucket = non_empty_string(state, "bucket")
+        .or_else(|| non_empty_string(state, "id"))
+        .unwrap_or_default();
     if let Err(error) = BucketName::parse(bucket) {
         return Err(refused(format!("The bucket {bucket:?} in the stored state {error}.")));
     }
-    let mut moved = at_place(bucket, None);
+    let mut moved = bare_state(bucket, None);
     for name in ["sse_algorithm", "kms_master_key_id", "kms_data_encryption"] {
-        let value = text(state, name);
+        let value = non_empty_string(state, name);
         // What is not set stays in the spelling that fits both ways.
         if value.is_some() || name == "sse_algorithm" {
             moved.set(name, value);
         }
     }
     if let Value::Object(timeouts) = state.get("timeouts") {
-        let timeout = |operation| text(timeouts, operation);
+        let timeout = |operation| non_empty_string(timeouts, operation);
         let names = ["create", "read", "update", "delete"];
         if names.iter().any(|name| timeout(name).is_some()) {
             let block = names
@@ -203,7 +214,7 @@ mod tests {
     fn time_limits_are_those_of_the_block_or_the_documented_defaults() {
         let minutes = |state: &Object| {
             ["create", "read", "update", "delete"]
-                .map(|operation| time_limit(state, operation).as_secs() / 60)
+                .map(|operation| timeout(state, operation).as_secs() / 60)
         };
         assert_eq!(minutes(&Object::new()), [5, 1, 5, 5]);
         let timeouts = Object::new().with("create", "9m").with("read", Value::Null);
@@ -212,19 +223,19 @@ mod tests {
 
     #[test]
     fn an_identity_is_whole_or_absent() {
-        let state = at_place("demo", Some("cn-beijing"));
+        let state = bare_state("demo", Some("cn-beijing"));
         let identity = |state: &Object| super::identity(state);
         let expected = Object::new().with("bucket", "demo").with("region", "cn-beijing");
         assert_eq!(identity(&state), Some(expected));
         let nowhere = Object::new().with("bucket", "demo").with("region", Value::Null);
-        assert_eq!(identity(&at_place("demo", None)), Some(nowhere));
+        assert_eq!(identity(&bare_state("demo", None)), Some(nowhere));
         assert_eq!(identity(&state.clone().with("bucket", Value::Unknown)), None);
         assert_eq!(identity(&state.with("region", Value::Unknown)), None);
     }
 
     #[test]
     fn an_import_names_a_bucket_and_maybe_its_region() {
-        let id = |id| imported(ImportTarget::Id(id)).map(|state| super::identity(&state));
+        let id = |id| state_from_import(ImportTarget::Id(id)).map(|state| super::identity(&state));
         let place = |bucket: &str, region: Option<&str>| {
             Ok(Some(Object::new().with("bucket", bucket).with("region", region)))
         };
@@ -234,17 +245,17 @@ mod tests {
             assert_eq!(id(invalid).unwrap_err().summary, "Invalid import id", "{invalid:?}");
         }
         let identity = Object::new().with("bucket", "demo").with("region", "cn-beijing");
-        let state = imported(ImportTarget::Identity(&identity)).unwrap();
+        let state = state_from_import(ImportTarget::Identity(&identity)).unwrap();
         assert_eq!(super::identity(&state), Some(identity.clone()));
         for (name, value) in [("bucket", ""), ("bucket", "a.evil.example/"), ("region", "c/n")] {
             let identity = identity.clone().with(name, value);
-            let error = imported(ImportTarget::Identity(&identity)).unwrap_err();
+            let error = state_from_import(ImportTarget::Identity(&identity)).unwrap_err();
             assert_eq!(error.summary, "Invalid identity");
         }
     }
 
     fn alicloud(state: &Object) -> Result<Object, Diagnostics> {
-        moved(&MoveSource {
+        state_from_move(&MoveSource {
             provider_address: "registry.terraform.io/aliyun/alicloud",
             type_name: MOVABLE_TYPE,
             schema_version: 0,
@@ -272,8 +283,8 @@ mod tests {
         ] {
             assert!(*moved.get(name) == Value::from(value), "{name}");
         }
-        assert_eq!(time_limit(&moved, "create"), Duration::from_mins(10));
-        assert_eq!(time_limit(&moved, "delete"), Duration::from_mins(5));
+        assert_eq!(timeout(&moved, "create"), Duration::from_mins(10));
+        assert_eq!(timeout(&moved, "delete"), Duration::from_mins(5));
         let no_timeouts = alicloud(&state.with("timeouts", Value::Null)).unwrap();
         assert!(*no_timeouts.get("timeouts") == Value::Null);
     }
@@ -283,7 +294,7 @@ mod tests {
         let state = Value::Object(Object::new().with("bucket", "demo"));
         let move_from = |provider_address: &str, type_name: &str, state: &Value| {
             let source = MoveSource { provider_address, type_name, schema_version: 3, state };
-            moved(&source).map(|_| ()).map_err(|diagnostics| {
+            state_from_move(&source).map(|_| ()).map_err(|diagnostics| {
                 let detail = diagnostics.into_iter().next().unwrap().detail;
                 assert!(detail.contains("Only alicloud_oss_bucket_server_side_encryption of"));
                 detail

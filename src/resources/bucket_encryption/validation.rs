@@ -3,10 +3,10 @@
 
 use crate::oss::{BucketName, Region, SseAlgorithm};
 use crate::tfplugin::{
-    Attr, AttributePath, Diagnostic, Diagnostics, Object, Value, parse_duration,
+    AttributePath, AttributeValue, Diagnostic, Diagnostics, Object, Value, parse_duration,
 };
 
-use super::state::text;
+use super::state::non_empty_string;
 
 const ALGORITHMS: &str = "`AES256`, `KMS` or `SM4`";
 
@@ -23,14 +23,14 @@ pub(super) fn validate(config: &Object) -> Diagnostics {
 /// Checks the configuration of a search.
 pub(super) fn validate_list(config: &Object) -> Diagnostics {
     let mut diagnostics = validate_region(config);
-    if let Some(prefix) = text(config, "prefix")
+    if let Some(prefix) = non_empty_string(config, "prefix")
         && !prefix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     {
         let detail = format!(
             "No bucket's name begins with {prefix:?}: names consist of lower-case letters, digits and \
              hyphens."
         );
-        diagnostics.push(Diagnostic::error("Invalid prefix", detail).at_attribute("prefix"));
+        diagnostics.push(Diagnostic::error("Invalid prefix", detail).with_attribute("prefix"));
     }
     diagnostics
 }
@@ -43,7 +43,7 @@ fn validate_required(config: &Object) -> Diagnostics {
     {
         if *config.get(name) == Value::Null {
             let detail = format!("`{name}` is null. Set it to {what}.");
-            diagnostics.push(Diagnostic::error("Missing argument", detail).at_attribute(name));
+            diagnostics.push(Diagnostic::error("Missing argument", detail).with_attribute(name));
         }
     }
     diagnostics
@@ -53,20 +53,20 @@ fn validate_bucket(config: &Object) -> Diagnostics {
     let Some(bucket) = config.string("bucket").known() else { return Diagnostics::new() };
     let Err(error) = BucketName::parse(bucket) else { return Diagnostics::new() };
     let detail = format!("The name of a bucket {error}; got {bucket:?}.");
-    Diagnostic::error("Invalid bucket name", detail).at_attribute("bucket").into()
+    Diagnostic::error("Invalid bucket name", detail).with_attribute("bucket").into()
 }
 
 fn validate_region(config: &Object) -> Diagnostics {
-    let Some(region) = text(config, "region") else { return Diagnostics::new() };
+    let Some(region) = non_empty_string(config, "region") else { return Diagnostics::new() };
     let Err(error) = Region::parse(region) else { return Diagnostics::new() };
     let detail = format!("The region {error}; got {region:?}.");
-    Diagnostic::error("Invalid region", detail).at_attribute("region").into()
+    Diagnostic::error("Invalid region", detail).with_attribute("region").into()
 }
 
 fn validate_rule(config: &Object) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
     let algorithm = config.string("sse_algorithm").map(SseAlgorithm::from);
-    if let Attr::Known(SseAlgorithm::Other(name)) = &algorithm {
+    if let AttributeValue::Known(SseAlgorithm::Other(name)) = &algorithm {
         let upper = name.to_uppercase();
         let hint = match SseAlgorithm::from(upper.as_str()) {
             SseAlgorithm::Other(_) => String::new(),
@@ -77,10 +77,10 @@ fn validate_rule(config: &Object) -> Diagnostics {
                 "Invalid encryption algorithm",
                 format!("`sse_algorithm` must be {ALGORITHMS}; got {name:?}.{hint}"),
             )
-            .at_attribute("sse_algorithm"),
+            .with_attribute("sse_algorithm"),
         );
     }
-    if let Attr::Known(key) = config.string("kms_master_key_id")
+    if let AttributeValue::Known(key) = config.string("kms_master_key_id")
         && key.chars().any(|c| c.is_whitespace() || c.is_control())
     {
         diagnostics.push(
@@ -90,12 +90,13 @@ fn validate_rule(config: &Object) -> Diagnostics {
                 "`kms_master_key_id` must not contain white space or control characters. Write the \
                  id of the key as the KMS console shows it.",
             )
-            .at_attribute("kms_master_key_id"),
+            .with_attribute("kms_master_key_id"),
         );
     }
     // Without KMS the cipher is wrong whatever it is, which is said below.
-    let is_kms = !matches!(algorithm, Attr::Known(SseAlgorithm::Aes256 | SseAlgorithm::Sm4));
-    if let Attr::Known(cipher) = config.string("kms_data_encryption")
+    let is_kms =
+        !matches!(algorithm, AttributeValue::Known(SseAlgorithm::Aes256 | SseAlgorithm::Sm4));
+    if let AttributeValue::Known(cipher) = config.string("kms_data_encryption")
         && is_kms
         && !matches!(cipher, "" | "SM4")
     {
@@ -107,12 +108,14 @@ fn validate_rule(config: &Object) -> Diagnostics {
                          leave it out."
                 ),
             )
-            .at_attribute("kms_data_encryption"),
+            .with_attribute("kms_data_encryption"),
         );
     }
-    if let Attr::Known(algorithm @ (SseAlgorithm::Aes256 | SseAlgorithm::Sm4)) = &algorithm {
+    if let AttributeValue::Known(algorithm @ (SseAlgorithm::Aes256 | SseAlgorithm::Sm4)) =
+        &algorithm
+    {
         for name in ["kms_master_key_id", "kms_data_encryption"] {
-            if text(config, name).is_some() {
+            if non_empty_string(config, name).is_some() {
                 diagnostics.push(
                     Diagnostic::error(
                         "KMS argument without KMS",
@@ -121,7 +124,7 @@ fn validate_rule(config: &Object) -> Diagnostics {
                              {algorithm}. Remove it, or use KMS."
                         ),
                     )
-                    .at_attribute(name),
+                    .with_attribute(name),
                 );
             }
         }
@@ -131,9 +134,9 @@ fn validate_rule(config: &Object) -> Diagnostics {
 
 fn validate_timeouts(config: &Object) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
-    let Attr::Known(timeouts) = config.block("timeouts") else { return diagnostics };
+    let AttributeValue::Known(timeouts) = config.block("timeouts") else { return diagnostics };
     for operation in ["create", "read", "update", "delete"] {
-        let Attr::Known(text) = timeouts.string(operation) else { continue };
+        let AttributeValue::Known(text) = timeouts.string(operation) else { continue };
         if parse_duration(text).is_none() {
             diagnostics.push(
                 Diagnostic::error(
@@ -143,7 +146,7 @@ fn validate_timeouts(config: &Object) -> Diagnostics {
                          most a year; got {text:?}."
                     ),
                 )
-                .at(AttributePath::root("timeouts").attribute(operation)),
+                .with_path(AttributePath::root("timeouts").attribute(operation)),
             );
         }
     }

@@ -41,20 +41,20 @@ fn transport(transport: TransportError) -> Error {
     Error { attempts: 6, ..error(ErrorKind::Transport(transport)) }
 }
 
-fn credentials(origin: &str, problem: CredentialsProblem) -> Error {
+fn credentials(origin: &str, problem: CredentialsErrorKind) -> Error {
     let origin = origin.to_owned();
     Error {
         attempts: 0,
-        ..error(ErrorKind::Credentials(Box::new(CredentialsError { origin, problem })))
+        ..error(ErrorKind::Credentials(Box::new(CredentialsError { origin, kind: problem })))
     }
 }
 
 fn refused(status: u16, code: &str, message: &str) -> Error {
     credentials(
         "role acs:ram::1234567890123456:role/deploy, assumed with keys from the environment variable OSS_ACCESS_KEY_ID",
-        CredentialsProblem::Refused(Box::new(Refusal {
+        CredentialsErrorKind::Service(Box::new(CredentialServiceError {
             host: "https://sts.cn-hangzhou.aliyuncs.com".to_owned(),
-            action: "AssumeRole",
+            operation: "AssumeRole",
             status,
             code: code.to_owned(),
             message: message.to_owned(),
@@ -90,7 +90,7 @@ macro_rules! check {
 }
 
 #[test]
-fn what_oss_answered() {
+fn service_errors() {
     let elsewhere = ServiceError {
         endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
         ..service(403, "AccessDenied", "The bucket must be addressed using the specified endpoint.")
@@ -144,12 +144,12 @@ fn what_oss_answered() {
             of(documented),
         ]
         .iter()
-        .map(failed_call)
+        .map(call_error)
     );
 }
 
 #[test]
-fn why_there_was_no_answer() {
+fn transport_errors() {
     let text = |text: &str| text.to_owned();
     let connect = || TransportError::Connect(text("tcp connect error: Connection refused"));
     check!(
@@ -158,20 +158,22 @@ fn why_there_was_no_answer() {
             transport(TransportError::Tls(text("invalid peer certificate: UnknownIssuer"))),
             transport(TransportError::Timeout(text("operation timed out"))),
             transport(TransportError::Interrupted(text("connection reset by peer"))),
-            transport(TransportError::TooLarge(1_048_576)),
-            transport(TransportError::Setup(text("no CA certificates were loaded"))),
-            transport(TransportError::Request(text("invalid international domain name"))),
+            transport(TransportError::BodyTooLarge(1_048_576)),
+            transport(TransportError::ClientSetup(text("no CA certificates were loaded"))),
+            transport(TransportError::InvalidRequest(text("invalid international domain name"))),
             Error {
                 bucket: BucketName::parse("xn--a").ok(),
-                ..transport(TransportError::Request(text("invalid international domain name")))
+                ..transport(TransportError::InvalidRequest(text(
+                    "invalid international domain name"
+                )))
             },
             transport(TransportError::Proxy(text("proxy authorization required"))),
-            error(ErrorKind::UnexpectedAnswer(text("the body has no <SSEAlgorithm>"))),
+            error(ErrorKind::UnexpectedResponse(text("the body has no <SSEAlgorithm>"))),
             error(ErrorKind::NoCredentials),
             error(ErrorKind::NoRegion),
-            error(ErrorKind::NoProfileRegion(Box::new(CredentialsError {
+            error(ErrorKind::RegionFromProfile(Box::new(CredentialsError {
                 origin: text("profile \"ci\" of /home/ci/.aliyun/config.json"),
-                problem: CredentialsProblem::File {
+                kind: CredentialsErrorKind::File {
                     path: "/home/ci/.aliyun/config.json".into(),
                     reason: text("No such file or directory (os error 2)"),
                 },
@@ -179,7 +181,7 @@ fn why_there_was_no_answer() {
             error(ErrorKind::DeadlineExceeded {
                 last: Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError {
                     origin: text("the credentials URI at 127.0.0.1:8080"),
-                    problem: CredentialsProblem::Unanswered,
+                    kind: CredentialsErrorKind::Timeout,
                 })))),
             }),
             error(ErrorKind::DeadlineExceeded { last: None }),
@@ -196,12 +198,12 @@ fn why_there_was_no_answer() {
             error(ErrorKind::Cancelled),
         ]
         .iter()
-        .map(failed_call)
+        .map(call_error)
     );
 }
 
 #[test]
-fn why_there_were_no_keys() {
+fn credential_errors() {
     let text = |text: &str| text.to_owned();
     let profile = "profile \"ci\" of /home/ci/.aliyun/config.json";
     let process = "profile \"ci\" of /home/ci/.aliyun/config.json (its external process)";
@@ -220,70 +222,70 @@ fn why_there_were_no_keys() {
             refused(418, "Teapot", "Not known."),
             credentials(
                 "role \"worker\" of this ECS instance",
-                CredentialsProblem::Transport {
+                CredentialsErrorKind::Transport {
                     host: text("http://100.100.100.200"),
                     error: TransportError::Timeout(text("operation timed out")),
                 },
             ),
             credentials(
                 "role acs:ram::1:role/deploy, assumed with an OIDC token",
-                CredentialsProblem::Transport {
+                CredentialsErrorKind::Transport {
                     host: text("https://sts.cn-hangzhou.aliyuncs.com"),
                     error: TransportError::Timeout(text("operation timed out")),
                 },
             ),
             credentials(
                 "the credentials URI at 127.0.0.1:8080",
-                CredentialsProblem::Transport {
+                CredentialsErrorKind::Transport {
                     host: text("127.0.0.1:8080"),
                     error: TransportError::Connect(text("tcp connect error: Connection refused")),
                 },
             ),
             credentials(
                 "role acs:ram::1:role/deploy, assumed with an OIDC token",
-                CredentialsProblem::Transport {
+                CredentialsErrorKind::Transport {
                     host: text("https://sts.cn-hangzhou.aliyuncs.com"),
                     error: TransportError::Proxy(text("unsuccessful")),
                 },
             ),
             credentials(
                 "the credentials URI at 127.0.0.1:8080",
-                CredentialsProblem::Answer {
+                CredentialsErrorKind::InvalidResponse {
                     host: text("127.0.0.1:8080"),
                     reason: text("it has no `SecurityToken`"),
                 },
             ),
             credentials(
                 profile,
-                CredentialsProblem::File {
+                CredentialsErrorKind::File {
                     path: "/home/ci/.aliyun/config.json".into(),
                     reason: text("No such file or directory (os error 2)"),
                 },
             ),
             credentials(
                 profile,
-                CredentialsProblem::Profile(ProfileError::Unknown {
+                CredentialsErrorKind::Profile(ProfileError::NotFound {
                     name: text("ci"),
                     known: vec![text("default"), text("dev")],
                 }),
             ),
             credentials(
                 profile,
-                CredentialsProblem::Profile(ProfileError::Mode {
+                CredentialsErrorKind::Profile(ProfileError::UnsupportedMode {
                     profile: text("ci"),
                     mode: text("CloudSSO"),
                 }),
             ),
             credentials(
                 process,
-                CredentialsProblem::Process {
+                CredentialsErrorKind::Process {
                     program: text("print-keys"),
                     reason: text("failed (exit status: 1)"),
                 },
             ),
         ]
         .iter()
-        .map(failed_call)
+        .map(call_error)
     );
 }
 
@@ -292,9 +294,9 @@ fn imports_and_unknown_configurations() {
     let read = |error| Error { operation: Operation::GetBucketEncryption, ..error };
     let missing = "The server side encryption configuration was not found.";
     check!([
-        failed_import(&read(answered(404, "NoSuchServerSideEncryptionRule", missing))),
-        failed_import(&read(answered(404, "NoSuchBucket", "The bucket does not exist."))),
-        failed_import(&read(error(ErrorKind::Service(Box::new(ServiceError {
+        import_error(&read(answered(404, "NoSuchServerSideEncryptionRule", missing))),
+        import_error(&read(answered(404, "NoSuchBucket", "The bucket does not exist."))),
+        import_error(&read(error(ErrorKind::Service(Box::new(ServiceError {
             endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
             ..service(
                 403,
@@ -302,13 +304,13 @@ fn imports_and_unknown_configurations() {
                 "The bucket must be addressed using the specified endpoint."
             )
         }))))),
-        failed_import(&read(answered(
+        import_error(&read(answered(
             400,
             "InvalidArgument",
             "Invalid signing region in Authorization header."
         ))),
-        failed_import(&read(error(ErrorKind::DeadlineExceeded { last: None }))),
-        failed_search(&read(error(ErrorKind::DeadlineExceeded {
+        import_error(&read(error(ErrorKind::DeadlineExceeded { last: None }))),
+        list_error(&read(error(ErrorKind::DeadlineExceeded {
             last: Some(Box::new(ErrorKind::Service(Box::new(service(
                 503,
                 "ServiceUnavailable",

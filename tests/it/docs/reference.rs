@@ -5,10 +5,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use terraform_provider_oss::provider::{Environment, Oss};
-use terraform_provider_oss::resources::Connection;
+use terraform_provider_oss::provider::{Environment, OssProvider};
+use terraform_provider_oss::resources::ProviderData;
 use terraform_provider_oss::tfplugin::{
-    Attribute, AttributeType, Block, Provider as _, Resource, Schema, Source,
+    Attribute, AttributeType, Block, Configurability, Provider as _, Resource, Schema,
 };
 
 use crate::markdown::root;
@@ -18,7 +18,7 @@ pub(super) const UPDATE: &str = "UPDATE_DOCS=1 cargo test --test it docs::refere
 
 /// Every reference page: its path, and what it says.
 pub(super) fn pages() -> Vec<(String, String)> {
-    let provider = Oss::new(Environment::default());
+    let provider = OssProvider::new(Environment::default());
     let mut pages = vec![("docs/index.md".to_owned(), provider_page(&provider.schema()))];
     for resource in provider.resources() {
         let name = resource.type_name().trim_start_matches("oss_");
@@ -69,7 +69,7 @@ fn provider_page(schema: &Schema) -> String {
     .concat()
 }
 
-fn resource_page(resource: &dyn Resource<Connection>) -> String {
+fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
     let name = resource.type_name();
     let schema = resource.schema();
     let code = |start: &str, end: &str, language: &str| {
@@ -194,11 +194,14 @@ type Group = (&'static str, fn(&Attribute) -> bool);
 
 /// Who sets an attribute.
 const GROUPS: [Group; 3] = [
-    ("Required", |attribute| attribute.source == Source::Required),
+    ("Required", |attribute| attribute.configurability == Configurability::Required),
     ("Optional", |attribute| {
-        matches!(attribute.source, Source::Optional | Source::OptionalComputed)
+        matches!(
+            attribute.configurability,
+            Configurability::Optional | Configurability::OptionalComputed
+        )
     }),
-    ("Read-Only", |attribute| attribute.source == Source::Computed),
+    ("Read-Only", |attribute| attribute.configurability == Configurability::Computed),
 ];
 
 /// Attributes in their groups, each under a heading of this level.

@@ -4,17 +4,17 @@
 
 use oss_emulator::{Config, Emulator, Fault, Role};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::provider::{Environment, Oss};
+use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
 
-use crate::support::{KEY_ID, KEY_SECRET, TYPE, dynamic, host, provider_config, resource};
+use crate::support::{KEY_ID, KEY_SECRET, TYPE, client_for, dynamic, provider_config, resource};
 
 const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 const GUARDED: &str = "acs:ram::1234567890123456:role/guarded";
 const OIDC: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
 
 /// What a person does, and what goes wrong.
-struct Scene {
+struct Scenario {
     emulator: Emulator,
     /// The provider block.
     provider: Json,
@@ -27,16 +27,16 @@ struct Scene {
 /// The message that the section with this heading is about; none if it is not known here.
 pub(super) async fn message(heading: &str) -> Option<String> {
     let scene = scene(heading)?;
-    Some(scene.play().await)
+    Some(scene.run().await)
 }
 
-fn scene(heading: &str) -> Option<Scene> {
+fn scene(heading: &str) -> Option<Scenario> {
     let fault = |status: u16, code: &str, message: &str| {
-        Scene::new().with(Fault::answer(status, code).message(message).method("PUT"))
+        Scenario::new().with(Fault::error_response(status, code).message(message).method("PUT"))
     };
     let sts = |status: u16, code: &str, message: &str| {
-        let fault = Fault::answer(status, code).message(message).operation("AssumeRole");
-        Scene::new().with_role(ROLE).with(fault)
+        let fault = Fault::error_response(status, code).message(message).operation("AssumeRole");
+        Scenario::new().with_role(ROLE).with(fault)
     };
     Some(match heading {
         "`AccessDenied`" => fault(
@@ -47,13 +47,13 @@ fn scene(heading: &str) -> Option<Scene> {
         "`AccessDenied`, `PermanentRedirect`, `TemporaryRedirect`: another endpoint" => {
             let message = "The bucket you are attempting to access must be addressed using the specified \
                            endpoint.";
-            let fault = Fault::answer(403, "AccessDenied")
+            let fault = Fault::error_response(403, "AccessDenied")
                 .message(message)
                 .endpoint("oss-cn-shanghai.aliyuncs.com");
-            Scene::new().with(fault)
+            Scenario::new().with(fault)
         }
-        "`InvalidAccessKeyId`" => Scene::new().with_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET),
-        "`SignatureDoesNotMatch`" => Scene::new().with_key(KEY_ID, "AnotherSecretAnotherSecret"),
+        "`InvalidAccessKeyId`" => Scenario::new().with_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET),
+        "`SignatureDoesNotMatch`" => Scenario::new().with_key(KEY_ID, "AnotherSecretAnotherSecret"),
         "`InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`" => {
             fault(403, "InvalidSecurityToken", "The security token you provided is invalid.")
         }
@@ -65,12 +65,12 @@ fn scene(heading: &str) -> Option<Scene> {
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
         ),
-        "`NoSuchBucket`" => Scene::new().about("my-company-log"),
-        "`NoSuchServerSideEncryptionRule`" => Scene::new().importing("my-company-logs"),
+        "`NoSuchBucket`" => Scenario::new().about("my-company-log"),
+        "`NoSuchServerSideEncryptionRule`" => Scenario::new().importing("my-company-logs"),
         "`InvalidBucketName`" => {
             fault(400, "InvalidBucketName", "The specified bucket is not valid.")
         }
-        "`InvalidArgument`: the signing region" => Scene::new().about("my-company-invoices"),
+        "`InvalidArgument`: the signing region" => Scenario::new().about("my-company-invoices"),
         "`InvalidArgument`: the KMS key (`KMSMasterKeyID`)" => fault(
             400,
             "InvalidArgument",
@@ -93,26 +93,27 @@ fn scene(heading: &str) -> Option<Scene> {
             "Qps limit for the meta operation is exceeded.",
         ),
         "An answer that is not from OSS (`BadErrorResponse`)" => {
-            let page = Fault::garbage("text/html", "<html>Please log in</html>");
-            Scene::new().with(page.status(302))
+            let page = Fault::raw_response("text/html", "<html>Please log in</html>");
+            Scenario::new().with(page.status(302))
         }
         "Set, but not verified" => {
-            let fault = Fault::answer(403, "AccessDenied").message("You have no right to read it.");
-            Scene::new().with(fault.method("GET"))
+            let fault =
+                Fault::error_response(403, "AccessDenied").message("You have no right to read it.");
+            Scenario::new().with(fault.method("GET"))
         }
-        "Not known whether it was set" => Scene::new().with(Fault::reset_after().method("PUT")),
-        "No connection" => Scene::new().set("endpoint", "http://127.0.0.1:1"),
-        "No access key" => Scene::new().without_key(),
-        "No region" => Scene::new().set("region", ""),
-        "`NoPermission`" => Scene::new().with_role(GUARDED),
-        "`EntityNotExist`" => Scene::new().with_role("acs:ram::1234567890123456:role/deplyo"),
+        "Not known whether it was set" => Scenario::new().with(Fault::reset_after().method("PUT")),
+        "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
+        "No access key" => Scenario::new().without_key(),
+        "No region" => Scenario::new().set("region", ""),
+        "`NoPermission`" => Scenario::new().with_role(GUARDED),
+        "`EntityNotExist`" => Scenario::new().with_role("acs:ram::1234567890123456:role/deplyo"),
         "`InvalidAccessKeyId`, `SignatureDoesNotMatch`, `IncompleteSignature` from STS" => {
-            Scene::new().with_role(ROLE).with_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET)
+            Scenario::new().with_role(ROLE).with_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET)
         }
         "`InvalidSecurityToken` from STS" => {
             sts(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
         }
-        "`AuthenticationFail`" => Scene::new().with_token("a-token-of-somebody-else"),
+        "`AuthenticationFail`" => Scenario::new().with_token("a-token-of-somebody-else"),
         "`InvalidParameter`" => sts(
             400,
             "InvalidParameter.DurationSeconds",
@@ -124,7 +125,7 @@ fn scene(heading: &str) -> Option<Scene> {
         "`Throttling`" => {
             sts(400, "Throttling.User", "Request was denied due to user flow control.")
         }
-        "A profile that cannot be used" => Scene::new()
+        "A profile that cannot be used" => Scenario::new()
             .without_key()
             .set("profile", "ci")
             .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
@@ -132,7 +133,7 @@ fn scene(heading: &str) -> Option<Scene> {
     })
 }
 
-impl Scene {
+impl Scenario {
     fn new() -> Self {
         let config = Config::default()
             .with_credentials(KEY_ID, KEY_SECRET)
@@ -197,12 +198,12 @@ impl Scene {
     }
 
     /// Applies, or imports; returns the messages as Terraform prints them.
-    async fn play(self) -> String {
+    async fn run(self) -> String {
         let variables = self.key.into_iter().flat_map(|(id, secret)| {
             [("ALIBABA_CLOUD_ACCESS_KEY_ID", id), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)]
         });
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        let mut host = host(Oss::new(Environment::new(variables)));
+        let mut host = client_for(OssProvider::new(Environment::new(variables)));
         let config = Some(provider_config(self.provider));
         let request = pb::configure_provider::Request { config, ..Default::default() };
         let configured = host.configure_provider(request).await.unwrap().into_inner();

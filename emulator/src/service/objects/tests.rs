@@ -16,7 +16,7 @@ fn carry_out(
     operation: Operation,
     path: &str,
     headers: &[(&str, &str)],
-) -> Result<(Answer, String), String> {
+) -> Result<(Response, String), String> {
     let (bucket, key) = path.split_once('/').unwrap();
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let request = Request {
@@ -24,10 +24,10 @@ fn carry_out(
         body: if operation == Operation::PutObject { TEXT.into() } else { Vec::new() },
         ..Request::default()
     };
-    let mut exchange = Exchange {
+    let mut exchange = RecordedRequest {
         bucket: Some(bucket.to_owned()),
         object_key: Some(key.to_owned()),
-        ..Exchange::default()
+        ..RecordedRequest::default()
     };
     let answer = service
         .carry_out_on_object(operation, &request, NOW, &mut exchange)
@@ -87,7 +87,7 @@ fn an_upload_takes_the_buckets_rule_and_its_own_headers_win() {
         let length = ("Content-Length".into(), TEXT.len().to_string());
         assert!(head.body.is_empty() && head.headers.contains(&length));
         assert_eq!(about, expected);
-        assert_ne!(service.store.object("demo", key).unwrap().stored(), TEXT.as_bytes());
+        assert_ne!(service.store.object("demo", key).unwrap().stored_bytes(), TEXT.as_bytes());
     }
     assert_eq!(get(&mut service, "demo/plain"), Ok((TEXT.to_owned(), String::new())));
 }
@@ -100,7 +100,7 @@ fn the_rule_counts_when_an_object_is_written_and_never_later() {
     service.master_keys.rotate();
     service.store.delete_encryption("demo").unwrap();
     assert_eq!(put(&mut service, "demo/new", &[]), Ok(String::new()));
-    assert_eq!(service.store.object("demo", "new").unwrap().stored(), TEXT.as_bytes());
+    assert_eq!(service.store.object("demo", "new").unwrap().stored_bytes(), TEXT.as_bytes());
     assert_eq!(get(&mut service, "demo/old"), Ok((TEXT.to_owned(), "SM4".to_owned())));
 }
 
@@ -178,7 +178,7 @@ fn a_bucket_goes_when_it_is_empty() {
     );
     for _ in 0..2 {
         let (answer, _) = carry_out(&mut service, Operation::DeleteObject, "demo/x", &[]).unwrap();
-        assert_eq!(answer, Answer::empty(204));
+        assert_eq!(answer, Response::empty(204));
     }
     service.store.delete_bucket("demo").unwrap();
 }

@@ -9,13 +9,13 @@ use super::xml::Element;
 
 /// Status, headers and body. The length and the framing are the server's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: Vec<(Cow<'static, str>, String)>,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// An answer without a body.
     pub(super) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new() }

@@ -3,9 +3,9 @@
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::answer::Answer;
 use crate::request::Request;
-use crate::service::{Delivery, Outcome, Service};
+use crate::response::Response;
+use crate::service::{Delivery, Handled, Service};
 use crate::{Config, Credentials, Fault, MetadataMode, Role};
 
 const VECTORS: &str =
@@ -76,19 +76,19 @@ fn request(method: &str, query: Vec<(String, String)>, form: &[(&str, &str)]) ->
     }
 }
 
-fn ask(service: &mut Service, request: &Request) -> Outcome {
+fn ask(service: &mut Service, request: &Request) -> Handled {
     service.serve(request, now(), "REQUEST-ID")
 }
 
-fn answer(outcome: &Outcome) -> (&Answer, Value) {
-    let Delivery::Whole { answer, .. } = &outcome.delivery else {
+fn answer(outcome: &Handled) -> (&Response, Value) {
+    let Delivery::Complete { answer, .. } = &outcome.delivery else {
         panic!("no answer: {outcome:?}")
     };
     (answer, serde_json::from_slice(&answer.body).unwrap())
 }
 
 /// What a call is answered with, as `200` or `400 SignatureNonceUsed`.
-fn shown(outcome: &Outcome) -> String {
+fn shown(outcome: &Handled) -> String {
     let (answer, body) = answer(outcome);
     assert_eq!(outcome.exchange.status, answer.status);
     let code = body["Code"].as_str().filter(|code| *code != "Success");
@@ -121,7 +121,7 @@ fn a_role_is_assumed_with_a_key() {
         let exchange = &outcome.exchange;
         assert_eq!((exchange.service, exchange.operation.as_deref()), ("sts", Some("AssumeRole")));
         assert_eq!(exchange.access_key_id.as_deref(), Some("LTAI5tFAKEFAKEFAKEFAKE01"));
-        assert_eq!(exchange.minted_access_key_id.as_deref(), Some(id));
+        assert_eq!(exchange.issued_access_key_id.as_deref(), Some(id));
         assert_eq!(exchange.parameters["RoleArn"], ROLE);
         assert_eq!(exchange.parameters["RoleSessionName"], "terraform");
         assert_eq!(exchange.parameters["DurationSeconds"], "3600");
@@ -135,7 +135,7 @@ fn a_role_is_assumed_with_a_token_of_a_provider() {
     let wrong = ask(&mut service, &oidc("another"));
     assert_eq!(shown(&wrong), "401 AuthenticationFail.OIDCToken.Invalid");
     assert_eq!(wrong.exchange.operation.as_deref(), Some("AssumeRoleWithOIDC"));
-    assert_eq!(wrong.exchange.minted_access_key_id, None);
+    assert_eq!(wrong.exchange.issued_access_key_id, None);
     assert_eq!(
         wrong.exchange.to_string(),
         "POST   -  AssumeRoleWithOIDC  401  AuthenticationFail.OIDCToken.Invalid  \
@@ -189,17 +189,18 @@ fn a_session_assumes_a_role_until_it_expires() {
 fn faults_have_the_shape_of_sts_and_use_the_nonce() {
     let mut service = service();
     let call = signed("sts-assume-role-post");
-    service.faults.push(Fault::answer(500, "InternalError"));
+    service.faults.push(Fault::error_response(500, "InternalError"));
     service.faults.push(Fault::reset_before().operation("AssumeRole"));
     service.faults.push(Fault::reset_after().operation("AssumeRoleWithOIDC"));
-    let throttled = Fault::answer(429, "Throttling.User").message("slow down").retry_after(3);
+    let throttled =
+        Fault::error_response(429, "Throttling.User").message("slow down").retry_after(3);
     service.faults.push(throttled.operation("AssumeRoleWithOIDC"));
 
     assert_eq!(ask(&mut service, &call).delivery, Delivery::Reset);
     assert_eq!(shown(&ask(&mut service, &call)), "400 SignatureNonceUsed", "it had arrived");
     let lost = ask(&mut service, &oidc("the-oidc-token"));
     assert_eq!(lost.delivery, Delivery::Reset);
-    assert!(lost.exchange.minted_access_key_id.is_some(), "the session is there");
+    assert!(lost.exchange.issued_access_key_id.is_some(), "the session is there");
     assert_eq!(
         shown(&ask(&mut service, &oidc("another"))),
         "401 AuthenticationFail.OIDCToken.Invalid",
@@ -232,7 +233,7 @@ fn nothing_secret_is_remembered() {
             call.query.iter().find(|(name, _)| name == "Signature").map(|(_, s)| s.clone()),
         );
         let outcome = ask(&mut service, &call);
-        let Delivery::Whole { answer, .. } = &outcome.delivery else { panic!("{outcome:?}") };
+        let Delivery::Complete { answer, .. } = &outcome.delivery else { panic!("{outcome:?}") };
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         for name in ["AccessKeySecret", "SecurityToken"] {
             secrets.extend(body["Credentials"][name].as_str().map(str::to_owned));
@@ -257,15 +258,15 @@ fn local(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
     request
 }
 
-fn text(outcome: &Outcome) -> String {
-    let Delivery::Whole { answer, .. } = &outcome.delivery else { panic!("{outcome:?}") };
+fn text(outcome: &Handled) -> String {
+    let Delivery::Complete { answer, .. } = &outcome.delivery else { panic!("{outcome:?}") };
     assert_eq!(answer.status, 200);
     let content_type = ("Content-Type".into(), "text/plain".to_owned());
     assert!(answer.headers.contains(&content_type), "{answer:?}");
     String::from_utf8(answer.body.clone()).unwrap()
 }
 
-fn assert_hands_out(service: &Service, outcome: &Outcome, expiration: &str) {
+fn assert_hands_out(service: &Service, outcome: &Handled, expiration: &str) {
     let (answer, body) = answer(outcome);
     assert_eq!((answer.status, &body["Code"]), (200, &Value::from("Success")));
     assert_eq!(
@@ -273,7 +274,7 @@ fn assert_hands_out(service: &Service, outcome: &Outcome, expiration: &str) {
         (&Value::from(expiration), &Value::from("2026-11-23T08:00:00Z"),)
     );
     let id = body["AccessKeyId"].as_str().unwrap();
-    assert_eq!(outcome.exchange.minted_access_key_id.as_deref(), Some(id));
+    assert_eq!(outcome.exchange.issued_access_key_id.as_deref(), Some(id));
     let known = &service.keys.known()[id];
     assert_eq!(body["AccessKeySecret"], known.access_key_secret.as_str());
     assert_eq!(body["SecurityToken"], known.token().unwrap().value.as_str());
@@ -323,7 +324,7 @@ fn a_credentials_uri_hands_out_credentials_where_it_is_switched_on() {
     assert_hands_out(&service, &outcome, "2026-11-23T09:00:00Z");
     let post = ask(&mut service, &local("POST", "/-/credentials", &[]));
     assert_eq!(shown(&post), "405 MethodNotAllowed");
-    service.faults.push(Fault::answer(200, "Failed").operation("CredentialsUri"));
+    service.faults.push(Fault::error_response(200, "Failed").operation("CredentialsUri"));
     assert_eq!(shown(&ask(&mut service, &get)), "200 Failed");
     assert_eq!(shown(&ask(&mut service, &get)), "200");
 }

@@ -15,7 +15,7 @@ const MAX_BODY: usize = 4096;
 /// One request and what became of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Exchange {
+pub struct RecordedRequest {
     /// The id that the answer carries: in `x-oss-request-id`, or in `RequestId` of STS.
     pub request_id: String,
     /// Whom it was sent to: `oss`, `sts`, `ecs-metadata`, `credentials-uri` or `control`.
@@ -54,7 +54,7 @@ pub struct Exchange {
     pub parameters: BTreeMap<String, String>,
     /// The id of the temporary key that the answer hands out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub minted_access_key_id: Option<String>,
+    pub issued_access_key_id: Option<String>,
     /// The body of `PutBucketEncryption`, up to 4096 bytes of it, as text. No other: it may be an object.
     pub body: String,
     /// The answer's status; 0 where none was sent.
@@ -69,13 +69,13 @@ pub struct Exchange {
     pub rule_after: Option<EncryptionRule>,
     /// The rule that a read answered, where that is an earlier one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule_answered: Option<Option<EncryptionRule>>,
+    pub rule_returned: Option<Option<EncryptionRule>>,
     /// An operation on an object was carried out.
     #[serde(skip)]
-    pub(super) is_carried_out: bool,
+    pub(super) executed: bool,
 }
 
-impl Exchange {
+impl RecordedRequest {
     /// The part that is known when a request comes in.
     pub(super) fn new(request: &Request, request_id: &str) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl Exchange {
     }
 }
 
-impl fmt::Display for Exchange {
+impl fmt::Display for RecordedRequest {
     /// One line for people: `PUT    demo  PutBucketEncryption  200  none → AES256`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // One line, whatever keys and names contain.
@@ -121,7 +121,7 @@ impl fmt::Display for Exchange {
     }
 }
 
-impl Exchange {
+impl RecordedRequest {
     fn write_line(&self, formatter: &mut impl fmt::Write) -> fmt::Result {
         let Self { method, status, rule_before, rule_after, .. } = self;
         let bucket = self.bucket.as_deref().unwrap_or("-");
@@ -145,11 +145,11 @@ impl Exchange {
         if rule_before != rule_after {
             write!(formatter, "  {} → {}", shown(rule_before), shown(rule_after))?;
         } else if self.code.is_none() && operation.ends_with("Encryption") {
-            write!(formatter, "  {}", shown(self.rule_answered.as_ref().unwrap_or(rule_after)))?;
-            if self.rule_answered.is_some() {
+            write!(formatter, "  {}", shown(self.rule_returned.as_ref().unwrap_or(rule_after)))?;
+            if self.rule_returned.is_some() {
                 write!(formatter, " (stale: it is {})", shown(rule_after))?;
             }
-        } else if self.is_carried_out && tells_encryption(&operation) {
+        } else if self.executed && tells_encryption(&operation) {
             match &self.object_encryption {
                 Some(method) => write!(formatter, "  encrypted: {method}")?,
                 None => formatter.write_str("  not encrypted")?,
@@ -175,13 +175,13 @@ fn tells_encryption(operation: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn exchange(method: &str, operation: &str, status: u16) -> Exchange {
-        Exchange {
+    fn recorded_request(method: &str, operation: &str, status: u16) -> RecordedRequest {
+        RecordedRequest {
             method: method.to_owned(),
             operation: Some(operation.to_owned()),
             bucket: Some("demo-logs".to_owned()),
             status,
-            ..Exchange::default()
+            ..RecordedRequest::default()
         }
     }
 
@@ -189,43 +189,43 @@ mod tests {
     fn is_one_line_for_people() {
         let mut rule = EncryptionRule::new("KMS");
         rule.kms_master_key_id = Some("9468da86-3509".to_owned());
-        let mut put = exchange("PUT", "PutBucketEncryption", 200);
+        let mut put = recorded_request("PUT", "PutBucketEncryption", 200);
         put.rule_after = Some(rule.clone());
         assert_eq!(
             put.to_string(),
             "PUT    demo-logs  PutBucketEncryption  200  none → KMS (key 9468…)"
         );
-        let mut get = exchange("GET", "GetBucketEncryption", 200);
+        let mut get = recorded_request("GET", "GetBucketEncryption", 200);
         (get.rule_before, get.rule_after) = (Some(rule.clone()), Some(rule));
         assert_eq!(get.to_string(), "GET    demo-logs  GetBucketEncryption  200  KMS (key 9468…)");
-        let mut missing = exchange("GET", "GetBucketEncryption", 404);
+        let mut missing = recorded_request("GET", "GetBucketEncryption", 404);
         missing.code = Some("NoSuchServerSideEncryptionRule".to_owned());
         assert_eq!(
             missing.to_string(),
             "GET    demo-logs  GetBucketEncryption  404  NoSuchServerSideEncryptionRule"
         );
-        let mut unknown = exchange("GET", "", 400);
+        let mut unknown = recorded_request("GET", "", 400);
         (unknown.operation, unknown.path) = (None, "/demo-logs/".to_owned());
         unknown.query_names = vec!["acl".to_owned()];
         assert_eq!(unknown.to_string(), "GET    demo-logs  /demo-logs/?acl  400");
         unknown.query_names.clear();
         assert_eq!(unknown.to_string(), "GET    demo-logs  /demo-logs/  400");
-        let mut upload = exchange("PUT", "PutObject", 200);
+        let mut upload = recorded_request("PUT", "PutObject", 200);
         upload.object_key = Some("a/b.txt".to_owned());
-        upload.is_carried_out = true;
+        upload.executed = true;
         assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  not encrypted");
         upload.object_encryption = Some(EncryptionRule::new("SM4"));
         assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  encrypted: SM4");
         upload.code = Some("NoSuchBucket".to_owned());
-        upload.is_carried_out = false;
+        upload.executed = false;
         assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  NoSuchBucket");
-        let mut sts = exchange("POST", "AssumeRole", 200);
+        let mut sts = recorded_request("POST", "AssumeRole", 200);
         sts.bucket = None;
         for (name, value) in [("RoleArn", "acs:ram::1:role/x"), ("RoleSessionName", "tf")] {
             sts.parameters.insert(name.to_owned(), value.to_owned());
         }
         assert_eq!(sts.to_string(), "POST   -  AssumeRole  200  acs:ram::1:role/x as tf");
-        let mut lost = exchange("DELETE", "DeleteBucketEncryption", 0);
+        let mut lost = recorded_request("DELETE", "DeleteBucketEncryption", 0);
         lost.fault = Some("reset before the change".to_owned());
         assert_eq!(
             lost.to_string(),
@@ -236,21 +236,21 @@ mod tests {
 
     #[test]
     fn is_one_line_whatever_names_contain() {
-        let mut upload = exchange("PUT", "PutObject", 200);
+        let mut upload = recorded_request("PUT", "PutObject", 200);
         upload.object_key = Some("evil\n\u{1b}[31mPUT demo".to_owned());
         let line = upload.to_string();
         assert!(line.contains("evil\\n\\u{1b}[31mPUT demo"), "{line}");
-        let mut unknown = exchange("GET", "", 400);
+        let mut unknown = recorded_request("GET", "", 400);
         (unknown.operation, unknown.query_names) = (None, vec!["acl\nFAKE".to_owned()]);
         assert_eq!(unknown.to_string().lines().count(), 1);
     }
 
     #[test]
     fn a_stale_read_is_marked() {
-        let mut get = exchange("GET", "GetBucketEncryption", 200);
+        let mut get = recorded_request("GET", "GetBucketEncryption", 200);
         let rule = |algorithm| Some(EncryptionRule::new(algorithm));
         (get.rule_before, get.rule_after) = (rule("KMS"), rule("KMS"));
-        get.rule_answered = Some(rule("AES256"));
+        get.rule_returned = Some(rule("AES256"));
         assert!(get.to_string().ends_with("200  AES256 (stale: it is KMS)"), "{get}");
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let headers = vec![("authorization".to_owned(), "OSS id:secret-signature".to_owned())];
         let body = "x\n".repeat(10_000).into();
         let request = Request { headers, body, ..Request::default() };
-        let mut exchange = Exchange::new(&request, "ID");
+        let mut exchange = RecordedRequest::new(&request, "ID");
         assert_eq!(exchange.body, "", "it may be anything");
         exchange.keep_body(&request);
         assert_eq!(exchange.body.len(), MAX_BODY);

@@ -8,13 +8,13 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{Delivery, Service};
-use crate::Exchange;
-use crate::answer::Answer;
+use crate::RecordedRequest;
 use crate::error::ServiceError;
 use crate::fault::{Action, Target};
-use crate::keys::Session;
+use crate::key_store::Session;
 use crate::metadata::{self, SESSION_SECONDS};
 use crate::request::Request;
+use crate::response::Response;
 use crate::sts::{self, Parameters};
 use crate::timestamp;
 
@@ -22,7 +22,7 @@ use crate::timestamp;
 const URI_SESSION_SECONDS: u64 = 3600;
 
 /// How a service writes its errors.
-type Shape = fn(&ServiceError, &Exchange) -> Answer;
+type ErrorFormat = fn(&ServiceError, &RecordedRequest) -> Response;
 
 impl Service {
     pub(super) fn serve_sts(
@@ -30,17 +30,24 @@ impl Service {
         request: &Request,
         parameters: &Parameters,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
+        exchange: &mut RecordedRequest,
     ) -> Delivery {
         exchange.access_key_id = parameters.access_key_id().map(str::to_owned);
         exchange.operation = parameters.call().map(|call| call.name().to_owned());
         exchange.parameters = parameters.public();
         let admitted = self.sts.authenticate(&request.method, parameters, &self.keys, now);
-        self.hand_out(request, now, exchange, sts_error, admitted, |service, call, exchange| {
-            let (role, seconds) = service.sts.assume(call, parameters)?;
-            let session = service.mint(seconds, now, exchange);
-            Ok(role.to_answer(&session, &exchange.request_id))
-        })
+        self.serve_credentials(
+            request,
+            now,
+            exchange,
+            sts_error,
+            admitted,
+            |service, call, exchange| {
+                let (role, seconds) = service.sts.assume(call, parameters)?;
+                let session = service.mint(seconds, now, exchange);
+                Ok(role.to_answer(&session, &exchange.request_id))
+            },
+        )
     }
 
     pub(super) fn serve_metadata(
@@ -48,27 +55,34 @@ impl Service {
         request: &Request,
         call: &metadata::Call,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
+        exchange: &mut RecordedRequest,
     ) -> Delivery {
         exchange.operation = call.name().map(str::to_owned);
         let admitted = self.metadata.admit(call, request, now);
-        self.hand_out(request, now, exchange, plain_error, admitted, |service, (), exchange| {
-            let text = |text: &str| Answer::raw(200, "text/plain", text.as_bytes().to_vec());
-            match call {
-                metadata::Call::Token => {
-                    let id = &exchange.request_id;
-                    service.metadata.issue_token(request, id, now).map(|token| text(&token))
+        self.serve_credentials(
+            request,
+            now,
+            exchange,
+            plain_error,
+            admitted,
+            |service, (), exchange| {
+                let text = |text: &str| Response::raw(200, "text/plain", text.as_bytes().to_vec());
+                match call {
+                    metadata::Call::Token => {
+                        let id = &exchange.request_id;
+                        service.metadata.issue_token(request, id, now).map(|token| text(&token))
+                    }
+                    metadata::Call::Role => service.metadata.role().map(text),
+                    // The real service hands out the same ones for hours; a client must not mind.
+                    metadata::Call::Credentials(role) => {
+                        service.metadata.check_role(role)?;
+                        let session = service.mint(SESSION_SECONDS, now, exchange);
+                        Ok(credentials(&session, now))
+                    }
+                    metadata::Call::Unknown => Ok(Response::empty(404)),
                 }
-                metadata::Call::Role => service.metadata.role().map(text),
-                // The real service hands out the same ones for hours; a client must not mind.
-                metadata::Call::Credentials(role) => {
-                    service.metadata.check_role(role)?;
-                    let session = service.mint(SESSION_SECONDS, now, exchange);
-                    Ok(credentials(&session, now))
-                }
-                metadata::Call::Unknown => Ok(Answer::empty(404)),
-            }
-        })
+            },
+        )
     }
 
     /// The protocol of `ALIBABA_CLOUD_CREDENTIALS_URI`: whoever can ask gets credentials.
@@ -76,7 +90,7 @@ impl Service {
         &mut self,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
+        exchange: &mut RecordedRequest,
     ) -> Delivery {
         exchange.operation = Some("CredentialsUri".to_owned());
         let admitted = match (self.has_credentials_uri, request.method.as_str()) {
@@ -87,24 +101,31 @@ impl Service {
             }
             (false, _) => Err(ServiceError::new(404, "NotFound", "There is nothing here.")),
         };
-        self.hand_out(request, now, exchange, plain_error, admitted, |service, (), exchange| {
-            let session = service.mint(URI_SESSION_SECONDS, now, exchange);
-            Ok(credentials(&session, now))
-        })
+        self.serve_credentials(
+            request,
+            now,
+            exchange,
+            plain_error,
+            admitted,
+            |service, (), exchange| {
+                let session = service.mint(URI_SESSION_SECONDS, now, exchange);
+                Ok(credentials(&session, now))
+            },
+        )
     }
 
     /// What all of them have in common: a fault acts on what was admitted, and then it is carried
     /// out.
-    fn hand_out<T>(
+    fn serve_credentials<T>(
         &mut self,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut Exchange,
-        shape: Shape,
+        exchange: &mut RecordedRequest,
+        shape: ErrorFormat,
         admitted: Result<T, ServiceError>,
-        carry_out: impl FnOnce(&mut Self, T, &mut Exchange) -> Result<Answer, ServiceError>,
+        carry_out: impl FnOnce(&mut Self, T, &mut RecordedRequest) -> Result<Response, ServiceError>,
     ) -> Delivery {
-        let finish = |outcome: Result<Answer, ServiceError>, exchange: &mut Exchange| {
+        let finish = |outcome: Result<Response, ServiceError>, exchange: &mut RecordedRequest| {
             let answer = outcome.unwrap_or_else(|error| {
                 exchange.code = Some(error.code.clone().into_owned());
                 error.with_retry_after(shape(&error, exchange))
@@ -120,7 +141,8 @@ impl Service {
             Err(error) => return Delivery::at_once(finish(Err(error), exchange)),
         };
         let operation = exchange.operation.clone().unwrap_or_default();
-        let fault = self.take_fault(&Target::elsewhere(&request.method, &operation), now, exchange);
+        let fault =
+            self.take_fault(&Target::other_service(&request.method, &operation), now, exchange);
         if let Some(error) = fault.as_ref().and_then(Action::error) {
             return Delivery::at_once(finish(Err(error), exchange));
         }
@@ -130,15 +152,20 @@ impl Service {
         })
     }
 
-    fn mint(&mut self, seconds: u64, now: OffsetDateTime, exchange: &mut Exchange) -> Session {
-        let session = self.keys.mint(&exchange.request_id, seconds, now);
-        exchange.minted_access_key_id = Some(session.access_key_id.clone());
+    fn mint(
+        &mut self,
+        seconds: u64,
+        now: OffsetDateTime,
+        exchange: &mut RecordedRequest,
+    ) -> Session {
+        let session = self.keys.issue_session(&exchange.request_id, seconds, now);
+        exchange.issued_access_key_id = Some(session.access_key_id.clone());
         session
     }
 }
 
 /// A session as the metadata service and credentials URIs write it.
-fn credentials(session: &Session, now: OffsetDateTime) -> Answer {
+fn credentials(session: &Session, now: OffsetDateTime) -> Response {
     let body = json!({
         "Code": "Success",
         "AccessKeyId": session.access_key_id,
@@ -147,14 +174,14 @@ fn credentials(session: &Session, now: OffsetDateTime) -> Answer {
         "Expiration": timestamp::seconds(session.expires_at),
         "LastUpdated": timestamp::seconds(now),
     });
-    Answer::json(200, &body)
+    Response::json(200, &body)
 }
 
-fn sts_error(error: &ServiceError, exchange: &Exchange) -> Answer {
+fn sts_error(error: &ServiceError, exchange: &RecordedRequest) -> Response {
     sts::error_answer(error, &exchange.request_id, &exchange.host)
 }
 
-fn plain_error(error: &ServiceError, _: &Exchange) -> Answer {
+fn plain_error(error: &ServiceError, _: &RecordedRequest) -> Response {
     let body = json!({ "Code": error.code, "Message": error.message });
-    Answer::json(error.status, &body)
+    Response::json(error.status, &body)
 }

@@ -11,7 +11,7 @@ use super::Credentials;
 
 /// Every access key that is known.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct KeyStore {
     known: BTreeMap<String, Credentials>,
     /// The ids of those that the emulator made itself.
     minted: BTreeSet<String>,
@@ -27,7 +27,7 @@ pub(super) struct Session {
     pub(super) expires_at: OffsetDateTime,
 }
 
-impl Keys {
+impl KeyStore {
     /// Makes a key known; one of the same id is replaced.
     pub(super) fn add(&mut self, credentials: Credentials) {
         self.known.insert(credentials.access_key_id.clone(), credentials);
@@ -50,7 +50,12 @@ impl Keys {
     /// Makes credentials that are accepted from now on, for so many seconds. They are derived from
     /// the id of the request that asks for them, which is random: so this stays pure, and they
     /// open nothing but this emulator.
-    pub(super) fn mint(&mut self, request_id: &str, seconds: u64, now: OffsetDateTime) -> Session {
+    pub(super) fn issue_session(
+        &mut self,
+        request_id: &str,
+        seconds: u64,
+        now: OffsetDateTime,
+    ) -> Session {
         let serial = self.minted.len();
         let seed = format!("{request_id} {serial}");
         let seconds = self.session_seconds.unwrap_or(seconds);
@@ -95,20 +100,20 @@ pub(super) fn after(now: OffsetDateTime, seconds: u64) -> OffsetDateTime {
 mod tests {
     use super::*;
 
-    fn expiry(keys: &Keys, session: &Session) -> OffsetDateTime {
+    fn expiry(keys: &KeyStore, session: &Session) -> OffsetDateTime {
         keys.known()[&session.access_key_id].token().unwrap().expires_at.unwrap()
     }
 
     #[test]
     fn sessions_are_known_differ_and_expire() {
         let now = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
-        let mut keys = Keys::default();
+        let mut keys = KeyStore::default();
         keys.add(Credentials::new("LTAI5tFAKE", "secret"));
-        let (one, two) = (keys.mint("ID", 900, now), keys.mint("ID", 60, now));
+        let (one, two) = (keys.issue_session("ID", 900, now), keys.issue_session("ID", 60, now));
         assert_ne!(one.access_key_id, two.access_key_id);
         assert_ne!(one.access_key_secret, two.access_key_secret);
         assert_ne!(one.security_token, two.security_token);
-        assert_ne!(keys.mint("OTHER", 60, now).security_token, two.security_token);
+        assert_ne!(keys.issue_session("OTHER", 60, now).security_token, two.security_token);
         assert!(one.access_key_id.starts_with("STS."), "{}", one.access_key_id);
         assert!(['+', '/', '='].iter().all(|c| one.security_token.contains(*c)));
         assert_eq!(one.expires_at, now + time::Duration::seconds(900));
@@ -122,11 +127,14 @@ mod tests {
     #[test]
     fn the_life_of_sessions_can_be_set() {
         let now = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
-        let mut keys = Keys { session_seconds: Some(2), ..Keys::default() };
-        assert_eq!(keys.mint("ID", 900, now).expires_at, now + time::Duration::seconds(2));
+        let mut keys = KeyStore { session_seconds: Some(2), ..KeyStore::default() };
+        assert_eq!(keys.issue_session("ID", 900, now).expires_at, now + time::Duration::seconds(2));
         keys.session_seconds = None;
-        assert_eq!(keys.mint("ID", 900, now).expires_at, now + time::Duration::seconds(900));
+        assert_eq!(
+            keys.issue_session("ID", 900, now).expires_at,
+            now + time::Duration::seconds(900)
+        );
         keys.session_seconds = Some(u64::MAX);
-        assert_eq!(keys.mint("ID", 900, now).expires_at, now, "beyond the calendar");
+        assert_eq!(keys.issue_session("ID", 900, now).expires_at, now, "beyond the calendar");
     }
 }

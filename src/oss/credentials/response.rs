@@ -11,7 +11,7 @@ use crate::oss::timestamp::parse_iso8601;
 /// The keys, as all of these services name them.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
-pub(super) struct Keys {
+pub(super) struct CredentialsResponse {
     code: Option<String>,
     access_key_id: Option<String>,
     access_key_secret: Option<String>,
@@ -19,10 +19,10 @@ pub(super) struct Keys {
     expiration: Option<String>,
 }
 
-impl Keys {
+impl CredentialsResponse {
     /// Parses the answer of the metadata service or of a credentials URI.
     pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
-        let keys: Self = json(body)?;
+        let keys: Self = parse_json(body)?;
         match keys.code.as_deref() {
             None | Some("Success") => Ok(keys),
             Some(code) => {
@@ -35,7 +35,7 @@ impl Keys {
     }
 
     /// The credentials, if the answer has all four parts of them.
-    pub(super) fn credentials(self) -> Result<Credentials, String> {
+    pub(super) fn into_credentials(self) -> Result<Credentials, String> {
         let part = |name: &str, value: Option<String>| {
             value.filter(|value| !value.is_empty()).ok_or_else(|| format!("it has no `{name}`"))
         };
@@ -50,7 +50,7 @@ impl Keys {
 }
 
 /// Parses JSON; the reason names a position only, since the parser's own words repeat values.
-pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+pub(super) fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| {
         format!(
             "it is not the JSON that was expected (line {}, column {})",
@@ -68,7 +68,7 @@ mod tests {
         "SecurityToken":"the-token","Expiration":"2026-01-31T12:00:00Z","LastUpdated":"x"}"#;
 
     fn parse(body: &str) -> Result<Credentials, String> {
-        Keys::parse(body.as_bytes()).and_then(Keys::credentials)
+        CredentialsResponse::parse(body.as_bytes()).and_then(CredentialsResponse::into_credentials)
     }
 
     #[test]

@@ -5,14 +5,14 @@
 //! was found.
 
 use crate::oss::credentials::{
-    CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn, RoleError, Session,
-    Source, StsPlace, Surroundings,
+    CredentialSource, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn,
+    RoleError, RoleSession, SourceDefaults, StsConfig,
 };
 use crate::oss::{Credentials, Endpoint, Region};
-use crate::tfplugin::{Attr, AttributePath, Diagnostic, Diagnostics};
+use crate::tfplugin::{AttributePath, AttributeValue, Diagnostic, Diagnostics};
 
-use super::environment::{self, KEYS};
-use super::settings::{Found, Resolver};
+use super::environment::{self, ACCESS_KEY_VARS};
+use super::settings::{ConfigValue, Resolver};
 
 const KEY_ARGUMENTS: [&str; 3] = ["access_key", "secret_key", "security_token"];
 const ASSUME_ROLE: &str = "assume_role";
@@ -29,50 +29,55 @@ struct SessionBlock {
 }
 
 /// What is wrong with variables that sources share. It counts where the source needs them.
-pub(super) struct Problems {
+pub(super) struct PendingDiagnostics {
     sts: Diagnostics,
     metadata: Diagnostics,
 }
 
 /// Whether a source may need STS, and the metadata service.
-fn needs(source: Option<&Source>) -> (bool, bool) {
+fn required_services(source: Option<&CredentialSource>) -> (bool, bool) {
     match source {
-        None | Some(Source::Keys { .. } | Source::Uri(_) | Source::Process(_)) => (false, false),
+        None
+        | Some(
+            CredentialSource::Static { .. }
+            | CredentialSource::CredentialsUri(_)
+            | CredentialSource::Process(_),
+        ) => (false, false),
         // Its mode is only known when it is read.
-        Some(Source::Profile(_)) => (true, true),
-        Some(Source::EcsRole(_)) => (false, true),
-        Some(Source::AssumeRoleWithOidc(_)) => (true, false),
-        Some(Source::AssumeRole { base, .. }) => (true, needs(Some(base)).1),
+        Some(CredentialSource::Profile(_)) => (true, true),
+        Some(CredentialSource::EcsRole(_)) => (false, true),
+        Some(CredentialSource::AssumeRoleWithOidc(_)) => (true, false),
+        Some(CredentialSource::AssumeRole { base, .. }) => (true, required_services(Some(base)).1),
     }
 }
 
 impl<'a> Resolver<'a> {
     /// The source, or none where nothing is configured. `problems` are those of the variables that
-    /// `surroundings` come from: they count where the source needs these.
+    /// `defaults` come from: they count where the source needs these.
     pub(super) fn source(
         &mut self,
         profile: Option<Profile>,
-        surroundings: Surroundings,
-        problems: Problems,
+        defaults: SourceDefaults,
+        problems: PendingDiagnostics,
         has_region: bool,
-    ) -> Option<Source> {
-        let keys = self.keys_of_block().or_else(|| self.keys_of_environment());
+    ) -> Option<CredentialSource> {
+        let keys = self.block_credentials().or_else(|| self.env_credentials());
         let has_keys = keys.is_some();
-        let mut base = keys.or(profile.map(Source::Profile));
+        let mut base = keys.or(profile.map(CredentialSource::Profile));
         // Keys that are not known yet are chosen as well.
         let are_keys_unknown =
             self.unknown.iter().any(|name| KEY_ARGUMENTS.contains(&name.as_str()));
         // All blocks are read, so that a mistake shows even where another source is chosen; the
         // variables of a source that is not chosen are other tools' business, and what is unknown
         // about it does not matter.
-        let others: [fn(&mut Self, &Surroundings) -> Option<Source>; 3] =
+        let others: [fn(&mut Self, &SourceDefaults) -> Option<CredentialSource>; 3] =
             [Self::credentials_uri, Self::ecs_role, Self::oidc_role];
         for other in others {
             let known = self.unknown.len();
             let has_base = base.is_some() || are_keys_unknown;
-            self.reads_variables = !has_base;
-            let source = other(self, &surroundings);
-            self.reads_variables = true;
+            self.use_env = !has_base;
+            let source = other(self, &defaults);
+            self.use_env = true;
             if base.is_some() {
                 self.unknown.truncate(known);
             } else {
@@ -82,12 +87,12 @@ impl<'a> Resolver<'a> {
         let role = self.role_to_assume();
         let source = match (base, role) {
             (Some(base), Some(role)) => {
-                let sts = surroundings.sts;
-                Some(Source::AssumeRole { base: Box::new(base), role, sts })
+                let sts = defaults.sts;
+                Some(CredentialSource::AssumeRole { base: Box::new(base), role, sts })
             }
             (base, _) => base,
         };
-        let (needs_sts, needs_metadata) = needs(source.as_ref());
+        let (needs_sts, needs_metadata) = required_services(source.as_ref());
         if needs_sts {
             self.diagnostics.extend(problems.sts);
         } else if source.is_some() {
@@ -106,12 +111,12 @@ impl<'a> Resolver<'a> {
 
     /// What sources need to know beside their own arguments, and what is wrong with the variables
     /// that say it.
-    pub(super) fn surroundings(
+    pub(super) fn source_defaults(
         &mut self,
         region: Option<Region>,
         is_internal: bool,
-    ) -> (Surroundings, Problems) {
-        let in_block = self.find("sts_endpoint", &[]);
+    ) -> (SourceDefaults, PendingDiagnostics) {
+        let in_block = self.lookup("sts_endpoint", &[]);
         let in_block = self.sts_endpoint(in_block);
         let before = std::mem::take(&mut self.diagnostics);
         let endpoint = in_block.or_else(|| {
@@ -124,21 +129,22 @@ impl<'a> Resolver<'a> {
         let metadata = self.variable(environment::METADATA_ENDPOINT, "ecs_role_name");
         let metadata = self.parse(metadata, "Invalid metadata endpoint", credentials_uri);
         let environment = self.environment;
-        let surroundings = Surroundings {
-            sts: StsPlace {
+        let defaults = SourceDefaults {
+            sts: StsConfig {
                 endpoint,
                 region: sts_region.or(region),
-                is_internal: is_internal || environment.is_true(environment::VPC_ENDPOINT_ENABLED),
+                use_vpc_endpoint: is_internal
+                    || environment.is_enabled(environment::VPC_ENDPOINT_ENABLED),
             },
             metadata,
-            is_metadata_v1_disabled: environment.is_true(environment::METADATA_V1_DISABLED),
+            is_metadata_v1_disabled: environment.is_enabled(environment::METADATA_V1_DISABLED),
             home: environment.home(),
         };
         let metadata = std::mem::replace(&mut self.diagnostics, before);
-        (surroundings, Problems { sts, metadata })
+        (defaults, PendingDiagnostics { sts, metadata })
     }
 
-    fn sts_endpoint(&mut self, found: Option<Found<'_>>) -> Option<Endpoint> {
+    fn sts_endpoint(&mut self, found: Option<ConfigValue<'_>>) -> Option<Endpoint> {
         let endpoint = self.parse(found, "Invalid endpoint", Endpoint::parse)?;
         if endpoint.is_insecure() {
             // Unlike a rule, what comes back is a key.
@@ -147,19 +153,20 @@ impl<'a> Resolver<'a> {
                  https://."
             );
             self.diagnostics.push(
-                Diagnostic::error("Unencrypted STS endpoint", detail).at_attribute("sts_endpoint"),
+                Diagnostic::error("Unencrypted STS endpoint", detail)
+                    .with_attribute("sts_endpoint"),
             );
         }
         Some(endpoint)
     }
 
-    fn keys_of_block(&mut self) -> Option<Source> {
+    fn block_credentials(&mut self) -> Option<CredentialSource> {
         let names = KEY_ARGUMENTS;
-        let found = names.map(|name| self.find(name, &[]));
+        let found = names.map(|name| self.lookup(name, &[]));
         let is_unknown = names.map(|name| self.unknown.iter().any(|unknown| unknown == name));
         for (name, found) in names.into_iter().zip(&found) {
             if let Some(found) = found {
-                self.check_key(found.text, &found.label, name);
+                self.check_key(found.text, &found.origin, name);
             }
         }
         let [id, secret, token] = found.map(|found| found.map(|found| found.text));
@@ -171,7 +178,7 @@ impl<'a> Resolver<'a> {
                      key is taken whole from one place: set both, or neither to use another source."
                 ),
             )
-            .at_attribute(present)
+            .with_attribute(present)
         };
         let problem = match (id, secret, token, is_unknown) {
             (Some(id), Some(secret), token, _) => {
@@ -185,7 +192,7 @@ impl<'a> Resolver<'a> {
                  `secret_key` are not. A token belongs to one key pair: set all three, or \
                  none to use another source.",
             )
-            .at_attribute("security_token"),
+            .with_attribute("security_token"),
             _ => return None,
         };
         self.diagnostics.push(problem);
@@ -193,13 +200,15 @@ impl<'a> Resolver<'a> {
     }
 
     /// The first key family that is set, whole. Not looked at when the block has keys of its own.
-    fn keys_of_environment(&mut self) -> Option<Source> {
-        let is_set = |name: &str| !matches!(self.block.string(name), Attr::Null | Attr::Known(""));
+    fn env_credentials(&mut self) -> Option<CredentialSource> {
+        let is_set = |name: &str| {
+            !matches!(self.block.string(name), AttributeValue::Null | AttributeValue::Known(""))
+        };
         if KEY_ARGUMENTS.into_iter().any(is_set) {
             return None;
         }
         let environment = self.environment;
-        for [id_name, secret_name, token_name] in KEYS {
+        for [id_name, secret_name, token_name] in ACCESS_KEY_VARS {
             let (missing, present) = match (environment.get(id_name), environment.get(secret_name))
             {
                 (None, None) => continue,
@@ -229,7 +238,7 @@ impl<'a> Resolver<'a> {
                          access key is taken whole from one place: set both, or neither."
                     ),
                 )
-                .at_attribute(attribute),
+                .with_attribute(attribute),
             );
             return None;
         }
@@ -245,51 +254,52 @@ impl<'a> Resolver<'a> {
                  read from a file often ends in a line break: `trimspace(file(…))` removes it."
             );
             self.diagnostics
-                .push(Diagnostic::error("Invalid access key", detail).at_attribute(attribute));
+                .push(Diagnostic::error("Invalid access key", detail).with_attribute(attribute));
         }
     }
 
     /// The profile that is named.
-    pub(super) fn profile(&mut self, surroundings: &Surroundings) -> Option<Profile> {
-        let name = self.find("profile", environment::PROFILE).map(|found| found.text.to_owned());
-        let is_file_in_block = self.find("shared_credentials_file", &[]).is_some();
-        let file = self.find("shared_credentials_file", environment::SHARED_CREDENTIALS_FILE);
+    pub(super) fn profile(&mut self, defaults: &SourceDefaults) -> Option<Profile> {
+        let name = self.lookup("profile", environment::PROFILE).map(|found| found.text.to_owned());
+        let is_file_in_block = self.lookup("shared_credentials_file", &[]).is_some();
+        let file = self.lookup("shared_credentials_file", environment::SHARED_CREDENTIALS_FILE);
         // Variables alone may be meant for other tools, which keep another format in that file.
         if name.is_none() && !is_file_in_block {
             return None;
         }
         let path = file.map_or("~/.aliyun/config.json", |found| found.text);
-        let path = surroundings.path(path);
-        Some(Profile { path, name, surroundings: surroundings.clone() })
+        let path = defaults.expand_home(path);
+        Some(Profile { path, name, defaults: defaults.clone() })
     }
 
-    fn credentials_uri(&mut self, _: &Surroundings) -> Option<Source> {
-        let found = self.find("credentials_uri", environment::CREDENTIALS_URI)?;
+    fn credentials_uri(&mut self, _: &SourceDefaults) -> Option<CredentialSource> {
+        let found = self.lookup("credentials_uri", environment::CREDENTIALS_URI)?;
         // A URI may hold a key, so it is not repeated.
         let problem = match CredentialsUri::parse(found.text) {
             None => {
-                let detail = format!("{} must be an http or https URL.", found.label);
+                let detail = format!("{} must be an http or https URL.", found.origin);
                 Diagnostic::error("Invalid credentials URI", detail)
             }
-            Some(uri) if uri.is_insecure() && self.reads_variables => {
+            Some(uri) if uri.is_insecure() && self.use_env => {
                 let detail = format!(
                     "{} answers with keys, and everyone on the way to {} can read them. Use https://.",
-                    found.label,
+                    found.origin,
                     uri.host(),
                 );
                 self.diagnostics.push(
-                    Diagnostic::warning("Unencrypted credentials URI", detail).at(found.path),
+                    Diagnostic::warning("Unencrypted credentials URI", detail)
+                        .with_path(found.path),
                 );
-                return Some(Source::Uri(uri));
+                return Some(CredentialSource::CredentialsUri(uri));
             }
-            Some(uri) => return Some(Source::Uri(uri)),
+            Some(uri) => return Some(CredentialSource::CredentialsUri(uri)),
         };
-        self.diagnostics.push(problem.at(found.path));
+        self.diagnostics.push(problem.with_path(found.path));
         None
     }
 
-    fn ecs_role(&mut self, surroundings: &Surroundings) -> Option<Source> {
-        let found = self.find("ecs_role_name", environment::ECS_ROLE_NAME);
+    fn ecs_role(&mut self, defaults: &SourceDefaults) -> Option<CredentialSource> {
+        let found = self.lookup("ecs_role_name", environment::ECS_ROLE_NAME);
         let name = self.parse(found, "Invalid role name", |text| {
             let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             if text.chars().all(is_allowed) {
@@ -298,16 +308,16 @@ impl<'a> Resolver<'a> {
                 Err("must be the name of a RAM role: letters, digits and any of . _ -")
             }
         })?;
-        let surroundings = surroundings.clone();
-        Some(Source::EcsRole(EcsRole { name: Some(name), surroundings }))
+        let defaults = defaults.clone();
+        Some(CredentialSource::EcsRole(EcsRole { name: Some(name), defaults }))
     }
 
-    fn oidc_role(&mut self, surroundings: &Surroundings) -> Option<Source> {
-        let is_in_block = !matches!(self.block.block(WITH_OIDC), Attr::Null);
+    fn oidc_role(&mut self, defaults: &SourceDefaults) -> Option<CredentialSource> {
+        let is_in_block = !matches!(self.block.block(WITH_OIDC), AttributeValue::Null);
         // Pods and pipelines have all three variables; a single one may be there for other reasons.
-        let is_set = |names| self.environment.first(names).is_some();
+        let is_set = |names| self.environment.first_set(names).is_some();
         let has_token = is_set(environment::OIDC_TOKEN_FILE) || is_set(environment::OIDC_TOKEN);
-        let is_in_environment = self.reads_variables
+        let is_in_environment = self.use_env
             && is_set(environment::OIDC_PROVIDER_ARN)
             && is_set(environment::OIDC_ROLE_ARN)
             && has_token;
@@ -337,7 +347,7 @@ impl<'a> Resolver<'a> {
             .map(|found| OidcToken::Value(found.text.trim().into()));
         let mut file = |names| {
             self.find_nested(WITH_OIDC, "oidc_token_file", names)
-                .map(|found| OidcToken::File(surroundings.path(found.text)))
+                .map(|found| OidcToken::File(defaults.expand_home(found.text)))
         };
         let in_block = token.or_else(|| file(&[]));
         let in_file = file(environment::OIDC_TOKEN_FILE);
@@ -349,12 +359,13 @@ impl<'a> Resolver<'a> {
             .or(in_file);
         let (arn, provider_arn, token) = (role_arn?, provider_arn?, token?);
         let role = Role { arn, session };
-        let sts = surroundings.sts.clone();
-        Some(Source::AssumeRoleWithOidc(OidcRole { role, provider_arn, token, sts }))
+        let sts = defaults.sts.clone();
+        Some(CredentialSource::AssumeRoleWithOidc(OidcRole { role, provider_arn, token, sts }))
     }
 
     fn role_to_assume(&mut self) -> Option<Role> {
-        if matches!(self.block.block(ASSUME_ROLE), Attr::Null) || self.is_unknown_block(ASSUME_ROLE)
+        if matches!(self.block.block(ASSUME_ROLE), AttributeValue::Null)
+            || self.is_unknown_block(ASSUME_ROLE)
         {
             return None;
         }
@@ -371,26 +382,26 @@ impl<'a> Resolver<'a> {
     }
 
     /// A variable that has no argument of its own; `attribute` is blamed for it.
-    fn variable(&self, names: &[&'static str], attribute: &str) -> Option<Found<'a>> {
-        if !self.reads_variables {
+    fn variable(&self, names: &[&'static str], attribute: &str) -> Option<ConfigValue<'a>> {
+        if !self.use_env {
             return None;
         }
-        let (name, text) = self.environment.first(names)?;
+        let (name, text) = self.environment.first_set(names)?;
         let label = format!("The environment variable {name}");
-        Some(Found { text, label, path: AttributePath::root(attribute) })
+        Some(ConfigValue { text, origin: label, path: AttributePath::root(attribute) })
     }
 
     fn is_unknown_block(&mut self, name: &str) -> bool {
-        let is_unknown = matches!(self.block.block(name), Attr::Unknown);
+        let is_unknown = matches!(self.block.block(name), AttributeValue::Unknown);
         if is_unknown {
-            self.remember_unknown(&AttributePath::root(name));
+            self.mark_unknown(&AttributePath::root(name));
         }
         is_unknown
     }
 
-    fn session(&mut self, described: &SessionBlock) -> Session {
+    fn session(&mut self, described: &SessionBlock) -> RoleSession {
         let block = described.block;
-        let mut session = Session::default();
+        let mut session = RoleSession::default();
         let name =
             self.find_nested(block, described.session_name, described.session_name_variables);
         let name = self.parse(name, "Invalid session name", |text| session.clone().with_name(text));
@@ -408,21 +419,22 @@ impl<'a> Resolver<'a> {
         }
 
         let path = AttributePath::root(block).attribute("session_expiration");
-        let expected = RoleError::SessionSeconds.to_string();
+        let expected = RoleError::SessionDuration.to_string();
         if let Some(seconds) = self.number(&path, &expected) {
-            match session.clone().with_seconds(seconds) {
+            match session.clone().with_duration_seconds(seconds) {
                 Ok(longer) => session = longer,
                 Err(error) => {
                     let detail = format!("`{path}` {error}; got {seconds}.");
-                    let problem = Diagnostic::error("Invalid session length", detail).at(path);
+                    let problem =
+                        Diagnostic::error("Invalid session length", detail).with_path(path);
                     self.diagnostics.push(problem);
                 }
             }
         } else if !self.unknown.contains(&path.to_string()) {
             let found = self.variable(described.expiration_variables, block);
             let seconds = self.parse(found, "Invalid session length", |text| {
-                let seconds = text.parse().map_err(|_| RoleError::SessionSeconds)?;
-                session.clone().with_seconds(seconds)
+                let seconds = text.parse().map_err(|_| RoleError::SessionDuration)?;
+                session.clone().with_duration_seconds(seconds)
             });
             session = seconds.unwrap_or(session);
         }
@@ -444,61 +456,65 @@ impl<'a> Resolver<'a> {
             ),
         ]);
         for (block, name, variables, what) in needs {
-            if self.lacks(block, name, variables) {
-                self.missing(block, name, variables, what);
+            if self.is_missing(block, name, variables) {
+                self.report_missing(block, name, variables, what);
             }
         }
         let places = [
             ("oidc_token", environment::OIDC_TOKEN),
             ("oidc_token_file", environment::OIDC_TOKEN_FILE),
         ];
-        if places.iter().all(|(name, names)| self.lacks(WITH_OIDC, name, names)) {
+        if places.iter().all(|(name, names)| self.is_missing(WITH_OIDC, name, names)) {
             let variables = [environment::OIDC_TOKEN_FILE, environment::OIDC_TOKEN].concat();
             let detail = format!(
                 "The block `{WITH_OIDC}` names neither `oidc_token_file` nor `oidc_token`, and so no \
                  token. Set one of them, or the environment variable {}, or remove the block.",
                 variables.join(" or "),
             );
-            self.incomplete(WITH_OIDC, "oidc_token_file", detail);
+            self.report_incomplete(WITH_OIDC, "oidc_token_file", detail);
         }
     }
 
     /// Whether a block is there, and says nothing where it should; what is not known yet may say it.
-    fn lacks(
+    fn is_missing(
         &mut self,
         block: &'static str,
         name: &'static str,
         variables: &[&'static str],
     ) -> bool {
         match self.block.block(block) {
-            Attr::Null | Attr::Unknown => false,
-            Attr::Known(known) if matches!(known.string(name), Attr::Unknown) => false,
-            Attr::Known(_) => self.find_nested(block, name, variables).is_none(),
+            AttributeValue::Null | AttributeValue::Unknown => false,
+            AttributeValue::Known(known)
+                if matches!(known.string(name), AttributeValue::Unknown) =>
+            {
+                false
+            }
+            AttributeValue::Known(_) => self.find_nested(block, name, variables).is_none(),
         }
     }
 
-    fn missing(&mut self, block: &str, name: &str, variables: &[&str], what: &str) {
+    fn report_missing(&mut self, block: &str, name: &str, variables: &[&str], what: &str) {
         let detail = format!(
             "The block `{block}` names no `{name}`, and so not {what}. Set it, or the environment \
              variable {}, or remove the block.",
             variables.join(" or "),
         );
-        self.incomplete(block, name, detail);
+        self.report_incomplete(block, name, detail);
     }
 
-    fn incomplete(&mut self, block: &str, name: &str, detail: String) {
+    fn report_incomplete(&mut self, block: &str, name: &str, detail: String) {
         let path = AttributePath::root(block).attribute(name);
-        self.diagnostics.push(Diagnostic::error("Incomplete role", detail).at(path));
+        self.diagnostics.push(Diagnostic::error("Incomplete role", detail).with_path(path));
     }
 }
 
-fn keys(id: &str, secret: &str, token: Option<&str>, origin: &str) -> Source {
+fn keys(id: &str, secret: &str, token: Option<&str>, origin: &str) -> CredentialSource {
     let credentials = Credentials::new(id, secret);
     let credentials = match token {
         Some(token) => credentials.with_security_token(token),
         None => credentials,
     };
-    Source::Keys { credentials, origin: origin.to_owned() }
+    CredentialSource::Static { credentials, origin: origin.to_owned() }
 }
 
 fn credentials_uri(text: &str) -> Result<CredentialsUri, &'static str> {

@@ -1,0 +1,5 @@
+#![no_main]
+
+use terraform_provider_oss::fuzz;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::run("timestamp", data));
