@@ -1,0 +1,121 @@
+//! Every configuration of the documentation is valid.
+
+use std::fs;
+use std::path::Path;
+
+use super::player::{link, put, stand_in};
+use crate::markdown::{Block, pages};
+use crate::workspace::Workspace;
+
+/// What reads a configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// The command line, as its own configuration.
+    CommandLine,
+    /// `terraform test`.
+    Tests,
+    /// A newer Terraform than the one at hand; `tests/it/docs.rs` checks what the provider sees of it.
+    Newer,
+    /// Terraform.
+    Terraform,
+}
+
+impl Reader {
+    fn of(block: &Block) -> Self {
+        if block.has_top_level("provider_installation") {
+            Self::CommandLine
+        } else if block.has_top_level("mock_provider") || block.has_top_level("run") {
+            Self::Tests
+        } else if block.has_top_level("list")
+            || (block.has_top_level("import") && block.text.contains("identity = {"))
+        {
+            Self::Newer
+        } else {
+            Self::Terraform
+        }
+    }
+}
+
+fn configurations() -> impl Iterator<Item = Block> {
+    pages().into_iter().flat_map(|page| page.blocks).filter(Block::is_terraform)
+}
+
+#[test]
+fn every_configuration_is_formatted() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    fs::create_dir(workspace.path("formatted")).unwrap();
+    for (number, block) in configurations().enumerate() {
+        // terraform does not format these: it takes their quoted names for a mistake.
+        if Reader::of(&block) != Reader::CommandLine {
+            let place = block.place.replace(['/', ':', '.'], "-");
+            workspace.write(&format!("formatted/{number}-{place}.tf"), &block.text);
+        }
+    }
+    workspace
+        .terraform(&["fmt", "-check", "-diff", "-no-color", "-recursive", "formatted"])
+        .succeeds();
+}
+
+#[test]
+fn every_configuration_is_valid() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+    let folder = workspace.path("alicloud");
+    fs::create_dir(&folder).unwrap();
+    link(&stand_in(), &folder.join("terraform-provider-alicloud"));
+    let installed = [("oss-tools/oss", provider.parent().unwrap()), ("aliyun/alicloud", &folder)];
+    workspace.install(&installed);
+    let mut numbers = [0; 4];
+    for (number, block) in configurations().enumerate() {
+        let reader = Reader::of(&block);
+        numbers[reader as usize] += 1;
+        let case = format!("case-{number}");
+        fs::create_dir(workspace.path(&case)).unwrap();
+        let write = |name: &str, text: &str| workspace.write(&format!("{case}/{name}"), text);
+        match reader {
+            Reader::Newer => continue,
+            Reader::Terraform => write("main.tf", &block.text),
+            Reader::Tests => write("main.tftest.hcl", &block.text),
+            Reader::CommandLine => {
+                workspace.write("cli.tfrc", &with_paths_of(&workspace, &block));
+                write("main.tf", "provider \"oss\" {}\n")
+            }
+        };
+        if !block.text.contains("required_providers") {
+            write("terraform.tf", &required_providers(&block.text));
+        }
+        let folder = format!("-chdir={case}");
+        if block.text.contains("filesystem_mirror") {
+            workspace.terraform(&[&folder, "init", "-no-color"]).succeeds();
+        }
+        let run = workspace.terraform(&[&folder, "validate", "-no-color"]);
+        assert_eq!(run.code, Some(0), "{}:\n{}\n{run}", block.place, block.text);
+        workspace.install(&installed);
+    }
+    assert!(numbers.iter().all(|number| *number > 0), "every kind is there: {numbers:?}");
+}
+
+/// A configuration of the command line with folders of this machine, where the provider is.
+fn with_paths_of(workspace: &Workspace, block: &Block) -> String {
+    let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+    let mirror = workspace.path("mirror");
+    if !mirror.exists() {
+        put(&mirror, "oss-tools/oss", provider);
+    }
+    let shown = "/srv/terraform/mirror";
+    assert!(block.text.contains(shown), "{}: where is the provider?", block.place);
+    block.text.replace(shown, mirror.to_str().unwrap())
+}
+
+/// The `terraform` block that an excerpt leaves out.
+pub(super) fn required_providers(text: &str) -> String {
+    let alicloud = if text.contains("\"alicloud") {
+        "    alicloud = {\n      source = \"aliyun/alicloud\"\n    }\n"
+    } else {
+        ""
+    };
+    format!(
+        "terraform {{\n  required_providers {{\n    oss = {{\n      source = \"oss-tools/oss\"\n    }}\n\
+         {alicloud}  }}\n}}\n"
+    )
+}

@@ -1,0 +1,260 @@
+//! The guides, played block by block.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+
+use oss_emulator::{EncryptionRule, Role};
+
+use super::configurations::required_providers;
+use super::player::{Guide, aes256, all, blocks, endpoint, link};
+use super::{
+    ACCOUNT, AUTHENTICATION, CHOOSING, DISCOVERING, GETTING_STARTED, KEY_ID, KEY_SECRET, MOVING,
+    OPENTOFU_REGISTRY, RESOURCE, TERRAFORM_REGISTRY, TROUBLESHOOTING,
+};
+use crate::markdown::Block;
+
+#[test]
+fn getting_started() {
+    let Some(workspace) = endpoint(|config| config.with_bucket("my-company-logs")) else { return };
+    let mut guide = Guide::new(&workspace);
+    let version = workspace.terraform_in(&[], &["version"]).succeeds().stdout;
+    if version.starts_with("OpenTofu") {
+        guide.stands_for.push((TERRAFORM_REGISTRY, OPENTOFU_REGISTRY.to_owned()));
+    }
+    // As if it had been built here.
+    let built = workspace.path("work/target/release");
+    fs::create_dir_all(&built).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+    link(program, &built.join("terraform-provider-oss"));
+    guide.play(&all(&blocks(GETTING_STARTED, None)));
+    assert_eq!(workspace.emulator.rule("my-company-logs"), None, "it ends with a destroy");
+    let puts = workspace.calls().into_iter().filter(|call| call.starts_with("PUT"));
+    assert_eq!(puts.count(), 2, "a create and an update");
+}
+
+/// Each way to get keys is played by itself, and ends with a rule that is set.
+fn authentication(section: &str, change: impl FnOnce(&mut Guide<'_>)) {
+    let Some(workspace) = endpoint(|config| {
+        config
+            .with_bucket("my-company-logs")
+            .with_role(Role::new(&format!("{ACCOUNT}:role/deploy")))
+            .with_role(Role::new(&format!("{ACCOUNT}:role/audit")).with_external_id("ticket-7"))
+            .with_oidc_provider(&format!("{ACCOUNT}:oidc-provider/github"), "token-of-github")
+            .with_oidc_provider(&format!("{ACCOUNT}:oidc-provider/gitlab"), "token-of-gitlab")
+            .with_oidc_provider(&format!("{ACCOUNT}:oidc-provider/cluster"), "token-of-the-pod")
+            .with_ecs_role("terraform")
+            .with_credentials_uri()
+    }) else {
+        return;
+    };
+    let mut guide = Guide::new(&workspace).with_providers();
+    let metadata = workspace.emulator.metadata_url();
+    guide.set("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", &metadata);
+    change(&mut guide);
+    workspace.write(
+        "work/main.tf",
+        "resource \"oss_bucket_encryption\" \"logs\" {\n  bucket        = \"my-company-logs\"\n  \
+         sse_algorithm = \"AES256\"\n}\n",
+    );
+    workspace.write("work/terraform.tf", &required_providers(""));
+    let mut blocks = blocks(AUTHENTICATION, Some(section));
+    // Every section ends with the same commands, which are said once.
+    blocks.extend(self::blocks(AUTHENTICATION, Some("The commands")));
+    guide.play(&all(&blocks));
+    assert_eq!(workspace.emulator.rule("my-company-logs"), Some(aes256()), "{section}");
+}
+
+/// Every section that has a test, and the two that say what they share.
+pub(super) const SOURCES: [&str; 10] = [
+    "GitHub Actions",
+    "GitLab CI",
+    "Pods with RRSA",
+    "Environment variables",
+    "A profile",
+    "The role of an ECS instance",
+    "A credentials URI",
+    "A role on top",
+    "The commands",
+    "What a key may do",
+];
+
+#[test]
+fn every_way_to_authenticate_is_played() {
+    for block in blocks(AUTHENTICATION, None) {
+        let is_known = SOURCES.iter().any(|section| block.section.starts_with(section));
+        assert!(is_known, "{}: no test plays the section {:?}", block.place, block.section);
+    }
+}
+
+#[test]
+fn authentication_in_github_actions() {
+    authentication(SOURCES[0], |guide| {
+        // What a runner has: a service that gives tokens to the steps of a job.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/token?api-version=2.0", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+                request.push(byte[0]);
+            }
+            let request = String::from_utf8(request).unwrap();
+            let is_right = request
+                .starts_with("GET /token?api-version=2.0&audience=sts.aliyuncs.com ")
+                && request.to_lowercase().contains("authorization: bearer token-of-the-job");
+            let body = if is_right { "{\"value\":\"token-of-github\"}" } else { "{}" };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let folder = guide.workspace.path("runner");
+        fs::create_dir(&folder).unwrap();
+        guide.set("ACTIONS_ID_TOKEN_REQUEST_URL", &url);
+        guide.set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "token-of-the-job");
+        guide.set("RUNNER_TEMP", folder.to_str().unwrap());
+    });
+}
+
+#[test]
+fn authentication_in_gitlab() {
+    authentication(SOURCES[1], |guide| guide.set("ALIBABA_CLOUD_OIDC_TOKEN", "token-of-gitlab"));
+}
+
+#[test]
+fn authentication_in_pods() {
+    authentication(SOURCES[2], |guide| {
+        let token = guide.workspace.write("token", "token-of-the-pod");
+        let path = "/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token";
+        guide.stands_for.push((path, token));
+    });
+}
+
+#[test]
+fn authentication_with_variables() {
+    authentication(SOURCES[3], |_| {});
+}
+
+#[test]
+fn authentication_with_a_profile() {
+    authentication(SOURCES[4], |guide| {
+        // What `aliyun configure` writes.
+        fs::create_dir(guide.workspace.path(".aliyun")).unwrap();
+        let file = format!(
+            r#"{{ "current": "default", "profiles": [ {{ "name": "production", "mode": "AK",
+               "access_key_id": "{KEY_ID}", "access_key_secret": "{KEY_SECRET}",
+               "region_id": "cn-hangzhou" }} ] }}"#
+        );
+        guide.workspace.write(".aliyun/config.json", &file);
+    });
+}
+
+#[test]
+fn authentication_with_the_role_of_an_instance() {
+    authentication(SOURCES[5], |_| {});
+}
+
+#[test]
+fn authentication_with_a_credentials_uri() {
+    authentication(SOURCES[6], |guide| {
+        let uri = guide.workspace.emulator.credentials_uri();
+        guide.stands_for.push(("http://localhost:7002/credentials", uri));
+    });
+}
+
+#[test]
+fn authentication_with_a_role_on_top() {
+    authentication(SOURCES[7], |_| {});
+}
+
+/// A way from the provider `alicloud`, whose first configuration has been applied by that provider.
+fn moving(section: &str) {
+    let Some(workspace) = endpoint(|config| config.with_bucket("my-company-logs")) else { return };
+    workspace.emulator.set_rule("my-company-logs", aes256());
+    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    let blocks = blocks(MOVING, Some(section));
+    let (before, steps) = blocks.split_first().unwrap();
+    workspace.write("work/main.tf", &before.text);
+    guide.run(&before.place, "terraform init\nterraform apply -auto-approve");
+    guide.play(&all(steps));
+    let writes = workspace.calls().into_iter().filter(|call| !call.starts_with("GET"));
+    assert_eq!(writes.count(), 0, "nothing is changed");
+}
+
+#[test]
+fn moving_the_resource() {
+    moving("The resource");
+}
+
+#[test]
+fn moving_the_inline_rule() {
+    moving("The inline rule");
+}
+
+#[test]
+fn discovering() {
+    let names = ["my-company-logs", "my-company-invoices", "my-company-drafts", "my-company-media"];
+    let Some(workspace) =
+        endpoint(|config| names.iter().fold(config, |config, name| config.with_bucket(name)))
+    else {
+        return;
+    };
+    workspace.emulator.set_rule("my-company-logs", aes256());
+    workspace.emulator.set_rule("my-company-invoices", EncryptionRule::new("KMS"));
+    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    guide.play(&all(&blocks(DISCOVERING, Some("Before Terraform 1.14"))));
+    for name in names {
+        assert!(workspace.emulator.rule(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn choosing() {
+    let names = ["my-company-logs", "my-company-invoices", "my-company-records"];
+    let Some(workspace) =
+        endpoint(|config| names.iter().fold(config, |config, name| config.with_bucket(name)))
+    else {
+        return;
+    };
+    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    workspace.write("work/terraform.tf", &required_providers(""));
+    guide.set("ALIBABA_CLOUD_REGION", "cn-hangzhou");
+    guide.play(&all(&blocks(CHOOSING, None)));
+    assert!(workspace.emulator.rule("my-company-invoices").is_some());
+}
+
+#[test]
+fn troubleshooting() {
+    let Some(workspace) = endpoint(|config| config.with_bucket("my-company-logs")) else { return };
+    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    workspace.write("work/main.tf", &format!("{}provider \"oss\" {{\n  region = \"cn-hangzhou\"\n}}\nresource \"oss_bucket_encryption\" \"logs\" {{\n  bucket        = \"my-company-logs\"\n  sse_algorithm = \"AES256\"\n}}\n", required_providers("")));
+    guide.run(TROUBLESHOOTING, "terraform init");
+    // Its messages are checked by tests/it/docs.rs.
+    guide.play(&all(&blocks(TROUBLESHOOTING, Some("Looking closer"))));
+}
+
+#[test]
+fn the_import_commands_of_the_resource() {
+    let Some(workspace) = endpoint(|config| {
+        config.with_bucket("my-company-logs").with_bucket_in("my-company-invoices", "cn-shanghai")
+    }) else {
+        return;
+    };
+    workspace.emulator.set_rule("my-company-logs", aes256());
+    workspace.emulator.set_rule("my-company-invoices", EncryptionRule::new("KMS"));
+    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    guide.set("ALIBABA_CLOUD_REGION", "cn-hangzhou");
+    workspace.write("work/terraform.tf", &required_providers(""));
+    let blocks = blocks(RESOURCE, None);
+    let example = blocks.iter().find(|block| block.section == "Example Usage").unwrap();
+    workspace.write("work/main.tf", &example.text);
+    guide.run(RESOURCE, "terraform init");
+    let is_command = |block: &&Block| block.is_shell() && block.section == "Import";
+    guide.play(&blocks.iter().filter(is_command).collect::<Vec<_>>());
+    let imported = guide.run(RESOURCE, "terraform state list");
+    for name in ["oss_bucket_encryption.logs", "oss_bucket_encryption.invoices"] {
+        assert!(imported.contains(name), "{imported}");
+    }
+}

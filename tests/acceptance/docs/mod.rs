@@ -1,0 +1,77 @@
+//! What people read works: every configuration of the documentation is formatted and valid, and every
+//! guide is played from its first command to its last, against the local endpoint.
+//!
+//! How a guide is played: a configuration whose first line is a comment with the name of a file is
+//! written to that file; commands are run in a shell that keeps its variables and its folder; a block
+//! of `text` behind commands is a part of what they printed, with `…` for anything.
+
+mod commands;
+mod configurations;
+mod guides;
+mod player;
+
+/// What is not run: the page, how its lines begin, and why.
+const NOT_RUN: &[(&str, &str, &str)] = &[
+    ("CONTRIBUTING.md", "cargo build", "`.ci/run` does it"),
+    ("CONTRIBUTING.md", "cargo test", "that is this"),
+    ("CONTRIBUTING.md", "cargo run -- --debug", "tests/it/process.rs serves for long"),
+    (
+        "CONTRIBUTING.md",
+        "cargo run --example quickstart |",
+        "`.ci/run` runs it; the rest needs a tool",
+    ),
+    ("CONTRIBUTING.md", "  term-transcript", "a tool that only makes the picture"),
+    ("CONTRIBUTING.md", "    --scroll-len", "a tool that only makes the picture"),
+    ("README.md", "cargo run --example bucket_encryption", "tests/it/examples.rs runs it"),
+    ("README.md", "cargo run -p oss-emulator", "serves until Ctrl-C; emulator/tests runs it"),
+    ("README.md", "cargo run --example package", "tests/acceptance/packages.rs runs it"),
+    ("README.md", "cargo run --example quickstart", "builds the provider; `.ci/run` runs it"),
+    ("README.md", "cargo run --example sign_request", "tests/it/examples.rs runs it"),
+    ("README.md", "cargo test", "that is this"),
+    ("README.md", "curl -X POST {endpoint}/-/faults", "emulator/tests sends such faults"),
+    ("README.md", "export ALIBABA_CLOUD_ACCESS_KEY_", "the guide to getting started is played"),
+    ("README.md", "terraform init", "the guide to getting started is played"),
+    ("README.md", "terraform apply", "the guide to getting started is played"),
+    (GETTING_STARTED, "cargo build --release", "takes minutes; `.ci/run` does it"),
+    (GETTING_STARTED, "cargo run -p oss-emulator", "emulator/tests runs it"),
+    (DISCOVERING, "terraform query", "needs Terraform 1.14; tests/it/docs.rs makes its calls"),
+    ("docs/performance.md", "cargo bench", "takes minutes; `.ci/run` runs short forms"),
+    ("docs/reliability.md", "mkdir -p fuzz/corpus/codec", "for the next line"),
+    (
+        "docs/reliability.md",
+        "cargo +nightly fuzz",
+        "needs a nightly compiler; `cargo test` runs the seeds",
+    ),
+    (MODULE, "cargo run -p oss-emulator", "tests/acceptance/modules.rs has an endpoint of its own"),
+    (MODULE, "terraform test", "tests/acceptance/modules.rs runs it"),
+    (RELEASE, "", "tests/acceptance/packages.rs takes them from there"),
+];
+
+const GETTING_STARTED: &str = "docs/guides/getting-started.md";
+const AUTHENTICATION: &str = "docs/guides/authentication.md";
+const MOVING: &str = "docs/guides/moving-from-alicloud.md";
+const DISCOVERING: &str = "docs/guides/discovering-unencrypted-buckets.md";
+const CHOOSING: &str = "docs/guides/choosing-an-algorithm.md";
+const RELEASE: &str = "docs/guides/release.md";
+const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
+const MODULE: &str = "examples/modules/encrypted-buckets/README.md";
+const RESOURCE: &str = "docs/resources/bucket_encryption.md";
+
+/// What tests below play: a page, and how the titles of its sections begin.
+const PLAYED: &[(&str, &[&str])] = &[
+    (GETTING_STARTED, &[""]),
+    (AUTHENTICATION, &guides::SOURCES),
+    (MOVING, &["The resource", "The inline rule"]),
+    (DISCOVERING, &["Before Terraform 1.14"]),
+    (CHOOSING, &[""]),
+    (TROUBLESHOOTING, &["Looking closer"]),
+    (RESOURCE, &["Import"]),
+];
+
+/// The keys that the documentation shows.
+const KEY_ID: &str = "LTAI5tEXAMPLEEXAMPLE0001";
+const KEY_SECRET: &str = "ExampleSecretThatOpensNothing1";
+/// The hosts that a source without a host is short for.
+const TERRAFORM_REGISTRY: &str = "registry.terraform.io";
+const OPENTOFU_REGISTRY: &str = "registry.opentofu.org";
+const ACCOUNT: &str = "acs:ram::1234567890123456";

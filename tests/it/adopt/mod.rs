@@ -1,0 +1,33 @@
+//! How rules that exist already get under Terraform's care: identities, imports by them, moves from
+//! another provider, searches, generated configuration. Newer hosts than those at hand ask for most of
+//! this; the calls here are those that they make.
+
+mod deferral;
+mod generated_config;
+mod identity;
+mod list;
+mod moves;
+
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::tfplugin::pb;
+
+use super::support::{dynamic, from_dynamic, resource};
+
+const NO_DIAGNOSTICS: [&str; 0] = [];
+
+fn identity(bucket: &str, region: Option<&str>) -> pb::ResourceIdentityData {
+    let identity = json!({ "bucket": bucket, "region": region });
+    pb::ResourceIdentityData { identity_data: Some(dynamic(&identity)) }
+}
+
+/// An identity as `bucket@region`.
+fn shown(identity: Option<&pb::ResourceIdentityData>) -> String {
+    let Some(identity) = identity else { return "none".to_owned() };
+    let identity = from_dynamic(identity.identity_data.as_ref());
+    let region = identity["region"].as_str().unwrap_or("-");
+    format!("{}@{region}", identity["bucket"].as_str().unwrap())
+}
+
+fn aes256(bucket: &str, region: Option<&str>) -> Json {
+    resource(json!({ "bucket": bucket, "id": bucket, "sse_algorithm": "AES256", "region": region }))
+}

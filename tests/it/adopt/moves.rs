@@ -1,0 +1,108 @@
+//! Moves from another provider.
+
+use serde_json::json;
+use terraform_provider_oss::tfplugin::pb;
+
+use super::{NO_DIAGNOSTICS, shown};
+use crate::support::{TYPE, diagnostics, from_dynamic, resource, unconfigured};
+
+fn move_request(
+    provider: &str,
+    source_type: &str,
+    state: &str,
+) -> pb::move_resource_state::Request {
+    pb::move_resource_state::Request {
+        source_provider_address: provider.into(),
+        source_type_name: source_type.into(),
+        source_state: Some(pb::RawState { json: state.into(), ..Default::default() }),
+        source_private: b"timeouts of another provider".to_vec(),
+        target_type_name: TYPE.into(),
+        ..Default::default()
+    }
+}
+
+const ALICLOUD: &str = "registry.terraform.io/aliyun/alicloud";
+const ALICLOUD_TYPE: &str = "alicloud_oss_bucket_server_side_encryption";
+
+#[tokio::test]
+async fn a_rule_of_the_alicloud_provider_moves_without_a_configuration() {
+    let mut host = unconfigured();
+    let state = r#"{"bucket":"demo","id":"demo","kms_data_encryption":"SM4",
+        "kms_master_key_id":"9468da86","sse_algorithm":"KMS","timeouts":{"create":"10m"}}"#;
+    let request = move_request(ALICLOUD, ALICLOUD_TYPE, state);
+    let answer = host.move_resource_state(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    let timeouts = json!({ "create": "10m", "read": null, "update": null, "delete": null });
+    let expected =
+        resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS", "region": "",
+        "kms_master_key_id": "9468da86", "kms_data_encryption": "SM4", "timeouts": timeouts }));
+    assert_eq!(from_dynamic(answer.target_state.as_ref()), expected);
+    assert_eq!(shown(answer.target_identity.as_ref()), "demo@-");
+    assert!(answer.target_private.is_empty());
+}
+
+#[tokio::test]
+async fn every_version_of_the_alicloud_provider_is_taken_over() {
+    let mut host = unconfigured();
+    for (provider, source_schema_version) in [
+        (ALICLOUD, 1),
+        ("registry.terraform.io/hashicorp/alicloud", 0),
+        ("mirror.example.com/aliyun/alicloud", 3),
+    ] {
+        let state = r#"{"id":"demo","sse_algorithm":"AES256","of_that_version":[1]}"#;
+        let request = move_request(provider, ALICLOUD_TYPE, state);
+        let request = pb::move_resource_state::Request { source_schema_version, ..request };
+        let answer = host.move_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+        let state = from_dynamic(answer.target_state.as_ref());
+        assert_eq!((&state["bucket"], &state["sse_algorithm"]), (&json!("demo"), &json!("AES256")));
+    }
+}
+
+/// What Terraform 0.11 and older stored.
+#[tokio::test]
+async fn a_flat_map_is_refused() {
+    let mut host = unconfigured();
+    let raw = || {
+        let flatmap = [("bucket".to_owned(), "demo".to_owned())].into();
+        Some(pb::RawState { flatmap, ..Default::default() })
+    };
+    let request = pb::move_resource_state::Request {
+        source_state: raw(),
+        ..move_request(ALICLOUD, ALICLOUD_TYPE, "")
+    };
+    let moved = host.move_resource_state(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&moved.diagnostics), ["error: Unsupported source state"]);
+    let type_name = TYPE.to_owned();
+    let request = pb::upgrade_resource_state::Request { type_name, version: 0, raw_state: raw() };
+    let upgraded = host.upgrade_resource_state(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&upgraded.diagnostics), ["error: Unsupported stored state"]);
+    let detail = &upgraded.diagnostics[0].detail;
+    assert!(detail.contains("Terraform 0.11 or older"), "{detail}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_moved_is_told_what_can() {
+    let mut host = unconfigured();
+    for (provider, source_type, state, expected) in [
+        (ALICLOUD, "alicloud_oss_bucket", "{}", "error: This resource cannot be moved"),
+        (
+            "registry.terraform.io/hashicorp/aws",
+            "aws_s3_bucket_server_side_encryption_configuration",
+            "{}",
+            "error: This resource cannot be moved",
+        ),
+        (ALICLOUD, ALICLOUD_TYPE, "null", "error: This resource cannot be moved"),
+        (ALICLOUD, ALICLOUD_TYPE, "{", "error: Unreadable source state"),
+        (ALICLOUD, ALICLOUD_TYPE, "", "error: Unsupported source state"),
+    ] {
+        let request = move_request(provider, source_type, state);
+        let answer = host.move_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), [expected]);
+        assert_eq!(answer.target_state, None);
+    }
+    let absent =
+        pb::move_resource_state::Request { target_type_name: TYPE.into(), ..Default::default() };
+    let answer = host.move_resource_state(absent).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), ["error: Missing source state"]);
+}

@@ -1,0 +1,179 @@
+//! Credential services that fail, are slow, or return something else.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use oss_emulator::Fault;
+use serde_json::json;
+use tempfile::TempDir;
+use terraform_provider_oss::oss::{BucketName, CallOptions, Client, ClientConfig, ErrorKind};
+
+use super::profiles::profile_client;
+use super::{PUT, asked, assume, client, config, keys, put, start};
+
+#[tokio::test]
+async fn sts_is_asked_again_when_that_may_help() {
+    let emulator = start();
+    for fault in [
+        Fault::error_response(500, "InternalError"),
+        Fault::error_response(400, "Throttling.User"),
+        Fault::reset_before(),
+        Fault::truncate_body(),
+    ] {
+        emulator.inject(fault.operation("AssumeRole").times(2));
+        put(&client(&emulator, assume(&emulator, keys()))).await.unwrap();
+        let asked = asked(&emulator);
+        assert_eq!(asked.len(), 4, "{asked:?}");
+    }
+    emulator.inject(Fault::error_response(500, "InternalError").operation("AssumeRole").forever());
+    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    assert!(!error.may_have_taken_effect, "nothing was sent to OSS");
+    assert_eq!(error.attempts, 0);
+    assert_eq!(asked(&emulator).len(), 12);
+}
+
+#[tokio::test]
+async fn sts_is_asked_again_when_it_says() {
+    let emulator = start();
+    emulator.inject(Fault::error_response(503, "Busy").operation("AssumeRole").retry_after(3600));
+    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { last: Some(_) }), "{error}");
+    assert_eq!(asked(&emulator), ["AssumeRole 503"], "the wait is beyond the deadline");
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_the_service_is_told() {
+    let emulator = start();
+    emulator.inject(
+        Fault::raw_response("text/html", "<html>log in: the-secret</html>").operation("AssumeRole"),
+    );
+    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    assert!(error.to_string().contains("gave no usable credentials"), "{error}");
+    assert!(!error.to_string().contains("the-secret"), "{error}");
+    assert_eq!(asked(&emulator).len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_corrected_for_sts_too() {
+    let emulator = start();
+    emulator.set_clock_offset(7200);
+    let client = client(&emulator, assume(&emulator, keys()));
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator), ["AssumeRole 400", "AssumeRole 200", PUT]);
+}
+
+#[tokio::test]
+async fn a_deadline_while_waiting_for_keys_leaves_no_doubt() {
+    let emulator = start();
+    emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
+    let client = client(&emulator, assume(&emulator, keys()));
+    let bucket = BucketName::parse("demo").unwrap();
+    let call = CallOptions::with_timeout(Duration::from_millis(50));
+    let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
+    assert!(error.to_string().contains("had not answered yet"), "{error}");
+    assert!(!error.may_have_taken_effect);
+    // And the next call is not held up by the one that was given up.
+    put(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deadline_while_waiting_for_other_keys_leaves_no_doubt() {
+    let emulator = start();
+    let client = client(&emulator, assume(&emulator, keys()));
+    put(&client).await.unwrap();
+    emulator.expire_sessions();
+    emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
+    let bucket = BucketName::parse("demo").unwrap();
+    let call = CallOptions::with_timeout(Duration::from_millis(500));
+    let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
+    assert!(error.to_string().contains("had not answered yet"), "{error}");
+    assert!(error.affects_all_buckets());
+    assert!(!error.may_have_taken_effect);
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_is_tried_again() {
+    let emulator = start();
+    let client = client(&emulator, assume(&emulator, keys()));
+    put(&client).await.unwrap();
+    emulator.expire_sessions();
+    asked(&emulator);
+    emulator.inject(Fault::error_response(500, "InternalError").operation("AssumeRole").times(2));
+    put(&client).await.unwrap();
+    let failed = "AssumeRole 500";
+    assert_eq!(
+        asked(&emulator),
+        ["PutBucketEncryption 403", failed, failed, "AssumeRole 200", PUT]
+    );
+}
+
+#[tokio::test]
+async fn refreshes_do_not_count_as_attempts() {
+    let emulator = start();
+    emulator.set_clock_offset(7200);
+    let config = config(&emulator, assume(&emulator, keys()));
+    let retry = config.retry.with_max_retries(1);
+    let client = Client::new(ClientConfig { retry, ..config });
+    // The clock is mended, and one retry is left for what fails after that.
+    emulator.inject(Fault::error_response(500, "InternalError"));
+    put(&client).await.unwrap();
+    let second = "PutBucketEncryption 500";
+    asked(&emulator);
+    emulator.inject(Fault::error_response(403, "SecurityTokenExpired"));
+    emulator.inject(Fault::error_response(500, "InternalError"));
+    put(&client).await.unwrap();
+    let refused = "PutBucketEncryption 403";
+    assert_eq!(asked(&emulator), [refused, "AssumeRole 200", second, PUT]);
+}
+
+#[tokio::test]
+async fn keys_that_have_no_successor_are_not_sent_again() {
+    let emulator = start();
+    let directory = TempDir::new().unwrap();
+    let temporary = |token: &str| {
+        json!({ "mode": "StsToken", "access_key_id": "STS.TEST",
+            "access_key_secret": "temporary-secret", "sts_token": token })
+    };
+    let known = |token: &str| {
+        oss_emulator::Credentials::new("STS.TEST", "temporary-secret").with_token(token, None)
+    };
+    emulator.add_credentials(known("first"));
+    let client = profile_client(&emulator, &directory, &temporary("first"));
+    put(&client).await.unwrap();
+    emulator.add_credentials(known("second"));
+    asked(&emulator);
+    let refused = "PutBucketEncryption 403";
+    for outcome in join_all((0..10).map(|_| put(&client))).await {
+        assert_eq!(outcome.unwrap_err().service_error().unwrap().code, "InvalidSecurityToken");
+    }
+    assert_eq!(asked(&emulator), [refused; 10]);
+    // The file is read again: someone may have logged in meanwhile.
+    drop(profile_client(&emulator, &directory, &temporary("second")));
+    put(&client).await.unwrap();
+    assert_eq!(asked(&emulator).last().unwrap(), PUT);
+
+    emulator.inject(Fault::error_response(403, "SecurityTokenExpired").forever());
+    let client = self::client(&emulator, keys());
+    for outcome in join_all((0..10).map(|_| put(&client))).await {
+        outcome.unwrap_err();
+    }
+    assert_eq!(asked(&emulator), [refused; 10]);
+}
+
+#[tokio::test]
+async fn keys_that_are_expired_when_they_come_are_asked_for_once_by_all() {
+    let emulator = start();
+    emulator.set_session_seconds(Some(0));
+    let client = client(&emulator, assume(&emulator, keys()));
+    // What failed before is forgotten.
+    emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole"));
+    put(&client).await.unwrap_err();
+    for outcome in join_all((0..20).map(|_| put(&client))).await {
+        assert_eq!(outcome.unwrap_err().service_error().unwrap().code, "SecurityTokenExpired");
+    }
+    let asked = asked(&emulator);
+    let sessions = asked.iter().filter(|call| *call == "AssumeRole 200").count();
+    assert!((2..20).contains(&sessions), "{asked:?}");
+}

@@ -1,0 +1,143 @@
+//! Profiles of the Alibaba Cloud CLI.
+
+use oss_emulator::Emulator;
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use terraform_provider_oss::oss::credentials::{CredentialSource, Profile};
+use terraform_provider_oss::oss::{Client, ClientConfig, ErrorKind, Region};
+
+use super::{OIDC_TOKEN, PROVIDER, PUT, SECOND_ROLE, asked, client, config, defaults, put, start};
+use crate::support::{KEY_ID, KEY_SECRET};
+
+/// A client with a profile called `x`, of a file that also has one called `base`.
+pub(super) fn profile_client(emulator: &Emulator, directory: &TempDir, profile: &Json) -> Client {
+    let path = directory.path().join("config.json");
+    let mut named = profile.clone();
+    named["name"] = json!("x");
+    let base = json!({ "name": "base", "mode": "AK", "access_key_id": KEY_ID,
+        "access_key_secret": KEY_SECRET });
+    let file = json!({ "current": "base", "profiles": [named, base], "meta_path": "" });
+    std::fs::write(&path, file.to_string()).unwrap();
+    let name = Some("x".to_owned());
+    let profile = Profile { path, name, defaults: defaults(emulator) };
+    client(emulator, CredentialSource::Profile(profile))
+}
+
+#[tokio::test]
+async fn every_mode_of_a_profile_gives_keys() {
+    let emulator = start();
+    emulator.add_credentials(
+        oss_emulator::Credentials::new("STS.TEST", "temporary-secret")
+            .with_token("the-token", None),
+    );
+    let directory = TempDir::new().unwrap();
+    let printed = directory.path().join("printed keys.json");
+    let printing = json!({ "mode": "StsToken", "access_key_id": "STS.TEST",
+        "access_key_secret": "temporary-secret", "sts_token": "the-token" });
+    std::fs::write(&printed, printing.to_string()).unwrap();
+    let token = directory.path().join("token");
+    std::fs::write(&token, OIDC_TOKEN).unwrap();
+    let keys = json!({ "access_key_id": KEY_ID, "access_key_secret": KEY_SECRET,
+        "ram_role_arn": SECOND_ROLE, "ram_session_name": "cli", "source_profile": "base" });
+    let with = |mode: &str, more: Json| {
+        let mut profile = keys.clone();
+        profile["mode"] = json!(mode);
+        profile.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        profile
+    };
+    let instance = ["EcsMetadataToken 200", "EcsMetadataRole 200", "EcsMetadataCredentials 200"];
+    for (profile, expected) in [
+        (with("AK", json!({})), vec![]),
+        (
+            with(
+                "StsToken",
+                json!({ "access_key_id": "STS.TEST",
+                "access_key_secret": "temporary-secret", "sts_token": "the-token" }),
+            ),
+            vec![],
+        ),
+        (with("RamRoleArn", json!({})), vec!["AssumeRole 200"]),
+        (with("EcsRamRole", json!({})), instance.to_vec()),
+        (with("RamRoleArnWithRoleName", json!({})), [&instance[..], &["AssumeRole 200"]].concat()),
+        (with("ChainableRamRoleArn", json!({})), vec!["AssumeRole 200"]),
+        (
+            with("OIDC", json!({ "oidc_provider_arn": PROVIDER, "oidc_token_file": token })),
+            vec!["AssumeRoleWithOIDC 200"],
+        ),
+        (
+            with("CredentialsURI", json!({ "credentials_uri": emulator.credentials_uri() })),
+            vec!["CredentialsUri 200"],
+        ),
+        (
+            with("External", json!({ "process_command": format!("cat '{}'", printed.display()) })),
+            vec![],
+        ),
+    ] {
+        put(&profile_client(&emulator, &directory, &profile)).await.unwrap();
+        assert_eq!(asked(&emulator), [&expected[..], &[PUT]].concat(), "{}", profile["mode"]);
+    }
+}
+
+#[tokio::test]
+async fn a_profile_that_cannot_be_used_says_why() {
+    let emulator = start();
+    let directory = TempDir::new().unwrap();
+    for (profile, expected) in [
+        (json!({ "mode": "CloudSSO" }), "has mode CloudSSO, which this provider cannot use"),
+        (
+            json!({ "mode": "External", "process_command": "false" }),
+            "\"false\" failed (exit status: 1)",
+        ),
+        (
+            json!({ "mode": "External", "process_command": "/no/such/program --secret" }),
+            "\"/no/such/program\" cannot be run",
+        ),
+        (
+            json!({ "mode": "External", "process_command": "KEY=--secret print-keys" }),
+            "\"KEY\" cannot be run",
+        ),
+        (json!({ "mode": "External", "process_command": "echo 'hello" }), "quotes"),
+        (json!({ "mode": "External", "process_command": " # echo" }), "names no program"),
+        (json!({ "mode": "External", "process_command": "yes" }), "printed more than 65536 bytes"),
+        (
+            json!({ "mode": "External", "process_command": "echo hello" }),
+            "printed no usable credentials",
+        ),
+    ] {
+        let error = put(&profile_client(&emulator, &directory, &profile)).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(error.to_string().contains("profile \"x\" of"), "{error}");
+        assert!(!error.to_string().contains("--secret"), "{error}");
+    }
+    assert_eq!(asked(&emulator), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_profile_names_the_region_where_nothing_else_does() {
+    let emulator = start();
+    let directory = TempDir::new().unwrap();
+    let profile = json!({ "mode": "AK", "access_key_id": KEY_ID, "access_key_secret": KEY_SECRET,
+        "region_id": "cn-hangzhou" });
+    drop(profile_client(&emulator, &directory, &profile));
+    let path = directory.path().join("config.json");
+    let of = |name: &str| Profile {
+        path: path.clone(),
+        name: Some(name.to_owned()),
+        defaults: defaults(&emulator),
+    };
+    let with = |name: &str, region: Option<&str>| {
+        Client::new(ClientConfig {
+            region: region.map(|region| Region::parse(region).unwrap()),
+            profile: Some(of(name)),
+            ..config(&emulator, CredentialSource::Profile(of(name)))
+        })
+    };
+    put(&with("x", None)).await.unwrap();
+    let error = put(&with("x", Some("cn-beijing"))).await.unwrap_err();
+    assert_eq!(error.region, "cn-beijing", "an explicit region wins");
+    let error = put(&with("base", None)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NoRegion);
+    let error = put(&with("absent", None)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::RegionFromProfile(_)), "{error}");
+    assert!(error.to_string().contains("no profile \"absent\""), "{error}");
+}

@@ -1,0 +1,15 @@
+//! A host that sends nonsense: every RPC answers with a message, nothing crashes, hangs or is sent to OSS,
+//! and no state is lost.
+
+mod concurrency;
+mod empty_requests;
+mod malformed_values;
+mod properties;
+
+use serde_json::{Value as Json, json};
+
+use super::support::resource;
+
+fn aes256(bucket: &str) -> Json {
+    resource(json!({ "bucket": bucket, "id": bucket, "sse_algorithm": "AES256" }))
+}

@@ -1,0 +1,307 @@
+//! Which clients may connect, and what they may send.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use hyper_util::rt::TokioIo;
+use serde_json::Value as Json;
+use terraform_provider_oss::tfplugin::pb;
+use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{
+    ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
+};
+use tonic::Code;
+use tonic_health::ServingStatus;
+
+use super::{
+    Client, End, Plugin, Start, Stream, assert_served, channel, handshake, health, names, pem,
+    plaintext, shut_down, within,
+};
+
+#[tokio::test]
+async fn the_right_client_is_served_until_it_says_so() {
+    for (version, negotiated) in
+        [(&TLS13, ProtocolVersion::TLSv1_3), (&TLS12, ProtocolVersion::TLSv1_2)]
+    {
+        let client = Client::new();
+        let plugin = Start::by_host_with(&client).serve().await;
+        let stream = client.handshake(&plugin, version).await;
+        let (_, connection) = stream.get_ref();
+        assert_eq!(connection.protocol_version(), Some(negotiated));
+        assert_eq!(connection.alpn_protocol(), Some(&b"h2"[..]));
+
+        let channel = channel(stream).await.unwrap();
+        assert_served(&channel).await;
+        assert_eq!(health(&channel, "").await.unwrap(), ServingStatus::Serving as i32);
+        let unknown = health(&channel, "other").await.unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
+
+        let mut provider = ProviderClient::new(channel.clone());
+        let request = pb::get_provider_schema::Request::default();
+        let schema = within(provider.get_provider_schema(request)).await.unwrap().into_inner();
+        assert!(schema.resource_schemas.contains_key("oss_bucket_encryption"));
+
+        shut_down(&channel).await;
+        plugin.end().await.assert_clean();
+    }
+}
+
+/// Whether a client that did or did not pass the handshake gets an answer. A TLS 1.3 client learns
+/// of its refusal only after the handshake.
+async fn is_served(stream: std::io::Result<TlsStream<Box<dyn Stream>>>) -> bool {
+    let Ok(stream) = stream else { return false };
+    let Ok(channel) = channel(stream).await else { return false };
+    health(&channel, "plugin").await.is_ok()
+}
+
+#[tokio::test]
+async fn any_other_client_is_refused_and_does_no_harm() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).with("TF_LOG_PROVIDER", "warn").serve().await;
+    // The right certificate in the hands of someone without its key.
+    let thief = Client { certificate: client.certificate.clone(), ..Client::new() };
+    for version in [&TLS13, &TLS12] {
+        assert!(!is_served(handshake(&plugin, version, Some(&Client::new())).await).await);
+        assert!(!is_served(handshake(&plugin, version, None).await).await);
+        assert!(!is_served(handshake_with_stolen(&plugin, version, &thief).await).await);
+    }
+    match channel(plugin.address().connect().await).await {
+        Ok(channel) => assert!(health(&channel, "plugin").await.is_err(), "without TLS"),
+        Err(_refused) => {}
+    }
+
+    let channel = client.connect(&plugin).await;
+    assert_served(&channel).await;
+    shut_down(&channel).await;
+    let end = plugin.end().await;
+    end.assert_clean();
+    // Nobody else can say why a handshake failed.
+    assert!(end.stderr.lines().count() >= 7, "{}", end.stderr);
+    for line in end.stderr.lines() {
+        let entry: Json = serde_json::from_str(line).unwrap();
+        assert_eq!(entry["@level"], "warn", "{line}");
+        assert!(entry["@message"].is_string() && entry["@timestamp"].is_string(), "{line}");
+    }
+}
+
+/// A handshake with a certificate and a key that do not belong together, which rustls makes only
+/// if asked in detail.
+async fn handshake_with_stolen(
+    plugin: &Plugin,
+    version: &'static SupportedProtocolVersion,
+    thief: &Client,
+) -> std::io::Result<TlsStream<Box<dyn Stream>>> {
+    use tokio_rustls::rustls::SignatureScheme;
+    use tokio_rustls::rustls::client::ResolvesClientCert;
+    use tokio_rustls::rustls::sign::CertifiedKey;
+
+    #[derive(Debug)]
+    struct Fixed(Arc<CertifiedKey>);
+
+    impl ResolvesClientCert for Fixed {
+        fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+            Some(Arc::clone(&self.0))
+        }
+
+        fn has_certs(&self) -> bool {
+            true
+        }
+    }
+
+    let key = PrivateKeyDer::Pkcs8(thief.key.serialize_der().into());
+    let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
+    let shown = CertifiedKey::new(vec![thief.certificate.clone()], key);
+    let mut roots = RootCertStore::empty();
+    roots.add(plugin.certificate()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(Fixed(Arc::new(shown))));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = plugin.address().connect().await;
+    let localhost = ServerName::try_from("localhost").unwrap();
+    within(TlsConnector::from(Arc::new(config)).connect(localhost, stream)).await
+}
+
+#[tokio::test]
+async fn connections_without_sense_do_no_harm() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).serve().await;
+    let address = plugin.address();
+    drop(address.connect().await);
+    let mut garbage = address.connect().await;
+    garbage.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    // Said nothing, and still there.
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(address.connect().await);
+    }
+
+    let channel = client.connect(&plugin).await;
+    assert_served(&channel).await;
+    shut_down(&channel).await;
+    plugin.end().await.assert_clean();
+    drop((garbage, silent));
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_given_up() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).serve().await;
+    // It begins as TLS does: a record of a handshake, 512 bytes long, of which nothing more comes.
+    let mut silent = plugin.address().connect().await;
+    silent.write_all(&[22, 3, 1, 2, 0]).await.unwrap();
+    let mut rest = Vec::new();
+    let ended = within(silent.read_to_end(&mut rest)).await;
+    assert!(ended.is_err() || rest.len() < 10, "{rest:?}");
+    let channel = client.connect(&plugin).await;
+    assert_served(&channel).await;
+    shut_down(&channel).await;
+    plugin.end().await.assert_clean();
+}
+
+/// The most memory that the process has had so far, in megabytes.
+#[cfg(target_os = "linux")]
+fn peak_memory(plugin: &Plugin) -> u64 {
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", plugin.child.id().unwrap())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_thousand_silent_clients_do_not_keep_the_host_out() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).serve().await;
+    let first = client.connect(&plugin).await;
+    let mut silent = Vec::new();
+    for _ in 0..1000 {
+        silent.push(plugin.address().connect().await);
+    }
+    // The one that is connected, and one that comes now.
+    assert_served(&first).await;
+    assert_served(&client.connect(&plugin).await).await;
+    // The oldest made room at once: it is no matter of the time that a handshake may take.
+    let process = format!("/proc/{}/fd", plugin.child.id().unwrap());
+    let open_files = || names(Path::new(&process)).len();
+    for _ in 0..50 {
+        if open_files() < 300 {
+            break;
+        }
+        assert_served(&first).await;
+    }
+    assert!(open_files() < 300, "{} open files", open_files());
+    let memory = peak_memory(&plugin);
+    assert!(memory < 100, "{memory} MB");
+    shut_down(&first).await;
+    plugin.end().await.assert_clean();
+    drop(silent);
+}
+
+/// Sends a gRPC message to a method: the length that it announces, then bytes until the answer is
+/// there. Returns the status of gRPC, and how many megabytes were taken.
+async fn endless_message(
+    plugin: &Plugin,
+    client: &Client,
+    method: &str,
+    length: u32,
+) -> (String, usize) {
+    use http_body_util::StreamBody;
+    use hyper::body::{Bytes, Frame};
+    use hyper_util::rt::TokioExecutor;
+    const CHUNK: usize = 64 * 1024;
+
+    let stream = client.handshake(plugin, &TLS13).await;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    let connection = tokio::spawn(connection);
+    let sent = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let prefix = [&[0], &length.to_be_bytes()[..]].concat();
+    let chunks = futures_util::stream::repeat_with(move || {
+        counted.fetch_add(CHUNK, std::sync::atomic::Ordering::SeqCst);
+        Bytes::from(vec![0_u8; CHUNK])
+    });
+    let chunks = futures_util::stream::once(std::future::ready(Bytes::from(prefix))).chain(chunks);
+    let body =
+        StreamBody::new(chunks.map(|chunk| Ok::<_, std::convert::Infallible>(Frame::data(chunk))));
+    let request = hyper::Request::post(format!("https://localhost/tfplugin6.Provider/{method}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(body)
+        .unwrap();
+    let answer = within(sender.send_request(request)).await.unwrap();
+    let status = answer.headers().get("grpc-status");
+    let status = status.map(|status| status.to_str().unwrap().to_owned()).unwrap_or_default();
+    connection.abort();
+    (status, sent.load(std::sync::atomic::Ordering::SeqCst) / 1024 / 1024)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_message_without_end_is_refused_before_it_is_read() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).serve().await;
+    let host = client.connect(&plugin).await;
+    let (status, sent) =
+        endless_message(&plugin, &client, "ValidateProviderConfig", 300 * 1024 * 1024).await;
+    assert_eq!(status, (Code::OutOfRange as i32).to_string());
+    assert!(sent < 20, "{sent} MB were taken");
+    let memory = peak_memory(&plugin);
+    assert!(memory < 100, "{memory} MB");
+    assert_served(&host).await;
+    shut_down(&host).await;
+    plugin.end().await.assert_clean();
+}
+
+#[tokio::test]
+async fn without_a_certificate_from_the_host_there_is_no_tls() {
+    let plugin = Start::by_host().serve().await;
+    assert!(plugin.line.ends_with("|grpc|\n"), "{}", plugin.line);
+    let channel = plaintext(&plugin).await;
+    assert_served(&channel).await;
+    shut_down(&channel).await;
+    plugin.end().await.assert_clean();
+}
+
+async fn assert_refuses_the_certificate(value: impl AsRef<OsStr>) {
+    let plugin = Start::by_host().with("PLUGIN_CLIENT_CERT", value).serve().await;
+    assert_eq!(plugin.line, "", "it announced itself");
+    let End { status, stderr, left, .. } = plugin.end().await;
+    assert_eq!((status.code(), left), (Some(1), vec![]));
+    assert!(stderr.contains("PLUGIN_CLIENT_CERT"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_pem_is_an_error_and_not_the_end_of_tls() {
+    assert_refuses_the_certificate("garbage").await;
+    let good = Client::new().pem();
+    assert_refuses_the_certificate(good.replace("BEGIN CERTIFICATE", "BEGIN SECRETS")).await;
+    assert_refuses_the_certificate(&good[..good.len() / 2]).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_text_is_an_error_and_not_the_end_of_tls() {
+    let mut damaged = Client::new().pem().into_bytes();
+    damaged[100] = 0xff;
+    assert_refuses_the_certificate(OsString::from_vec(damaged)).await;
+}
+
+#[tokio::test]
+async fn pem_without_a_certificate_in_it_is_an_error() {
+    assert_refuses_the_certificate(pem(b"not a certificate")).await;
+}

@@ -1,0 +1,103 @@
+//! The protocol as Terraform speaks it, message by message, without a process around it.
+
+mod apply;
+mod every_rpc;
+mod plan;
+mod provider_config;
+mod schema;
+mod second_resource;
+mod stored_state;
+mod validation;
+
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::provider::{Environment, OssProvider};
+use terraform_provider_oss::tfplugin::{Provider, pb};
+
+use super::support::{
+    TYPE, TestClient, UNKNOWN, client_for, diagnostics, dynamic, from_dynamic, provider_config,
+    resource, unconfigured,
+};
+
+const NO_DIAGNOSTICS: [&str; 0] = [];
+
+async fn validate(attributes: Json) -> Vec<String> {
+    let config = Some(dynamic(&resource(attributes)));
+    let request = pb::validate_resource_config::Request {
+        type_name: TYPE.into(),
+        config,
+        ..Default::default()
+    };
+    let answer = unconfigured().validate_resource_config(request).await.unwrap().into_inner();
+    diagnostics(&answer.diagnostics)
+}
+
+async fn validate_provider(arguments: Json) -> Vec<String> {
+    let request =
+        pb::validate_provider_config::Request { config: Some(provider_config(arguments)) };
+    let answer = unconfigured().validate_provider_config(request).await.unwrap().into_inner();
+    diagnostics(&answer.diagnostics)
+}
+
+async fn configure(environment: &[(&str, &str)], arguments: Json) -> Vec<pb::Diagnostic> {
+    let variables = environment.iter().map(|(name, value)| (name.into(), value.into()));
+    let request = pb::configure_provider::Request {
+        config: Some(provider_config(arguments)),
+        ..Default::default()
+    };
+    let mut host = client_for(OssProvider::new(Environment::new(variables)));
+    host.configure_provider(request).await.unwrap().into_inner().diagnostics
+}
+
+async fn plan(prior: Json, config: Json) -> pb::plan_resource_change::Response {
+    let mut proposed = config.clone();
+    if !config.is_null() && config["id"].is_null() {
+        // Terraform proposes the prior value for a computed attribute, and unknown for a new one.
+        proposed["id"] = if prior.is_null() { UNKNOWN.into() } else { prior["id"].clone() };
+    }
+    let request = pb::plan_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: Some(dynamic(&prior)),
+        proposed_new_state: Some(dynamic(&proposed)),
+        config: Some(dynamic(&config)),
+        ..Default::default()
+    };
+    let mut host = unconfigured();
+    let once = host.plan_resource_change(request.clone()).await.unwrap().into_inner();
+    let twice = host.plan_resource_change(request).await.unwrap().into_inner();
+    assert_eq!(once, twice, "planned twice, the answer is the same");
+    once
+}
+
+async fn apply<P: Provider>(
+    host: &mut TestClient<P>,
+    prior: &Json,
+    planned: &Json,
+) -> (Json, Vec<pb::Diagnostic>) {
+    let request = pb::apply_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: Some(dynamic(prior)),
+        planned_state: Some(dynamic(planned)),
+        config: Some(dynamic(planned)),
+        ..Default::default()
+    };
+    let answer = host.apply_resource_change(request).await.unwrap().into_inner();
+    (from_dynamic(answer.new_state.as_ref()), answer.diagnostics)
+}
+
+async fn read(host: &mut TestClient<OssProvider>, state: &Json) -> (Json, Vec<pb::Diagnostic>) {
+    let request = pb::read_resource::Request {
+        type_name: TYPE.into(),
+        current_state: Some(dynamic(state)),
+        ..Default::default()
+    };
+    let answer = host.read_resource(request).await.unwrap().into_inner();
+    (from_dynamic(answer.new_state.as_ref()), answer.diagnostics)
+}
+
+fn kms(bucket: &str) -> Json {
+    resource(json!({ "bucket": bucket, "id": bucket, "sse_algorithm": "KMS" }))
+}
+
+fn aes256(bucket: &str) -> Json {
+    resource(json!({ "bucket": bucket, "id": bucket, "sse_algorithm": "AES256" }))
+}

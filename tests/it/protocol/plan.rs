@@ -1,0 +1,109 @@
+//! Plans.
+
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::tfplugin::pb;
+
+use super::stored_state::import;
+use super::{aes256, kms, plan};
+use crate::support::{TYPE, UNKNOWN, configured, dynamic, emulator, from_dynamic, path, resource};
+
+#[tokio::test]
+async fn the_id_is_known_at_plan_time_whenever_the_bucket_is() {
+    let config = resource(json!({ "bucket": "demo", "sse_algorithm": "AES256" }));
+    let answer = plan(Json::Null, config).await;
+    assert_eq!(from_dynamic(answer.planned_state.as_ref()), aes256("demo"));
+    assert_eq!(answer.requires_replace, []);
+
+    let config = resource(json!({ "bucket": UNKNOWN, "sse_algorithm": "AES256" }));
+    let answer = plan(Json::Null, config).await;
+    assert_eq!(from_dynamic(answer.planned_state.as_ref())["id"], UNKNOWN);
+}
+
+#[tokio::test]
+async fn an_unchanged_configuration_plans_the_prior_state() {
+    let mut config = aes256("demo");
+    config["id"] = Json::Null;
+    let answer = plan(aes256("demo"), config).await;
+    assert_eq!(from_dynamic(answer.planned_state.as_ref()), aes256("demo"));
+    assert_eq!(answer.requires_replace, []);
+}
+
+#[tokio::test]
+async fn no_key_is_spelled_as_before_as_far_as_terraform_allows() {
+    let (null, empty) = (Json::Null, Json::from(""));
+    for (prior, configured, planned) in [
+        (&null, &null, &null),
+        (&empty, &empty, &empty),
+        (&empty, &null, &empty),
+        // Terraform refuses a planned null here.
+        (&null, &empty, &empty),
+        (&Json::from("k"), &null, &null),
+        (&Json::from("k"), &empty, &empty),
+    ] {
+        for name in ["kms_master_key_id", "kms_data_encryption"] {
+            let mut prior_state = kms("demo");
+            prior_state[name] = prior.clone();
+            let mut config = kms("demo");
+            config["id"] = Json::Null;
+            config[name] = configured.clone();
+            let answer = plan(prior_state, config).await;
+            let planned_state = from_dynamic(answer.planned_state.as_ref());
+            assert_eq!(planned_state[name], *planned, "{name}: {prior} → {configured}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_bucket_replaces_also_when_it_is_not_known_yet() {
+    for bucket in ["other", UNKNOWN] {
+        let config = resource(json!({ "bucket": bucket, "sse_algorithm": "AES256" }));
+        let answer = plan(aes256("demo"), config).await;
+        let replaced: Vec<String> = answer.requires_replace.iter().map(path).collect();
+        assert_eq!(replaced, ["bucket"]);
+        assert_eq!(from_dynamic(answer.planned_state.as_ref())["id"], bucket);
+    }
+    let config = resource(json!({ "bucket": "demo", "sse_algorithm": "KMS" }));
+    assert_eq!(plan(aes256("demo"), config).await.requires_replace, []);
+}
+
+/// Nothing is kept there, but what a host hands over it gets back.
+#[tokio::test]
+async fn private_bytes_are_passed_through_untouched() {
+    let emulator = emulator(&["demo"]);
+    let mut host = configured(&emulator).await;
+    let state = || Some(dynamic(&aes256("demo")));
+    let (type_name, private) = (|| TYPE.to_owned(), || b"\x00private".to_vec());
+    let plan = pb::plan_resource_change::Request {
+        type_name: type_name(),
+        prior_state: state(),
+        proposed_new_state: state(),
+        config: state(),
+        prior_private: private(),
+        ..Default::default()
+    };
+    let planned = host.plan_resource_change(plan).await.unwrap().into_inner();
+    assert_eq!(planned.planned_private, private());
+    let apply = pb::apply_resource_change::Request {
+        type_name: type_name(),
+        prior_state: Some(dynamic(&Json::Null)),
+        planned_state: state(),
+        planned_private: private(),
+        ..Default::default()
+    };
+    assert_eq!(host.apply_resource_change(apply).await.unwrap().into_inner().private, private());
+    let read = pb::read_resource::Request {
+        type_name: type_name(),
+        current_state: state(),
+        private: private(),
+        ..Default::default()
+    };
+    assert_eq!(host.read_resource(read).await.unwrap().into_inner().private, private());
+    assert!(import(&mut host, "demo").await.imported_resources[0].private.is_empty());
+}
+
+#[tokio::test]
+async fn destroying_plans_nothing() {
+    let answer = plan(aes256("demo"), Json::Null).await;
+    assert_eq!(from_dynamic(answer.planned_state.as_ref()), Json::Null);
+    assert_eq!(answer.diagnostics, []);
+}

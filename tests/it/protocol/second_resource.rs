@@ -1,0 +1,148 @@
+//! A second resource in a provider of its own: one file and one line.
+
+use futures_util::StreamExt as _;
+use serde_json::{Value as Json, json};
+use terraform_provider_oss::tfplugin::{
+    Attribute, Block, BoxFuture, BoxStream, ConfigureResponse, Context, Diagnostics, ImportTarget,
+    ListEvent, ListResource, Object, Outcome, Plan, PlanRequest, Provider, Resource, Schema, pb,
+};
+
+use super::apply;
+use crate::support::{TYPE, client_for, diagnostics, dynamic};
+
+/// A provider with another resource, which panics: what it costs to add one, and that a panic in
+/// one call is a message to the user and not the end of the process.
+struct Toy;
+
+struct Fragile;
+
+impl Provider for Toy {
+    type Client = ();
+
+    fn schema(&self) -> Schema {
+        Schema { version: 0, block: Block::default() }
+    }
+
+    fn validate(&self, _: &Object) -> Diagnostics {
+        Diagnostics::new()
+    }
+
+    fn configure(&self, _: &Object, _: &str) -> ConfigureResponse<()> {
+        ConfigureResponse {
+            client: Some(()),
+            has_unknown_values: false,
+            diagnostics: Diagnostics::new(),
+        }
+    }
+
+    fn resources(&self) -> Vec<Box<dyn Resource<()>>> {
+        vec![Box::new(Fragile)]
+    }
+}
+
+impl Resource<()> for Fragile {
+    fn type_name(&self) -> &'static str {
+        TYPE
+    }
+
+    fn schema(&self) -> Schema {
+        let attributes = vec![Attribute::required("name", "A name.")];
+        Schema { version: 0, block: Block { attributes, ..Block::default() } }
+    }
+
+    fn validate(&self, _: &Object) -> Diagnostics {
+        panic!("fragile")
+    }
+
+    fn plan(&self, request: &PlanRequest<'_>) -> Plan {
+        Plan { planned_state: request.config.clone(), requires_replace: Vec::new() }
+    }
+
+    fn create<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { panic!("fragile") })
+    }
+
+    fn read<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { panic!("fragile") })
+    }
+
+    fn update<'a>(&'a self, _: &'a Context<()>, _: Object, _: Object) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { panic!("fragile") })
+    }
+
+    fn delete<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::removed() })
+    }
+
+    fn import<'a>(&'a self, _: &'a Context<()>, _: ImportTarget<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { panic!("fragile") })
+    }
+
+    fn list_resource(&self) -> Option<Box<dyn ListResource<()>>> {
+        Some(Box::new(Fragile))
+    }
+}
+
+impl ListResource<()> for Fragile {
+    fn schema(&self) -> Schema {
+        Schema { version: 0, block: Block::default() }
+    }
+
+    fn validate(&self, _: &Object) -> Diagnostics {
+        panic!("fragile")
+    }
+
+    fn list(&self, _: Context<()>, _: &Object) -> BoxStream<ListEvent> {
+        let fall = |()| -> ListEvent { panic!("fragile") };
+        Box::pin(futures_util::stream::iter([()]).map(fall))
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_search_ends_it_with_a_message() {
+    let mut host = client_for(Toy);
+    let config = || Some(dynamic(&json!({})));
+    let request = pb::configure_provider::Request { config: config(), ..Default::default() };
+    host.configure_provider(request).await.unwrap();
+    let request = pb::validate_list_resource_config::Request {
+        type_name: TYPE.into(),
+        config: config(),
+        ..Default::default()
+    };
+    let answer = host.validate_list_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), ["error: The provider crashed"]);
+    let request = pb::list_resource::Request {
+        type_name: TYPE.into(),
+        config: config(),
+        ..Default::default()
+    };
+    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    let event = events.message().await.unwrap().unwrap();
+    assert_eq!(diagnostics(&event.diagnostic), ["error: The provider crashed"]);
+    assert_eq!(events.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_panic_is_a_diagnostic_and_loses_no_state() {
+    let mut host = client_for(Toy);
+    let config = dynamic(&json!({}));
+    let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
+    host.configure_provider(request).await.unwrap();
+
+    let request = pb::validate_resource_config::Request {
+        type_name: TYPE.into(),
+        config: Some(dynamic(&json!({ "name": "x" }))),
+        ..Default::default()
+    };
+    let answer = host.validate_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&answer.diagnostics), ["error: The provider crashed"]);
+
+    let (before, after) = (json!({ "name": "before" }), json!({ "name": "after" }));
+    let (state, found) = apply(&mut host, &Json::Null, &after).await;
+    assert_eq!(diagnostics(&found), ["error: The provider crashed"]);
+    assert_eq!(state, after, "it may have been created");
+    let (state, _) = apply(&mut host, &before, &after).await;
+    assert_eq!(state, before);
+    let (state, found) = apply(&mut host, &before, &Json::Null).await;
+    assert_eq!((state, found), (Json::Null, vec![]), "the next call works");
+}
