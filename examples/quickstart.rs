@@ -273,7 +273,7 @@ impl Story {
     /// Runs terraform, tells what it and OSS said, and fails on another exit code.
     fn terraform(&self, arguments: &[&str], expected: i32) -> Result<(), Box<dyn Error>> {
         println!("\n   $ terraform {}", arguments.join(" "));
-        self.emulator.clear_exchanges();
+        self.emulator.clear_requests();
         let folder = self.folder.path();
         let output = Command::new(&self.terraform)
             .args(arguments)
@@ -294,7 +294,7 @@ impl Story {
         }
         let said: Vec<&str> = out.lines().chain(err.lines()).filter(|line| is_news(line)).collect();
         println!("{}", indent("     ", &said.join("\n")));
-        let seen: Vec<String> = self.emulator.exchanges().iter().map(ToString::to_string).collect();
+        let seen: Vec<String> = self.emulator.requests().iter().map(ToString::to_string).collect();
         match seen.as_slice() {
             [] => println!("   OSS saw nothing."),
             seen => println!("   OSS saw:\n{}", indent("     ", &seen.join("\n"))),

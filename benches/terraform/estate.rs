@@ -251,7 +251,7 @@ impl Candidate {
                 recorder::enable(&mut command, binary, &record);
             }
         }
-        service.emulator.clear_exchanges();
+        service.emulator.clear_requests();
         service.calls.lock().unwrap().clear();
         let (cpu, connections) = (recorder::cpu_of_children(), service.emulator.connections());
         let started = Instant::now();

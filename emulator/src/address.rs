@@ -1,7 +1,7 @@
-//! Where a request is addressed to: from the `Host` header and the path to a bucket and an object.
+//! Resolves the `Host` header and the path of a request to a bucket and an object.
 //!
 //! Follows "Regions and endpoints" of the OSS documentation and the URL styles of the official
-//! SDKs. Only hosts of that shape, this machine, and the configured custom domains are known.
+//! SDKs. Accepts OSS host names, this machine, and the configured custom domains.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,15 +9,15 @@ use std::net::IpAddr;
 use super::error::ServiceError;
 use super::request::decode;
 
-/// What a request is addressed to.
+/// The target of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) bucket: Option<String>,
-    /// The object's key; empty for the bucket itself.
+    /// The object key; empty for the bucket itself.
     pub(super) key: String,
-    /// What is signed: `/`, `/{bucket}/` or `/{bucket}/{key}`, decoded. Independent of the style,
-    /// except that a path-style URL without its slash signs `/{bucket}`: clients must send the
-    /// slash (change log of the Go SDK, 1.1.0).
+    /// The canonical resource to sign, decoded: `/`, `/{bucket}/` or `/{bucket}/{key}`. It does not
+    /// depend on the style, except that a path-style URL without the trailing slash signs
+    /// `/{bucket}`: clients must send the slash (change log of the Go SDK, 1.1.0).
     pub(super) resource: String,
     pub(super) endpoint: Endpoint,
     is_path_style: bool,
@@ -28,16 +28,16 @@ pub(super) struct Address {
 pub(super) enum Endpoint {
     /// This machine: an IP literal, `localhost` or a name under it.
     Local,
-    /// A host of OSS; an accelerate endpoint has no region.
+    /// An OSS host; acceleration endpoints have no region.
     Public { region: Option<String> },
-    /// A cloud box, which is signed with its own id as the region.
+    /// A cloud box, which uses its ID as the signing region.
     CloudBox { id: String },
     /// A domain bound to a bucket (CNAME).
     CustomDomain,
 }
 
 impl Address {
-    /// Takes host and path apart. `custom_domains` are domain to bucket.
+    /// Resolves host and path. `custom_domains` maps domains to buckets.
     pub(super) fn resolve(
         host: &str,
         path: &str,
@@ -62,14 +62,15 @@ impl Address {
         Ok(Self::in_host(bucket, path, endpoint))
     }
 
-    /// Why this style of address is refused, if it is: path style on a public endpoint.
-    pub(super) fn refusal(&self) -> Option<ServiceError> {
+    /// Rejects path-style requests to public endpoints.
+    pub(super) fn check_style(&self) -> Result<(), ServiceError> {
         let is_public =
             matches!(self.endpoint, Endpoint::Public { .. } | Endpoint::CloudBox { .. });
-        (self.is_path_style && is_public).then(|| {
+        if self.is_path_style && is_public {
             let message = "Please use virtual hosted style to access.";
-            ServiceError::new(403, "SecondLevelDomainForbidden", message)
-        })
+            return Err(ServiceError::new(403, "SecondLevelDomainForbidden", message));
+        }
+        Ok(())
     }
 
     fn in_host(bucket: Option<&str>, path: &str, endpoint: Endpoint) -> Self {
@@ -116,7 +117,7 @@ fn split_host(host: &str) -> Option<(Option<&str>, Endpoint)> {
         _ => return None,
     };
     match before {
-        // The SDK for Node.js writes a dot where there is no bucket, when its endpoint is an IP address.
+        // With an IP address as its endpoint, the Node.js SDK sends a leading dot if there is no bucket.
         [] | [""] => Some((None, endpoint)),
         [bucket] => Some((Some(*bucket), endpoint)),
         _ => None,
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_style_finds_the_same_bucket() {
+    fn every_style_resolves_to_the_same_bucket() {
         for (host, path, endpoint) in [
             ("127.0.0.1:8080", "/demo/", Endpoint::Local),
             ("[::1]:8080", "/demo/", Endpoint::Local),
@@ -160,7 +161,7 @@ mod tests {
             assert_eq!(address.bucket.as_deref(), Some("demo"), "{host}");
             assert_eq!((address.key.as_str(), address.resource.as_str()), ("", "/demo/"), "{host}");
             assert_eq!(address.endpoint, endpoint, "{host}");
-            assert_eq!(address.refusal(), None, "{host}");
+            assert_eq!(address.check_style(), Ok(()), "{host}");
         }
     }
 
@@ -182,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn path_style_is_refused_on_public_endpoints_and_unknown_hosts_always() {
+    fn path_style_on_public_endpoints_and_unknown_hosts_are_rejected() {
         let address = resolve("oss-cn-hangzhou.aliyuncs.com", "/demo/").unwrap();
         assert_eq!(address.resource, "/demo/");
-        assert_eq!(address.refusal().unwrap().code, "SecondLevelDomainForbidden");
+        assert_eq!(address.check_style().unwrap_err().code, "SecondLevelDomainForbidden");
         for host in
             ["", "example.com", "demo.example.com", "demo.ecs.aliyuncs.com", "a.b.localhost"]
         {
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_style_url_without_its_slash_signs_another_resource() {
+    fn a_path_style_url_without_trailing_slash_signs_another_resource() {
         let address = resolve("127.0.0.1", "/demo").unwrap();
         assert_eq!((address.bucket.as_deref(), &*address.resource), (Some("demo"), "/demo"));
     }

@@ -1,4 +1,4 @@
-//! How an emulator is set up.
+//! The configuration of an emulator.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,61 +6,61 @@ use std::fmt;
 use super::store::is_bucket_name;
 use super::{Credentials, RecordedRequest};
 
-/// Called after each request, before its answer leaves.
+/// A callback that runs for each request, before its response is sent.
 pub type Observer = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
 
-/// What an emulator starts with.
+/// The configuration of an emulator.
 pub struct Config {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1; 0 selects any free port.
     pub port: u16,
-    /// The region of the endpoint, as `127.0.0.1` and `localhost` have none in their name.
+    /// The region of the emulator, because `127.0.0.1` and `localhost` do not contain one.
     pub region: String,
-    /// The buckets that are there from the start.
+    /// The buckets to create at startup.
     pub buckets: Vec<BucketConfig>,
-    /// The access keys that may sign.
+    /// The credentials that requests can be signed with.
     pub credentials: Vec<Credentials>,
     /// The roles that STS knows.
     pub roles: Vec<Role>,
-    /// The identity providers that STS knows: ARN to the one token it takes.
+    /// The OIDC providers that STS knows: ARN to the only token that it accepts.
     pub oidc_providers: BTreeMap<String, String>,
-    /// The role of the ECS instance that the metadata service speaks for, if it has one.
+    /// The RAM role of the emulated ECS instance, if it has one.
     pub ecs_role: Option<String>,
-    /// Which requests the metadata service takes.
+    /// Which requests the metadata service accepts.
     pub metadata_mode: MetadataMode,
-    /// Whether `/-/credentials` hands out credentials.
+    /// Whether `/-/credentials` serves credentials.
     pub credentials_uri: bool,
-    /// Whether it speaks TLS, with a certificate that it makes itself.
+    /// Whether to serve HTTPS, with a generated certificate.
     pub tls: bool,
     /// Custom domains (CNAME): domain to bucket.
     pub custom_domains: BTreeMap<String, String>,
-    /// By how many seconds the server's clock is ahead of the machine's.
+    /// How many seconds the emulator's clock is ahead of the machine's.
     pub clock_offset_seconds: i64,
-    /// Is told of each request.
+    /// Called for each request.
     pub observer: Option<Observer>,
 }
 
-/// A bucket that is there from the start.
+/// A bucket to create at startup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketConfig {
-    /// The bucket's name.
+    /// Name of the bucket.
     pub name: String,
-    /// Where it is; none is the endpoint's region.
+    /// Region of the bucket. Defaults to the emulator's region.
     pub region: Option<String>,
 }
 
-/// Which requests the metadata service takes.
+/// Which requests the metadata service accepts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MetadataMode {
-    /// With a token or without one, as an instance is by default.
+    /// With and without a token: an instance's default.
     #[default]
     Any,
     /// Only with a token: security hardening mode.
     V2Required,
-    /// It has no tokens: asking for one is answered with 404.
+    /// Without a token only: requests for a token return 404.
     V1Only,
 }
 
-/// A role of RAM that can be assumed by whoever the emulator knows.
+/// A RAM role that any credentials known to the emulator can assume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     pub(super) arn: String,
@@ -69,20 +69,21 @@ pub struct Role {
 }
 
 impl Role {
-    /// A role of this ARN, `acs:ram::{account}:role/{name}`, for sessions of up to an hour.
+    /// Creates a role with this ARN, `acs:ram::{account}:role/{name}`, and a maximum session
+    /// duration of one hour.
     #[must_use]
     pub fn new(arn: &str) -> Self {
         Self { arn: arn.to_owned(), external_id: None, max_session_seconds: 3600 }
     }
 
-    /// The same role for callers of `AssumeRole` who know this.
+    /// Requires this external ID from callers of `AssumeRole`.
     #[must_use]
     pub fn with_external_id(mut self, external_id: &str) -> Self {
         self.external_id = Some(external_id.to_owned());
         self
     }
 
-    /// The same role for sessions of up to so many seconds.
+    /// Sets the maximum session duration.
     #[must_use]
     pub fn with_max_session(mut self, seconds: u64) -> Self {
         self.max_session_seconds = seconds;
@@ -111,7 +112,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What cannot be right about it, for people: such an endpoint would only answer with errors.
+    /// Checks names and ARNs. With invalid ones the emulator would only return errors.
     pub(super) fn validate(&self) -> Result<(), String> {
         let is_region = |region: &str| {
             let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -119,59 +120,61 @@ impl Config {
         };
         let regions = self.buckets.iter().filter_map(|bucket| bucket.region.as_ref());
         if let Some(region) = regions.chain([&self.region]).find(|region| !is_region(region)) {
-            return Err(format!("{region:?} is no region, such as cn-hangzhou"));
+            return Err(format!("invalid region {region:?}; use for example cn-hangzhou"));
         }
         if let Some(bucket) = self.buckets.iter().find(|bucket| !is_bucket_name(&bucket.name)) {
             let name = &bucket.name;
-            return Err(format!("{name:?} is no name of a bucket: 3 to 63 of a-z, 0-9 and -"));
+            return Err(format!(
+                "invalid bucket name {name:?}; use 3 to 63 lowercase letters, digits and hyphens"
+            ));
         }
         let is_role =
             |role: &Role| role.arn.starts_with("acs:ram::") && role.arn.contains(":role/");
         match self.roles.iter().find(|role| !is_role(role)) {
             Some(role) => Err(format!(
-                "{:?} is no role, such as acs:ram::1234567890123456:role/name",
+                "invalid role ARN {:?}; use for example acs:ram::1234567890123456:role/name",
                 role.arn
             )),
             None => Ok(()),
         }
     }
 
-    /// With a permanent access key.
+    /// Adds a permanent AccessKey pair.
     #[must_use]
     pub fn with_credentials(mut self, access_key_id: &str, access_key_secret: &str) -> Self {
         self.credentials.push(Credentials::new(access_key_id, access_key_secret));
         self
     }
 
-    /// With a bucket in the endpoint's region.
+    /// Adds a bucket in the emulator's region.
     #[must_use]
     pub fn with_bucket(mut self, name: &str) -> Self {
         self.buckets.push(BucketConfig { name: name.to_owned(), region: None });
         self
     }
 
-    /// With a bucket in this region.
+    /// Adds a bucket in this region.
     #[must_use]
     pub fn with_bucket_in(mut self, name: &str, region: &str) -> Self {
         self.buckets.push(BucketConfig { name: name.to_owned(), region: Some(region.to_owned()) });
         self
     }
 
-    /// With a role that can be assumed.
+    /// Adds a role that can be assumed.
     #[must_use]
     pub fn with_role(mut self, role: Role) -> Self {
         self.roles.push(role);
         self
     }
 
-    /// With an identity provider and the one token that it vouches for.
+    /// Adds an OIDC provider and the only token that it accepts.
     #[must_use]
     pub fn with_oidc_provider(mut self, arn: &str, token: &str) -> Self {
         self.oidc_providers.insert(arn.to_owned(), token.to_owned());
         self
     }
 
-    /// With an instance that has this role: its credentials are at
+    /// Sets the RAM role of the emulated instance, whose credentials are served at
     /// `/-/ecs/latest/meta-data/ram/security-credentials/`.
     #[must_use]
     pub fn with_ecs_role(mut self, name: &str) -> Self {
@@ -179,29 +182,29 @@ impl Config {
         self
     }
 
-    /// With a metadata service that takes these requests.
+    /// Sets which requests the metadata service accepts.
     #[must_use]
     pub fn with_metadata_mode(mut self, mode: MetadataMode) -> Self {
         self.metadata_mode = mode;
         self
     }
 
-    /// With credentials for whoever asks at `/-/credentials`.
+    /// Serves credentials at `/-/credentials`, without authentication.
     #[must_use]
     pub fn with_credentials_uri(mut self) -> Self {
         self.credentials_uri = true;
         self
     }
 
-    /// With TLS in place of plain HTTP: [`certificate_pem`](super::Emulator::certificate_pem) is
-    /// what a client has to trust.
+    /// Serves HTTPS instead of HTTP. Clients must trust
+    /// [`certificate_pem`](super::Emulator::certificate_pem).
     #[must_use]
     pub fn with_tls(mut self) -> Self {
         self.tls = true;
         self
     }
 
-    /// With an observer.
+    /// Sets a callback that runs for each request, before its response is sent.
     #[must_use]
     pub fn with_observer(
         mut self,
@@ -224,8 +227,8 @@ impl fmt::Debug for Config {
             .field("oidc_providers", &self.oidc_providers.keys())
             .field("ecs_role", &self.ecs_role)
             .field("metadata_mode", &self.metadata_mode)
-            .field("has_credentials_uri", &self.credentials_uri)
-            .field("has_tls", &self.tls)
+            .field("credentials_uri", &self.credentials_uri)
+            .field("tls", &self.tls)
             .field("custom_domains", &self.custom_domains)
             .field("clock_offset_seconds", &self.clock_offset_seconds)
             .finish_non_exhaustive()
@@ -237,13 +240,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_right_is_told() {
+    fn invalid_names_are_rejected() {
         let region = |region: &str| Config { region: region.to_owned(), ..Config::default() };
         for (config, expected) in [
-            (region(""), "\"\" is no region"),
-            (Config::default().with_bucket("Bad_Name"), "\"Bad_Name\" is no name of a bucket"),
-            (Config::default().with_bucket_in("demo", "c/n"), "\"c/n\" is no region"),
-            (Config::default().with_role(Role::new("deploy")), "\"deploy\" is no role"),
+            (region(""), "invalid region \"\""),
+            (Config::default().with_bucket("Bad_Name"), "invalid bucket name \"Bad_Name\""),
+            (Config::default().with_bucket_in("demo", "c/n"), "invalid region \"c/n\""),
+            (Config::default().with_role(Role::new("deploy")), "invalid role ARN \"deploy\""),
         ] {
             let error = config.validate().unwrap_err();
             assert!(error.starts_with(expected), "{error}");

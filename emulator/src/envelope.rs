@@ -220,9 +220,9 @@ mod tests {
             tampered.ciphertext[place] ^= 1;
             assert!(keys.open(&tampered, "demo/a").is_none(), "{place}");
         }
-        let mut cut = sealed.clone();
-        cut.ciphertext.truncate(NONCE_BYTES - 1);
-        assert!(keys.open(&cut, "demo/a").is_none());
+        let mut truncation = sealed.clone();
+        truncation.ciphertext.truncate(NONCE_BYTES - 1);
+        assert!(keys.open(&truncation, "demo/a").is_none());
         assert!(MasterKeys::default().open(&sealed, "demo/a").is_none());
     }
 

@@ -1,8 +1,8 @@
-//! The errors OSS answers with: status, code, message, EC, and their XML body.
+//! Error responses of OSS: status, code, message, EC, and their XML body.
 //!
-//! Codes, statuses and the messages in quotation marks on the error pages of the OSS documentation
-//! ("Error responses", the EC pages under `api.aliyun.com/troubleshoot`). Messages that no page
-//! shows are our own wording; clients must not read messages anyway.
+//! Follows the error pages of the OSS documentation ("Error responses", the EC pages under
+//! `api.aliyun.com/troubleshoot`). Messages that are not documented are the emulator's own; clients
+//! must not parse messages anyway.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::response::Response;
 use super::xml::Element;
 
-/// An error answer.
+/// An error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServiceError {
     pub(super) status: u16,
@@ -70,25 +70,25 @@ impl ServiceError {
             .detail("Key", key)
     }
 
-    /// The number that tells support which check it was.
+    /// Adds the EC, a number that identifies the failed check.
     pub(super) fn ec(mut self, ec: &'static str) -> Self {
         self.ec = Some(ec);
         self
     }
 
-    /// One more element in the body.
+    /// Adds an element to the body.
     pub(super) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.details.push((name, value.into()));
         self
     }
 
-    /// The value of the `Retry-After` header: seconds or a date.
+    /// Sets the `Retry-After` header: seconds or a date.
     pub(super) fn retry_after(mut self, value: Option<String>) -> Self {
         self.retry_after = value;
         self
     }
 
-    /// The answer, for the request of this id that was addressed to this host.
+    /// The response to the request with this ID and host.
     pub(super) fn to_response(&self, request_id: &str, host_id: &str) -> Response {
         let mut body = Element::new("Error")
             .with(Element::of_text("Code", &self.code))
@@ -103,25 +103,25 @@ impl ServiceError {
             body =
                 body.with(Element::of_text("EC", ec)).with(Element::of_text("RecommendDoc", &page));
         }
-        let mut answer = Response::xml(self.status, &body);
+        let mut response = Response::xml(self.status, &body);
         if let Some(ec) = self.ec {
-            answer = answer.header("x-oss-ec", ec);
+            response = response.header("x-oss-ec", ec);
         }
-        self.with_retry_after(answer)
+        self.with_retry_after(response)
     }
 
-    /// The answer to `HEAD`, which has no body: the same XML comes in base64 in a header.
-    pub(super) fn to_bodiless_answer(&self, request_id: &str, host_id: &str) -> Response {
+    /// The response to `HEAD`, which has no body: the XML is base64-encoded in a header.
+    pub(super) fn to_bodiless_response(&self, request_id: &str, host_id: &str) -> Response {
         let Response { status, headers, body } = self.to_response(request_id, host_id);
         let headers = headers.into_iter().filter(|(name, _)| name != "Content-Type").collect();
         Response { status, headers, body: Vec::new() }.header("x-oss-err", STANDARD.encode(body))
     }
 
-    /// An answer of another shape, with this error's header.
-    pub(super) fn with_retry_after(&self, answer: Response) -> Response {
+    /// Adds this error's `Retry-After` header to a response in another format.
+    pub(super) fn with_retry_after(&self, response: Response) -> Response {
         match &self.retry_after {
-            Some(value) => answer.header("Retry-After", value.as_str()),
-            None => answer,
+            Some(value) => response.header("Retry-After", value.as_str()),
+            None => response,
         }
     }
 }
@@ -131,13 +131,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn body_is_what_the_documentation_shows() {
+    fn body_matches_the_documentation() {
         let error = ServiceError::no_such_bucket("test");
-        let answer =
+        let response =
             error.to_response("5C3D9175B6FC201293AD0000", "test.oss-cn-hangzhou.aliyuncs.com");
-        assert_eq!(answer.status, 404);
+        assert_eq!(response.status, 404);
         assert_eq!(
-            String::from_utf8(answer.body).unwrap(),
+            String::from_utf8(response.body).unwrap(),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchBucket</Code>\
              <Message>The specified bucket does not exist.</Message>\
              <RequestId>5C3D9175B6FC201293AD0000</RequestId>\
@@ -145,6 +145,6 @@ mod tests {
              <EC>0015-00000101</EC>\
              <RecommendDoc>https://api.aliyun.com/troubleshoot?q=0015-00000101</RecommendDoc></Error>"
         );
-        assert!(answer.headers.contains(&("x-oss-ec".into(), "0015-00000101".to_owned())));
+        assert!(response.headers.contains(&("x-oss-ec".into(), "0015-00000101".to_owned())));
     }
 }

@@ -1,4 +1,4 @@
-//! Between HTTP as hyper has it and the emulator's own values.
+//! Converts hyper's requests and responses from and to the emulator's own types.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,22 +14,22 @@ use super::error::ServiceError;
 use super::request::{Request, parse_query};
 use super::response::Response;
 
-/// Larger request bodies are refused.
+/// Larger request bodies are rejected.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// The answer is a reset of the connection.
+/// The connection must be reset instead of sending a response.
 #[derive(Debug)]
 pub(super) struct Reset;
 
 impl fmt::Display for Reset {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the connection is reset on purpose")
+        formatter.write_str("the connection is reset intentionally")
     }
 }
 
 impl std::error::Error for Reset {}
 
-/// Reads a request whole, within bounds.
+/// Reads a complete request, with a limit on its body.
 pub(super) async fn read_request(
     request: hyper::Request<Incoming>,
 ) -> Result<Request, (Request, ServiceError)> {
@@ -37,7 +37,7 @@ pub(super) async fn read_request(
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers: Vec<(String, String)> =
         parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
-    // A client that takes the emulator for its proxy sends the authority in the request line.
+    // A client that uses the emulator as its proxy sends the authority in the request line.
     let host = parts.headers.get("host").map(text);
     let host = host.or_else(|| parts.uri.authority().map(ToString::to_string)).unwrap_or_default();
     let mut request = Request {
@@ -49,10 +49,10 @@ pub(super) async fn read_request(
         body: Vec::new(),
     };
     let too_large = || {
-        let message = "The request body is larger than the emulator takes.";
+        let message = "The request body exceeds the emulator's limit.";
         ServiceError::new(400, "EntityTooLarge", message)
     };
-    // A length that is announced is refused without waiting for the body.
+    // A Content-Length above the limit is rejected without waiting for the body.
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err((request, too_large()));
     }
@@ -70,21 +70,21 @@ pub(super) async fn read_request(
     }
 }
 
-pub(super) fn response(
-    answer: Response,
+pub(super) fn to_hyper_response(
+    response: Response,
     since: Instant,
-    is_cut: bool,
+    is_truncated: bool,
 ) -> hyper::Response<ResponseBody> {
-    let Response { status, mut headers, body } = answer;
+    let Response { status, mut headers, body } = response;
     if headers.iter().any(|(name, _)| *name == "x-oss-request-id") {
         headers.push(("x-oss-server-time".into(), since.elapsed().as_millis().to_string()));
     }
-    let mut response = hyper::Response::new(ResponseBody::new(body, is_cut));
-    // A status that HTTP does not have can only come from a fault: let it be a plain failure.
+    let mut response = hyper::Response::new(ResponseBody::new(body, is_truncated));
+    // Only a fault can have an invalid status.
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
-        // What is no header value can only come from a fault: the header stays away.
+        // Only a fault can have an invalid header value. The header is left out.
         if let (Ok(name), Ok(value)) =
             (HeaderName::try_from(name.as_ref()), HeaderValue::try_from(value))
         {
@@ -94,30 +94,30 @@ pub(super) fn response(
     response
 }
 
-/// A body that may end before the length it promises.
+/// A body that may end before its `Content-Length`.
 pub(super) struct ResponseBody {
     length: u64,
     rest: Bytes,
-    cut: Truncation,
+    truncation: Truncation,
 }
 
 #[derive(PartialEq, Eq)]
 enum Truncation {
     No,
-    /// What there is to send is with the connection, which has not had the chance to write it.
+    /// The data was passed to the connection, which has not written it yet.
     Pending,
     Now,
 }
 
 impl ResponseBody {
-    fn new(body: Vec<u8>, is_cut: bool) -> Self {
+    fn new(body: Vec<u8>, is_truncated: bool) -> Self {
         let mut rest = Bytes::from(body);
         let length = rest.len();
-        if !is_cut {
-            return Self { length: length as u64, rest, cut: Truncation::No };
+        if !is_truncated {
+            return Self { length: length as u64, rest, truncation: Truncation::No };
         }
         rest.truncate(length / 2);
-        Self { length: length.max(1) as u64, rest, cut: Truncation::Pending }
+        Self { length: length.max(1) as u64, rest, truncation: Truncation::Pending }
     }
 }
 
@@ -132,10 +132,10 @@ impl Body for ResponseBody {
         if !self.rest.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
         }
-        match self.cut {
+        match self.truncation {
             Truncation::No => Poll::Ready(None),
             Truncation::Pending => {
-                self.cut = Truncation::Now;
+                self.truncation = Truncation::Now;
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -144,7 +144,7 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.cut == Truncation::No
+        self.rest.is_empty() && self.truncation == Truncation::No
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -14,7 +14,7 @@ use super::Credentials;
 pub(super) struct KeyStore {
     known: BTreeMap<String, Credentials>,
     /// The ids of those that the emulator made itself.
-    minted: BTreeSet<String>,
+    issued: BTreeSet<String>,
     /// How long every new session lives, whatever was asked for.
     pub(super) session_seconds: Option<u64>,
 }
@@ -56,7 +56,7 @@ impl KeyStore {
         seconds: u64,
         now: OffsetDateTime,
     ) -> Session {
-        let serial = self.minted.len();
+        let serial = self.issued.len();
         let seed = format!("{request_id} {serial}");
         let seconds = self.session_seconds.unwrap_or(seconds);
         let session = Session {
@@ -69,14 +69,14 @@ impl KeyStore {
         };
         let credentials = Credentials::new(&session.access_key_id, &session.access_key_secret)
             .with_token(&session.security_token, Some(session.expires_at.into()));
-        self.minted.insert(session.access_key_id.clone());
+        self.issued.insert(session.access_key_id.clone());
         self.add(credentials);
         session
     }
 
     /// Ends every session that was minted.
     pub(super) fn expire_sessions(&mut self) {
-        for id in &self.minted {
+        for id in &self.issued {
             if let Some(credentials) = self.known.get_mut(id) {
                 credentials.expire();
             }
@@ -92,8 +92,8 @@ pub(super) fn derive(purpose: &str, seed: &str) -> Vec<u8> {
 /// A whole second, because answers carry no fractions of it.
 pub(super) fn after(now: OffsetDateTime, seconds: u64) -> OffsetDateTime {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    let instant = now.unix_timestamp().saturating_add(seconds);
-    OffsetDateTime::from_unix_timestamp(instant).unwrap_or(now)
+    let timestamp = now.unix_timestamp().saturating_add(seconds);
+    OffsetDateTime::from_unix_timestamp(timestamp).unwrap_or(now)
 }
 
 #[cfg(test)]

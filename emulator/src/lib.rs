@@ -1,32 +1,32 @@
-//! A local HTTP endpoint that behaves as Alibaba Cloud OSS does for bucket encryption, and checks
-//! every signature. On the same port it hands out temporary credentials as STS, the metadata
-//! service of an ECS instance (below `/-/ecs`) and a credentials URI (`/-/credentials`) do.
+//! A local emulator of Alibaba Cloud OSS for bucket encryption that verifies every signature. On
+//! the same port it emulates what issues temporary credentials: STS, the metadata service of an ECS
+//! instance (below `/-/ecs`) and a credentials URI (`/-/credentials`).
 //!
 //! Data flows one way: bytes → `request` → `route` (which service) → for OSS `address` and
-//! `operation` → `auth` (verdict) → `store` (change; content goes through `envelope` before it becomes
-//! an `object`) → `answer` → bytes; for the others `sts` or `metadata` → `keys` (a new session, which
-//! OSS accepts from then on) → `answer`. Everything but `server`, `http` and `tls` is pure: it knows no
-//! socket and no clock, time is an argument; only `envelope` takes random numbers from the system.
-//! `service` puts the pure parts together, `fault` decides when the endpoint misbehaves, `exchange`
-//! is what it remembers of each request.
+//! `operation` → `auth` (signature) → `store` (state; content is encrypted by `envelope` before it
+//! becomes an `object`) → `response` → bytes; for the other services `sts` or `metadata` →
+//! `key_store` (a new session, which OSS accepts from then on) → `response`. Everything except
+//! `server`, `http` and `tls` is pure: no sockets, no clock (time is an argument); only `envelope`
+//! uses the system's random numbers. `service` combines the pure parts, `fault` decides which
+//! faults apply, and `recorded_request` is what is kept of each request.
 //!
-//! The module imports nothing from the rest of the crate. It verifies signatures with code of its
-//! own: an endpoint that shared the client's signer would accept the client's mistakes.
+//! The crate uses nothing of the provider: an emulator that shared the client's signer would accept
+//! the client's mistakes.
 //!
-//! Where OSS's behaviour could not be confirmed, a comment says so. Not confirmed either: the code
-//! for bodies over 1 MiB (`EntityTooLarge`), the wording of `IncompleteBody` and
-//! `NonStandardHostForbidden`, that a bucket of another region answers `BucketAlreadyExists`,
-//! `CanonicalRequest` in the body of a V4 `SignatureDoesNotMatch`, and that the `ETag` of an encrypted
-//! object is the MD5 of its content.
+//! Comments mark where the behavior of OSS could not be confirmed. Also unconfirmed: the code for
+//! bodies over 1 MiB (`EntityTooLarge`), the messages of `IncompleteBody` and
+//! `NonStandardHostForbidden`, `BucketAlreadyExists` for a bucket in another region,
+//! `CanonicalRequest` in the body of a V4 `SignatureDoesNotMatch`, and that the `ETag` of an
+//! encrypted object is the MD5 of its content.
 //!
 //! ```
 //! use oss_emulator::{Config, Emulator, EncryptionRule};
 //!
 //! let config = Config::default().with_credentials("LTAI5tFAKE", "not-a-secret").with_bucket("demo");
 //! let emulator = Emulator::start(config)?;
-//! // Point a client at emulator.url(), then look at what it did:
 //! emulator.set_rule("demo", EncryptionRule::new("AES256"));
-//! assert!(emulator.exchanges().is_empty());
+//! // Point a client at emulator.url(), then inspect its requests:
+//! assert!(emulator.requests().is_empty());
 //! # Ok::<(), std::io::Error>(())
 //! ```
 

@@ -37,7 +37,7 @@ const UNSUPPORTED_HEADERS: [&str; 10] = [
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     content: Content,
-    about: ObjectMetadata,
+    metadata: ObjectMetadata,
     pub(super) size: usize,
     /// In quotation marks.
     pub(super) etag: String,
@@ -72,7 +72,7 @@ impl Object {
     /// Encrypts the content as `method` says, if there is one. `name` is `{bucket}/{key}`.
     pub(super) fn new(
         content: Vec<u8>,
-        about: ObjectMetadata,
+        metadata: ObjectMetadata,
         method: Option<&EncryptionRule>,
         name: &str,
         keys: &mut MasterKeys,
@@ -89,7 +89,7 @@ impl Object {
                 Some(method) => Content::Sealed(keys.seal(method, name, &content)),
                 None => Content::Plain(content),
             },
-            about,
+            metadata,
             // Answers carry no fractions of a second, and oss2 refuses one that does.
             last_modified: now.replace_nanosecond(0).unwrap_or(now),
         }
@@ -111,8 +111,8 @@ impl Object {
         }
     }
 
-    pub(super) fn about(&self) -> &ObjectMetadata {
-        &self.about
+    pub(super) fn metadata(&self) -> &ObjectMetadata {
+        &self.metadata
     }
 
     /// The content as it was uploaded.
@@ -127,7 +127,7 @@ impl Object {
     }
 
     /// The answer to an upload (page `PutObject`).
-    pub(super) fn to_upload_answer(&self, content_md5: &[u8]) -> Response {
+    pub(super) fn to_upload_response(&self, content_md5: &[u8]) -> Response {
         self.with_encryption(Response::empty(200))
             .header("ETag", self.etag.as_str())
             .header("Content-MD5", STANDARD.encode(content_md5))
@@ -135,25 +135,26 @@ impl Object {
     }
 
     /// The answer to a download (pages `GetObject` and `HeadObject`).
-    pub(super) fn to_answer(&self, content: Vec<u8>) -> Response {
-        let content_type = self.about.content_type.as_deref().unwrap_or("application/octet-stream");
-        let mut answer = self
+    pub(super) fn to_response(&self, content: Vec<u8>) -> Response {
+        let content_type =
+            self.metadata.content_type.as_deref().unwrap_or("application/octet-stream");
+        let mut response = self
             .with_encryption(Response::raw(200, content_type, content))
             .header("ETag", self.etag.as_str())
             .header("Last-Modified", timestamp::http_date(self.last_modified))
             .header("x-oss-hash-crc64ecma", self.crc64.to_string())
             .header("x-oss-object-type", "Normal")
             .header("x-oss-storage-class", "Standard");
-        for (name, value) in &self.about.headers {
-            answer = answer.header(name.clone(), value.as_str());
+        for (name, value) in &self.metadata.headers {
+            response = response.header(name.clone(), value.as_str());
         }
-        answer
+        response
     }
 
     /// The answer to `HEAD`: the same without the content. Its length is said in so many words, since a length
     /// of zero is left out otherwise.
-    pub(super) fn to_head_answer(&self) -> Response {
-        self.to_answer(Vec::new()).header("Content-Length", self.size.to_string())
+    pub(super) fn to_head_response(&self) -> Response {
+        self.to_response(Vec::new()).header("Content-Length", self.size.to_string())
     }
 
     /// The answer to a download of a part.
@@ -164,23 +165,23 @@ impl Object {
     ) -> Response {
         let (first, last) = (*range.start(), *range.end());
         let part = content.get(range).unwrap_or_default().to_vec();
-        let mut answer = self.to_answer(part);
-        answer.status = 206;
-        answer.header("Content-Range", format!("bytes {first}-{last}/{}", content.len()))
+        let mut response = self.to_response(part);
+        response.status = 206;
+        response.header("Content-Range", format!("bytes {first}-{last}/{}", content.len()))
     }
 
     /// How it is encrypted, as every answer about it says. The id of the key that OSS manages for KMS
     /// is not made up here: the header is there where a key was named.
-    pub(super) fn with_encryption(&self, mut answer: Response) -> Response {
-        let Some(method) = self.method() else { return answer };
-        answer = answer.header("x-oss-server-side-encryption", method.sse_algorithm.as_str());
+    pub(super) fn with_encryption(&self, mut response: Response) -> Response {
+        let Some(method) = self.method() else { return response };
+        response = response.header("x-oss-server-side-encryption", method.sse_algorithm.as_str());
         if let Some(key) = &method.kms_master_key_id {
-            answer = answer.header("x-oss-server-side-encryption-key-id", key.as_str());
+            response = response.header("x-oss-server-side-encryption-key-id", key.as_str());
         }
         if let Some(cipher) = &method.kms_data_encryption {
-            answer = answer.header("x-oss-server-side-data-encryption", cipher.as_str());
+            response = response.header("x-oss-server-side-data-encryption", cipher.as_str());
         }
-        answer
+        response
     }
 }
 
@@ -255,13 +256,13 @@ mod tests {
             ("authorization", "secret"),
         ];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let about = ObjectMetadata::of(&Request { headers, ..Request::default() });
+        let metadata = ObjectMetadata::of(&Request { headers, ..Request::default() });
         let now = OffsetDateTime::UNIX_EPOCH;
-        (Object::new(b"123456789".to_vec(), about, method, "demo/a", &mut keys, now), keys)
+        (Object::new(b"123456789".to_vec(), metadata, method, "demo/a", &mut keys, now), keys)
     }
 
-    fn headers(answer: &Response) -> Vec<String> {
-        answer.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    fn headers(response: &Response) -> Vec<String> {
+        response.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect()
     }
 
     #[test]
@@ -271,11 +272,11 @@ mod tests {
         method.kms_data_encryption = Some("SM4".to_owned());
         let (object, keys) = object(Some(&method));
         let content = object.open("demo/a", &keys).unwrap();
-        let answer = object.to_answer(content);
-        assert_eq!(answer.body, b"123456789");
+        let response = object.to_response(content);
+        assert_eq!(response.body, b"123456789");
         assert_ne!(object.stored_bytes(), b"123456789");
         assert_eq!(
-            headers(&answer),
+            headers(&response),
             [
                 "Content-Type: text/plain",
                 "x-oss-server-side-encryption: KMS",
@@ -298,8 +299,8 @@ mod tests {
     fn without_a_method_it_is_kept_as_it_is() {
         let (object, keys) = object(None);
         assert_eq!(object.stored_bytes(), b"123456789");
-        let answer = object.to_answer(object.open("demo/a", &keys).unwrap());
-        assert!(!headers(&answer).iter().any(|header| header.contains("encryption")));
+        let response = object.to_response(object.open("demo/a", &keys).unwrap());
+        assert!(!headers(&response).iter().any(|header| header.contains("encryption")));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the emulator remembers of a request and its answer. Never a secret: no header values but
-//! the user agent, of the query only names, of a form only what proves nothing.
+//! The record of a request and its response. It contains no secrets: no header values except the
+//! user agent, no query values, and of a form only parameters that are not secret.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -9,38 +9,38 @@ use serde::Serialize;
 use super::request::Request;
 use super::rule::EncryptionRule;
 
-/// Longer bodies are remembered up to here.
+/// Bodies are recorded up to this length.
 const MAX_BODY: usize = 4096;
 
-/// One request and what became of it.
+/// A request that the emulator received, and the outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RecordedRequest {
-    /// The id that the answer carries: in `x-oss-request-id`, or in `RequestId` of STS.
+    /// The request ID in the response: `x-oss-request-id`, or `RequestId` of STS.
     pub request_id: String,
-    /// Whom it was sent to: `oss`, `sts`, `ecs-metadata`, `credentials-uri` or `control`.
+    /// The service: `oss`, `sts`, `ecs-metadata`, `credentials-uri` or `control`.
     pub service: &'static str,
     /// The HTTP method.
     pub method: String,
-    /// The `Host` header: it shows how the bucket was addressed.
+    /// The `Host` header, which shows the addressing style.
     pub host: String,
-    /// The path as it was sent.
+    /// The path as sent.
     pub path: String,
     /// The names in the query, without their values.
     pub query_names: Vec<String>,
-    /// The operation's name in the API, if the emulator knows it. Names of our own are
+    /// The name of the API operation, if the emulator knows it. The emulator's own names are
     /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials`, `CredentialsUri`, and those of
     /// the control path.
     pub operation: Option<String>,
-    /// The bucket it was about.
+    /// The bucket.
     pub bucket: Option<String>,
-    /// The key of the object it was about.
+    /// The object key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object_key: Option<String>,
-    /// What encrypts that object, where the answer tells.
+    /// The encryption of the object, if the response contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object_encryption: Option<EncryptionRule>,
-    /// Who said to have signed it.
+    /// The AccessKey ID, whether or not the signature is valid.
     pub access_key_id: Option<String>,
     /// `v1` or `v4`.
     pub signature_version: Option<String>,
@@ -48,35 +48,36 @@ pub struct RecordedRequest {
     pub user_agent: Option<String>,
     /// The names of all headers, in the order received.
     pub header_names: Vec<String>,
-    /// Of a call to STS, those parameters that are no secrets: `RoleArn`, `RoleSessionName`,
+    /// The parameters of an STS request that are not secret: `RoleArn`, `RoleSessionName`,
     /// `DurationSeconds`, `Policy`, `ExternalId`, `OIDCProviderArn`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
-    /// The id of the temporary key that the answer hands out.
+    /// The AccessKey ID of the temporary credentials in the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_access_key_id: Option<String>,
-    /// The body of `PutBucketEncryption`, up to 4096 bytes of it, as text. No other: it may be an object.
+    /// The first 4096 bytes of the body of `PutBucketEncryption`. Other bodies are not recorded,
+    /// because they may be objects.
     pub body: String,
-    /// The answer's status; 0 where none was sent.
+    /// The response status; 0 if no response was sent.
     pub status: u16,
-    /// The answer's error code.
+    /// The error code in the response.
     pub code: Option<String>,
-    /// The scripted fault that acted on it.
+    /// The fault that was applied.
     pub fault: Option<String>,
-    /// The bucket's rule before.
+    /// The bucket's rule before the request.
     pub rule_before: Option<EncryptionRule>,
-    /// The bucket's rule after.
+    /// The bucket's rule after the request.
     pub rule_after: Option<EncryptionRule>,
-    /// The rule that a read answered, where that is an earlier one.
+    /// The rule that a stale read returned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_returned: Option<Option<EncryptionRule>>,
-    /// An operation on an object was carried out.
+    /// Whether an operation on an object was executed.
     #[serde(skip)]
     pub(super) executed: bool,
 }
 
 impl RecordedRequest {
-    /// The part that is known when a request comes in.
+    /// Creates a record with what is known before the request is served.
     pub(super) fn new(request: &Request, request_id: &str) -> Self {
         Self {
             request_id: request_id.to_owned(),
@@ -91,24 +92,24 @@ impl RecordedRequest {
         }
     }
 
-    /// Remembers the body too: only once it is known not to hold a token.
+    /// Records the body too. Only for operations whose body contains no object and no token.
     pub(super) fn keep_body(&mut self, request: &Request) {
         let body = request.body.get(..MAX_BODY).unwrap_or(&request.body);
         self.body = String::from_utf8_lossy(body).into_owned();
     }
 
-    /// One line of JSON, for machines.
+    /// The record as one line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Nothing in it can fail to serialise: strings, numbers and lists of them.
+        // Strings, numbers, arrays and maps with string keys always serialize.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
 impl fmt::Display for RecordedRequest {
-    /// One line for people: `PUT    demo  PutBucketEncryption  200  none → AES256`.
+    /// One line of text, such as `PUT    demo  PutBucketEncryption  200  none → AES256`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One line, whatever keys and names contain.
+        // Object keys and names may contain line breaks.
         let mut line = String::new();
         self.write_line(&mut line)?;
         line.chars().try_for_each(|character| {
@@ -126,30 +127,30 @@ impl RecordedRequest {
         let Self { method, status, rule_before, rule_after, .. } = self;
         let bucket = self.bucket.as_deref().unwrap_or("-");
         let object = self.object_key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
-        let asked = || match self.query_names.join("&") {
+        let target = || match self.query_names.join("&") {
             names if names.is_empty() => self.path.clone(),
             names => format!("{}?{names}", self.path),
         };
-        let operation = self.operation.clone().unwrap_or_else(asked);
+        let operation = self.operation.clone().unwrap_or_else(target);
         write!(formatter, "{method:<6} {bucket}{object}  {operation}  ")?;
         match status {
-            0 => formatter.write_str("no answer")?,
+            0 => formatter.write_str("no response")?,
             status => write!(formatter, "{status}")?,
         }
         if let Some(code) = &self.code {
             write!(formatter, "  {code}")?;
         }
-        let shown = |rule: &Option<EncryptionRule>| {
+        let describe = |rule: &Option<EncryptionRule>| {
             rule.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
         };
         if rule_before != rule_after {
-            write!(formatter, "  {} → {}", shown(rule_before), shown(rule_after))?;
+            write!(formatter, "  {} → {}", describe(rule_before), describe(rule_after))?;
         } else if self.code.is_none() && operation.ends_with("Encryption") {
-            write!(formatter, "  {}", shown(self.rule_returned.as_ref().unwrap_or(rule_after)))?;
+            write!(formatter, "  {}", describe(self.rule_returned.as_ref().unwrap_or(rule_after)))?;
             if self.rule_returned.is_some() {
-                write!(formatter, " (stale: it is {})", shown(rule_after))?;
+                write!(formatter, " (stale; actual rule: {})", describe(rule_after))?;
             }
-        } else if self.executed && tells_encryption(&operation) {
+        } else if self.executed && reports_encryption(&operation) {
             match &self.object_encryption {
                 Some(method) => write!(formatter, "  encrypted: {method}")?,
                 None => formatter.write_str("  not encrypted")?,
@@ -166,8 +167,8 @@ impl RecordedRequest {
     }
 }
 
-/// Whether an answer says how an object is encrypted.
-fn tells_encryption(operation: &str) -> bool {
+/// Whether the response shows the encryption of an object.
+fn reports_encryption(operation: &str) -> bool {
     matches!(operation, "PutObject" | "CopyObject" | "GetObject" | "HeadObject")
 }
 
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn is_one_line_for_people() {
+    fn is_displayed_as_one_line() {
         let mut rule = EncryptionRule::new("KMS");
         rule.kms_master_key_id = Some("9468da86-3509".to_owned());
         let mut put = recorded_request("PUT", "PutBucketEncryption", 200);
@@ -229,13 +230,13 @@ mod tests {
         lost.fault = Some("reset before the change".to_owned());
         assert_eq!(
             lost.to_string(),
-            "DELETE demo-logs  DeleteBucketEncryption  no answer  none  \
+            "DELETE demo-logs  DeleteBucketEncryption  no response  none  \
              [injected: reset before the change]"
         );
     }
 
     #[test]
-    fn is_one_line_whatever_names_contain() {
+    fn control_characters_are_escaped() {
         let mut upload = recorded_request("PUT", "PutObject", 200);
         upload.object_key = Some("evil\n\u{1b}[31mPUT demo".to_owned());
         let line = upload.to_string();
@@ -251,19 +252,19 @@ mod tests {
         let rule = |algorithm| Some(EncryptionRule::new(algorithm));
         (get.rule_before, get.rule_after) = (rule("KMS"), rule("KMS"));
         get.rule_returned = Some(rule("AES256"));
-        assert!(get.to_string().ends_with("200  AES256 (stale: it is KMS)"), "{get}");
+        assert!(get.to_string().ends_with("200  AES256 (stale; actual rule: KMS)"), "{get}");
     }
 
     #[test]
-    fn is_one_line_for_machines_and_bodies_are_bounded() {
+    fn json_is_one_line_and_bodies_are_truncated() {
         let headers = vec![("authorization".to_owned(), "OSS id:secret-signature".to_owned())];
         let body = "x\n".repeat(10_000).into();
         let request = Request { headers, body, ..Request::default() };
-        let mut exchange = RecordedRequest::new(&request, "ID");
-        assert_eq!(exchange.body, "", "it may be anything");
-        exchange.keep_body(&request);
-        assert_eq!(exchange.body.len(), MAX_BODY);
-        let json = exchange.to_json();
+        let mut record = RecordedRequest::new(&request, "ID");
+        assert_eq!(record.body, "", "not recorded unless asked for");
+        record.keep_body(&request);
+        assert_eq!(record.body.len(), MAX_BODY);
+        let json = record.to_json();
         assert!(!json.contains('\n') && !json.contains("secret-signature"), "{json}");
         let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(parsed["header_names"], serde_json::json!(["authorization"]));

@@ -1,4 +1,4 @@
-//! An answer before it is bytes.
+//! A response before it is serialized.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::timestamp;
 use super::xml::Element;
 
-/// Status, headers and body. The length and the framing are the server's business.
+/// Status, headers and body. The server adds length and framing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -16,22 +16,22 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// An answer without a body.
+    /// A response without a body.
     pub(super) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// An answer with an XML body.
+    /// A response with an XML body.
     pub(super) fn xml(status: u16, body: &Element) -> Self {
         Self::raw(status, "application/xml", body.to_document())
     }
 
-    /// An answer with a JSON body.
+    /// A response with a JSON body.
     pub(super) fn json(status: u16, body: &serde_json::Value) -> Self {
         Self::raw(status, "application/json;charset=utf-8", body.to_string().into_bytes())
     }
 
-    /// An answer with any body.
+    /// A response with any body.
     pub(super) fn raw(status: u16, content_type: &str, body: Vec<u8>) -> Self {
         Self { status, headers: vec![("Content-Type".into(), content_type.to_owned())], body }
     }
@@ -45,7 +45,7 @@ impl Response {
         self
     }
 
-    /// The headers that every answer of OSS carries.
+    /// Adds the headers of every OSS response.
     pub(super) fn with_oss_headers(self, request_id: &str, now: OffsetDateTime) -> Self {
         self.header("Server", "AliyunOSS")
             .header("Date", timestamp::http_date(now))

@@ -220,8 +220,8 @@ mod tests {
         ] {
             let error = parse(&inner).unwrap_err();
             assert_eq!((error.status, &*error.code), (400, code), "{inner}");
-            let answer = error.to_response("", "");
-            let found = answer.headers.iter().find(|(name, _)| *name == "x-oss-ec");
+            let response = error.to_response("", "");
+            let found = response.headers.iter().find(|(name, _)| *name == "x-oss-ec");
             assert_eq!(found.map(|(_, value)| value.as_str()), ec, "{inner}");
         }
         for body in ["", "{}", "<A/>", "<ServerSideEncryptionRule/>", "<ServerSideEncryptionRule>"]

@@ -1,5 +1,5 @@
-//! The only part with sockets, a thread and a clock: an HTTP/1.1 server on the loopback address,
-//! with or without TLS.
+//! The HTTP/1.1 server on the loopback address, with or without TLS. Only this file uses sockets, a
+//! thread and the clock.
 
 #[cfg(test)]
 mod tests;
@@ -22,14 +22,14 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use super::http::{Reset, ResponseBody, read_request, response};
+use super::http::{Reset, ResponseBody, read_request, to_hyper_response};
 use super::service::{Delivery, Handled, Service};
 use super::tls::Identity;
 use super::{Config, Credentials, EncryptionRule, Fault, Observer, RecordedRequest};
 
-/// A running endpoint. It stops when this value is dropped.
+/// A running emulator. It stops when this value is dropped.
 ///
-/// It runs on a thread of its own, so it serves blocking and asynchronous callers alike.
+/// It runs on its own thread, so both blocking and asynchronous clients can use it.
 pub struct Emulator {
     port: u16,
     certificate_pem: Option<String>,
@@ -42,13 +42,13 @@ struct Shared {
     service: Mutex<Service>,
     observer: Option<Observer>,
     connections: AtomicUsize,
-    /// Only where TLS is spoken.
+    /// With TLS only.
     acceptor: Option<TlsAcceptor>,
 }
 
 impl Emulator {
-    /// Binds the port on 127.0.0.1, never on another address, and serves. An error as well where a region,
-    /// a bucket or a role can not have the name that it has.
+    /// Starts an emulator on 127.0.0.1, never on another address. Fails if the port is taken, or if
+    /// a region, bucket name or role ARN is invalid.
     pub fn start(config: Config) -> io::Result<Self> {
         config.validate().map_err(|reason| io::Error::new(io::ErrorKind::InvalidInput, reason))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;
@@ -70,144 +70,143 @@ impl Emulator {
             let shared = Arc::clone(&shared);
             move || run(listener, &shared, stopped, &ready)
         })?;
-        let ended = || Err(io::Error::other("the emulator's thread ended at its start"));
+        let ended = || Err(io::Error::other("the emulator's thread ended during startup"));
         started.recv().unwrap_or_else(|_| ended())?;
         Ok(Self { port, certificate_pem, shared, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// `http://127.0.0.1:{port}`, or with `https` where it speaks TLS.
+    /// The endpoint: `http://127.0.0.1:{port}`, with TLS `https://127.0.0.1:{port}`.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.certificate_pem.is_some() { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// The certificate that a client has to trust, where it speaks TLS: self-signed, for
-    /// `localhost`, `127.0.0.1`, `::1`, the host names of its region and custom domains, and only of this
-    /// emulator.
+    /// The certificate that clients must trust, with TLS only. It is self-signed, for `localhost`,
+    /// `127.0.0.1`, `::1`, and the host names of the region and the custom domains.
     #[must_use]
     pub fn certificate_pem(&self) -> Option<&str> {
         self.certificate_pem.as_deref()
     }
 
-    /// The base of the metadata service's addresses, which go on with `/latest/…`.
+    /// The base URL of the metadata service; its paths begin with `/latest/`.
     #[must_use]
     pub fn metadata_url(&self) -> String {
         format!("{}/-/ecs", self.url())
     }
 
-    /// The credentials URI, whether it is switched on or not.
+    /// The credentials URI, even if it is not enabled.
     #[must_use]
     pub fn credentials_uri(&self) -> String {
         format!("{}/-/credentials", self.url())
     }
 
-    /// The port it listens on.
+    /// The port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// How many TCP connections it has accepted so far.
+    /// The number of TCP connections accepted so far.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Makes an access key known; one of the same id is replaced.
+    /// Adds credentials, or replaces those with the same AccessKey ID.
     pub fn add_credentials(&self, credentials: Credentials) {
         self.service().keys.add(credentials);
     }
 
-    /// Sets how many seconds every session lives that is minted from now on, whatever was asked
-    /// for; none ends that.
+    /// Sets the duration of all sessions issued from now on, whatever the request says. `None`
+    /// restores the requested duration.
     pub fn set_session_seconds(&self, seconds: Option<u64>) {
         self.service().keys.session_seconds = seconds;
     }
 
-    /// Ends every session that was minted so far, at once.
+    /// Expires all sessions issued so far.
     pub fn expire_sessions(&self) {
         self.service().keys.expire_sessions();
     }
 
-    /// Sets the token that `AssumeRoleWithOIDC` takes from this provider, as when a token file is
-    /// rotated: the one before counts as expired. A provider that is not known becomes so.
+    /// Sets the token that `AssumeRoleWithOIDC` accepts from this provider, as when a token file is
+    /// rotated. The previous token is expired from then on. Adds the provider if it is unknown.
     pub fn set_oidc_token(&self, provider_arn: &str, token: &str) {
         self.service().sts.set_oidc_token(provider_arn, token);
     }
 
-    /// Every secret and token that the endpoint has given out or takes: what a test looks for where none
-    /// may be.
+    /// All secrets and tokens that the emulator issued or accepts, so that tests can check that none
+    /// of them is leaked.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         self.service().secrets()
     }
 
-    /// Sets by how many seconds the server's clock is ahead of the machine's.
+    /// Sets how many seconds the emulator's clock is ahead of the machine's.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.service().clock_offset_seconds = seconds;
     }
 
-    /// Adds a fault behind those already scripted.
+    /// Adds a fault after those that are already waiting.
     pub fn inject(&self, fault: Fault) {
         self.service().faults.push(fault);
     }
 
-    /// Forgets all faults, and ends stale reads.
+    /// Removes all faults, and ends stale reads.
     pub fn clear_faults(&self) {
         self.service().clear_faults();
     }
 
-    /// The bucket's rule as it really is, whatever stale reads show.
+    /// The bucket's actual rule, even while reads are stale.
     #[must_use]
     pub fn rule(&self, bucket: &str) -> Option<EncryptionRule> {
         self.service().store.rule(bucket).cloned()
     }
 
-    /// Sets the bucket's rule as someone else would, unchecked; creates the bucket if need be.
+    /// Sets the bucket's rule without a request and without checks. Creates the bucket if it does not
+    /// exist.
     pub fn set_rule(&self, bucket: &str, rule: EncryptionRule) {
         self.service().set_rule(bucket, rule);
     }
 
-    /// Removes the bucket's rule as someone else would.
+    /// Removes the bucket's rule without a request.
     pub fn remove_rule(&self, bucket: &str) {
         // A missing bucket has no rule either.
         let _ = self.service().store.delete_encryption(bucket);
     }
 
-    /// Creates a bucket in the endpoint's region; one that is there stays as it is.
+    /// Creates a bucket in the emulator's region. An existing bucket is not changed.
     pub fn create_bucket(&self, bucket: &str) {
         let mut service = self.service();
         let region = service.region.clone();
         let _ = service.store.put_bucket(bucket, &region);
     }
 
-    /// Removes a bucket, its rule and its objects.
+    /// Removes a bucket with its rule and objects.
     pub fn remove_bucket(&self, bucket: &str) {
         self.service().store.remove_bucket_unchecked(bucket);
     }
 
-    /// The bytes of an object as they are kept: what was uploaded only where nothing encrypts it.
+    /// The bytes of an object as they are stored, that is, encrypted unless nothing encrypts it.
     #[must_use]
     pub fn stored_object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         self.service().store.object(bucket, key).ok().map(|object| object.stored_bytes().to_vec())
     }
 
-    /// Gives every master key a new version. Objects that are there already stay readable.
+    /// Rotates all master keys. Existing objects stay readable.
     pub fn rotate_master_keys(&self) {
         self.service().master_keys.rotate();
     }
 
-    /// What was asked and answered so far: the last 10,000 requests at most. A client that has an
-    /// answer finds its request here.
+    /// The last 10,000 requests, oldest first. A request is recorded before its response is sent.
     #[must_use]
-    pub fn exchanges(&self) -> Vec<RecordedRequest> {
-        self.service().exchanges()
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.service().requests()
     }
 
-    /// Forgets what was asked and answered so far.
-    pub fn clear_exchanges(&self) {
-        self.service().clear_exchanges();
+    /// Deletes the recorded requests.
+    pub fn clear_requests(&self) {
+        self.service().clear_requests();
     }
 
     fn service(&self) -> MutexGuard<'_, Service> {
@@ -224,7 +223,7 @@ impl fmt::Debug for Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // The thread may have ended by itself.
+            // The thread may have ended already.
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
@@ -235,12 +234,12 @@ impl Drop for Emulator {
 
 impl Shared {
     fn service(&self) -> MutexGuard<'_, Service> {
-        // Nothing panics while it holds the lock; if it did, the state would still be whole.
+        // Nothing panics while it holds the lock, and the state would be consistent even then.
         self.service.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The thread: a runtime of its own, which ends with it and takes every connection along.
+/// Runs on the emulator's thread. The runtime ends with the thread and closes all connections.
 fn run(
     listener: TcpListener,
     shared: &Arc<Shared>,
@@ -258,7 +257,7 @@ fn run(
         Ok(running) => (Ok(()), Some(running)),
         Err(error) => (Err(error), None),
     };
-    // Whoever started the thread waits for this.
+    // `start` waits for this.
     let _ = ready.send(started);
     if let Some((runtime, listener)) = running {
         runtime.block_on(accept(&listener, shared, stopped));
@@ -280,20 +279,20 @@ async fn accept(
                 shared.connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(serve(stream, Arc::clone(shared)));
             }
-            // Out of file descriptors, most likely: leave the others time to finish.
+            // Most likely out of file descriptors: wait until other connections are closed.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-/// One connection, request after request.
+/// Serves the requests of one connection.
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    // Without it small answers wait for the client's delayed acknowledgement.
+    // Otherwise small responses wait for the client's delayed ACK.
     let _ = stream.set_nodelay(true);
     let (stream, end) = match &shared.acceptor {
         None => serve_http1(stream, &shared).await,
         Some(acceptor) => {
-            // What speaks anything else has got an alert by now, and the connection ends.
+            // A client that does not use TLS has received an alert by now.
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let (mut stream, end) = serve_http1(stream, &shared).await;
             if end == End::Regular {
@@ -304,7 +303,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         }
     };
     if end == End::Reset {
-        // Closing without lingering sends RST instead of FIN.
+        // With a linger time of zero, closing sends RST instead of FIN.
         let _ = stream.set_zero_linger();
     }
 }
@@ -313,7 +312,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Regular,
-    /// By the client's doing, or in the middle of a body that a fault cut.
+    /// By the client, or in the middle of a body that a fault truncated.
     Aborted,
     Reset,
 }
@@ -350,21 +349,21 @@ async fn handle(
     let received = read_request(request).await;
     let now = OffsetDateTime::now_utc();
     let request_id = format!("{:024X}", fastrand::u128(..) >> 32);
-    let Handled { exchange, delivery } = match received {
+    let Handled { record, delivery } = match received {
         Ok(request) => shared.service().serve(&request, now, &request_id),
         Err((request, error)) => shared.service().reject(&request, error, now, &request_id),
     };
     if let Some(observer) = &shared.observer {
-        observer(&exchange);
+        observer(&record);
     }
     match delivery {
-        Delivery::Complete { answer, delay } => {
+        Delivery::Complete { response, delay } => {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            Ok(response(answer, since, false))
+            Ok(to_hyper_response(response, since, false))
         }
-        Delivery::Truncated(answer) => Ok(response(answer, since, true)),
+        Delivery::Truncated(response) => Ok(to_hyper_response(response, since, true)),
         Delivery::Reset => Err(Reset),
     }
 }

@@ -1,5 +1,5 @@
-//! The endpoint without its sockets: a request and an instant in, an answer and how to deliver it
-//! out. Here the pure parts come together.
+//! The emulator without sockets: takes a request and the time, and returns the response and how to
+//! deliver it. Combines the pure parts.
 
 mod control;
 mod credential_services;
@@ -32,10 +32,10 @@ use super::sts::Sts;
 use super::xml::Element;
 use super::{Config, RecordedRequest};
 
-/// So many exchanges are remembered; then the oldest are forgotten.
-const MAX_EXCHANGES: usize = 10_000;
+/// Older records are dropped.
+const MAX_RECORDED_REQUESTS: usize = 10_000;
 
-/// Everything the endpoint knows.
+/// The state of the emulator.
 pub(super) struct Service {
     pub(super) region: String,
     pub(super) store: Store,
@@ -47,25 +47,25 @@ pub(super) struct Service {
     metadata: Metadata,
     has_credentials_uri: bool,
     custom_domains: BTreeMap<String, String>,
-    exchanges: VecDeque<Arc<RecordedRequest>>,
+    requests: VecDeque<Arc<RecordedRequest>>,
 }
 
-/// What becomes of a request.
+/// The result of serving a request.
 #[derive(Debug)]
 pub(super) struct Handled {
-    pub(super) exchange: Arc<RecordedRequest>,
+    pub(super) record: Arc<RecordedRequest>,
     pub(super) delivery: Delivery,
 }
 
-/// How the answer reaches the client.
+/// How the response is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
-    Complete { answer: Response, delay: Duration },
+    Complete { response: Response, delay: Duration },
     Truncated(Response),
     Reset,
 }
 
-/// A request that may be carried out.
+/// A request that passed all checks.
 #[derive(Debug)]
 struct AuthorizedRequest {
     operation: Operation,
@@ -75,25 +75,25 @@ struct AuthorizedRequest {
 }
 
 impl Delivery {
-    fn at_once(answer: Response) -> Self {
-        Self::Complete { answer, delay: Duration::ZERO }
+    fn immediate(response: Response) -> Self {
+        Self::Complete { response, delay: Duration::ZERO }
     }
 
-    /// Carries something out, as far as the fault lets it.
-    fn of(fault: Option<&Action>, carry_out: impl FnOnce() -> Response) -> Self {
+    /// Executes an operation and delivers its response, unless the fault prevents it.
+    fn with_fault(fault: Option<&Action>, execute: impl FnOnce() -> Response) -> Self {
         match fault {
             Some(Action::ResetBefore) => return Self::Reset,
-            Some(Action::Garbage { status, content_type, body }) => {
-                return Self::at_once(Response::raw(*status, content_type, body.clone()));
+            Some(Action::RawResponse { status, content_type, body }) => {
+                return Self::immediate(Response::raw(*status, content_type, body.clone()));
             }
             _ => {}
         }
-        let answer = carry_out();
+        let response = execute();
         match fault {
             Some(Action::ResetAfter) => Self::Reset,
-            Some(Action::CutBody) => Self::Truncated(answer),
-            Some(Action::Delay(delay)) => Self::Complete { answer, delay: *delay },
-            _ => Self::at_once(answer),
+            Some(Action::TruncateBody) => Self::Truncated(response),
+            Some(Action::Delay(delay)) => Self::Complete { response, delay: *delay },
+            _ => Self::immediate(response),
         }
     }
 }
@@ -111,11 +111,11 @@ impl Service {
             metadata: Metadata::new(config.ecs_role.clone(), config.metadata_mode),
             has_credentials_uri: config.credentials_uri,
             custom_domains: config.custom_domains.clone(),
-            exchanges: VecDeque::new(),
+            requests: VecDeque::new(),
         };
         for bucket in &config.buckets {
             let region = bucket.region.as_deref().unwrap_or(&config.region);
-            // A name given twice keeps its first region.
+            // The first region wins if a bucket is configured twice.
             let _ = service.store.put_bucket(&bucket.name, region);
         }
         for credentials in &config.credentials {
@@ -130,7 +130,7 @@ impl Service {
         service
     }
 
-    /// Sets a rule past the API, unchecked; creates the bucket where it is missing.
+    /// Sets a rule without a request and without checks. Creates the bucket if it does not exist.
     pub(super) fn set_rule(&mut self, bucket: &str, rule: EncryptionRule) {
         if self.store.region(bucket).is_none() {
             let _ = self.store.put_bucket(bucket, &self.region);
@@ -138,7 +138,7 @@ impl Service {
         let _ = self.store.put_encryption(bucket, rule);
     }
 
-    /// Ends all misbehaviour, stale reads included.
+    /// Removes all faults, and ends stale reads.
     pub(super) fn clear_faults(&mut self) {
         self.faults.clear();
         self.store.clear_stale_reads();
@@ -148,15 +148,15 @@ impl Service {
         self.keys.secrets().chain(self.sts.oidc_tokens()).collect()
     }
 
-    pub(super) fn exchanges(&self) -> Vec<RecordedRequest> {
-        self.exchanges.iter().map(|exchange| RecordedRequest::clone(exchange)).collect()
+    pub(super) fn requests(&self) -> Vec<RecordedRequest> {
+        self.requests.iter().map(|record| RecordedRequest::clone(record)).collect()
     }
 
-    pub(super) fn clear_exchanges(&mut self) {
-        self.exchanges.clear();
+    pub(super) fn clear_requests(&mut self) {
+        self.requests.clear();
     }
 
-    /// Serves a request that arrives at `now` by the machine's clock.
+    /// Serves a request that arrives at `now` on the machine's clock.
     pub(super) fn serve(
         &mut self,
         request: &Request,
@@ -164,27 +164,27 @@ impl Service {
         request_id: &str,
     ) -> Handled {
         let now = self.server_time(now);
-        let mut exchange = RecordedRequest::new(request, request_id);
+        let mut record = RecordedRequest::new(request, request_id);
         let route = Route::of(request, &self.custom_domains);
-        exchange.service = route.service();
+        record.service = route.service();
         let delivery = match &route {
-            Route::Oss => self.serve_oss(request, now, &mut exchange),
-            Route::Sts(parameters) => self.serve_sts(request, parameters, now, &mut exchange),
-            Route::Metadata(call) => self.serve_metadata(request, call, now, &mut exchange),
-            Route::CredentialsUri => self.serve_credentials_uri(request, now, &mut exchange),
-            Route::Control(path) => self.serve_control(request, path, &mut exchange),
+            Route::Oss => self.serve_oss(request, now, &mut record),
+            Route::Sts(parameters) => self.serve_sts(request, parameters, now, &mut record),
+            Route::Metadata(call) => self.serve_metadata(request, call, now, &mut record),
+            Route::CredentialsUri => self.serve_credentials_uri(request, now, &mut record),
+            Route::Control(path) => self.serve_control(request, path, &mut record),
         };
         match &delivery {
-            Delivery::Complete { answer, .. } | Delivery::Truncated(answer) => {
-                exchange.status = answer.status;
+            Delivery::Complete { response, .. } | Delivery::Truncated(response) => {
+                record.status = response.status;
             }
-            Delivery::Reset => exchange.code = None,
+            Delivery::Reset => record.code = None,
         }
-        exchange.rule_after = self.rule_of(&exchange);
-        Handled { exchange: self.remember(exchange), delivery }
+        record.rule_after = self.rule_of(&record);
+        Handled { record: self.remember(record), delivery }
     }
 
-    /// The answer to a request that could not even be read.
+    /// Returns an error response for a request that could not be read.
     pub(super) fn reject(
         &mut self,
         request: &Request,
@@ -192,51 +192,49 @@ impl Service {
         now: OffsetDateTime,
         request_id: &str,
     ) -> Handled {
-        let mut exchange = RecordedRequest::new(request, request_id);
-        let answer = into_response(Err(error), self.server_time(now), &mut exchange);
-        exchange.status = answer.status;
-        let delivery = Delivery::at_once(answer);
-        Handled { exchange: self.remember(exchange), delivery }
+        let mut record = RecordedRequest::new(request, request_id);
+        let response = into_response(Err(error), self.server_time(now), &mut record);
+        record.status = response.status;
+        let delivery = Delivery::immediate(response);
+        Handled { record: self.remember(record), delivery }
     }
 
     fn serve_oss(
         &mut self,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Delivery {
-        match self.authorize(request, now, exchange) {
-            Ok(accepted) => Delivery::of(accepted.fault.as_ref(), || {
-                let outcome = self.execute(&accepted, request, now, exchange);
-                into_response(outcome, now, exchange)
+        match self.authorize(request, now, record) {
+            Ok(authorized) => Delivery::with_fault(authorized.fault.as_ref(), || {
+                let result = self.execute(&authorized, request, now, record);
+                into_response(result, now, record)
             }),
-            Err(error) => Delivery::at_once(into_response(Err(error), now, exchange)),
+            Err(error) => Delivery::immediate(into_response(Err(error), now, record)),
         }
     }
 
-    /// Everything before the operation itself: where to, what, by whom, and whether a fault acts.
+    /// All checks before the operation: address, operation, signature, and faults.
     fn authorize(
         &mut self,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Result<AuthorizedRequest, ServiceError> {
         let address = Address::resolve(&request.host, &request.path, &self.custom_domains)?;
-        exchange.bucket.clone_from(&address.bucket);
-        exchange.object_key = Some(address.key.clone()).filter(|key| !key.is_empty());
-        exchange.rule_before = self.rule_of(exchange);
+        record.bucket.clone_from(&address.bucket);
+        record.object_key = Some(address.key.clone()).filter(|key| !key.is_empty());
+        record.rule_before = self.rule_of(record);
         let operation = Operation::of(request, &address);
-        exchange.operation = operation.as_ref().ok().map(|operation| operation.name().to_owned());
-        // Any other body may be an object, or a token.
+        record.operation = operation.as_ref().ok().map(|operation| operation.name().to_owned());
+        // Other bodies may contain an object or a token.
         if matches!(operation, Ok(Operation::PutBucketEncryption)) {
-            exchange.keep_body(request);
+            record.keep_body(request);
         }
-        if let Some(refusal) = address.refusal() {
-            return Err(refusal);
-        }
+        address.check_style()?;
         let authorization = Authorization::of(request)?;
-        exchange.access_key_id = Some(authorization.access_key_id().to_owned());
-        exchange.signature_version = Some(authorization.version().to_owned());
+        record.access_key_id = Some(authorization.access_key_id().to_owned());
+        record.signature_version = Some(authorization.version().to_owned());
         let scope = self.scope(&address);
         auth::verify(request, &address.resource, &authorization, self.keys.known(), &scope, now)?;
         auth::check_digest(request)?;
@@ -252,34 +250,34 @@ impl Service {
             }
             self.check_endpoint(bucket, &address.endpoint)?;
         }
-        if let Some(key) = &exchange.object_key {
+        if let Some(key) = &record.object_key {
             object::check_key(key)?;
         }
         object::check_headers(request)?;
         let target = Target::oss(&request.method, address.bucket.as_deref(), operation);
-        let fault = self.take_fault(&target, now, exchange);
+        let fault = self.take_fault(&target, now, record);
         match fault.as_ref().and_then(Action::error) {
             Some(error) => Err(error),
             None => Ok(AuthorizedRequest { operation, region: scope.region, fault }),
         }
     }
 
-    /// The fault that acts on a request, if one does.
+    /// Takes the fault that applies to a request, and records it.
     fn take_fault(
         &mut self,
         target: &Target<'_>,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Option<Action> {
         let fault = self.faults.take(target, now);
-        exchange.fault = fault.as_ref().map(ToString::to_string);
+        record.fault = fault.as_ref().map(ToString::to_string);
         fault
     }
 
-    /// What a signature must be made for: the region in the host's name, where there is one, else
-    /// the bucket's, else this endpoint's.
+    /// The expected signing scope: the region in the host name, else the bucket's region, else the
+    /// emulator's.
     fn scope(&self, address: &Address) -> Scope {
-        let of_bucket = || {
+        let bucket_region = || {
             let bucket = address.bucket.as_deref().unwrap_or_default();
             self.store.region(bucket).unwrap_or(&self.region).to_owned()
         };
@@ -288,15 +286,15 @@ impl Service {
             Endpoint::Public { region: Some(region) } => {
                 Scope { region: region.clone(), product: "oss" }
             }
-            _ => Scope { region: of_bucket(), product: "oss" },
+            _ => Scope { region: bucket_region(), product: "oss" },
         }
     }
 
-    /// A bucket answers only at an endpoint of its own region (page "OSS 403", and the error that
-    /// the SDKs show for it); the error names the right one.
+    /// A bucket can only be accessed at an endpoint of its own region (page "OSS 403", and the error
+    /// that the SDKs show). The error contains that endpoint.
     fn check_endpoint(&self, bucket: &str, endpoint: &Endpoint) -> Result<(), ServiceError> {
         match (endpoint, self.store.region(bucket)) {
-            (Endpoint::Public { region: Some(asked) }, Some(right)) if asked != right => {
+            (Endpoint::Public { region: Some(used) }, Some(right)) if used != right => {
                 let message = "The bucket you are attempting to access must be addressed using the \
                                specified endpoint. Please send all future requests to this \
                                endpoint.";
@@ -310,16 +308,16 @@ impl Service {
 
     fn execute(
         &mut self,
-        accepted: &AuthorizedRequest,
+        authorized: &AuthorizedRequest,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Result<Response, ServiceError> {
-        if exchange.object_key.is_some() {
-            return self.carry_out_on_object(accepted.operation, request, now, exchange);
+        if record.object_key.is_some() {
+            return self.execute_on_object(authorized.operation, request, now, record);
         }
-        let bucket = exchange.bucket.as_deref().unwrap_or_default();
-        let answer = match accepted.operation {
+        let bucket = record.bucket.as_deref().unwrap_or_default();
+        let response = match authorized.operation {
             Operation::PutBucketEncryption => {
                 let rule = EncryptionRule::from_xml(&request.body)?;
                 self.store.put_encryption(bucket, rule)?;
@@ -327,11 +325,11 @@ impl Service {
             }
             Operation::GetBucketEncryption => {
                 let rule = self.store.get_encryption(bucket)?;
-                let answer = Response::xml(200, &rule.to_xml());
+                let response = Response::xml(200, &rule.to_xml());
                 if self.store.rule(bucket) != Some(&rule) {
-                    exchange.rule_returned = Some(Some(rule));
+                    record.rule_returned = Some(Some(rule));
                 }
-                answer
+                response
             }
             Operation::DeleteBucketEncryption => {
                 self.store.delete_encryption(bucket)?;
@@ -339,7 +337,7 @@ impl Service {
             }
             Operation::PutBucket => {
                 buckets::check_configuration(&request.body)?;
-                self.store.put_bucket(bucket, &accepted.region)?;
+                self.store.put_bucket(bucket, &authorized.region)?;
                 Response::empty(200).header("Location", format!("/{bucket}"))
             }
             Operation::DeleteBucket => {
@@ -369,7 +367,7 @@ impl Service {
                 let list = super::objects::ListObjectsRequest::of(request)?;
                 Response::xml(200, &list.to_xml(bucket, self.store.objects(bucket)?))
             }
-            // They have an object's key, see above.
+            // Handled above: these requests have an object key.
             Operation::PutObject
             | Operation::CopyObject
             | Operation::GetObject
@@ -377,42 +375,42 @@ impl Service {
             | Operation::GetObjectMeta
             | Operation::DeleteObject => return Err(ServiceError::no_such_key("")),
         };
-        if let Some(Action::StaleReads(reads)) = accepted.fault {
-            self.store.serve_stale_reads(bucket, exchange.rule_before.clone(), reads);
+        if let Some(Action::StaleReads(reads)) = authorized.fault {
+            self.store.serve_stale_reads(bucket, record.rule_before.clone(), reads);
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    fn rule_of(&self, exchange: &RecordedRequest) -> Option<EncryptionRule> {
-        self.store.rule(exchange.bucket.as_deref()?).cloned()
+    fn rule_of(&self, record: &RecordedRequest) -> Option<EncryptionRule> {
+        self.store.rule(record.bucket.as_deref()?).cloned()
     }
 
     fn server_time(&self, now: OffsetDateTime) -> OffsetDateTime {
         now.checked_add(time::Duration::seconds(self.clock_offset_seconds)).unwrap_or(now)
     }
 
-    fn remember(&mut self, exchange: RecordedRequest) -> Arc<RecordedRequest> {
-        let exchange = Arc::new(exchange);
-        if self.exchanges.len() == MAX_EXCHANGES {
-            self.exchanges.pop_front();
+    fn remember(&mut self, record: RecordedRequest) -> Arc<RecordedRequest> {
+        let record = Arc::new(record);
+        if self.requests.len() == MAX_RECORDED_REQUESTS {
+            self.requests.pop_front();
         }
-        self.exchanges.push_back(Arc::clone(&exchange));
-        exchange
+        self.requests.push_back(Arc::clone(&record));
+        record
     }
 }
 
-/// The answer as OSS sends it; an error leaves its code in the exchange.
+/// Converts the result into OSS's response. The code of an error is added to the record.
 fn into_response(
-    outcome: Result<Response, ServiceError>,
+    result: Result<Response, ServiceError>,
     now: OffsetDateTime,
-    exchange: &mut RecordedRequest,
+    record: &mut RecordedRequest,
 ) -> Response {
-    let answer = outcome.unwrap_or_else(|error| {
-        exchange.code = Some(error.code.clone().into_owned());
-        if exchange.method == "HEAD" {
-            return error.to_bodiless_answer(&exchange.request_id, &exchange.host);
+    let response = result.unwrap_or_else(|error| {
+        record.code = Some(error.code.clone().into_owned());
+        if record.method == "HEAD" {
+            return error.to_bodiless_response(&record.request_id, &record.host);
         }
-        error.to_response(&exchange.request_id, &exchange.host)
+        error.to_response(&record.request_id, &record.host)
     });
-    answer.with_oss_headers(&exchange.request_id, now)
+    response.with_oss_headers(&record.request_id, now)
 }

@@ -21,20 +21,20 @@ const EXTENDED: &[BorrowedFormatItem<'_>] =
 const SECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
-pub(super) fn http_date(instant: OffsetDateTime) -> String {
-    format(instant, HTTP_DATE)
+pub(super) fn http_date(timestamp: OffsetDateTime) -> String {
+    format(timestamp, HTTP_DATE)
 }
 
-pub(super) fn basic(instant: OffsetDateTime) -> String {
-    format(instant, BASIC)
+pub(super) fn basic(timestamp: OffsetDateTime) -> String {
+    format(timestamp, BASIC)
 }
 
-pub(super) fn extended(instant: OffsetDateTime) -> String {
-    format(instant, EXTENDED)
+pub(super) fn extended(timestamp: OffsetDateTime) -> String {
+    format(timestamp, EXTENDED)
 }
 
-pub(super) fn seconds(instant: OffsetDateTime) -> String {
-    format(instant, SECONDS)
+pub(super) fn seconds(timestamp: OffsetDateTime) -> String {
+    format(timestamp, SECONDS)
 }
 
 /// Reads the form that STS takes.
@@ -48,9 +48,9 @@ pub(super) fn parse(text: &str) -> Option<OffsetDateTime> {
     parse(BASIC).or_else(|| parse(HTTP_DATE)).map(PrimitiveDateTime::assume_utc)
 }
 
-fn format(instant: OffsetDateTime, description: &[BorrowedFormatItem<'_>]) -> String {
+fn format(timestamp: OffsetDateTime, description: &[BorrowedFormatItem<'_>]) -> String {
     // Fails only for a description that asks for what an instant does not have.
-    instant.to_offset(time::UtcOffset::UTC).format(description).unwrap_or_default()
+    timestamp.to_offset(time::UtcOffset::UTC).format(description).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -59,15 +59,15 @@ mod tests {
 
     #[test]
     fn writes_and_reads_what_the_vectors_have() {
-        let instant = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
-        assert_eq!(http_date(instant), "Wed, 28 Dec 2022 10:27:41 GMT");
-        assert_eq!(basic(instant), "20221228T102741Z");
-        assert_eq!(extended(instant), "2022-12-28T10:27:41.000Z");
-        assert_eq!(parse("Wed, 28 Dec 2022 10:27:41 GMT"), Some(instant));
-        assert_eq!(parse("20221228T102741Z"), Some(instant));
+        let timestamp = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
+        assert_eq!(http_date(timestamp), "Wed, 28 Dec 2022 10:27:41 GMT");
+        assert_eq!(basic(timestamp), "20221228T102741Z");
+        assert_eq!(extended(timestamp), "2022-12-28T10:27:41.000Z");
+        assert_eq!(parse("Wed, 28 Dec 2022 10:27:41 GMT"), Some(timestamp));
+        assert_eq!(parse("20221228T102741Z"), Some(timestamp));
         assert_eq!(parse("2022-12-28"), None);
-        assert_eq!(seconds(instant), "2022-12-28T10:27:41Z");
-        assert_eq!(parse_seconds("2022-12-28T10:27:41Z"), Some(instant));
+        assert_eq!(seconds(timestamp), "2022-12-28T10:27:41Z");
+        assert_eq!(parse_seconds("2022-12-28T10:27:41Z"), Some(timestamp));
         assert_eq!(parse_seconds("2022-12-28T10:27:41.000Z"), None);
         assert_eq!(parse("2022-12-28T10:27:41Z"), None);
         assert_eq!(http_date(OffsetDateTime::UNIX_EPOCH), "Thu, 01 Jan 1970 00:00:00 GMT");

@@ -35,8 +35,8 @@ fn workspace(arguments: impl FnOnce(&Workspace) -> String) -> Option<Workspace> 
 fn apply(workspace: &Workspace, environment: &[(&str, &str)]) -> Vec<String> {
     workspace.terraform_in(environment, &APPLY).succeeds();
     assert!(workspace.emulator.rule("demo").is_some());
-    let exchanges = workspace.emulator.exchanges();
-    workspace.emulator.clear_exchanges();
+    let exchanges = workspace.emulator.requests();
+    workspace.emulator.clear_requests();
     exchanges.iter().map(|exchange| exchange.operation.clone().unwrap_or_default()).collect()
 }
 
@@ -131,7 +131,7 @@ fn a_role_on_top_of_keys() {
         return;
     };
     workspace.terraform_in(&KEYS, &APPLY).succeeds();
-    let sts = &workspace.emulator.exchanges()[0];
+    let sts = &workspace.emulator.requests()[0];
     assert_eq!(sts.operation.as_deref(), Some("AssumeRole"));
     assert_eq!(sts.parameters["RoleSessionName"], "apply");
     assert_eq!(sts.parameters["DurationSeconds"], "1800");
@@ -219,7 +219,7 @@ fn a_plan_of_new_resources_needs_no_keys() {
     ] {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }
-    assert!(workspace.emulator.exchanges().is_empty());
+    assert!(workspace.emulator.requests().is_empty());
 }
 
 #[test]

@@ -238,12 +238,12 @@ fn both_signature_versions_and_arguments_instead_of_the_environment() {
             .configure_with(&provider, &resource("bucket = \"demo\"\nsse_algorithm = \"AES256\""));
         workspace.terraform_in(&[], &["apply", "-auto-approve"]).succeeds();
         workspace.terraform_in(&[], &["destroy", "-auto-approve"]).succeeds();
-        let exchanges = workspace.emulator.exchanges();
+        let exchanges = workspace.emulator.requests();
         assert!(
             exchanges.iter().all(|exchange| exchange.signature_version.as_deref() == Some(version)),
             "{exchanges:?}"
         );
-        workspace.emulator.clear_exchanges();
+        workspace.emulator.clear_requests();
     }
 }
 
@@ -262,7 +262,7 @@ fn a_virtual_hosted_bucket_behind_a_proxy() {
     ];
     let apply = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).succeeds();
     assert!(apply.stdout.contains("Unencrypted endpoint"), "{apply}");
-    assert_eq!(workspace.emulator.exchanges()[0].host, "demo.oss-cn-hangzhou.aliyuncs.com");
+    assert_eq!(workspace.emulator.requests()[0].host, "demo.oss-cn-hangzhou.aliyuncs.com");
     assert!(workspace.emulator.rule("demo").is_some());
 }
 

@@ -60,10 +60,10 @@ struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Runs a job; returns it with the operations that the endpoint saw.
     fn job(&self, name: &str) -> (Run, Vec<String>) {
-        self.workspace.emulator.clear_exchanges();
+        self.workspace.emulator.clear_requests();
         let run = (self.run)(name);
         let mut operations = Vec::new();
-        for exchange in self.workspace.emulator.exchanges() {
+        for exchange in self.workspace.emulator.requests() {
             let operation = exchange.operation.clone().unwrap_or_default();
             if operation == "AssumeRoleWithOIDC" {
                 let role = if name == "apply" { APPLY_ROLE } else { PLAN_ROLE };

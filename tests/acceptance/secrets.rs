@@ -55,7 +55,7 @@ fn no_secret_is_in_the_list_of_processes() {
         .spawn()
         .unwrap();
     // The session was handed out, and the call that it signs is on its way.
-    while workspace.emulator.exchanges().len() < 2 {
+    while workspace.emulator.requests().len() < 2 {
         assert!(terraform.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::yield_now();
     }

@@ -132,7 +132,7 @@ fn a_proxy_only_sees_where_https_goes() {
             assert!(!names.iter().any(|name| request.contains(name)), "{request}");
         }
     }
-    let hosts = workspace.emulator.exchanges().into_iter().map(|exchange| exchange.host);
+    let hosts = workspace.emulator.requests().into_iter().map(|exchange| exchange.host);
     assert!(hosts.into_iter().all(|host| host == "demo.oss-cn-hangzhou.aliyuncs.com"));
 }
 
@@ -145,7 +145,7 @@ fn hosts_in_no_proxy_are_reached_directly() {
         [KEYS[0], KEYS[1], ("HTTP_PROXY", proxy.as_str()), ("NO_PROXY", "oss.invalid")];
     let run = workspace.terraform_in(&environment, &APPLY).fails();
     assert!(run.stderr.contains("no connection could be made"), "{run}");
-    assert!(workspace.emulator.exchanges().is_empty());
+    assert!(workspace.emulator.requests().is_empty());
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn requests_say_who_makes_them() {
     workspace.configure(RESOURCE);
     let environment = [KEYS[0], KEYS[1], ("TF_APPEND_USER_AGENT", "pipeline/7 (team storage)")];
     workspace.terraform_in(&environment, &APPLY).succeeds();
-    let exchanges = workspace.emulator.exchanges();
+    let exchanges = workspace.emulator.requests();
     let user_agent = exchanges[0].user_agent.as_deref().unwrap();
     let expected = concat!("terraform-provider-oss/", env!("CARGO_PKG_VERSION"), " Terraform/1.");
     assert!(user_agent.starts_with(expected), "{user_agent}");
@@ -220,7 +220,7 @@ fn every_attempt_is_logged() {
     let run = workspace.terraform(&APPLY).succeeds();
     let lines: Vec<&str> = run.log.lines().filter(|line| line.contains("called OSS")).collect();
     assert_eq!(lines.len(), 3, "{run}");
-    let exchanges = workspace.emulator.exchanges();
+    let exchanges = workspace.emulator.requests();
     for (line, (exchange, attempt)) in lines.iter().zip(exchanges.iter().zip([1, 2, 1])) {
         for part in [
             "[DEBUG] provider".to_owned(),

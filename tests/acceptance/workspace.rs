@@ -265,8 +265,8 @@ impl Workspace {
 
     /// What the endpoint saw since the last look, as `PUT demo 200`.
     pub(crate) fn calls(&self) -> Vec<String> {
-        let calls = self.emulator.exchanges();
-        self.emulator.clear_exchanges();
+        let calls = self.emulator.requests();
+        self.emulator.clear_requests();
         let line = |exchange: &oss_emulator::RecordedRequest| {
             let bucket = exchange.bucket.as_deref().unwrap_or("-");
             format!("{} {bucket} {}", exchange.method, exchange.status)

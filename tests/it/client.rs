@@ -133,7 +133,7 @@ async fn reaches_a_bucket_at_its_own_domain() {
     };
     put(&Client::new(config)).await.unwrap();
     assert!(emulator.rule("demo").is_some());
-    assert_eq!(emulator.exchanges()[0].path, "/");
+    assert_eq!(emulator.requests()[0].path, "/");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_wrong_clock_is_corrected_once_and_stays_corrected() {
         let client = client(&emulator);
         put(&client).await.unwrap();
         let statuses = |emulator: &Emulator| -> Vec<u16> {
-            emulator.exchanges().iter().map(|exchange| exchange.status).collect()
+            emulator.requests().iter().map(|exchange| exchange.status).collect()
         };
         assert_eq!(statuses(&emulator), [403, 200]);
         put(&client).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_clock_that_cannot_be_corrected_tells_by_how_much_it_is_off() {
     emulator.inject(Fault::error_response(403, "RequestTimeTooSkewed").forever());
     let error = get(&client(&emulator)).await.unwrap_err();
     assert_eq!(answer(&error), "403 RequestTimeTooSkewed");
-    assert_eq!(emulator.exchanges().len(), 2);
+    assert_eq!(emulator.requests().len(), 2);
     let skew = error.clock_skew_seconds.unwrap();
     assert!((7190..=7210).contains(&skew), "{skew}");
 }
@@ -212,13 +212,13 @@ async fn buckets_are_listed_page_by_page() {
         let all = client.list_buckets(&ListBucketsRequest::default(), &call()).await.unwrap();
         assert_eq!((all.buckets.len(), all.next_marker), (4, None));
     }
-    assert_eq!(emulator.exchanges().len(), 6);
+    assert_eq!(emulator.requests().len(), 6);
 
     let cname = ClientConfig { address_style: AddressStyle::Cname, ..self::config(&emulator) };
     let error =
         Client::new(cname).list_buckets(&ListBucketsRequest::default(), &call()).await.unwrap_err();
     assert!(error.to_string().starts_with("ListBuckets failed: "), "{error}");
-    assert_eq!(emulator.exchanges().len(), 6, "nothing is sent");
+    assert_eq!(emulator.requests().len(), 6, "nothing is sent");
 }
 
 #[tokio::test]
@@ -238,10 +238,10 @@ async fn transient_errors_are_retried() {
         let emulator = start(&["demo"]);
         let client = client(&emulator);
         put(&client).await.unwrap();
-        emulator.clear_exchanges();
+        emulator.clear_requests();
         emulator.inject(fault().times(3));
         assert_eq!(get(&client).await.unwrap(), kms(), "{:?}", fault());
-        assert_eq!(emulator.exchanges().len(), 4, "{:?}", fault());
+        assert_eq!(emulator.requests().len(), 4, "{:?}", fault());
     }
 }
 
@@ -258,7 +258,7 @@ async fn client_errors_are_not_retried() {
         emulator.inject(Fault::error_response(status, code));
         let error = get(&client(&emulator)).await.unwrap_err();
         assert_eq!(answer(&error), format!("{status} {code}"));
-        assert_eq!((error.attempts, emulator.exchanges().len()), (1, 1));
+        assert_eq!((error.attempts, emulator.requests().len()), (1, 1));
         assert!(!error.may_have_taken_effect);
     }
 }
@@ -271,7 +271,7 @@ async fn a_redirect_is_not_followed() {
     let config = ClientConfig { endpoint: Some(endpoint), ..config(&elsewhere) };
     let error = get(&Client::new(config)).await.unwrap_err();
     assert_eq!(answer(&error), "307 BadErrorResponse");
-    assert!(elsewhere.exchanges().is_empty());
+    assert!(elsewhere.requests().is_empty());
 }
 
 #[tokio::test]
@@ -327,7 +327,7 @@ async fn a_wait_ends_at_once_when_the_call_is_cancelled() {
     let bucket = bucket();
     let (outcome, ()) = tokio::join!(client.get_bucket_encryption(&bucket, &call), cancel);
     assert_eq!(outcome.unwrap_err().kind, ErrorKind::Cancelled);
-    assert_eq!(emulator.exchanges().len(), 1);
+    assert_eq!(emulator.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -336,7 +336,7 @@ async fn attempts_are_counted_and_end() {
     emulator.inject(Fault::error_response(500, "InternalError").forever());
     let error = put(&client(&emulator)).await.unwrap_err();
     assert_eq!(answer(&error), "500 InternalError");
-    assert_eq!((error.attempts, emulator.exchanges().len()), (12, 12));
+    assert_eq!((error.attempts, emulator.requests().len()), (12, 12));
     assert!(error.may_have_taken_effect, "a 500 says nothing about the change");
 }
 
@@ -368,7 +368,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     assert!(matches!(error.kind, ErrorKind::Transport(TransportError::Tls(_))), "{error}");
     assert_eq!(error.attempts, 1);
     assert!(!error.may_have_taken_effect);
-    assert!(emulator.exchanges().is_empty());
+    assert!(emulator.requests().is_empty());
 }
 
 #[cfg(target_os = "linux")]
@@ -442,7 +442,7 @@ async fn a_cancelled_call_is_not_sent() {
     let error = client.put_bucket_encryption(&bucket(), &kms(), &call).await.unwrap_err();
     assert_eq!((error.kind, error.attempts), (ErrorKind::Cancelled, 0));
     assert!(!error.may_have_taken_effect);
-    assert!(emulator.exchanges().is_empty());
+    assert!(emulator.requests().is_empty());
 }
 
 #[tokio::test]
@@ -509,7 +509,7 @@ async fn nothing_is_sent_after_the_deadline() {
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::DeadlineExceeded { last: None });
     assert!(!error.may_have_taken_effect);
-    assert!(emulator.exchanges().is_empty());
+    assert!(emulator.requests().is_empty());
     // And no limit is too long.
     client
         .delete_bucket_encryption(&bucket(), &CallOptions::with_timeout(Duration::MAX))

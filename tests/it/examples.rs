@@ -51,7 +51,7 @@ fn bucket_encryption_calls_the_endpoint_that_is_named() {
     let Output { status, stdout, stderr } = run("mine");
     assert!(status.success(), "{}", text(&stderr));
     assert_eq!(text(&stdout), PRINTED);
-    assert_eq!(emulator.exchanges().len(), 3);
+    assert_eq!(emulator.requests().len(), 3);
     let Output { status, stderr, .. } = run("absent");
     assert_eq!(status.code(), Some(1));
     assert!(text(&stderr).contains("404 NoSuchBucket"), "{}", text(&stderr));

@@ -120,7 +120,7 @@ fn a_process_that_serves_for_long_stays_as_it_was() {
     while started.elapsed() < length {
         run(&["plan", "-detailed-exitcode"]);
         plans += 1;
-        workspace.emulator.clear_exchanges();
+        workspace.emulator.clear_requests();
         let now = served.figures();
         highest = [0, 1, 2].map(|index| highest[index].max(now[index]));
     }

@@ -16,7 +16,7 @@ fn stop_during_a_retried_call(name: &str, to_group: bool) {
     workspace.emulator.inject(throttled().bucket("b-0003").forever());
     let mut terraform = start(&workspace, &["apply", "-auto-approve", "-no-color"]);
     // The other four are done, and the fifth was refused.
-    while rules(&workspace, 5).len() < 4 || workspace.emulator.exchanges().len() < 9 {
+    while rules(&workspace, 5).len() < 4 || workspace.emulator.requests().len() < 9 {
         assert!(terraform.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::yield_now();
     }

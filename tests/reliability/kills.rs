@@ -60,7 +60,7 @@ fn providers(workspace: &Workspace) -> Vec<String> {
 
 /// Waits until the endpoint has seen so many calls, or the process has ended.
 fn wait_for_calls(workspace: &Workspace, calls: usize, child: &mut Child) {
-    while workspace.emulator.exchanges().len() < calls && child.try_wait().unwrap().is_none() {
+    while workspace.emulator.requests().len() < calls && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
 }
@@ -96,7 +96,7 @@ fn kill_at_many_moments(victim: fn(&Workspace, &mut Child), what: &str) {
             let is_destroy = arguments == destroy;
             // A destroy reads first.
             let calls = random.usize(0..2 * RESOURCES);
-            workspace.emulator.clear_exchanges();
+            workspace.emulator.clear_requests();
             let (file_before, before) = (state_file(&workspace), state(&workspace));
             let mut terraform = start(&workspace, &arguments);
             wait_for_calls(&workspace, calls, &mut terraform);

@@ -76,7 +76,7 @@ fn raised(sdk: Sdk, status: u16, code: &str) -> String {
 /// That the last call was the SDK's, as the test meant it.
 #[track_caller]
 fn expect_call_of(session: &Session, version: SignatureVersion) {
-    let call = session.emulator().exchanges().pop().unwrap();
+    let call = session.emulator().requests().pop().unwrap();
     assert!(call.user_agent.unwrap().starts_with(session.sdk.user_agent()));
     assert_eq!(call.signature_version.as_deref(), Some(name(version)));
     // That for Node.js names the bucket in the host, also of an IP address.
@@ -374,7 +374,7 @@ mod oss_v2 {
         session.connect(V1, &temporary(TOKEN)).await;
         let error = session.get().await.unwrap_err();
         assert_eq!(error.to_string(), raised(SDK, 403, "InvalidAccessKeyId"));
-        let call = session.emulator().exchanges().pop().unwrap();
+        let call = session.emulator().requests().pop().unwrap();
         let has = |name: &str| call.header_names.iter().any(|header| header == name);
         assert!(has("security-token") && !has("x-oss-security-token"), "{call:?}");
     }

@@ -107,7 +107,7 @@ impl Case {
     }
 
     #[track_caller]
-    fn is_refused(&self, code: &str) {
+    fn is_rejected(&self, code: &str) {
         let refused = self.verify().map_err(|error| error.code);
         assert_eq!(refused, Err(code.into()), "{}", self.id);
     }
@@ -162,7 +162,7 @@ fn a_changed_signature_or_secret_is_refused() {
         let other = format!("{first}{}", &signature[1..]);
         for other in [other.as_str(), &signature[..8], "x", "zz"] {
             case.with_header("authorization", |header| header.replace(signature, other))
-                .is_refused("SignatureDoesNotMatch");
+                .is_rejected("SignatureDoesNotMatch");
         }
         let id = case.credentials.access_key_id.clone();
         let token = case.request.header("x-oss-security-token");
@@ -172,9 +172,9 @@ fn a_changed_signature_or_secret_is_refused() {
                 case.credentials = case.credentials.clone().with_token(token, None);
             }
         })
-        .is_refused("SignatureDoesNotMatch");
+        .is_rejected("SignatureDoesNotMatch");
         case.with(|case| case.credentials = Credentials::new("LTAI5tOTHER", "secret"))
-            .is_refused("InvalidAccessKeyId");
+            .is_rejected("InvalidAccessKeyId");
     }
 }
 
@@ -182,20 +182,20 @@ fn a_changed_signature_or_secret_is_refused() {
 fn a_changed_method_bucket_or_signed_query_is_refused() {
     for case in Case::all() {
         case.with(|case| case.request.method = "POST".to_owned())
-            .is_refused("SignatureDoesNotMatch");
+            .is_rejected("SignatureDoesNotMatch");
         case.with(|case| case.resource = "/another-bucket/".to_owned())
-            .is_refused("SignatureDoesNotMatch");
+            .is_rejected("SignatureDoesNotMatch");
         let more = |name: &str| {
             case.with(|case| case.request.query.push((name.to_owned(), "1".to_owned())))
         };
-        more("acl").is_refused("SignatureDoesNotMatch");
+        more("acl").is_rejected("SignatureDoesNotMatch");
         if case.is_v4() {
-            more("any").is_refused("SignatureDoesNotMatch");
+            more("any").is_rejected("SignatureDoesNotMatch");
         } else {
             assert_eq!(more("any").verify(), Ok(()), "V1 signs only sub-resources");
         }
         if !case.request.query.is_empty() && case.is_v4() {
-            case.with(|case| case.request.query.clear()).is_refused("SignatureDoesNotMatch");
+            case.with(|case| case.request.query.clear()).is_rejected("SignatureDoesNotMatch");
         }
     }
 }
@@ -206,16 +206,16 @@ fn changed_headers_are_refused() {
         let add = |name: &str| {
             case.with(|case| case.request.headers.push((name.to_owned(), "x".to_owned())))
         };
-        add("x-oss-added").is_refused("SignatureDoesNotMatch");
+        add("x-oss-added").is_rejected("SignatureDoesNotMatch");
         assert_eq!(add("x-unsigned").verify(), Ok(()), "{}", case.id);
         for (name, _) in &case.request.headers {
             let changed = case.with_header(name, |value| format!("{value}x"));
             match (name.as_str(), case.is_v4()) {
-                ("x-oss-content-sha256", _) => changed.is_refused("InvalidArgument"),
-                ("x-oss-security-token", _) => changed.is_refused("InvalidSecurityToken"),
-                ("x-oss-date", _) => changed.is_refused("AccessDenied"),
+                ("x-oss-content-sha256", _) => changed.is_rejected("InvalidArgument"),
+                ("x-oss-security-token", _) => changed.is_rejected("InvalidSecurityToken"),
+                ("x-oss-date", _) => changed.is_rejected("AccessDenied"),
                 ("date", false) if case.request.header("x-oss-date").is_none() => {
-                    changed.is_refused("AccessDenied");
+                    changed.is_rejected("AccessDenied");
                 }
                 ("authorization" | "accept" | "date", _) => {}
                 ("content-length" | "host", _)
@@ -223,7 +223,7 @@ fn changed_headers_are_refused() {
                         .as_str()
                         .unwrap()
                         .contains(name.as_str()) => {}
-                _ => changed.is_refused("SignatureDoesNotMatch"),
+                _ => changed.is_rejected("SignatureDoesNotMatch"),
             }
         }
     }
@@ -234,36 +234,36 @@ fn another_time_scope_or_token_is_refused() {
     for case in Case::all() {
         for minutes in [-16, 16] {
             case.with(|case| case.now += Duration::minutes(minutes))
-                .is_refused("RequestTimeTooSkewed");
+                .is_rejected("RequestTimeTooSkewed");
         }
         // The same instant in other words is another string to sign.
         let date = if case.request.header("x-oss-date").is_some() { "x-oss-date" } else { "date" };
         let later = case.now + Duration::seconds(1);
         let later =
             if case.is_v4() { timestamp::basic(later) } else { timestamp::http_date(later) };
-        case.with_header(date, |_| later).is_refused("SignatureDoesNotMatch");
+        case.with_header(date, |_| later).is_rejected("SignatureDoesNotMatch");
         case.with(|case| case.request.headers.retain(|(name, _)| !name.ends_with("date")))
-            .is_refused("AccessDenied");
+            .is_rejected("AccessDenied");
         if case.request.header("x-oss-security-token").is_some() {
             case.with(|case| {
                 case.request.headers.retain(|(name, _)| name != "x-oss-security-token");
             })
-            .is_refused("InvalidAccessKeyId");
+            .is_rejected("InvalidAccessKeyId");
         }
         if !case.is_v4() {
             continue;
         }
         case.with(|case| case.scope.region = "cn-elsewhere".to_owned())
-            .is_refused("InvalidArgument");
-        case.with(|case| case.scope.product = "another").is_refused("InvalidArgument");
+            .is_rejected("InvalidArgument");
+        case.with(|case| case.scope.product = "another").is_rejected("InvalidArgument");
         let day = timestamp::basic(case.now)[..8].to_owned();
         case.with_header("authorization", |header| header.replace(&day, "20200101"))
-            .is_refused("InvalidArgument");
+            .is_rejected("InvalidArgument");
         // Signed for one region, sent to another, with the scope rewritten to fit.
         let region = case.scope.region.clone();
         case.with(|case| case.scope.region = "cn-elsewhere".to_owned())
             .with_header("authorization", |header| header.replace(&region, "cn-elsewhere"))
-            .is_refused("SignatureDoesNotMatch");
+            .is_rejected("SignatureDoesNotMatch");
     }
 }
 

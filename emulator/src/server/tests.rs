@@ -1,5 +1,5 @@
-//! The server over real sockets. The requests are signing vectors as in `service/tests.rs`; the
-//! server's clock is set to their time.
+//! The server over real sockets. The requests are signing vectors as in `service/tests.rs`, with the
+//! emulator's clock set to their time.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream as StdTcpStream;
@@ -10,8 +10,7 @@ use crate::auth::vectors::Case;
 const PUT: &str = "v4-put-encryption-aes256";
 const GET: &str = "v4-get-encryption-no-content-headers";
 
-/// What takes longer than this never comes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn start(config: Config) -> Emulator {
     let case = Case::named(GET);
@@ -21,13 +20,13 @@ fn start(config: Config) -> Emulator {
     emulator
 }
 
-/// A client's connection.
+/// A client connection.
 struct Client(BufReader<StdTcpStream>);
 
 impl Client {
     fn new(emulator: &Emulator) -> Self {
         let stream = StdTcpStream::connect(("127.0.0.1", emulator.port())).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Self(BufReader::new(stream))
     }
 
@@ -48,7 +47,7 @@ impl Client {
         self.send_text(&format!("{text}content-length: {}\r\n\r\n{body}", body.len()));
     }
 
-    /// The head of an answer, and the length that it promises.
+    /// Reads the head of a response, and returns its `Content-Length` as well.
     fn head(&mut self) -> io::Result<(String, usize)> {
         let (mut head, mut length) = (String::new(), 0);
         loop {
@@ -64,7 +63,7 @@ impl Client {
         }
     }
 
-    fn answer(&mut self) -> (String, String) {
+    fn response(&mut self) -> (String, String) {
         let (head, length) = self.head().unwrap();
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).unwrap();
@@ -77,7 +76,7 @@ fn a_connection_serves_several_requests() {
     let emulator = start(Config::default());
     let mut client = Client::new(&emulator);
     client.send(PUT);
-    let (head, body) = client.answer();
+    let (head, body) = client.response();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     for header in ["server: AliyunOSS\r\n", "date: Wed, 28 Dec 2022 10:2", "x-oss-server-time: "] {
         assert!(head.contains(header), "{header} is missing in {head}");
@@ -86,10 +85,10 @@ fn a_connection_serves_several_requests() {
     let id = head.split("x-oss-request-id: ").nth(1).unwrap().lines().next().unwrap();
     assert_eq!(id.len(), 24);
     assert!(id.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte)), "{id}");
-    assert_eq!(emulator.exchanges()[0].request_id, id);
+    assert_eq!(emulator.requests()[0].request_id, id);
 
     client.send(GET);
-    assert!(client.answer().1.contains("<SSEAlgorithm>AES256</SSEAlgorithm>"));
+    assert!(client.response().1.contains("<SSEAlgorithm>AES256</SSEAlgorithm>"));
     assert_eq!(emulator.connections(), 1);
     assert_eq!(emulator.rule("examplebucket"), Some(EncryptionRule::new("AES256")));
 }
@@ -99,7 +98,7 @@ fn buckets_are_listed() {
     let emulator = start(Config::default());
     let mut client = Client::new(&emulator);
     client.send("v4-list-buckets");
-    let (head, body) = client.answer();
+    let (head, body) = client.response();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     assert!(body.contains("<Buckets><Bucket><Name>examplebucket</Name>"), "{body}");
 }
@@ -109,7 +108,7 @@ fn an_unsigned_request_is_denied() {
     let emulator = start(Config::default());
     let mut client = Client::new(&emulator);
     client.send_text("GET /examplebucket/?encryption HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
-    let (head, body) = client.answer();
+    let (head, body) = client.response();
     assert!(head.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{head}");
     assert!(body.contains("<Code>AccessDenied</Code>"), "{body}");
 }
@@ -127,11 +126,11 @@ fn connections_are_reset_before_and_after_the_change() {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(emulator.rule("examplebucket"), expected);
     }
-    assert_eq!(emulator.exchanges().len(), 2);
+    assert_eq!(emulator.requests().len(), 2);
 }
 
 #[test]
-fn bodies_are_cut_in_the_middle() {
+fn bodies_are_truncated() {
     let emulator = start(Config::default());
     emulator.set_rule("examplebucket", EncryptionRule::new("KMS"));
     for (id, is_empty) in [(GET, false), (PUT, true)] {
@@ -148,46 +147,46 @@ fn bodies_are_cut_in_the_middle() {
 }
 
 #[test]
-fn an_answer_is_delayed_and_others_are_not() {
+fn only_the_response_with_the_fault_is_delayed() {
     let emulator = start(Config::default());
     let (delay, since) = (Duration::from_millis(100), Instant::now());
     emulator.inject(Fault::delay(delay));
     let mut slow = Client::new(&emulator);
     slow.send(PUT);
-    // The change is made at once.
+    // The operation is executed at once.
     while emulator.rule("examplebucket").is_none() {
-        assert!(since.elapsed() < PATIENCE);
+        assert!(since.elapsed() < TIMEOUT);
         std::thread::yield_now();
     }
     let mut fast = Client::new(&emulator);
     fast.send(GET);
-    assert!(fast.answer().0.starts_with("HTTP/1.1 200"));
-    assert!(slow.answer().0.starts_with("HTTP/1.1 200"));
+    assert!(fast.response().0.starts_with("HTTP/1.1 200"));
+    assert!(slow.response().0.starts_with("HTTP/1.1 200"));
     assert!(since.elapsed() >= delay);
 }
 
 #[test]
-fn a_large_body_is_refused() {
+fn a_large_body_is_rejected() {
     let emulator = start(Config::default());
     let mut client = Client::new(&emulator);
     client.send_text("PUT /examplebucket/?encryption HTTP/1.1\r\nhost: 127.0.0.1\r\n");
     client.send_text("content-length: 1048577\r\n\r\n");
-    let (head, body) = client.answer();
+    let (head, body) = client.response();
     assert!(head.starts_with("HTTP/1.1 400"), "{head}");
     assert!(body.contains("<Code>EntityTooLarge</Code>"), "{body}");
-    assert_eq!(emulator.exchanges()[0].code.as_deref(), Some("EntityTooLarge"));
+    assert_eq!(emulator.requests()[0].code.as_deref(), Some("EntityTooLarge"));
 }
 
 #[test]
-fn the_observer_is_told_before_the_answer() {
+fn the_observer_runs_before_the_response_is_sent() {
     let (sender, receiver) = mpsc::channel();
     let sender = Mutex::new(sender);
-    let emulator = start(Config::default().with_observer(move |exchange| {
-        sender.lock().unwrap().send(exchange.to_string()).unwrap();
+    let emulator = start(Config::default().with_observer(move |record| {
+        sender.lock().unwrap().send(record.to_string()).unwrap();
     }));
     let mut client = Client::new(&emulator);
     client.send(PUT);
-    client.answer();
+    client.response();
     let line = receiver.try_recv().unwrap();
     assert_eq!(line, "PUT    examplebucket  PutBucketEncryption  200  none → AES256");
 }
@@ -198,7 +197,7 @@ async fn it_starts_and_stops_inside_a_runtime_and_frees_its_port() {
     let port = emulator.port();
     let mut open = Client::new(&emulator);
     open.send(GET);
-    open.answer();
+    open.response();
     let taken = Emulator::start(Config { port, ..Config::default() });
     assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
     drop(emulator);

@@ -1,14 +1,14 @@
-//! The control path, below `/-/`: what Rust programs do with methods, for everyone else. It is not
-//! signed: whoever reaches this machine's loopback address may use it.
+//! The control path, below `/-/`: the methods of [`Emulator`](crate::Emulator) over HTTP, without
+//! authentication.
 //!
-//! | request | what it does |
+//! | request | effect |
 //! |---|---|
-//! | `POST /-/faults` with a fault as JSON | scripts it, see [`Fault`](crate::Fault) |
-//! | `DELETE /-/faults` | forgets all faults, and ends stale reads |
-//! | `POST /-/sessions/expire` | ends every session that was handed out |
-//! | `POST /-/master-keys/rotate` | gives every master key a new version |
-//! | `PUT /-/clock` with `{"offset_seconds": 1200}` | sets how far the endpoint's clock is ahead |
-//! | `GET /-/objects/{bucket}/{key}` | the bytes of an object as they are kept |
+//! | `POST /-/faults` with a fault as JSON | adds a fault, see [`Fault`](crate::Fault) |
+//! | `DELETE /-/faults` | removes all faults, and ends stale reads |
+//! | `POST /-/sessions/expire` | expires all sessions |
+//! | `POST /-/master-keys/rotate` | rotates all master keys |
+//! | `PUT /-/clock` with `{"offset_seconds": 1200}` | sets how far the emulator's clock is ahead |
+//! | `GET /-/objects/{bucket}/{key}` | returns the bytes of an object as they are stored |
 
 use serde::Deserialize;
 use serde_json::json;
@@ -26,18 +26,18 @@ struct Clock {
 }
 
 impl Service {
-    /// Serves a request to `path`, which is what follows `/-/`.
+    /// Serves a request to `/-/{path}`.
     pub(super) fn serve_control(
         &mut self,
         request: &Request,
         path: &str,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Delivery {
-        let (operation, answer) = self.control(request, path);
-        exchange.operation = operation.map(str::to_owned);
-        let answer = answer
+        let (operation, response) = self.control(request, path);
+        record.operation = operation.map(str::to_owned);
+        let response = response
             .unwrap_or_else(|(status, reason)| Response::json(status, &json!({ "error": reason })));
-        Delivery::at_once(answer)
+        Delivery::immediate(response)
     }
 
     fn control(
@@ -50,11 +50,11 @@ impl Service {
         match (request.method.as_str(), path) {
             ("POST", "faults") => {
                 let fault = serde_json::from_slice::<Fault>(&request.body).map_err(bad);
-                let answer = fault.map(|fault| {
+                let response = fault.map(|fault| {
                     self.faults.push(fault);
                     Response::empty(204)
                 });
-                (Some("AddFault"), answer)
+                (Some("AddFault"), response)
             }
             ("DELETE", "faults") => {
                 self.clear_faults();
@@ -70,25 +70,25 @@ impl Service {
             }
             ("PUT", "clock") => {
                 let clock = serde_json::from_slice::<Clock>(&request.body).map_err(bad);
-                let answer = clock.map(|clock| {
+                let response = clock.map(|clock| {
                     self.clock_offset_seconds = clock.offset_seconds;
                     Response::empty(204)
                 });
-                (Some("SetClock"), answer)
+                (Some("SetClock"), response)
             }
             ("GET", path) if path.starts_with("objects/") => {
                 let name = decode(path.strip_prefix("objects/").unwrap_or_default());
                 let (bucket, key) = name.split_once('/').unwrap_or((&name, ""));
-                let answer = match self.store.object(bucket, key) {
+                let response = match self.store.object(bucket, key) {
                     Ok(object) => {
                         let stored = object.stored_bytes().to_vec();
                         Ok(Response::raw(200, "application/octet-stream", stored))
                     }
                     Err(error) => Err((404, error.message.into_owned())),
                 };
-                (Some("GetStoredObject"), answer)
+                (Some("GetStoredObject"), response)
             }
-            _ => (None, Err((404, "There is no such control.".to_owned()))),
+            _ => (None, Err((404, "unknown control request".to_owned()))),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The calls that hand out temporary credentials: STS, the metadata service, a credentials URI.
-//! OSS accepts what they mint from then on.
+//! The services that issue temporary credentials: STS, the metadata service, a credentials URI. OSS
+//! accepts the credentials from then on.
 
 #[cfg(test)]
 mod tests;
@@ -18,10 +18,10 @@ use crate::response::Response;
 use crate::sts::{self, Parameters};
 use crate::timestamp;
 
-/// How long the sessions of the credentials URI live.
+/// Session duration of the credentials URI.
 const URI_SESSION_SECONDS: u64 = 3600;
 
-/// How a service writes its errors.
+/// Formats an error response of a service.
 type ErrorFormat = fn(&ServiceError, &RecordedRequest) -> Response;
 
 impl Service {
@@ -30,22 +30,22 @@ impl Service {
         request: &Request,
         parameters: &Parameters,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Delivery {
-        exchange.access_key_id = parameters.access_key_id().map(str::to_owned);
-        exchange.operation = parameters.call().map(|call| call.name().to_owned());
-        exchange.parameters = parameters.public();
+        record.access_key_id = parameters.access_key_id().map(str::to_owned);
+        record.operation = parameters.call().map(|call| call.name().to_owned());
+        record.parameters = parameters.public();
         let admitted = self.sts.authenticate(&request.method, parameters, &self.keys, now);
         self.serve_credentials(
             request,
             now,
-            exchange,
+            record,
             sts_error,
             admitted,
-            |service, call, exchange| {
+            |service, call, record| {
                 let (role, seconds) = service.sts.assume(call, parameters)?;
-                let session = service.mint(seconds, now, exchange);
-                Ok(role.to_answer(&session, &exchange.request_id))
+                let session = service.issue_session(seconds, now, record);
+                Ok(role.to_response(&session, &record.request_id))
             },
         )
     }
@@ -55,28 +55,29 @@ impl Service {
         request: &Request,
         call: &metadata::Call,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Delivery {
-        exchange.operation = call.name().map(str::to_owned);
+        record.operation = call.name().map(str::to_owned);
         let admitted = self.metadata.admit(call, request, now);
         self.serve_credentials(
             request,
             now,
-            exchange,
+            record,
             plain_error,
             admitted,
-            |service, (), exchange| {
+            |service, (), record| {
                 let text = |text: &str| Response::raw(200, "text/plain", text.as_bytes().to_vec());
                 match call {
                     metadata::Call::Token => {
-                        let id = &exchange.request_id;
+                        let id = &record.request_id;
                         service.metadata.issue_token(request, id, now).map(|token| text(&token))
                     }
                     metadata::Call::Role => service.metadata.role().map(text),
-                    // The real service hands out the same ones for hours; a client must not mind.
+                    // The real service returns the same credentials for hours. Clients must not rely
+                    // on either.
                     metadata::Call::Credentials(role) => {
                         service.metadata.check_role(role)?;
-                        let session = service.mint(SESSION_SECONDS, now, exchange);
+                        let session = service.issue_session(SESSION_SECONDS, now, record);
                         Ok(credentials(&session, now))
                     }
                     metadata::Call::Unknown => Ok(Response::empty(404)),
@@ -85,86 +86,85 @@ impl Service {
         )
     }
 
-    /// The protocol of `ALIBABA_CLOUD_CREDENTIALS_URI`: whoever can ask gets credentials.
+    /// The protocol of `ALIBABA_CLOUD_CREDENTIALS_URI`, which needs no authentication.
     pub(super) fn serve_credentials_uri(
         &mut self,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Delivery {
-        exchange.operation = Some("CredentialsUri".to_owned());
+        record.operation = Some("CredentialsUri".to_owned());
         let admitted = match (self.has_credentials_uri, request.method.as_str()) {
             (true, "GET") => Ok(()),
             (true, _) => {
-                let message = "The method is not allowed here.";
+                let message = "The method is not allowed.";
                 Err(ServiceError::new(405, "MethodNotAllowed", message))
             }
-            (false, _) => Err(ServiceError::new(404, "NotFound", "There is nothing here.")),
+            (false, _) => Err(ServiceError::new(404, "NotFound", "Not found.")),
         };
         self.serve_credentials(
             request,
             now,
-            exchange,
+            record,
             plain_error,
             admitted,
-            |service, (), exchange| {
-                let session = service.mint(URI_SESSION_SECONDS, now, exchange);
+            |service, (), record| {
+                let session = service.issue_session(URI_SESSION_SECONDS, now, record);
                 Ok(credentials(&session, now))
             },
         )
     }
 
-    /// What all of them have in common: a fault acts on what was admitted, and then it is carried
-    /// out.
+    /// Common to all services: applies faults to an admitted request, and executes it.
     fn serve_credentials<T>(
         &mut self,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
-        shape: ErrorFormat,
+        record: &mut RecordedRequest,
+        format_error: ErrorFormat,
         admitted: Result<T, ServiceError>,
-        carry_out: impl FnOnce(&mut Self, T, &mut RecordedRequest) -> Result<Response, ServiceError>,
+        execute: impl FnOnce(&mut Self, T, &mut RecordedRequest) -> Result<Response, ServiceError>,
     ) -> Delivery {
-        let finish = |outcome: Result<Response, ServiceError>, exchange: &mut RecordedRequest| {
-            let answer = outcome.unwrap_or_else(|error| {
-                exchange.code = Some(error.code.clone().into_owned());
-                error.with_retry_after(shape(&error, exchange))
+        let finish = |result: Result<Response, ServiceError>, record: &mut RecordedRequest| {
+            let response = result.unwrap_or_else(|error| {
+                record.code = Some(error.code.clone().into_owned());
+                error.with_retry_after(format_error(&error, record))
             });
-            let answer = answer.header("Date", timestamp::http_date(now));
-            if exchange.service == "sts" {
-                return answer.header("x-acs-request-id", exchange.request_id.as_str());
+            let response = response.header("Date", timestamp::http_date(now));
+            if record.service == "sts" {
+                return response.header("x-acs-request-id", record.request_id.as_str());
             }
-            answer
+            response
         };
         let admitted = match admitted {
             Ok(admitted) => admitted,
-            Err(error) => return Delivery::at_once(finish(Err(error), exchange)),
+            Err(error) => return Delivery::immediate(finish(Err(error), record)),
         };
-        let operation = exchange.operation.clone().unwrap_or_default();
+        let operation = record.operation.clone().unwrap_or_default();
         let fault =
-            self.take_fault(&Target::other_service(&request.method, &operation), now, exchange);
+            self.take_fault(&Target::other_service(&request.method, &operation), now, record);
         if let Some(error) = fault.as_ref().and_then(Action::error) {
-            return Delivery::at_once(finish(Err(error), exchange));
+            return Delivery::immediate(finish(Err(error), record));
         }
-        Delivery::of(fault.as_ref(), || {
-            let outcome = carry_out(self, admitted, exchange);
-            finish(outcome, exchange)
+        Delivery::with_fault(fault.as_ref(), || {
+            let result = execute(self, admitted, record);
+            finish(result, record)
         })
     }
 
-    fn mint(
+    fn issue_session(
         &mut self,
         seconds: u64,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Session {
-        let session = self.keys.issue_session(&exchange.request_id, seconds, now);
-        exchange.issued_access_key_id = Some(session.access_key_id.clone());
+        let session = self.keys.issue_session(&record.request_id, seconds, now);
+        record.issued_access_key_id = Some(session.access_key_id.clone());
         session
     }
 }
 
-/// A session as the metadata service and credentials URIs write it.
+/// The response of the metadata service and of credentials URIs.
 fn credentials(session: &Session, now: OffsetDateTime) -> Response {
     let body = json!({
         "Code": "Success",
@@ -177,8 +177,8 @@ fn credentials(session: &Session, now: OffsetDateTime) -> Response {
     Response::json(200, &body)
 }
 
-fn sts_error(error: &ServiceError, exchange: &RecordedRequest) -> Response {
-    sts::error_answer(error, &exchange.request_id, &exchange.host)
+fn sts_error(error: &ServiceError, record: &RecordedRequest) -> Response {
+    sts::error_response(error, &record.request_id, &record.host)
 }
 
 fn plain_error(error: &ServiceError, _: &RecordedRequest) -> Response {

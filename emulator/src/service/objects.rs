@@ -1,4 +1,4 @@
-//! Operations on objects: what encrypts them is decided when they are written.
+//! Operations on objects. Their encryption is decided when they are written.
 
 #[cfg(test)]
 mod tests;
@@ -18,25 +18,25 @@ use crate::timestamp;
 use crate::xml::Element;
 
 impl Service {
-    pub(super) fn carry_out_on_object(
+    pub(super) fn execute_on_object(
         &mut self,
         operation: Operation,
         request: &Request,
         now: OffsetDateTime,
-        exchange: &mut RecordedRequest,
+        record: &mut RecordedRequest,
     ) -> Result<Response, ServiceError> {
-        let bucket = exchange.bucket.clone().unwrap_or_default();
-        let key = exchange.object_key.clone().unwrap_or_default();
-        let answer = match operation {
+        let bucket = record.bucket.clone().unwrap_or_default();
+        let key = record.object_key.clone().unwrap_or_default();
+        let response = match operation {
             Operation::PutObject => {
-                let (content, about) = (request.body.clone(), ObjectMetadata::of(request));
+                let (content, metadata) = (request.body.clone(), ObjectMetadata::of(request));
                 let content_md5 = Md5::digest(&content);
-                self.write(request, &bucket, &key, content, about, now)?;
-                self.store.object(&bucket, &key)?.to_upload_answer(&content_md5)
+                self.write(request, &bucket, &key, content, metadata, now)?;
+                self.store.object(&bucket, &key)?.to_upload_response(&content_md5)
             }
             Operation::CopyObject => {
-                let (content, about) = self.copied(request)?;
-                self.write(request, &bucket, &key, content, about, now)?;
+                let (content, metadata) = self.copy_content(request)?;
+                self.write(request, &bucket, &key, content, metadata, now)?;
                 let object = self.store.object(&bucket, &key)?;
                 let result = Element::new("CopyObjectResult")
                     .with(Element::of_text("ETag", &object.etag))
@@ -51,7 +51,7 @@ impl Service {
                 return Ok(Response::empty(204));
             }
             Operation::HeadObject | Operation::GetObjectMeta => {
-                self.store.object(&bucket, &key)?.to_head_answer()
+                self.store.object(&bucket, &key)?.to_head_response()
             }
             _ => {
                 let object = self.store.object(&bucket, &key)?;
@@ -59,17 +59,17 @@ impl Service {
                 match request.header("range").and_then(|range| object::range(&range, content.len()))
                 {
                     Some(range) => object.to_range_response(&content, range),
-                    None => object.to_answer(content),
+                    None => object.to_response(content),
                 }
             }
         };
-        exchange.executed = true;
-        exchange.object_encryption = self.store.object(&bucket, &key)?.method().cloned();
-        Ok(answer)
+        record.executed = true;
+        record.object_encryption = self.store.object(&bucket, &key)?.method().cloned();
+        Ok(response)
     }
 
-    /// Removes the objects that the body names (page `DeleteMultipleObjects`); those that are not there count
-    /// as removed.
+    /// Deletes the objects listed in the body (page `DeleteMultipleObjects`). Missing objects count as
+    /// deleted.
     pub(super) fn delete_objects(
         &mut self,
         bucket: &str,
@@ -77,7 +77,7 @@ impl Service {
     ) -> Result<Response, ServiceError> {
         let body = Element::parse(&request.body).filter(|root| root.name == "Delete");
         let body = body.ok_or_else(ServiceError::malformed_xml)?;
-        // The page's limit; that this is the code for it is a guess.
+        // The limit is documented, the error code is a guess.
         if body.children("Object").count() > 1000 {
             return Err(ServiceError::malformed_xml());
         }
@@ -93,7 +93,7 @@ impl Service {
         Ok(Response::xml(200, &result))
     }
 
-    /// Writes an object. What the request says about encryption wins, else the bucket's rule counts
+    /// Writes an object. The encryption headers of the request take precedence over the bucket's rule
     /// ("Configure bucket encryption" in the documentation of every SDK).
     fn write(
         &mut self,
@@ -101,27 +101,27 @@ impl Service {
         bucket: &str,
         key: &str,
         content: Vec<u8>,
-        about: ObjectMetadata,
+        metadata: ObjectMetadata,
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
         self.store.objects(bucket)?;
-        let of_object = EncryptionRule::from_headers(request)?;
-        let method = of_object.or_else(|| self.store.rule(bucket).cloned());
+        let method = EncryptionRule::from_headers(request)?;
+        let method = method.or_else(|| self.store.rule(bucket).cloned());
         let name = name(bucket, key);
         let keys = &mut self.master_keys;
-        let object = Object::new(content, about, method.as_ref(), &name, keys, now);
+        let object = Object::new(content, metadata, method.as_ref(), &name, keys, now);
         self.store.put_object(bucket, key, object)
     }
 
-    /// What a copy is made of (page `CopyObject`): the content, decrypted, and what was said about it
-    /// unless the request replaces that. How the source is encrypted does not carry over.
-    fn copied(&self, request: &Request) -> Result<(Vec<u8>, ObjectMetadata), ServiceError> {
+    /// The decrypted content and the metadata of a copy (page `CopyObject`). The request can replace
+    /// the metadata. The encryption of the source is not copied.
+    fn copy_content(&self, request: &Request) -> Result<(Vec<u8>, ObjectMetadata), ServiceError> {
         let source = request.header("x-oss-copy-source").unwrap_or_default();
         let (bucket, key) = copy_source(&source)?;
         let object = self.store.object(&bucket, &key)?;
         let content = object.open(&name(&bucket, &key), &self.master_keys)?;
         match request.header("x-oss-metadata-directive").as_deref() {
-            None | Some("COPY") => Ok((content, object.about().clone())),
+            None | Some("COPY") => Ok((content, object.metadata().clone())),
             Some("REPLACE") => Ok((content, ObjectMetadata::of(request))),
             Some(other) => {
                 let message = "The metadata directive must be COPY or REPLACE.";
@@ -133,7 +133,7 @@ impl Service {
     }
 }
 
-/// What an object is sealed under.
+/// The name that an object's ciphertext is bound to.
 fn name(bucket: &str, key: &str) -> String {
     format!("{bucket}/{key}")
 }

@@ -32,16 +32,16 @@ fn ask(service: &mut Service, id: &str) -> String {
 }
 
 fn shown(outcome: &Handled) -> String {
-    let RecordedRequest { status, code, .. } = &*outcome.exchange;
+    let RecordedRequest { status, code, .. } = &*outcome.record;
     code.as_ref().map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
 }
 
-fn answer(outcome: &Handled) -> (&Response, String) {
-    let (Delivery::Complete { answer, .. } | Delivery::Truncated(answer)) = &outcome.delivery
+fn response(outcome: &Handled) -> (&Response, String) {
+    let (Delivery::Complete { response, .. } | Delivery::Truncated(response)) = &outcome.delivery
     else {
         panic!("no answer: {outcome:?}");
     };
-    (answer, String::from_utf8(answer.body.clone()).unwrap())
+    (response, String::from_utf8(response.body.clone()).unwrap())
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn the_life_of_a_rule() {
     assert_eq!(ask(&mut service, PUT_AES256), "200");
     let read = serve(&mut service, GET, |_| {});
     assert_eq!(
-        answer(&read).1,
+        response(&read).1,
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ServerSideEncryptionRule>\
          <ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
          </ApplyServerSideEncryptionByDefault></ServerSideEncryptionRule>"
@@ -60,12 +60,12 @@ fn the_life_of_a_rule() {
     assert_eq!(ask(&mut service, DELETE), "204");
     assert_eq!(service.store.rule("examplebucket"), None);
 
-    let lines: Vec<String> = service.exchanges().iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = service.requests().iter().map(ToString::to_string).collect();
     assert_eq!(lines[1], "PUT    examplebucket  PutBucketEncryption  200  none → AES256");
     assert_eq!(lines[3], "DELETE examplebucket  DeleteBucketEncryption  204  AES256 → none");
-    let exchange = &service.exchanges()[1];
-    assert_eq!(exchange.access_key_id.as_deref(), Some("LTAI5tFAKEFAKEFAKEFAKE01"));
-    assert_eq!(exchange.signature_version.as_deref(), Some("v4"));
+    let record = &service.requests()[1];
+    assert_eq!(record.access_key_id.as_deref(), Some("LTAI5tFAKEFAKEFAKEFAKE01"));
+    assert_eq!(record.signature_version.as_deref(), Some("v4"));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn every_answer_has_the_headers_of_oss() {
         ("x-oss-ec", "0005-00000004"),
     ] {
         let expected = (expected.0.into(), expected.1.to_owned());
-        assert!(answer(&outcome).0.headers.contains(&expected), "{expected:?}: {outcome:?}");
+        assert!(response(&outcome).0.headers.contains(&expected), "{expected:?}: {outcome:?}");
     }
 }
 
@@ -132,7 +132,7 @@ fn refusals_have_the_numbers_of_their_pages() {
         ),
     ];
     let numbered = |outcome: &Handled| {
-        let headers = &answer(outcome).0.headers;
+        let headers = &response(outcome).0.headers;
         let ec = headers.iter().find(|(name, _)| name == "x-oss-ec");
         ec.map_or_else(|| shown(outcome), |(_, ec)| format!("{} {ec}", shown(outcome)))
     };
@@ -153,7 +153,7 @@ fn a_bucket_is_signed_for_its_own_region_and_asked_at_its_own_endpoint() {
     // The vector is signed for cn-hangzhou and sent to the endpoint there.
     let outcome = serve(&mut service, GET, |_| {});
     assert_eq!(shown(&outcome), "403 AccessDenied");
-    let body = answer(&outcome).1;
+    let body = response(&outcome).1;
     assert!(body.contains("<Bucket>examplebucket</Bucket>"), "{body}");
     assert!(body.contains("<Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint>"), "{body}");
     // A host without a region serves buckets of all regions, each signed for its own.
@@ -176,7 +176,7 @@ fn styles_and_operations_that_oss_or_the_emulator_refuse() {
     let elsewhere = |request: &mut Request| "example.com".clone_into(&mut request.host);
     assert_eq!(shown(&serve(&mut service, GET, elsewhere)), "403 NonStandardHostForbidden");
     let outcome = serve(&mut service, "v4-get-bucket-location", |_| {});
-    let body = answer(&outcome).1;
+    let body = response(&outcome).1;
     assert!(body.ends_with("<LocationConstraint>oss-cn-hangzhou</LocationConstraint>"), "{body}");
 }
 
@@ -186,14 +186,14 @@ fn buckets_of_all_regions_are_listed_from_any_endpoint() {
     service.store.put_bucket("tf-one", "cn-beijing").unwrap();
     for id in ["v4-list-buckets", "v1-list-buckets"] {
         let outcome = serve(&mut service, id, |_| {});
-        let body = answer(&outcome).1;
+        let body = response(&outcome).1;
         assert!(body.contains("<Name>examplebucket</Name>"), "{body}");
         assert!(body.contains("<Name>tf-one</Name><Location>oss-cn-beijing<"), "{body}");
-        assert_eq!(outcome.exchange.to_string(), "GET    -  ListBuckets  200");
-        assert_eq!(outcome.exchange.bucket, None);
+        assert_eq!(outcome.record.to_string(), "GET    -  ListBuckets  200");
+        assert_eq!(outcome.record.bucket, None);
     }
     let outcome = serve(&mut service, "v1-list-buckets-paged", |_| {});
-    let body = answer(&outcome).1;
+    let body = response(&outcome).1;
     assert!(body.contains("<Marker>tf-acc-bucket-7</Marker><MaxKeys>100</MaxKeys>"), "{body}");
     assert!(body.contains("<Name>tf-one</Name>") && !body.contains("examplebucket"), "{body}");
     assert_eq!(ask(&mut service, "v4-list-buckets-special-chars"), "200");
@@ -208,11 +208,11 @@ fn buckets_of_all_regions_are_listed_from_any_endpoint() {
 fn a_bucket_tells_about_itself() {
     let mut service = service();
     for id in ["v4-get-bucket-info", "v1-get-bucket-info"] {
-        let body = answer(&serve(&mut service, id, |_| {})).1;
+        let body = response(&serve(&mut service, id, |_| {})).1;
         assert!(body.contains("<SSEAlgorithm>None</SSEAlgorithm>"), "{body}");
     }
     service.set_rule("examplebucket", EncryptionRule::new("SM4"));
-    let body = answer(&serve(&mut service, "v4-get-bucket-info", |_| {})).1;
+    let body = response(&serve(&mut service, "v4-get-bucket-info", |_| {})).1;
     assert!(body.contains("<SSEAlgorithm>SM4</SSEAlgorithm>"), "{body}");
     assert!(body.contains("<ExtranetEndpoint>oss-cn-hangzhou.aliyuncs.com<"), "{body}");
     service.store.delete_bucket("examplebucket").unwrap();
@@ -223,24 +223,24 @@ fn a_bucket_tells_about_itself() {
 fn buckets_come_and_go_in_the_region_that_was_signed() {
     let mut service = service();
     let request = Request::default();
-    let mut exchange =
+    let mut record =
         RecordedRequest { bucket: Some("made-here".to_owned()), ..RecordedRequest::default() };
-    let mut carry_out = |operation| {
+    let mut execute = |operation| {
         let accepted =
             AuthorizedRequest { operation, region: "cn-beijing".to_owned(), fault: None };
         service
-            .execute(&accepted, &request, OffsetDateTime::UNIX_EPOCH, &mut exchange)
+            .execute(&accepted, &request, OffsetDateTime::UNIX_EPOCH, &mut record)
             .map_err(|error| error.code)
     };
-    assert_eq!(carry_out(Operation::GetBucketLocation), Err("NoSuchBucket".into()));
+    assert_eq!(execute(Operation::GetBucketLocation), Err("NoSuchBucket".into()));
     assert_eq!(
-        carry_out(Operation::PutBucket),
+        execute(Operation::PutBucket),
         Ok(Response::empty(200).header("Location", "/made-here"))
     );
-    let location = carry_out(Operation::GetBucketLocation).unwrap();
+    let location = execute(Operation::GetBucketLocation).unwrap();
     assert!(String::from_utf8(location.body).unwrap().contains("oss-cn-beijing"));
-    assert_eq!(carry_out(Operation::DeleteBucket), Ok(Response::empty(204)));
-    assert_eq!(carry_out(Operation::DeleteBucket), Err("NoSuchBucket".into()));
+    assert_eq!(execute(Operation::DeleteBucket), Ok(Response::empty(204)));
+    assert_eq!(execute(Operation::DeleteBucket), Err("NoSuchBucket".into()));
 }
 
 #[test]
@@ -254,17 +254,17 @@ fn faults_in_place_of_the_operation() {
 
     let outcome = serve(&mut service, PUT_AES256, |_| {});
     assert_eq!(shown(&outcome), "503 ServiceUnavailable");
-    assert!(answer(&outcome).0.headers.contains(&("Retry-After".into(), "7".to_owned())));
-    assert!(answer(&outcome).1.contains("<Message>busy</Message>"));
-    assert_eq!(outcome.exchange.fault.as_deref(), Some("answer 503 ServiceUnavailable"));
+    assert!(response(&outcome).0.headers.contains(&("Retry-After".into(), "7".to_owned())));
+    assert!(response(&outcome).1.contains("<Message>busy</Message>"));
+    assert_eq!(outcome.record.fault.as_deref(), Some("answer 503 ServiceUnavailable"));
 
     let outcome = serve(&mut service, PUT_AES256, |_| {});
     let garbage = Response::raw(200, "text/html", b"<html>".to_vec());
-    assert_eq!(answer(&outcome).0, &garbage, "nothing of OSS's is in it");
+    assert_eq!(response(&outcome).0, &garbage, "nothing of OSS's is in it");
 
     let outcome = serve(&mut service, PUT_AES256, |_| {});
     assert_eq!(outcome.delivery, Delivery::Reset);
-    assert_eq!(outcome.exchange.status, 0);
+    assert_eq!(outcome.record.status, 0);
     assert_eq!(service.store.rule("examplebucket"), None, "none of them made the change");
     assert_eq!(ask(&mut service, PUT_AES256), "200", "and then they are used up");
 }
@@ -305,7 +305,7 @@ fn reads_are_stale_for_a_while() {
     service.faults.push(Fault::stale_reads(1));
     assert_eq!(ask(&mut service, PUT_SM4), "200");
     let reads: Vec<bool> =
-        (0..2).map(|_| answer(&serve(&mut service, GET, |_| {})).1.contains("AES256")).collect();
+        (0..2).map(|_| response(&serve(&mut service, GET, |_| {})).1.contains("AES256")).collect();
     assert_eq!(reads, [true, false]);
 
     service.faults.push(Fault::stale_reads(9));
@@ -318,15 +318,15 @@ fn reads_are_stale_for_a_while() {
 #[test]
 fn the_oldest_exchanges_are_forgotten() {
     let mut service = service();
-    for number in 0..=MAX_EXCHANGES {
-        let exchange =
+    for number in 0..=MAX_RECORDED_REQUESTS {
+        let record =
             RecordedRequest { request_id: number.to_string(), ..RecordedRequest::default() };
-        service.remember(exchange);
+        service.remember(record);
     }
-    let exchanges = service.exchanges();
-    assert_eq!((exchanges.len(), exchanges[0].request_id.as_str()), (MAX_EXCHANGES, "1"));
-    service.clear_exchanges();
-    assert_eq!(service.exchanges(), []);
+    let requests = service.requests();
+    assert_eq!((requests.len(), requests[0].request_id.as_str()), (MAX_RECORDED_REQUESTS, "1"));
+    service.clear_requests();
+    assert_eq!(service.requests(), []);
 }
 
 #[test]
@@ -343,6 +343,6 @@ fn what_may_be_an_object_or_a_token_is_not_remembered() {
             ..Request::default()
         };
         let outcome = service.serve(&request, OffsetDateTime::UNIX_EPOCH, REQUEST_ID);
-        assert_eq!(outcome.exchange.body, "", "{method} {path}");
+        assert_eq!(outcome.record.body, "", "{method} {path}");
     }
 }

@@ -1,4 +1,4 @@
-//! The RPC signature, version 1.0: HMAC-SHA1 over all parameters, with a key of its own.
+//! The RPC signature, version 1.0: HMAC-SHA1 over all parameters.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::error::ServiceError;
 /// All but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Checks key, token and signature, in this order.
+/// Checks AccessKey ID, token and signature, in this order.
 pub(super) fn verify(
     method: &str,
     parameters: &Parameters,
@@ -39,7 +39,7 @@ pub(super) fn verify(
     if matches(&credentials.access_key_secret, &string_to_sign, signature).unwrap_or(false) {
         return Ok(());
     }
-    // The gateway shows what it computed from, a security token included (the Node and Java SDKs
+    // The gateway returns its string to sign, including a security token (the Node.js and Java SDKs
     // compare it with their own). Clients must not log this body.
     let message = format!(
         "Specified signature is not matched with our calculation. server string to sign \
@@ -53,30 +53,30 @@ fn check_token(
     credentials: &Credentials,
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
-    let refused =
+    let rejected =
         |code: &'static str, message: &'static str| Err(ServiceError::new(400, code, message));
     match (parameters.get("SecurityToken"), credentials.token()) {
         (None, None) => Ok(()),
         (None, Some(_)) => {
-            refused("MissingSecurityToken", "SecurityToken is mandatory for this action.")
+            rejected("MissingSecurityToken", "SecurityToken is mandatory for this action.")
         }
         (Some(sent), Some(token)) if sent == token.value => {
             if token.expires_at.is_some_and(|expiry| expiry <= now) {
-                return refused(
+                return rejected(
                     "InvalidSecurityToken.Expired",
                     "Specified SecurityToken is expired.",
                 );
             }
             Ok(())
         }
-        (Some(_), _) => refused(
+        (Some(_), _) => rejected(
             "InvalidSecurityToken.MismatchWithAccessKey",
             "Specified SecurityToken mismatch with the AccessKey.",
         ),
     }
 }
 
-/// Method, a slash, and the sorted parameters, each encoded once more.
+/// Method, path (`/`), and the sorted and encoded parameters, encoded again.
 pub(super) fn string_to_sign(method: &str, parameters: &Parameters) -> String {
     let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let signed = parameters.0.iter().filter(|(name, _)| name != "Signature");
@@ -105,7 +105,7 @@ mod tests {
     const VECTORS: &str =
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/oss-signing.json"));
 
-    /// A call computed with the official SDKs' own signer.
+    /// A request signed by an official SDK.
     struct Case {
         method: String,
         parameters: Parameters,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_case_is_accepted_and_byte_for_byte_the_sdks() {
+    fn every_case_is_accepted_and_matches_the_sdk_byte_for_byte() {
         for case in cases() {
             assert_eq!(string_to_sign(&case.method, &case.parameters), case.string_to_sign);
             assert_eq!(case.verify(), "accepted", "{}", case.string_to_sign);
@@ -166,19 +166,19 @@ mod tests {
     }
 
     #[test]
-    fn anything_changed_is_refused() {
-        let refused = "400 SignatureDoesNotMatch";
+    fn any_change_is_rejected() {
+        let rejected = "400 SignatureDoesNotMatch";
         for index in 0..cases().len() {
             let changed = |change: &dyn Fn(&mut Case)| {
                 let mut case = cases().swap_remove(index);
                 change(&mut case);
                 case.verify()
             };
-            assert_eq!(changed(&|case| case.method = "PUT".to_owned()), refused);
+            assert_eq!(changed(&|case| case.method = "PUT".to_owned()), rejected);
             for name in ["RoleArn", "RoleSessionName", "Timestamp", "SignatureNonce", "Added"] {
-                assert_eq!(changed(&|case| case.set(name, "changed")), refused, "{name}");
+                assert_eq!(changed(&|case| case.set(name, "changed")), rejected, "{name}");
             }
-            assert_eq!(changed(&|case| case.set("Signature", "AAAA")), refused);
+            assert_eq!(changed(&|case| case.set("Signature", "AAAA")), rejected);
             assert_eq!(changed(&|case| case.set("Signature", "")), "400 MissingSignature");
             assert_eq!(
                 changed(&|case| case.set("SignatureMethod", "HMAC-SHA256")),
@@ -195,7 +195,7 @@ mod tests {
             let another_secret = |case: &mut Case| {
                 case.credentials.access_key_secret = "another".to_owned();
             };
-            assert_eq!(changed(&another_secret), refused);
+            assert_eq!(changed(&another_secret), rejected);
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(case("wrong", Some("right"), false), mismatch);
         assert_eq!(case("any", None, false), mismatch);
         assert_eq!(case("right", Some("right"), true), "400 InvalidSecurityToken.Expired");
-        // Then only the signature is missing, which was made without a token.
+        // The token is accepted, but the request was signed without it.
         assert_eq!(case("right", Some("right"), false), "400 SignatureDoesNotMatch");
     }
 }

@@ -116,12 +116,12 @@ fn the_emulator_answers_for_the_domain_of_a_bucket() {
     let request =
         "GET /?encryption HTTP/1.1\r\nHost: assets.example.com\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
-    let exchange: Json = serde_json::from_str(&emulator.line()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
+    let record: Json = serde_json::from_str(&emulator.line()).unwrap();
     assert_eq!(
-        (&exchange["bucket"], &exchange["operation"]),
+        (&record["bucket"], &record["operation"]),
         (&json!("mine"), &json!("GetBucketEncryption"))
     );
 }
@@ -132,10 +132,10 @@ async fn the_emulator_speaks_json_to_machines() {
     let introduction: Json = serde_json::from_str(&emulator.line()).unwrap();
     let text = |name: &str| introduction[name].as_str().unwrap();
     set_and_remove_a_rule(text("endpoint"), text("access_key_id"), text("access_key_secret")).await;
-    let exchange: Json = serde_json::from_str(&emulator.line()).unwrap();
+    let record: Json = serde_json::from_str(&emulator.line()).unwrap();
     assert_eq!(
-        (&exchange["operation"], &exchange["status"]),
+        (&record["operation"], &record["status"]),
         (&json!("PutBucketEncryption"), &json!(200))
     );
-    assert_eq!(exchange["rule_after"]["sse_algorithm"], "AES256");
+    assert_eq!(record["rule_after"]["sse_algorithm"], "AES256");
 }

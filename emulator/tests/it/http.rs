@@ -25,35 +25,35 @@ fn assume_role_with_oidc(
     http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body)
 }
 
-async fn json(answer: Response) -> Value {
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+async fn json(response: Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
 #[tokio::test]
 async fn a_role_is_assumed_and_opens_a_bucket_until_its_session_ends() {
     let (emulator, http) = (start(Config::default()), http());
-    let answer = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    assert!(answer.headers().contains_key("date"));
-    assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("x-oss-")));
-    let session = Key::of(&json(answer).await["Credentials"]);
+    let response = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.headers().contains_key("date"));
+    assert!(response.headers().keys().all(|name| !name.as_str().starts_with("x-oss-")));
+    let session = Key::of(&json(response).await["Credentials"]);
     let no_rule = "404 NoSuchServerSideEncryptionRule";
     assert_eq!(session.opens(&http, &emulator).await, no_rule);
 
     // From that session to the next one, which outlives it.
-    let answer = session.assume_role(&http, &emulator, "2").send().await.unwrap();
-    let chained = Key::of(&json(answer).await["Credentials"]);
+    let response = session.assume_role(&http, &emulator, "2").send().await.unwrap();
+    let chained = Key::of(&json(response).await["Credentials"]);
     assert_eq!(chained.opens(&http, &emulator).await, no_rule);
 
     emulator.expire_sessions();
     assert_eq!(chained.opens(&http, &emulator).await, "403 SecurityTokenExpired");
-    let answer = session.assume_role(&http, &emulator, "3").send().await.unwrap();
-    assert_eq!(json(answer).await["Code"], "InvalidSecurityToken.Expired");
+    let response = session.assume_role(&http, &emulator, "3").send().await.unwrap();
+    assert_eq!(json(response).await["Code"], "InvalidSecurityToken.Expired");
     assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
 
-    let exchanges = emulator.exchanges();
-    assert_eq!(exchanges[0].issued_access_key_id, exchanges[1].access_key_id);
-    let services: Vec<&str> = exchanges.iter().map(|exchange| exchange.service).collect();
+    let requests = emulator.requests();
+    assert_eq!(requests[0].issued_access_key_id, requests[1].access_key_id);
+    let services: Vec<&str> = requests.iter().map(|record| record.service).collect();
     assert_eq!(services, ["sts", "oss", "sts", "oss", "oss", "sts", "oss"]);
 }
 
@@ -61,8 +61,8 @@ async fn a_role_is_assumed_and_opens_a_bucket_until_its_session_ends() {
 async fn a_rotated_token_and_a_short_session() {
     let (emulator, http) = (start(Config::default()), http());
     let ask = async |token| {
-        let answer = assume_role_with_oidc(&http, &emulator, token).send().await.unwrap();
-        json(answer).await
+        let response = assume_role_with_oidc(&http, &emulator, token).send().await.unwrap();
+        json(response).await
     };
     emulator.set_session_seconds(Some(0));
     let session = Key::of(&ask("the-oidc-token").await["Credentials"]);
@@ -85,10 +85,10 @@ async fn a_call_for_credentials_is_throttled() {
             .retry_after_text("Wed, 28 Dec 2022 10:27:41 GMT"),
     );
     let call = || assume_role_with_oidc(&http, &emulator, "the-oidc-token").send();
-    let answer = call().await.unwrap();
-    assert_eq!(answer.status(), 429);
-    assert_eq!(answer.headers()["retry-after"], "Wed, 28 Dec 2022 10:27:41 GMT");
-    assert_eq!(json(answer).await["Code"], "Throttling.User");
+    let response = call().await.unwrap();
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "Wed, 28 Dec 2022 10:27:41 GMT");
+    assert_eq!(json(response).await["Code"], "Throttling.User");
     assert_eq!(call().await.unwrap().status(), 200);
 }
 
@@ -133,9 +133,9 @@ async fn tls_serves_everything_to_whoever_trusts_it() {
     let http = https(&emulator);
     let no_rule = "404 NoSuchServerSideEncryptionRule";
     assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
-    let answer = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
-    assert_eq!(answer.version(), reqwest::Version::HTTP_11);
-    let session = Key::of(&json(answer).await["Credentials"]);
+    let response = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
+    assert_eq!(response.version(), reqwest::Version::HTTP_11);
+    let session = Key::of(&json(response).await["Credentials"]);
     assert_eq!(session.opens(&http, &emulator).await, no_rule);
     assert_eq!(emulator.connections(), 1, "connections are reused");
 
@@ -155,10 +155,10 @@ async fn tls_connections_are_reset_and_cut_too() {
     emulator.inject(Fault::reset_before().operation("CredentialsUri"));
     assert!(get().await.is_err());
     emulator.inject(Fault::truncate_body().operation("CredentialsUri"));
-    let answer = get().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    assert!(answer.bytes().await.is_err());
-    let statuses: Vec<u16> = emulator.exchanges().iter().map(|exchange| exchange.status).collect();
+    let response = get().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.bytes().await.is_err());
+    let statuses: Vec<u16> = emulator.requests().iter().map(|record| record.status).collect();
     assert_eq!(statuses, [0, 200]);
 }
 
@@ -168,11 +168,11 @@ fn plain_http_to_a_tls_port_is_no_answer_and_no_hang() {
     let mut stream = TcpStream::connect(("127.0.0.1", emulator.port())).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
     // An alert, which is 7 bytes long.
-    assert_eq!((answer.first(), answer.len()), (Some(&21), 7));
-    assert!(emulator.exchanges().is_empty());
+    assert_eq!((response.first(), response.len()), (Some(&21), 7));
+    assert!(emulator.requests().is_empty());
 }
 
 #[test]
@@ -190,8 +190,8 @@ async fn everything_can_be_controlled_over_http() {
     let http = http();
     let control = async |method: Method, path: &str, body: &str| {
         let url = format!("{}/-/{path}", emulator.url());
-        let answer = http.request(method, url).body(body.to_owned()).send().await.unwrap();
-        (answer.status().as_u16(), answer.bytes().await.unwrap())
+        let response = http.request(method, url).body(body.to_owned()).send().await.unwrap();
+        (response.status().as_u16(), response.bytes().await.unwrap())
     };
     let key = Key::permanent();
     let fault = r#"{"action": "answer", "status": 503, "code": "ServiceUnavailable", "times": 9}"#;
@@ -244,9 +244,9 @@ async fn sessions_end_when_they_are_told_to() {
 #[tokio::test]
 async fn a_bodiless_answer_tells_its_error_in_a_header() {
     let emulator = start(Config::default());
-    let answer = http().head(format!("{}/demo/none", emulator.url())).send().await.unwrap();
-    assert_eq!(answer.status(), 403);
-    let header = answer.headers()["x-oss-err"].to_str().unwrap();
+    let response = http().head(format!("{}/demo/none", emulator.url())).send().await.unwrap();
+    assert_eq!(response.status(), 403);
+    let header = response.headers()["x-oss-err"].to_str().unwrap();
     let error = String::from_utf8(STANDARD.decode(header).unwrap()).unwrap();
     assert!(error.contains("<Code>AccessDenied</Code>"), "{error}");
 }

@@ -87,9 +87,9 @@ impl Key {
         if let Some(token) = &self.token {
             request = request.header("x-oss-security-token", token);
         }
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        let body = answer.text().await.unwrap();
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.text().await.unwrap();
         let code = body.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next());
         format!("{status} {}", code.unwrap_or_default())
     }

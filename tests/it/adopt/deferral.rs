@@ -101,5 +101,5 @@ async fn nothing_is_deferred_when_everything_is_known() {
     };
     let answer = host.read_resource(read).await.unwrap().into_inner();
     assert_eq!(answer.deferred, None);
-    assert_eq!(emulator.exchanges().len(), 1);
+    assert_eq!(emulator.requests().len(), 1);
 }

@@ -88,9 +88,9 @@ async fn a_search_ends_at_its_limit_without_asking_for_more() {
     for name in &many {
         emulator.set_rule(name, EncryptionRule::new("SM4"));
     }
-    emulator.clear_exchanges();
+    emulator.clear_requests();
     assert_eq!(search(&mut host, json!({ "prefix": "many-" }), 3).await.len(), 3);
-    let asked = emulator.exchanges().len();
+    let asked = emulator.requests().len();
     assert!(asked <= 1 + 3 + 8, "{asked} calls: a list, the results, and those under way");
 }
 
@@ -152,13 +152,13 @@ async fn a_search_asks_eight_buckets_at_once_and_ends_with_its_caller() {
     // Polled until all that can be asked was asked; none is answered.
     let first = events.next();
     let asked = async {
-        while emulator.exchanges().len() < 1 + 8 {
+        while emulator.requests().len() < 1 + 8 {
             tokio::task::yield_now().await;
         }
     };
     futures_util::future::select(Box::pin(first), Box::pin(asked)).await;
     drop(events);
-    assert_eq!(emulator.exchanges().len(), 1 + 8);
+    assert_eq!(emulator.requests().len(), 1 + 8);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_search_goes_through_all_pages() {
         search(&mut host, json!({}), 0).await,
         ["many-0000 = many-0000@-", "many-0999 = many-0999@-", "many-1002 = many-1002@-"]
     );
-    let lists = emulator.exchanges().into_iter();
+    let lists = emulator.requests().into_iter();
     let lists = lists.filter(|exchange| exchange.operation.as_deref() == Some("ListBuckets"));
     assert_eq!(lists.count(), 2);
 }
@@ -310,7 +310,7 @@ async fn what_is_wrong_with_every_bucket_ends_a_search_with_one_error() {
         );
         assert!(event.diagnostic[0].detail.contains(expected), "{}", event.diagnostic[0].detail);
         assert!(events.message().await.unwrap().is_none(), "nothing comes after an error");
-        assert!(emulator.exchanges().len() < 20, "the others are not asked");
+        assert!(emulator.requests().len() < 20, "the others are not asked");
     }
 }
 
@@ -323,7 +323,7 @@ async fn a_search_that_is_stopped_says_so_once() {
     let mut searching = host.clone();
     let found = tokio::spawn(async move { search(&mut searching, json!({}), 0).await });
     // The one that hangs, and as many behind it as are asked at once.
-    while emulator.exchanges().len() < 2 + 4 + 7 {
+    while emulator.requests().len() < 2 + 4 + 7 {
         tokio::task::yield_now().await;
     }
     host.stop_provider(pb::stop_provider::Request {}).await.unwrap();
@@ -344,7 +344,7 @@ async fn a_region_that_does_not_answer_is_not_waited_for_again_and_again() {
     assert_eq!(found.len(), 42);
     assert_eq!((found[0].as_str(), found[41].as_str()), ("a-near = a-near@-", "z-near = z-near@-"));
     assert_eq!(found[40], "warning: Bucket far-39 was skipped");
-    let asked = emulator.exchanges().len();
+    let asked = emulator.requests().len();
     assert!(
         asked <= 1 + 2 + 8,
         "a list, two buckets that answer, and those asked at once: {asked}"

@@ -120,8 +120,8 @@ fn problem(error: Error) -> CredentialsErrorKind {
 
 /// What was asked of the endpoint since the last look, as `AssumeRole 200`.
 fn asked(emulator: &Emulator) -> Vec<String> {
-    let exchanges = emulator.exchanges();
-    emulator.clear_exchanges();
+    let exchanges = emulator.requests();
+    emulator.clear_requests();
     exchanges
         .iter()
         .map(|exchange| {

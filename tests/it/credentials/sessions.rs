@@ -81,7 +81,7 @@ async fn nobody_waits_for_a_renewal_while_the_session_still_holds() {
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
     let renewing = Box::pin(put(&client));
     let other = Box::pin(async {
-        while emulator.exchanges().is_empty() {
+        while emulator.requests().is_empty() {
             tokio::task::yield_now().await;
         }
         put(&client).await.unwrap();

@@ -37,7 +37,7 @@ async fn a_role_is_assumed_with_keys() {
             .unwrap();
     }
     put(&client(&emulator, source)).await.unwrap();
-    let [sts, oss] = &emulator.exchanges()[..] else { panic!() };
+    let [sts, oss] = &emulator.requests()[..] else { panic!() };
     assert_eq!(sts.access_key_id.as_deref(), Some(KEY_ID));
     assert_eq!(sts.method, "POST");
     let parameter = |name: &str| sts.parameters[name].as_str();

@@ -204,7 +204,7 @@ async fn malformed_values_are_errors_and_nothing_is_sent() {
             );
         }
     }
-    assert!(emulator.exchanges().is_empty(), "nothing is sent");
+    assert!(emulator.requests().is_empty(), "nothing is sent");
     assert_eq!(emulator.rule("demo"), Some(EncryptionRule::new("SM4")));
 }
 
@@ -231,7 +231,7 @@ async fn values_of_other_types_are_errors_at_each_attribute() {
             );
         }
     }
-    assert!(emulator.exchanges().is_empty());
+    assert!(emulator.requests().is_empty());
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn unknown_values_in_states_are_errors_and_nothing_is_sent() {
         let answer = host.read_resource(request).await.unwrap().into_inner();
         assert!(diagnostics(&answer.diagnostics).join("").starts_with("error"), "{name}");
     }
-    assert!(emulator.exchanges().is_empty());
+    assert!(emulator.requests().is_empty());
 }
 
 #[tokio::test]
@@ -297,7 +297,7 @@ async fn unknown_values_in_searches_and_identities_are_errors_and_nothing_is_sen
         assert_eq!(diagnostics(&answer.diagnostics), [format!("error at {name}: Unknown value")]);
         assert_eq!(answer.imported_resources, []);
     }
-    assert!(emulator.exchanges().is_empty());
+    assert!(emulator.requests().is_empty());
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ proptest! {
         }) {
             prop_assert!(!summaries.join("").contains("crashed"), "{method}");
         }
-        prop_assert!(emulator.exchanges().is_empty());
+        prop_assert!(emulator.requests().is_empty());
     }
 
     #[test]

@@ -66,7 +66,7 @@ async fn a_termination_lets_calls_in_flight_answer_with_their_state() {
     };
     let applied = tokio::spawn(async move { provider.apply_resource_change(request).await });
     within(async {
-        while emulator.exchanges().is_empty() {
+        while emulator.requests().is_empty() {
             tokio::task::yield_now().await;
         }
     })

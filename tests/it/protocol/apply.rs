@@ -14,8 +14,8 @@ use crate::support::{
 
 /// What OSS saw, as `PUT 200`.
 pub(super) fn calls(emulator: &Emulator) -> Vec<String> {
-    let calls = emulator.exchanges();
-    emulator.clear_exchanges();
+    let calls = emulator.requests();
+    emulator.clear_requests();
     calls.iter().map(|exchange| format!("{} {}", exchange.method, exchange.status)).collect()
 }
 
@@ -214,7 +214,7 @@ async fn stopping_ends_a_retried_call_at_once_and_later_calls_work() {
     let apply_future =
         tokio::spawn(async move { apply(&mut applying, &Json::Null, &aes256("demo")).await });
     // The first refusal has been answered: the provider takes it in, or waits for its retry already.
-    while emulator.exchanges().is_empty() {
+    while emulator.requests().is_empty() {
         tokio::task::yield_now().await;
     }
     let answer = host.stop_provider(pb::stop_provider::Request {}).await.unwrap().into_inner();
@@ -234,7 +234,7 @@ async fn stopped_after(calls: usize, emulator: &Emulator) -> (Json, Vec<pb::Diag
     let mut applying = host.clone();
     let applied =
         tokio::spawn(async move { apply(&mut applying, &Json::Null, &aes256("demo")).await });
-    while emulator.exchanges().len() < calls {
+    while emulator.requests().len() < calls {
         tokio::task::yield_now().await;
     }
     host.stop_provider(pb::stop_provider::Request {}).await.unwrap();
@@ -424,7 +424,7 @@ async fn what_was_read_last_is_told_when_the_time_is_up_in_the_middle_of_a_read(
     assert!(found[0].detail.contains("still gives SM4"), "{}", found[0].detail);
 
     emulator.clear_faults();
-    emulator.clear_exchanges();
+    emulator.clear_requests();
     emulator.set_rule("demo", EncryptionRule::new("SM4"));
     emulator.inject(Fault::stale_reads(1_000_000));
     emulator.inject(Fault::delay(Duration::ZERO).method("GET"));

@@ -80,22 +80,22 @@ fn ask(service: &mut Service, request: &Request) -> Handled {
     service.serve(request, now(), "REQUEST-ID")
 }
 
-fn answer(outcome: &Handled) -> (&Response, Value) {
-    let Delivery::Complete { answer, .. } = &outcome.delivery else {
+fn response(outcome: &Handled) -> (&Response, Value) {
+    let Delivery::Complete { response, .. } = &outcome.delivery else {
         panic!("no answer: {outcome:?}")
     };
-    (answer, serde_json::from_slice(&answer.body).unwrap())
+    (response, serde_json::from_slice(&response.body).unwrap())
 }
 
 /// What a call is answered with, as `200` or `400 SignatureNonceUsed`.
 fn shown(outcome: &Handled) -> String {
-    let (answer, body) = answer(outcome);
-    assert_eq!(outcome.exchange.status, answer.status);
+    let (response, body) = response(outcome);
+    assert_eq!(outcome.record.status, response.status);
     let code = body["Code"].as_str().filter(|code| *code != "Success");
-    assert_eq!(outcome.exchange.code.as_deref(), code);
+    assert_eq!(outcome.record.code.as_deref(), code);
     match code {
-        Some(code) => format!("{} {code}", answer.status),
-        None => answer.status.to_string(),
+        Some(code) => format!("{} {code}", response.status),
+        None => response.status.to_string(),
     }
 }
 
@@ -104,8 +104,8 @@ fn a_role_is_assumed_with_a_key() {
     for id in ["sts-assume-role-post", "sts-assume-role-get"] {
         let mut service = service();
         let outcome = ask(&mut service, &signed(id));
-        let (answer, body) = answer(&outcome);
-        assert_eq!(answer.status, 200, "{body}");
+        let (response, body) = response(&outcome);
+        assert_eq!(response.status, 200, "{body}");
         assert_eq!(body["RequestId"], "REQUEST-ID");
         assert_eq!(body["AssumedRoleUser"]["Arn"], format!("{ROLE}/terraform"));
         assert_eq!(body["Credentials"]["Expiration"], "2026-11-23T09:00:00Z");
@@ -114,17 +114,17 @@ fn a_role_is_assumed_with_a_key() {
         assert_eq!(body["Credentials"]["AccessKeySecret"], known.access_key_secret.as_str());
         assert_eq!(body["Credentials"]["SecurityToken"], known.token().unwrap().value.as_str());
 
-        let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_ref()).collect();
+        let names: Vec<&str> = response.headers.iter().map(|(name, _)| name.as_ref()).collect();
         assert_eq!(names, ["Content-Type", "Date", "x-acs-request-id"], "nothing of OSS's");
-        assert_eq!(answer.headers[1].1, "Mon, 23 Nov 2026 08:00:00 GMT");
+        assert_eq!(response.headers[1].1, "Mon, 23 Nov 2026 08:00:00 GMT");
 
-        let exchange = &outcome.exchange;
-        assert_eq!((exchange.service, exchange.operation.as_deref()), ("sts", Some("AssumeRole")));
-        assert_eq!(exchange.access_key_id.as_deref(), Some("LTAI5tFAKEFAKEFAKEFAKE01"));
-        assert_eq!(exchange.issued_access_key_id.as_deref(), Some(id));
-        assert_eq!(exchange.parameters["RoleArn"], ROLE);
-        assert_eq!(exchange.parameters["RoleSessionName"], "terraform");
-        assert_eq!(exchange.parameters["DurationSeconds"], "3600");
+        let record = &outcome.record;
+        assert_eq!((record.service, record.operation.as_deref()), ("sts", Some("AssumeRole")));
+        assert_eq!(record.access_key_id.as_deref(), Some("LTAI5tFAKEFAKEFAKEFAKE01"));
+        assert_eq!(record.issued_access_key_id.as_deref(), Some(id));
+        assert_eq!(record.parameters["RoleArn"], ROLE);
+        assert_eq!(record.parameters["RoleSessionName"], "terraform");
+        assert_eq!(record.parameters["DurationSeconds"], "3600");
     }
 }
 
@@ -134,10 +134,10 @@ fn a_role_is_assumed_with_a_token_of_a_provider() {
     assert_eq!(shown(&ask(&mut service, &oidc("the-oidc-token"))), "200");
     let wrong = ask(&mut service, &oidc("another"));
     assert_eq!(shown(&wrong), "401 AuthenticationFail.OIDCToken.Invalid");
-    assert_eq!(wrong.exchange.operation.as_deref(), Some("AssumeRoleWithOIDC"));
-    assert_eq!(wrong.exchange.issued_access_key_id, None);
+    assert_eq!(wrong.record.operation.as_deref(), Some("AssumeRoleWithOIDC"));
+    assert_eq!(wrong.record.issued_access_key_id, None);
     assert_eq!(
-        wrong.exchange.to_string(),
+        wrong.record.to_string(),
         "POST   -  AssumeRoleWithOIDC  401  AuthenticationFail.OIDCToken.Invalid  \
          acs:ram::1234567890123456:role/terraform-fake as ci"
     );
@@ -151,7 +151,7 @@ fn a_call_is_refused_that_is_late_repeated_or_of_another_action() {
     let late = ask(&mut service, &call);
     assert_eq!(shown(&late), "400 InvalidTimeStamp.Expired");
     assert!(
-        answer(&late)
+        response(&late)
             .0
             .headers
             .contains(&("Date".into(), "Mon, 23 Nov 2026 08:15:01 GMT".to_owned())),
@@ -166,7 +166,7 @@ fn a_call_is_refused_that_is_late_repeated_or_of_another_action() {
     let other = request("GET", vec![("Action".to_owned(), "GetCallerIdentity".to_owned())], &[]);
     let other = ask(&mut service, &other);
     assert_eq!(shown(&other), "404 InvalidAction.NotFound");
-    assert_eq!((other.exchange.service, &other.exchange.operation), ("sts", &None));
+    assert_eq!((other.record.service, &other.record.operation), ("sts", &None));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn faults_have_the_shape_of_sts_and_use_the_nonce() {
     assert_eq!(shown(&ask(&mut service, &call)), "400 SignatureNonceUsed", "it had arrived");
     let lost = ask(&mut service, &oidc("the-oidc-token"));
     assert_eq!(lost.delivery, Delivery::Reset);
-    assert!(lost.exchange.issued_access_key_id.is_some(), "the session is there");
+    assert!(lost.record.issued_access_key_id.is_some(), "the session is there");
     assert_eq!(
         shown(&ask(&mut service, &oidc("another"))),
         "401 AuthenticationFail.OIDCToken.Invalid",
@@ -208,10 +208,10 @@ fn faults_have_the_shape_of_sts_and_use_the_nonce() {
     );
     let outcome = ask(&mut service, &oidc("the-oidc-token"));
     assert_eq!(shown(&outcome), "429 Throttling.User");
-    let (answer, body) = answer(&outcome);
+    let (response, body) = response(&outcome);
     assert_eq!(body["Message"], "slow down");
-    assert!(answer.headers.contains(&("Retry-After".into(), "3".to_owned())), "{answer:?}");
-    assert_eq!(outcome.exchange.fault.as_deref(), Some("answer 429 Throttling.User"));
+    assert!(response.headers.contains(&("Retry-After".into(), "3".to_owned())), "{response:?}");
+    assert_eq!(outcome.record.fault.as_deref(), Some("answer 429 Throttling.User"));
 }
 
 #[test]
@@ -233,15 +233,15 @@ fn nothing_secret_is_remembered() {
             call.query.iter().find(|(name, _)| name == "Signature").map(|(_, s)| s.clone()),
         );
         let outcome = ask(&mut service, &call);
-        let Delivery::Complete { answer, .. } = &outcome.delivery else { panic!("{outcome:?}") };
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let Delivery::Complete { response, .. } = &outcome.delivery else { panic!("{outcome:?}") };
+        let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         for name in ["AccessKeySecret", "SecurityToken"] {
             secrets.extend(body["Credentials"][name].as_str().map(str::to_owned));
         }
     }
     assert_eq!(secrets.len(), 2 + 2 + 4, "{secrets:?}");
-    for exchange in service.exchanges() {
-        let shown = format!("{exchange:?} {exchange} {}", exchange.to_json());
+    for record in service.requests() {
+        let shown = format!("{record:?} {record} {}", record.to_json());
         for secret in &secrets {
             assert!(!shown.contains(secret.as_str()), "{secret} is in {shown}");
         }
@@ -259,26 +259,26 @@ fn local(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
 }
 
 fn text(outcome: &Handled) -> String {
-    let Delivery::Complete { answer, .. } = &outcome.delivery else { panic!("{outcome:?}") };
-    assert_eq!(answer.status, 200);
+    let Delivery::Complete { response, .. } = &outcome.delivery else { panic!("{outcome:?}") };
+    assert_eq!(response.status, 200);
     let content_type = ("Content-Type".into(), "text/plain".to_owned());
-    assert!(answer.headers.contains(&content_type), "{answer:?}");
-    String::from_utf8(answer.body.clone()).unwrap()
+    assert!(response.headers.contains(&content_type), "{response:?}");
+    String::from_utf8(response.body.clone()).unwrap()
 }
 
 fn assert_hands_out(service: &Service, outcome: &Handled, expiration: &str) {
-    let (answer, body) = answer(outcome);
-    assert_eq!((answer.status, &body["Code"]), (200, &Value::from("Success")));
+    let (response, body) = response(outcome);
+    assert_eq!((response.status, &body["Code"]), (200, &Value::from("Success")));
     assert_eq!(
         (&body["Expiration"], &body["LastUpdated"]),
         (&Value::from(expiration), &Value::from("2026-11-23T08:00:00Z"),)
     );
     let id = body["AccessKeyId"].as_str().unwrap();
-    assert_eq!(outcome.exchange.issued_access_key_id.as_deref(), Some(id));
+    assert_eq!(outcome.record.issued_access_key_id.as_deref(), Some(id));
     let known = &service.keys.known()[id];
     assert_eq!(body["AccessKeySecret"], known.access_key_secret.as_str());
     assert_eq!(body["SecurityToken"], known.token().unwrap().value.as_str());
-    let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_ref()).collect();
+    let names: Vec<&str> = response.headers.iter().map(|(name, _)| name.as_ref()).collect();
     assert_eq!(names, ["Content-Type", "Date"]);
 }
 
@@ -288,8 +288,8 @@ fn an_instance_gives_the_credentials_of_its_role() {
     let mut service = Service::new(&config.with_metadata_mode(MetadataMode::V2Required));
     let ttl = [("x-aliyun-ecs-metadata-token-ttl-seconds", "60")];
     let outcome = ask(&mut service, &local("PUT", "/-/ecs/latest/api/token", &ttl));
-    assert_eq!(outcome.exchange.to_string(), "PUT    -  EcsMetadataToken  200");
-    assert_eq!(outcome.exchange.service, "ecs-metadata");
+    assert_eq!(outcome.record.to_string(), "PUT    -  EcsMetadataToken  200");
+    assert_eq!(outcome.record.service, "ecs-metadata");
     let token = text(&outcome);
     let roles = "/-/ecs/latest/meta-data/ram/security-credentials/";
     let mut get = |path: &str, token: &str| {
@@ -298,18 +298,18 @@ fn an_instance_gives_the_credentials_of_its_role() {
     };
     let outcome = get(roles, &token);
     assert_eq!(text(&outcome), "the role");
-    assert_eq!(outcome.exchange.operation.as_deref(), Some("EcsMetadataRole"));
+    assert_eq!(outcome.record.operation.as_deref(), Some("EcsMetadataRole"));
     assert_eq!(shown(&get(roles, "wrong")), "401 Unauthorized");
     assert_eq!(shown(&get(&format!("{roles}other"), &token)), "404 NotFound");
     let outcome = get(&format!("{roles}the%20role"), &token);
-    assert_eq!(outcome.exchange.operation.as_deref(), Some("EcsMetadataCredentials"));
+    assert_eq!(outcome.record.operation.as_deref(), Some("EcsMetadataCredentials"));
     assert_hands_out(&service, &outcome, "2026-11-23T14:00:00Z");
-    for exchange in service.exchanges() {
-        assert!(!format!("{exchange:?}").contains(&token), "{exchange:?}");
+    for record in service.requests() {
+        assert!(!format!("{record:?}").contains(&token), "{record:?}");
     }
     let unknown = ask(&mut service, &local("GET", "/-/ecs/latest/meta-data/", &[]));
     assert_eq!(shown(&unknown), "404 NotFound");
-    assert_eq!(unknown.exchange.operation, None);
+    assert_eq!(unknown.record.operation, None);
 }
 
 #[test]
@@ -319,8 +319,8 @@ fn a_credentials_uri_hands_out_credentials_where_it_is_switched_on() {
     assert_eq!(shown(&off), "404 NotFound");
     let mut service = Service::new(&Config::default().with_credentials_uri());
     let outcome = ask(&mut service, &get);
-    assert_eq!(outcome.exchange.to_string(), "GET    -  CredentialsUri  200");
-    assert_eq!(outcome.exchange.service, "credentials-uri");
+    assert_eq!(outcome.record.to_string(), "GET    -  CredentialsUri  200");
+    assert_eq!(outcome.record.service, "credentials-uri");
     assert_hands_out(&service, &outcome, "2026-11-23T09:00:00Z");
     let post = ask(&mut service, &local("POST", "/-/credentials", &[]));
     assert_eq!(shown(&post), "405 MethodNotAllowed");

@@ -11,7 +11,7 @@ fn service() -> Service {
 }
 
 /// Carries an operation out, and tells its status and its headers about encryption.
-fn carry_out(
+fn execute(
     service: &mut Service,
     operation: Operation,
     path: &str,
@@ -24,33 +24,33 @@ fn carry_out(
         body: if operation == Operation::PutObject { TEXT.into() } else { Vec::new() },
         ..Request::default()
     };
-    let mut exchange = RecordedRequest {
+    let mut record = RecordedRequest {
         bucket: Some(bucket.to_owned()),
         object_key: Some(key.to_owned()),
         ..RecordedRequest::default()
     };
-    let answer = service
-        .carry_out_on_object(operation, &request, NOW, &mut exchange)
+    let response = service
+        .execute_on_object(operation, &request, NOW, &mut record)
         .map_err(|error| format!("{} {}", error.status, error.code))?;
-    let about: Vec<&str> = answer
+    let metadata: Vec<&str> = response
         .headers
         .iter()
         .filter(|(name, _)| name.contains("encryption"))
         .map(|(_, value)| value.as_str())
         .collect();
-    let about = about.join(" ");
-    Ok((answer, about))
+    let metadata = metadata.join(" ");
+    Ok((response, metadata))
 }
 
 /// How an upload with these headers is encrypted.
 fn put(service: &mut Service, path: &str, headers: &[(&str, &str)]) -> Result<String, String> {
-    carry_out(service, Operation::PutObject, path, headers).map(|(_, about)| about)
+    execute(service, Operation::PutObject, path, headers).map(|(_, metadata)| metadata)
 }
 
 /// What a download gives, and how it says to be encrypted.
 fn get(service: &mut Service, path: &str) -> Result<(String, String), String> {
-    let (answer, about) = carry_out(service, Operation::GetObject, path, &[])?;
-    Ok((String::from_utf8(answer.body).unwrap(), about))
+    let (response, metadata) = execute(service, Operation::GetObject, path, &[])?;
+    Ok((String::from_utf8(response.body).unwrap(), metadata))
 }
 
 fn kms(key: &str) -> EncryptionRule {
@@ -83,10 +83,10 @@ fn an_upload_takes_the_buckets_rule_and_its_own_headers_win() {
         let path = format!("demo/{key}");
         assert_eq!(put(&mut service, &path, headers).as_deref(), Ok(expected));
         assert_eq!(get(&mut service, &path), Ok((TEXT.to_owned(), expected.to_owned())));
-        let (head, about) = carry_out(&mut service, Operation::HeadObject, &path, &[]).unwrap();
+        let (head, metadata) = execute(&mut service, Operation::HeadObject, &path, &[]).unwrap();
         let length = ("Content-Length".into(), TEXT.len().to_string());
         assert!(head.body.is_empty() && head.headers.contains(&length));
-        assert_eq!(about, expected);
+        assert_eq!(metadata, expected);
         assert_ne!(service.store.object("demo", key).unwrap().stored_bytes(), TEXT.as_bytes());
     }
     assert_eq!(get(&mut service, "demo/plain"), Ok((TEXT.to_owned(), String::new())));
@@ -111,7 +111,7 @@ fn a_copy_is_encrypted_as_its_own_bucket_says() {
     put(&mut service, "demo/a b", &[("x-oss-meta-owner", "me")]).unwrap();
     let source = ("x-oss-copy-source", "/demo/a%20b");
     let copy = |service: &mut Service, path: &str, headers: &[(&str, &str)]| {
-        carry_out(service, Operation::CopyObject, path, headers).map(|(_, about)| about)
+        execute(service, Operation::CopyObject, path, headers).map(|(_, metadata)| metadata)
     };
     assert_eq!(copy(&mut service, "other/plain", &[source]), Ok(String::new()));
     service.set_rule("other", EncryptionRule::new("AES256"));
@@ -120,14 +120,14 @@ fn a_copy_is_encrypted_as_its_own_bucket_says() {
     assert_eq!(copy(&mut service, "other/own", &[source, own]).as_deref(), Ok("KMS"));
     for key in ["plain", "default", "own"] {
         let path = format!("other/{key}");
-        let (answer, _) = carry_out(&mut service, Operation::GetObject, &path, &[]).unwrap();
-        assert_eq!(answer.body, TEXT.as_bytes());
-        assert!(answer.headers.contains(&("x-oss-meta-owner".into(), "me".to_owned())), "{key}");
+        let (response, _) = execute(&mut service, Operation::GetObject, &path, &[]).unwrap();
+        assert_eq!(response.body, TEXT.as_bytes());
+        assert!(response.headers.contains(&("x-oss-meta-owner".into(), "me".to_owned())), "{key}");
     }
     let replaced = [source, ("x-oss-metadata-directive", "REPLACE"), ("x-oss-meta-owner", "you")];
     copy(&mut service, "other/replaced", &replaced).unwrap();
-    let (answer, _) = carry_out(&mut service, Operation::GetObject, "other/replaced", &[]).unwrap();
-    assert!(answer.headers.contains(&("x-oss-meta-owner".into(), "you".to_owned())));
+    let (response, _) = execute(&mut service, Operation::GetObject, "other/replaced", &[]).unwrap();
+    assert!(response.headers.contains(&("x-oss-meta-owner".into(), "you".to_owned())));
     for (headers, expected) in [
         (&[("x-oss-copy-source", "/demo/none")][..], "404 NoSuchKey"),
         (&[("x-oss-copy-source", "/none/a")], "404 NoSuchBucket"),
@@ -177,8 +177,8 @@ fn a_bucket_goes_when_it_is_empty() {
         (409, "BucketNotEmpty", Some("0015-00000301"))
     );
     for _ in 0..2 {
-        let (answer, _) = carry_out(&mut service, Operation::DeleteObject, "demo/x", &[]).unwrap();
-        assert_eq!(answer, Response::empty(204));
+        let (response, _) = execute(&mut service, Operation::DeleteObject, "demo/x", &[]).unwrap();
+        assert_eq!(response, Response::empty(204));
     }
     service.store.delete_bucket("demo").unwrap();
 }
