@@ -1,25 +1,24 @@
-//! What OSS tells about buckets as such: the bodies of `ListBuckets` and `GetBucketInfo`.
+//! The bodies of operations on buckets as such, such as `ListBuckets` and `GetBucketInfo`.
 //!
-//! Follows the pages of the two operations and the SDKs' live tests. What the emulator has no
-//! notion of (dates, storage classes, an owner's name) is the same for every bucket.
+//! Follows the pages of the operations and the SDKs' live tests. Properties that the emulator does
+//! not implement (dates, storage classes, the owner's name) are the same for every bucket.
 
 use super::error::ServiceError;
 use super::request::Request;
 use super::rule::EncryptionRule;
 use super::xml::Element;
 
-/// The one account that owns everything here.
+/// The account that owns all buckets.
 const OWNER_ID: &str = "1234567890123456";
 
-/// How old every bucket says to be.
 const CREATION_DATE: &str = "2013-07-31T10:56:21.000Z";
 
-/// The query parameters of `ListBuckets` that the emulator knows. Tags and resource groups, which
-/// its buckets do not have, are refused rather than ignored.
+/// The query parameters of `ListBuckets` that the emulator implements. Tags and resource groups are
+/// rejected rather than ignored.
 pub(super) const LIST_PARAMETERS: [&str; 3] = ["prefix", "marker", "max-keys"];
 
-/// Refuses what a new bucket is asked to be and no bucket here can be: the body of `PutBucket`, which may
-/// be empty (page `PutBucket`).
+/// Rejects configurations of new buckets that the emulator does not implement. The body may be empty
+/// (page `PutBucket`).
 pub(super) fn check_configuration(body: &[u8]) -> Result<(), ServiceError> {
     if body.is_empty() {
         return Ok(());
@@ -28,23 +27,23 @@ pub(super) fn check_configuration(body: &[u8]) -> Result<(), ServiceError> {
         Element::parse(body).filter(|root| root.name == "CreateBucketConfiguration");
     let configuration = configuration.ok_or_else(ServiceError::malformed_xml)?;
     for (name, known) in [("StorageClass", "Standard"), ("DataRedundancyType", "LRS")] {
-        let asked = configuration.child(name).map(Element::text).unwrap_or_default();
-        if !asked.is_empty() && asked != known {
-            let message = format!("The emulator does not implement the {name} {asked}.");
+        let value = configuration.child(name).map(Element::text).unwrap_or_default();
+        if !value.is_empty() && value != known {
+            let message = format!("The emulator does not implement the {name} {value}.");
             return Err(ServiceError::new(400, "NotImplemented", message).detail("Header", name));
         }
     }
     Ok(())
 }
 
-/// Which part of the list is asked for.
+/// A list request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListBucketsRequest {
     prefix: String,
     marker: String,
     max_keys: usize,
-    /// Whether any of the three was in the request.
-    is_narrowed: bool,
+    /// Whether any of these parameters was in the request.
+    has_parameters: bool,
 }
 
 impl ListBucketsRequest {
@@ -62,21 +61,21 @@ impl ListBucketsRequest {
                 })?
             }
         };
-        let is_narrowed = LIST_PARAMETERS.iter().any(|name| request.has_query(name));
-        Ok(Self { prefix: value("prefix"), marker: value("marker"), max_keys, is_narrowed })
+        let has_parameters = LIST_PARAMETERS.iter().any(|name| request.has_query(name));
+        Ok(Self { prefix: value("prefix"), marker: value("marker"), max_keys, has_parameters })
     }
 
-    /// The answer for these buckets, name and region, which come sorted by name.
+    /// The response body for these buckets (name and region), which must be sorted by name.
     pub(super) fn to_xml<'b>(&self, buckets: impl Iterator<Item = (&'b str, &'b str)>) -> Element {
         let mut found = buckets
             .filter(|(name, _)| name.starts_with(&self.prefix) && *name > self.marker.as_str());
         let page: Vec<_> = found.by_ref().take(self.max_keys).collect();
         let is_truncated = found.next().is_some();
         let mut result = Element::new("ListAllMyBucketsResult");
-        // The page says that these are absent when all buckets are returned, and shows them in
-        // answers to narrowed requests that return all that match. That it takes a parameter and
-        // not only a list that is cut is a guess.
-        if is_truncated || self.is_narrowed {
+        // The page says that these are absent if all buckets are returned, and shows them in
+        // responses to filtered requests that return all matches. That parameters matter, and not
+        // only truncation, is a guess.
+        if is_truncated || self.has_parameters {
             result = result
                 .with(Element::of_text("Prefix", &self.prefix))
                 .with(Element::of_text("Marker", &self.marker))
@@ -93,8 +92,8 @@ impl ListBucketsRequest {
     }
 }
 
-/// The answer of `GetBucketInfo`. Its rule has another shape than `GetBucketEncryption`'s: flat,
-/// `None` where there is none, and with an empty key where OSS manages it (oss2
+/// The body of `GetBucketInfo`. Unlike in `GetBucketEncryption`, its rule is flat, the algorithm is
+/// `None` if there is no rule, and the key ID is empty for the default CMK (oss2
 /// `test_bucket_info`, Go V2 `GetBucketInfo`).
 pub(super) fn info(name: &str, region: &str, rule: Option<&EncryptionRule>) -> Element {
     let mut encryption = Element::new("ServerSideEncryptionRule");
@@ -113,7 +112,7 @@ pub(super) fn info(name: &str, region: &str, rule: Option<&EncryptionRule>) -> E
     Element::new("BucketInfo").with(bucket)
 }
 
-/// The answer of `GetBucketAcl`: everything here is private.
+/// The body of `GetBucketAcl`: all buckets are private.
 pub(super) fn access() -> Element {
     let access = Element::new("AccessControlList").with(Element::of_text("Grant", "private"));
     Element::new("AccessControlPolicy").with(owner()).with(access)
@@ -153,7 +152,6 @@ mod tests {
         ListBucketsRequest::of(&Request { query: parse_query(query), ..Request::default() })
     }
 
-    /// The body, without what is the same in each.
     fn list(query: &str) -> String {
         let xml = listing(query).unwrap().to_xml(BUCKETS.into_iter());
         String::from_utf8(xml.to_document()).unwrap()
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_list_shows_buckets_of_all_regions_and_no_page() {
+    fn a_complete_list_has_buckets_of_all_regions_and_no_paging() {
         let body = list("");
         assert_eq!(names(&body), ["alpha", "beta-1", "beta-2", "gamma"]);
         assert!(
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_narrowed_and_paged() {
+    fn a_list_is_filtered_and_paged() {
         for (query, expected, page) in [
             (
                 "prefix=beta",
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_a_hundred_buckets_unless_asked_otherwise() {
+    fn a_page_has_a_hundred_buckets_by_default() {
         let names: Vec<String> = (0..101).map(|number| format!("bucket-{number:03}")).collect();
         let buckets = || names.iter().map(|name| (name.as_str(), "cn-hangzhou"));
         let xml = listing("").unwrap().to_xml(buckets());
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_of_a_page_is_checked() {
+    fn the_page_size_is_validated() {
         for text in ["0", "1001", "-1", "", "many"] {
             let error = listing(&format!("max-keys={text}")).unwrap_err();
             assert_eq!((error.status, &*error.code), (400, "InvalidArgument"), "{text}");
@@ -240,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_not_made_otherwise_than_asked_for() {
+    fn unsupported_bucket_configurations_are_rejected() {
         let check = |inner: &str| {
             let body = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
             check_configuration(body.as_bytes()).map_err(|error| error.code)
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_shows_its_rule_in_the_flat_form() {
+    fn bucket_info_has_the_rule_in_flat_form() {
         let mut with_key = EncryptionRule::new("KMS");
         with_key.kms_master_key_id = Some("123".to_owned());
         with_key.kms_data_encryption = Some("SM4".to_owned());

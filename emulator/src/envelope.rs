@@ -1,9 +1,9 @@
-//! Envelope encryption, as the page "Server-side encryption" describes it: each object has a data key
-//! of its own, and the master key of its method wraps that. Master keys can be rotated; objects
-//! that an earlier version wrapped stay readable.
+//! Envelope encryption, as the page "Server-side encryption" describes it: each object has its own
+//! data key, which is wrapped with the master key of its method. After a rotation of the master keys,
+//! existing objects stay readable.
 //!
-//! For real, with the crates of `RustCrypto`: AES-256-GCM, and SM4-GCM (RFC 8998) where the method or
-//! the rule's `KMSDataEncryption` says SM4. Which modes OSS uses is not documented.
+//! The encryption is real and uses `RustCrypto`: AES-256-GCM, or SM4-GCM (RFC 8998) if the method or
+//! `KMSDataEncryption` is SM4. Which modes OSS uses is not documented.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,19 +18,19 @@ use super::rule::EncryptionRule;
 
 type Sm4Gcm = AesGcm<Sm4, U12>;
 
-/// Before each ciphertext: the random number that makes it differ from every other.
+/// Length of the random nonce in front of each ciphertext.
 const NONCE_BYTES: usize = 12;
 
-/// The master keys that OSS manages, and those of KMS that were ever named: by method, every version,
-/// the newest last. They are made when they are first needed.
+/// All versions of the master keys by name, newest last: those managed by OSS, and those of KMS.
+/// They are generated on first use.
 #[derive(Default)]
 pub(super) struct MasterKeys(BTreeMap<String, Vec<SecretSlice<u8>>>);
 
-/// Content that was encrypted. Without the master key it is noise.
+/// Encrypted content.
 #[derive(Clone)]
 pub(super) struct Sealed {
     pub(super) method: EncryptionRule,
-    /// Which version of the master key wrapped the data key.
+    /// The version of the master key that wrapped the data key.
     version: usize,
     wrapped_key: Vec<u8>,
     pub(super) ciphertext: Vec<u8>,
@@ -54,17 +54,16 @@ impl fmt::Debug for Sealed {
 }
 
 impl MasterKeys {
-    /// Encrypts the content of an object. `name` is the object's: what is sealed under one name does
-    /// not open under another.
+    /// Encrypts the content of an object. The ciphertext is bound to the object's name.
     pub(super) fn seal(&mut self, method: &EncryptionRule, name: &str, content: &[u8]) -> Sealed {
         let (master, data) = ciphers(method);
-        let versions = self.0.entry(name_of(method)).or_default();
+        let versions = self.0.entry(master_key_name(method)).or_default();
         if versions.is_empty() {
             versions.push(master.generate_key());
         }
         let version = versions.len() - 1;
         let data_key = data.generate_key();
-        // There is a newest one.
+        // Never empty, see above.
         let wrapped_key = versions.last().map_or_else(Vec::new, |master_key| {
             master.encrypt(master_key, name, data_key.expose_secret())
         });
@@ -72,15 +71,16 @@ impl MasterKeys {
         Sealed { method: method.clone(), version, wrapped_key, ciphertext }
     }
 
-    /// The content of an object; none where it was tampered with, or is another object's.
+    /// Decrypts the content of an object. Returns `None` if it was modified or belongs to another
+    /// object.
     pub(super) fn open(&self, sealed: &Sealed, name: &str) -> Option<Vec<u8>> {
         let (master, data) = ciphers(&sealed.method);
-        let master_key = self.0.get(&name_of(&sealed.method))?.get(sealed.version)?;
+        let master_key = self.0.get(&master_key_name(&sealed.method))?.get(sealed.version)?;
         let data_key = master.decrypt(master_key, name, &sealed.wrapped_key)?.into();
         data.decrypt(&data_key, name, &sealed.ciphertext)
     }
 
-    /// Gives every master key a new version, which wraps the data keys from now on.
+    /// Adds a version to every master key, which wraps new data keys from then on.
     pub(super) fn rotate(&mut self) {
         for (name, versions) in &mut self.0 {
             let cipher = if name == "SM4" { Cipher::Sm4 } else { Cipher::Aes256 };
@@ -89,8 +89,8 @@ impl MasterKeys {
     }
 }
 
-/// Which master key a method uses.
-fn name_of(method: &EncryptionRule) -> String {
+/// The name of a method's master key.
+fn master_key_name(method: &EncryptionRule) -> String {
     match (method.sse_algorithm.as_str(), &method.kms_master_key_id) {
         ("KMS", Some(id)) => format!("KMS {id}"),
         (algorithm, _) => algorithm.to_owned(),
@@ -120,7 +120,7 @@ impl Cipher {
         }
     }
 
-    /// A nonce, and what the cipher makes of the text with it.
+    /// Returns the nonce followed by the ciphertext.
     fn encrypt(self, key: &SecretSlice<u8>, name: &str, text: &[u8]) -> Vec<u8> {
         let nonce = Nonce::<U12>::generate();
         let payload = Payload { msg: text, aad: name.as_bytes() };
@@ -133,7 +133,7 @@ impl Cipher {
                 Sm4Gcm::new_from_slice(key).ok().map(|cipher| cipher.encrypt(&nonce, payload))
             }
         };
-        // Keys are this cipher's own, and no text is 64 GB long: neither can fail.
+        // Cannot fail: the key has the right length, and no text is longer than 64 GB.
         let ciphertext = ciphertext.and_then(Result::ok).unwrap_or_default();
         [nonce.as_slice(), &ciphertext].concat()
     }
@@ -176,11 +176,11 @@ mod tests {
             let one = keys.seal(&method, "demo/a", TEXT);
             assert_eq!(keys.open(&one, "demo/a").as_deref(), Some(TEXT), "{method}");
             assert!(!contains(&one.ciphertext, b"quick"), "{method}");
-            // The same content never looks the same.
+            // The same content is encrypted differently each time.
             let two = keys.seal(&method, "demo/a", TEXT);
             assert_ne!(one.ciphertext, two.ciphertext, "{method}");
             assert_ne!(one.wrapped_key, two.wrapped_key, "{method}");
-            // A data key for each object: that of the other one does not open it.
+            // Each object has its own data key.
             let swapped = Sealed { wrapped_key: two.wrapped_key, ..one };
             assert!(keys.open(&swapped, "demo/a").is_none(), "{method}");
             assert_eq!(keys.0.len(), 1);
@@ -200,14 +200,14 @@ mod tests {
             for sealed in [&before, &after] {
                 assert_eq!(keys.open(sealed, "demo/a").as_deref(), Some(TEXT), "{method}");
             }
-            // The new version does not open what the old one wrapped.
+            // The new version cannot unwrap keys of the old one.
             let confused = Sealed { version: 1, ..before };
             assert!(keys.open(&confused, "demo/a").is_none());
         }
     }
 
     #[test]
-    fn nothing_opens_with_another_key_under_another_name_or_after_a_change() {
+    fn opening_requires_the_key_the_name_and_unmodified_content() {
         let mut keys = MasterKeys::default();
         let [aes, kms] = ["AES256", "KMS"].map(EncryptionRule::new);
         let sealed = keys.seal(&aes, "demo/a", TEXT);
@@ -215,10 +215,10 @@ mod tests {
         assert!(keys.open(&sealed, "demo/b").is_none());
         let confused = Sealed { method: kms, ..sealed.clone() };
         assert!(keys.open(&confused, "demo/a").is_none());
-        for place in [0, NONCE_BYTES, sealed.ciphertext.len() - 1] {
+        for index in [0, NONCE_BYTES, sealed.ciphertext.len() - 1] {
             let mut tampered = sealed.clone();
-            tampered.ciphertext[place] ^= 1;
-            assert!(keys.open(&tampered, "demo/a").is_none(), "{place}");
+            tampered.ciphertext[index] ^= 1;
+            assert!(keys.open(&tampered, "demo/a").is_none(), "{index}");
         }
         let mut truncation = sealed.clone();
         truncation.ciphertext.truncate(NONCE_BYTES - 1);
@@ -228,7 +228,7 @@ mod tests {
 
     /// RFC 8998, appendix A.1.
     #[test]
-    fn sm4_gcm_is_that_of_the_standard() {
+    fn sm4_gcm_matches_the_standard() {
         let hex = |text: &str| -> Vec<u8> {
             let digits = text.as_bytes().chunks(2);
             digits

@@ -1,4 +1,5 @@
-//! Who may sign: the keys that the configuration names, and the sessions that the emulator mints.
+//! The credentials that requests can be signed with: configured ones, and sessions that the emulator
+//! issues.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +10,17 @@ use time::OffsetDateTime;
 
 use super::Credentials;
 
-/// Every access key that is known.
+/// All known credentials.
 #[derive(Debug, Default)]
 pub(super) struct KeyStore {
     known: BTreeMap<String, Credentials>,
-    /// The ids of those that the emulator made itself.
+    /// The AccessKey IDs of the sessions.
     issued: BTreeSet<String>,
-    /// How long every new session lives, whatever was asked for.
+    /// Duration of new sessions, instead of the requested one.
     pub(super) session_seconds: Option<u64>,
 }
 
-/// Temporary credentials that were just made. No `Debug`: all of it but the id is secret.
+/// Temporary credentials that were just issued. No `Debug`, because they are secret.
 pub(super) struct Session {
     pub(super) access_key_id: String,
     pub(super) access_key_secret: String,
@@ -28,28 +29,26 @@ pub(super) struct Session {
 }
 
 impl KeyStore {
-    /// Makes a key known; one of the same id is replaced.
+    /// Adds credentials, or replaces those with the same AccessKey ID.
     pub(super) fn add(&mut self, credentials: Credentials) {
         self.known.insert(credentials.access_key_id.clone(), credentials);
     }
 
-    /// All keys by id.
+    /// All credentials by AccessKey ID.
     pub(super) fn known(&self) -> &BTreeMap<String, Credentials> {
         &self.known
     }
 
-    /// Every secret and every token.
+    /// All secrets and tokens.
     pub(super) fn secrets(&self) -> impl Iterator<Item = String> {
-        let of = |credentials: &Credentials| {
+        self.known.values().flat_map(|credentials| {
             let secret = Some(credentials.access_key_secret.clone());
             [secret, credentials.token().map(|token| token.value.clone())].into_iter().flatten()
-        };
-        self.known.values().flat_map(of)
+        })
     }
 
-    /// Makes credentials that are accepted from now on, for so many seconds. They are derived from
-    /// the id of the request that asks for them, which is random: so this stays pure, and they
-    /// open nothing but this emulator.
+    /// Issues credentials for a session. They are derived from the request ID, which is random, so
+    /// this function stays pure.
     pub(super) fn issue_session(
         &mut self,
         request_id: &str,
@@ -62,8 +61,8 @@ impl KeyStore {
         let session = Session {
             access_key_id: format!("STS.NU{request_id}{serial}"),
             access_key_secret: URL_SAFE_NO_PAD.encode(derive("secret", &seed)),
-            // Real tokens are base64 and much longer. Every one of these has the three characters
-            // that a client must encode in a query or a form.
+            // Real tokens are base64 and much longer. These always contain the three characters that
+            // clients must encode in a query or a form.
             security_token: format!("CAIS+/{}", STANDARD.encode(derive("token", &seed))),
             expires_at: after(now, seconds),
         };
@@ -74,7 +73,7 @@ impl KeyStore {
         session
     }
 
-    /// Ends every session that was minted.
+    /// Expires all sessions.
     pub(super) fn expire_sessions(&mut self) {
         for id in &self.issued {
             if let Some(credentials) = self.known.get_mut(id) {
@@ -84,12 +83,12 @@ impl KeyStore {
     }
 }
 
-/// Bytes that nobody can guess who does not know the seed.
+/// Derives bytes that cannot be predicted without the seed.
 pub(super) fn derive(purpose: &str, seed: &str) -> Vec<u8> {
     Sha256::digest(format!("{purpose} {seed}")).to_vec()
 }
 
-/// A whole second, because answers carry no fractions of it.
+/// Adds seconds. The result has no fraction of a second, as in responses.
 pub(super) fn after(now: OffsetDateTime, seconds: u64) -> OffsetDateTime {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     let timestamp = now.unix_timestamp().saturating_add(seconds);
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_known_differ_and_expire() {
+    fn sessions_are_known_unique_and_expire() {
         let now = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
         let mut keys = KeyStore::default();
         keys.add(Credentials::new("LTAI5tFAKE", "secret"));
@@ -121,11 +120,14 @@ mod tests {
         assert_eq!(expiry(&keys, &two), now + time::Duration::seconds(60));
         keys.expire_sessions();
         assert!(expiry(&keys, &one) < now && expiry(&keys, &two) < now);
-        assert!(keys.known()["LTAI5tFAKE"].token().is_none(), "permanent keys stay as they are");
+        assert!(
+            keys.known()["LTAI5tFAKE"].token().is_none(),
+            "permanent credentials do not expire"
+        );
     }
 
     #[test]
-    fn the_life_of_sessions_can_be_set() {
+    fn the_session_duration_can_be_overridden() {
         let now = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
         let mut keys = KeyStore { session_seconds: Some(2), ..KeyStore::default() };
         assert_eq!(keys.issue_session("ID", 900, now).expires_at, now + time::Duration::seconds(2));

@@ -1,11 +1,11 @@
-//! The metadata service of an ECS instance, as far as it hands out the credentials of the
-//! instance's role. A path below `/-/ecs` stands for its address, `http://100.100.100.200`.
+//! The metadata service of an ECS instance, reduced to the credentials of the instance's RAM role.
+//! The path `/-/ecs` stands for its address, `http://100.100.100.200`.
 //!
 //! Follows "Instance metadata" of the ECS documentation and the providers of the official
-//! credentials libraries. Guesses: that any request with `X-Forwarded-For` is refused (known of
-//! the token, of another cloud), 401 for a token that is not or no longer known, 400 for a time to
-//! live that is none, 405 for another method, and that errors are JSON (pages of HTML or XML
-//! appear in the wild; clients look at the status only).
+//! credentials libraries. Guesses: that any request with `X-Forwarded-For` is rejected (documented
+//! for tokens, by another cloud), 401 for an unknown or expired token, 400 for an invalid TTL, 405
+//! for another method, and that errors are JSON (HTML and XML occur in practice; clients only use
+//! the status).
 
 use std::collections::BTreeMap;
 
@@ -18,19 +18,19 @@ use super::error::ServiceError;
 use super::key_store;
 use super::request::{Request, decode};
 
-/// Below this path the metadata service is found.
+/// Base path of the metadata service.
 pub(super) const PREFIX: &str = "/-/ecs";
 
-/// How long the credentials of an instance live: about six hours.
+/// Session duration of an instance's credentials: about six hours.
 pub(super) const SESSION_SECONDS: u64 = 21_600;
 
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 
-/// What is asked for.
+/// The resource that a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Call {
     Token,
-    /// The name of the instance's role.
+    /// The name of the instance's RAM role.
     Role,
     /// The credentials of a role.
     Credentials(String),
@@ -38,7 +38,7 @@ pub(super) enum Call {
 }
 
 impl Call {
-    /// The call of a path below [`PREFIX`].
+    /// Parses a path below [`PREFIX`].
     pub(super) fn of(path: &str) -> Self {
         match (path, path.strip_prefix(ROLES)) {
             ("/latest/api/token", _) => Self::Token,
@@ -58,11 +58,11 @@ impl Call {
     }
 }
 
-/// What the service knows. No `Debug`: the tokens are secret.
+/// The state of the service. No `Debug`, because the tokens are secret.
 pub(super) struct Metadata {
     role: Option<String>,
     mode: MetadataMode,
-    /// Tokens and when they expire.
+    /// Tokens and their expiry.
     tokens: BTreeMap<String, OffsetDateTime>,
 }
 
@@ -71,7 +71,7 @@ impl Metadata {
         Self { role, mode, tokens: BTreeMap::new() }
     }
 
-    /// Whether a request may be answered at all.
+    /// Checks method, headers and token.
     pub(super) fn admit(
         &self,
         call: &Call,
@@ -89,7 +89,7 @@ impl Metadata {
             Call::Role | Call::Credentials(_) => "GET",
         };
         if request.method != method {
-            let message = "The method is not allowed here.";
+            let message = "The method is not allowed.";
             return Err(ServiceError::new(405, "MethodNotAllowed", message));
         }
         if *call == Call::Token {
@@ -106,13 +106,13 @@ impl Metadata {
                 Ok(())
             }
             (_, Some(_)) => {
-                let message = "The token is not known or has expired.";
+                let message = "The token is unknown or has expired.";
                 Err(ServiceError::new(401, "Unauthorized", message))
             }
         }
     }
 
-    /// Makes a token, for as long as the request wants.
+    /// Issues a token with the requested TTL.
     pub(super) fn issue_token(
         &mut self,
         request: &Request,
@@ -133,19 +133,19 @@ impl Metadata {
         Ok(token)
     }
 
-    /// The name of the instance's role.
+    /// The name of the instance's RAM role.
     pub(super) fn role(&self) -> Result<&str, ServiceError> {
         self.role.as_deref().ok_or_else(not_found)
     }
 
-    /// Whether the instance has this role.
+    /// Checks that the instance has this RAM role.
     pub(super) fn check_role(&self, name: &str) -> Result<(), ServiceError> {
         self.role().and_then(|role| if role == name { Ok(()) } else { Err(not_found()) })
     }
 }
 
 fn not_found() -> ServiceError {
-    ServiceError::new(404, "NotFound", "There is nothing here.")
+    ServiceError::new(404, "NotFound", "Not found.")
 }
 
 #[cfg(test)]
@@ -171,12 +171,12 @@ mod tests {
         metadata
     }
 
-    fn shown<T>(result: Result<T, ServiceError>) -> u16 {
+    fn status<T>(result: Result<T, ServiceError>) -> u16 {
         result.map_or_else(|error| error.status, |_| 200)
     }
 
     #[test]
-    fn paths() {
+    fn paths_are_parsed() {
         let credentials = Call::Credentials("a b".to_owned());
         for (path, expected) in [
             ("/latest/api/token", Call::Token),
@@ -198,24 +198,24 @@ mod tests {
             request("GET", &token.map(|token| (TOKEN, token)).into_iter().collect::<Vec<_>>())
         };
         for (mode, expected) in [
-            // A token; then the role without one, with the right one, an old and an unknown one.
+            // A token; then the role without a token, with a valid, an expired and an unknown one.
             (Any, [200, 200, 200, 401, 401]),
             (V2Required, [200, 403, 200, 401, 401]),
             (V1Only, [404, 200, 200, 200, 200]),
         ] {
             let metadata = metadata(mode);
-            let mut found = vec![shown(metadata.admit(&Call::Token, &put, now()))];
+            let mut found = vec![status(metadata.admit(&Call::Token, &put, now()))];
             for token in [None, Some("right"), Some("old"), Some("other")] {
-                found.push(shown(metadata.admit(&Call::Role, &get(token), now())));
+                found.push(status(metadata.admit(&Call::Role, &get(token), now())));
             }
             assert_eq!(found, expected, "{mode:?}");
         }
     }
 
     #[test]
-    fn proxies_other_methods_and_other_paths_are_refused() {
+    fn proxies_other_methods_and_other_paths_are_rejected() {
         let metadata = metadata(MetadataMode::Any);
-        let admit = |call: &Call, request: &Request| shown(metadata.admit(call, request, now()));
+        let admit = |call: &Call, request: &Request| status(metadata.admit(call, request, now()));
         assert_eq!(admit(&Call::Token, &request("GET", &[])), 405);
         assert_eq!(admit(&Call::Role, &request("PUT", &[])), 405);
         assert_eq!(admit(&Call::Unknown, &request("GET", &[])), 404);
@@ -225,31 +225,31 @@ mod tests {
     }
 
     #[test]
-    fn a_token_lives_as_long_as_it_was_asked_to() {
+    fn a_token_expires_after_the_requested_ttl() {
         let mut metadata = Metadata::new(None, MetadataMode::V2Required);
-        let mut ask = |headers: &[(&str, &str)], id| {
+        let mut issue = |headers: &[(&str, &str)], id| {
             metadata.issue_token(&request("PUT", headers), id, now()).map_err(|error| error.status)
         };
         for text in ["0", "21601", "-1", "", "1h"] {
-            assert_eq!(ask(&[(TTL, text)], "ID"), Err(400), "{text}");
+            assert_eq!(issue(&[(TTL, text)], "ID"), Err(400), "{text}");
         }
-        assert_eq!(ask(&[], "ID"), Err(400));
-        assert!(ask(&[(TTL, "21600")], "ONE").is_ok());
-        let token = ask(&[(TTL, "1")], "TWO").unwrap();
-        assert_ne!(ask(&[(TTL, "1")], "THREE").unwrap(), token);
+        assert_eq!(issue(&[], "ID"), Err(400));
+        assert!(issue(&[(TTL, "21600")], "ONE").is_ok());
+        let token = issue(&[(TTL, "1")], "TWO").unwrap();
+        assert_ne!(issue(&[(TTL, "1")], "THREE").unwrap(), token);
         let get = request("GET", &[(TOKEN, &token)]);
         let call = Call::Role;
-        assert_eq!(shown(metadata.admit(&call, &get, now())), 200);
-        assert_eq!(shown(metadata.admit(&call, &get, now() + time::Duration::SECOND)), 401);
+        assert_eq!(status(metadata.admit(&call, &get, now())), 200);
+        assert_eq!(status(metadata.admit(&call, &get, now() + time::Duration::SECOND)), 401);
     }
 
     #[test]
-    fn an_instance_has_one_role_or_none() {
+    fn an_instance_has_at_most_one_role() {
         let with = metadata(MetadataMode::Any);
         assert_eq!(with.role().unwrap(), "the-role");
-        assert_eq!(shown(with.check_role("the-role")), 200);
-        assert_eq!(shown(with.check_role("another")), 404);
+        assert_eq!(status(with.check_role("the-role")), 200);
+        assert_eq!(status(with.check_role("another")), 404);
         let without = Metadata::new(None, MetadataMode::Any);
-        assert_eq!((shown(without.role()), shown(without.check_role(""))), (404, 404));
+        assert_eq!((status(without.role()), status(without.check_role(""))), (404, 404));
     }
 }

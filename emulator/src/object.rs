@@ -1,4 +1,4 @@
-//! An object as it is kept: its content, encrypted or not, and what its uploader said about it.
+//! A stored object: its content, encrypted or not, and its metadata.
 
 use std::ops::RangeInclusive;
 
@@ -15,11 +15,11 @@ use super::response::Response;
 use super::rule::EncryptionRule;
 use super::timestamp;
 
-/// The headers of an upload that come back with the object, beside its own `x-oss-meta-*`.
+/// The headers of an upload that are returned with the object, in addition to `x-oss-meta-*`.
 const METADATA_HEADERS: [&str; 5] =
     ["cache-control", "content-disposition", "content-encoding", "content-language", "expires"];
 
-/// Headers that change what an operation means. They are refused rather than ignored.
+/// Headers that change the meaning of an operation. They are rejected rather than ignored.
 const UNSUPPORTED_HEADERS: [&str; 10] = [
     "if-match",
     "if-none-match",
@@ -33,13 +33,13 @@ const UNSUPPORTED_HEADERS: [&str; 10] = [
     "x-oss-copy-source-if-unmodified-since",
 ];
 
-/// An object. What encrypts it is decided when it is written, and by nothing later.
+/// An object. Its encryption is decided when it is written, and never changes.
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     content: Content,
     metadata: ObjectMetadata,
     pub(super) size: usize,
-    /// In quotation marks.
+    /// With the quotation marks.
     pub(super) etag: String,
     crc64: u64,
     pub(super) last_modified: OffsetDateTime,
@@ -51,25 +51,25 @@ enum Content {
     Sealed(Sealed),
 }
 
-/// What the uploader said about the content.
+/// The headers that are stored with an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ObjectMetadata {
     content_type: Option<String>,
-    /// Names in lower case.
+    /// Names in lowercase.
     headers: Vec<(String, String)>,
 }
 
 impl ObjectMetadata {
     pub(super) fn of(request: &Request) -> Self {
-        let is_kept =
+        let is_stored =
             |name: &str| METADATA_HEADERS.contains(&name) || name.starts_with("x-oss-meta-");
-        let headers = request.headers.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
+        let headers = request.headers.iter().filter(|(name, _)| is_stored(name)).cloned().collect();
         Self { content_type: request.header("content-type"), headers }
     }
 }
 
 impl Object {
-    /// Encrypts the content as `method` says, if there is one. `name` is `{bucket}/{key}`.
+    /// Creates an object, encrypted if there is a `method`. `name` is `{bucket}/{key}`.
     pub(super) fn new(
         content: Vec<u8>,
         metadata: ObjectMetadata,
@@ -83,19 +83,19 @@ impl Object {
         Self {
             size: content.len(),
             etag: format!("\"{}\"", md5.concat()),
-            // The SDKs call it "crc64 ecma", and compare it with their own.
+            // The SDKs call it "crc64 ecma", and compare it with their result.
             crc64: Crc::<u64>::new(&CRC_64_XZ).checksum(&content),
             content: match method {
                 Some(method) => Content::Sealed(keys.seal(method, name, &content)),
                 None => Content::Plain(content),
             },
             metadata,
-            // Answers carry no fractions of a second, and oss2 refuses one that does.
+            // Responses have no fractions of a second, and oss2 rejects them.
             last_modified: now.replace_nanosecond(0).unwrap_or(now),
         }
     }
 
-    /// What encrypts it.
+    /// The encryption of the object.
     pub(super) fn method(&self) -> Option<&EncryptionRule> {
         match &self.content {
             Content::Plain(_) => None,
@@ -103,7 +103,7 @@ impl Object {
         }
     }
 
-    /// The bytes as they are kept.
+    /// The bytes as they are stored.
     pub(super) fn stored_bytes(&self) -> &[u8] {
         match &self.content {
             Content::Plain(content) => content,
@@ -119,14 +119,14 @@ impl Object {
     pub(super) fn open(&self, name: &str, keys: &MasterKeys) -> Result<Vec<u8>, ServiceError> {
         match &self.content {
             Content::Plain(content) => Ok(content.clone()),
-            // Nothing but a mistake of the emulator's own can lead here.
+            // Only a bug in the emulator can lead here.
             Content::Sealed(sealed) => keys.open(sealed, name).ok_or_else(|| {
                 ServiceError::new(500, "InternalError", "The object cannot be decrypted.")
             }),
         }
     }
 
-    /// The answer to an upload (page `PutObject`).
+    /// The response to an upload (page `PutObject`).
     pub(super) fn to_upload_response(&self, content_md5: &[u8]) -> Response {
         self.with_encryption(Response::empty(200))
             .header("ETag", self.etag.as_str())
@@ -134,7 +134,7 @@ impl Object {
             .header("x-oss-hash-crc64ecma", self.crc64.to_string())
     }
 
-    /// The answer to a download (pages `GetObject` and `HeadObject`).
+    /// The response to a download (pages `GetObject` and `HeadObject`).
     pub(super) fn to_response(&self, content: Vec<u8>) -> Response {
         let content_type =
             self.metadata.content_type.as_deref().unwrap_or("application/octet-stream");
@@ -151,13 +151,13 @@ impl Object {
         response
     }
 
-    /// The answer to `HEAD`: the same without the content. Its length is said in so many words, since a length
-    /// of zero is left out otherwise.
+    /// The response to `HEAD`: the same headers without the content. `Content-Length` is set explicitly,
+    /// because the server would omit a length of zero.
     pub(super) fn to_head_response(&self) -> Response {
         self.to_response(Vec::new()).header("Content-Length", self.size.to_string())
     }
 
-    /// The answer to a download of a part.
+    /// The response to a range request.
     pub(super) fn to_range_response(
         &self,
         content: &[u8],
@@ -170,8 +170,8 @@ impl Object {
         response.header("Content-Range", format!("bytes {first}-{last}/{}", content.len()))
     }
 
-    /// How it is encrypted, as every answer about it says. The id of the key that OSS manages for KMS
-    /// is not made up here: the header is there where a key was named.
+    /// Adds the headers about the object's encryption. The key ID is only returned if it was
+    /// specified: the emulator does not generate an ID for the default CMK.
     pub(super) fn with_encryption(&self, mut response: Response) -> Response {
         let Some(method) = self.method() else { return response };
         response = response.header("x-oss-server-side-encryption", method.sse_algorithm.as_str());
@@ -185,8 +185,8 @@ impl Object {
     }
 }
 
-/// The bytes that a `Range` header asks for; none where it is not one range of what is there: then all of
-/// it is answered (page `GetObject`).
+/// The bytes that a `Range` header requests. `None` if it is not a single satisfiable range: then the
+/// whole object is returned (page `GetObject`).
 pub(super) fn range(header: &str, size: usize) -> Option<RangeInclusive<usize>> {
     let last_of_all = size.checked_sub(1)?;
     let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
@@ -206,9 +206,9 @@ pub(super) fn check_key(key: &str) -> Result<(), ServiceError> {
     Err(ServiceError::new(400, "InvalidObjectName", "The specified object is not valid."))
 }
 
-/// Refuses what the emulator cannot do with objects, or with buckets.
+/// Rejects headers for features of objects and buckets that the emulator does not implement.
 pub(super) fn check_headers(request: &Request) -> Result<(), ServiceError> {
-    // What everything here is.
+    // The only values that the emulator supports.
     let known = [
         ("x-oss-storage-class", "Standard"),
         ("x-oss-acl", "private"),
@@ -217,8 +217,8 @@ pub(super) fn check_headers(request: &Request) -> Result<(), ServiceError> {
     let other = known.into_iter().find(|(name, value)| {
         request.header(name).is_some_and(|found| !found.is_empty() && found != *value)
     });
-    let unknown = UNSUPPORTED_HEADERS.into_iter().find(|name| request.header(name).is_some());
-    match other.map(|(name, _)| name).or(unknown) {
+    let unsupported = UNSUPPORTED_HEADERS.into_iter().find(|name| request.header(name).is_some());
+    match other.map(|(name, _)| name).or(unsupported) {
         None => Ok(()),
         Some(name) => {
             let message = format!("The emulator does not implement the header {name}.");
@@ -227,7 +227,7 @@ pub(super) fn check_headers(request: &Request) -> Result<(), ServiceError> {
     }
 }
 
-/// The object that a copy is made of, bucket and key: `x-oss-copy-source: /{bucket}/{key}`, encoded.
+/// Parses `x-oss-copy-source: /{bucket}/{key}`, encoded, to bucket and key.
 pub(super) fn copy_source(header: &str) -> Result<(String, String), ServiceError> {
     let source = super::request::decode(header);
     let path = source.strip_prefix('/').unwrap_or(&source);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_the_uploader_said_and_how_it_is_encrypted() {
+    fn a_download_has_the_metadata_and_the_encryption() {
         let mut method = EncryptionRule::new("KMS");
         method.kms_master_key_id = Some("9468da86".to_owned());
         method.kms_data_encryption = Some("SM4".to_owned());
@@ -292,11 +292,11 @@ mod tests {
                 "x-oss-meta-owner: me",
             ]
         );
-        assert!(object.open("demo/b", &keys).is_err(), "it is another object's");
+        assert!(object.open("demo/b", &keys).is_err(), "the content is bound to the object's name");
     }
 
     #[test]
-    fn without_a_method_it_is_kept_as_it_is() {
+    fn without_encryption_the_content_is_stored_in_plaintext() {
         let (object, keys) = object(None);
         assert_eq!(object.stored_bytes(), b"123456789");
         let response = object.to_response(object.open("demo/a", &keys).unwrap());
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_objects() {
+    fn object_keys_are_validated() {
         for key in ["a", "a/b", "中", &"x".repeat(1023)] {
             assert!(check_key(key).is_ok(), "{key}");
         }
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_an_object() {
+    fn ranges_of_an_object() {
         for (header, expected) in [
             ("bytes=0-3", Some(0..=3)),
             ("bytes=2-", Some(2..=8)),
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_is_refused() {
+    fn unsupported_headers_are_rejected() {
         let check = |name: &str, value: &str| {
             let headers = vec![(name.to_owned(), value.to_owned())];
             check_headers(&Request { headers, ..Request::default() }).map_err(|error| error.code)
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_of_a_copy() {
+    fn copy_sources_are_parsed() {
         let found = |header| copy_source(header).ok();
         let source = |bucket: &str, key: &str| Some((bucket.to_owned(), key.to_owned()));
         assert_eq!(found("/demo/a%20b/c"), source("demo", "a b/c"));

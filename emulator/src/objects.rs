@@ -1,8 +1,7 @@
-//! The list of a bucket's objects: which part is asked for, and the bodies of `ListObjects` and
-//! `ListObjectsV2`.
+//! Listing the objects of a bucket: `ListObjects` and `ListObjectsV2`.
 //!
-//! Follows the pages of the operations. The token of the next page is the last key in base64; real ones
-//! are opaque as well.
+//! Follows the pages of the operations. The continuation token is the last key in base64; real ones
+//! are opaque too.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +16,7 @@ use super::request::Request;
 use super::timestamp;
 use super::xml::Element;
 
-/// Whether it is a query parameter of a list.
+/// Whether this is a query parameter of a list request.
 pub(super) fn is_list_parameter(name: &str) -> bool {
     matches!(
         name,
@@ -33,14 +32,14 @@ pub(super) fn is_list_parameter(name: &str) -> bool {
     )
 }
 
-/// Which part of the list is asked for.
+/// A list request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListObjectsRequest {
     prefix: String,
     delimiter: String,
     max_keys: usize,
     start_after: String,
-    /// The page goes on behind this.
+    /// The page starts after this name.
     after: String,
     continuation_token: Option<String>,
     is_url_encoded: bool,
@@ -48,7 +47,7 @@ pub(super) struct ListObjectsRequest {
     has_owner: bool,
 }
 
-/// An entry of the list: an object, or what several have in common up to the delimiter.
+/// An entry of the list: an object, or a common prefix up to the delimiter.
 enum Entry<'o> {
     Object(&'o str, &'o Object),
     Prefix(String),
@@ -96,12 +95,12 @@ impl ListObjectsRequest {
             continuation_token: token.map(str::to_owned),
             is_url_encoded,
             is_v2,
-            // The first version always tells.
+            // Version 1 always returns the owner.
             has_owner: !is_v2 || request.query_value("fetch-owner") == Some("true"),
         })
     }
 
-    /// The answer for the objects of a bucket.
+    /// The response body for the objects of a bucket.
     pub(super) fn to_xml(&self, bucket: &str, objects: &BTreeMap<String, Object>) -> Element {
         let mut entries = self.entries(objects);
         let is_truncated = entries.len() > self.max_keys;
@@ -161,7 +160,7 @@ impl ListObjectsRequest {
         })
     }
 
-    /// The entries behind `after`, one more than a page has if there are so many.
+    /// The entries after `after`, up to one more than fits on the page.
     fn entries<'o>(&self, objects: &'o BTreeMap<String, Object>) -> Vec<Entry<'o>> {
         let mut entries: Vec<Entry<'o>> = Vec::new();
         for (key, object) in objects {
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_list() {
+    fn a_complete_list() {
         let body = list("list-type=2");
         assert!(
             body.contains(
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_narrowed_and_folded() {
+    fn a_list_is_filtered_and_grouped() {
         for (query, keys, prefixes) in [
             ("prefix=logs/", &["logs/1", "logs/2", "logs/old/3"][..], &["logs/"][..]),
             ("delimiter=/", &["a b", "z"], &["logs/"]),
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_go_on_where_the_last_one_ended() {
+    fn each_page_continues_after_the_previous_one() {
         let mut query = "list-type=2&delimiter=/&max-keys=1".to_owned();
         let mut seen = Vec::new();
         loop {
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_version_goes_on_at_a_marker_and_tells_owners() {
+    fn version_1_has_markers_and_owners() {
         let body = list("max-keys=2");
         assert!(body.contains("<Marker></Marker>") && !body.contains("KeyCount"), "{body}");
         assert!(body.contains("<NextMarker>logs/1</NextMarker>"), "{body}");
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_refused() {
+    fn invalid_parameters_are_rejected() {
         for query in
             ["max-keys=0", "max-keys=1001", "max-keys=x", "continuation-token=?", "encoding-type=x"]
         {

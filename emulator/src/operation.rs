@@ -1,4 +1,4 @@
-//! Which operation of the API a request asks for: from method, sub-resource and address.
+//! The API operation of a request, determined by method, sub-resource and address.
 
 use super::address::Address;
 use super::buckets::LIST_PARAMETERS;
@@ -6,7 +6,7 @@ use super::error::ServiceError;
 use super::objects;
 use super::request::Request;
 
-/// The operations that the emulator knows, named as in the API.
+/// The operations that the emulator implements, named as in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     PutBucketEncryption,
@@ -30,7 +30,6 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    /// Every operation.
     pub(super) const ALL: [Self; 18] = [
         Self::PutBucketEncryption,
         Self::GetBucketEncryption,
@@ -52,7 +51,7 @@ impl Operation {
         Self::GetBucketAcl,
     ];
 
-    /// The operation on what this address names: a bucket, or the service itself.
+    /// Determines the operation of a request to this address.
     pub(super) fn of(request: &Request, address: &Address) -> Result<Self, ServiceError> {
         if address.bucket.is_none() {
             let is_known = |(name, _): &(String, String)| LIST_PARAMETERS.contains(&name.as_str());
@@ -73,8 +72,8 @@ impl Operation {
                 Some(_) => Err(not_implemented(request)),
             };
         }
-        // A sub-resource that is not known must never be taken for the bucket itself: `DELETE
-        // /?policy` is not DeleteBucket.
+        // An unknown sub-resource must not be treated as the bucket itself: `DELETE /?policy` is not
+        // DeleteBucket.
         let sub_resource = ["encryption", "location", "bucketInfo", "acl", "delete"]
             .into_iter()
             .find(|name| request.has_query(name));
@@ -96,8 +95,8 @@ impl Operation {
         }
     }
 
-    /// The operation on an object. Sub-resources (`acl`, `tagging`, parts of an upload, …) are not
-    /// known.
+    /// Determines the operation on an object. Sub-resources (`acl`, `tagging`, multipart uploads, …)
+    /// are not implemented.
     fn on_object(request: &Request) -> Result<Self, ServiceError> {
         let only = |name: &str| request.query.iter().all(|(found, _)| found == name);
         if !request.query.is_empty() {
@@ -138,14 +137,14 @@ impl Operation {
         }
     }
 
-    /// Whether it changes a bucket's encryption.
+    /// Whether it changes a bucket's encryption rule.
     pub(super) fn writes_encryption(self) -> bool {
         matches!(self, Self::PutBucketEncryption | Self::DeleteBucketEncryption)
     }
 }
 
-/// OSS has the operation, the emulator does not: the code and status that OSS uses for a feature it
-/// lacks, with a message that says who is speaking.
+/// The error for operations that OSS has and the emulator does not: OSS's status and code for
+/// features that are not implemented.
 fn not_implemented(request: &Request) -> ServiceError {
     let names: Vec<&str> = request.query.iter().map(|(name, _)| name.as_str()).collect();
     let what = format!("{} {}?{}", request.method, request.path, names.join("&"));
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_each_operation() {
+    fn bucket_operations_are_recognized() {
         for (method, query, expected) in [
             ("PUT", "encryption", Operation::PutBucketEncryption),
             ("GET", "encryption=", Operation::GetBucketEncryption),
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_operations_on_objects() {
+    fn object_operations_are_recognized() {
         for (method, expected) in [
             ("PUT", Operation::PutObject),
             ("GET", Operation::GetObject),
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_implemented() {
+    fn other_operations_are_not_implemented() {
         for (method, path, query) in [
             ("PUT", "/", ""),
             ("GET", "/", "tag-key=a"),

@@ -1,8 +1,8 @@
-//! A request as it was received: nothing in it has been checked.
+//! A request as it was received, before any checks.
 
 use percent_encoding::percent_decode_str;
 
-/// One HTTP request, whole.
+/// A complete HTTP request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request {
     pub(super) method: String,
@@ -10,15 +10,15 @@ pub(super) struct Request {
     pub(super) host: String,
     /// The path as sent, still percent-encoded.
     pub(super) path: String,
-    /// The query as name and value, decoded, in the order sent.
+    /// Decoded names and values of the query, in the order sent.
     pub(super) query: Vec<(String, String)>,
-    /// Header names in lower case, in the order received.
+    /// Headers in the order received, with names in lowercase.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
 impl Request {
-    /// The value of a header, several lines of one name joined by `,`, without outer white space.
+    /// The trimmed value of a header. Several values are joined with `,`.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         let values: Vec<&str> = self
             .headers
@@ -29,12 +29,12 @@ impl Request {
         if values.is_empty() { None } else { Some(values.join(",")) }
     }
 
-    /// The value of the first query parameter of this name.
+    /// The value of the first query parameter with this name.
     pub(super) fn query_value(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The parameters in the body, where that is a form.
+    /// The parameters in the body, if it is a form.
     pub(super) fn form(&self) -> Vec<(String, String)> {
         let content_type = self.header("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -44,14 +44,14 @@ impl Request {
         parse_query(&String::from_utf8_lossy(&self.body))
     }
 
-    /// Whether the query has a parameter of this name, with or without a value.
+    /// Whether the query has a parameter with this name, with or without a value.
     pub(super) fn has_query(&self, name: &str) -> bool {
         self.query.iter().any(|(found, _)| found == name)
     }
 }
 
-/// Decodes a query string. A raw `+` is a blank: oss2 sends blanks that way (its HTTP library
-/// encodes forms) while it signs them as `%20`, and OSS takes it.
+/// Decodes a query string. A `+` is a space: oss2 sends spaces that way (its HTTP library encodes
+/// forms) although it signs them as `%20`, and OSS accepts it.
 pub(super) fn parse_query(raw: &str) -> Vec<(String, String)> {
     raw.split('&')
         .filter(|pair| !pair.is_empty())
@@ -62,8 +62,8 @@ pub(super) fn parse_query(raw: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Percent-decodes; what is not UTF-8 afterwards could not be signed by any client, so it may
-/// become replacement characters.
+/// Percent-decodes text. Invalid UTF-8 becomes replacement characters, because no client could have
+/// signed it.
 pub(super) fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn header_lines_of_one_name_are_joined() {
+    fn repeated_headers_are_joined() {
         let headers =
             vec![("a".into(), " 1 ".into()), ("b".into(), "x".into()), ("a".into(), "2".into())];
         let request = Request { headers, ..Request::default() };

@@ -1,4 +1,4 @@
-//! Which service a request is for: one port stands for several hosts.
+//! Selects the service for a request: one port serves several services.
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,26 @@ use super::metadata;
 use super::request::Request;
 use super::sts::Parameters;
 
-/// Where the credentials URI is.
+/// Path of the credentials URI.
 const CREDENTIALS_URI: &str = "/-/credentials";
 
-/// Who is to answer.
+/// The service for a request.
 pub(super) enum Route<'r> {
     Oss,
     Sts(Parameters),
     Metadata(metadata::Call),
     CredentialsUri,
-    /// What follows `/-/`.
+    /// With the path after `/-/`.
     Control(&'r str),
 }
 
-/// The controls, see `service/control.rs`.
+/// See `service/control.rs`.
 const CONTROL_PATHS: [&str; 5] = ["faults", "sessions/", "master-keys/", "clock", "objects/"];
 
 impl<'r> Route<'r> {
-    /// A host or a path that names a bucket is OSS's, whatever the query says; any other, known to
-    /// OSS or not, may be STS's. No bucket can be called `-`: below it is what has a host of its
-    /// own elsewhere.
+    /// A request whose host or path contains a bucket is for OSS, whatever its query is; any other
+    /// request may be for STS. The path `/-/`, which cannot be a bucket, is for services that have
+    /// their own host in reality.
     pub(super) fn of(request: &'r Request, custom_domains: &BTreeMap<String, String>) -> Self {
         let address = Address::resolve(&request.host, &request.path, custom_domains);
         match address.as_ref().map(|address| address.bucket.as_deref()) {
@@ -46,7 +46,7 @@ impl<'r> Route<'r> {
         Parameters::of(request).map_or(Self::Oss, Self::Sts)
     }
 
-    /// Its name in an exchange.
+    /// The name of the service in a [`RecordedRequest`](super::RecordedRequest).
     pub(super) fn service(&self) -> &'static str {
         match self {
             Self::Oss => "oss",
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn one_port_stands_for_several_hosts() {
+    fn one_port_serves_several_services() {
         let call = "Action=AssumeRole";
         assert_eq!(service("127.0.0.1:8080", "/", ""), "oss");
         assert_eq!(service("127.0.0.1:8080", "/", call), "sts");

@@ -1,4 +1,4 @@
-//! A bucket's default encryption: which rules OSS accepts, and their XML.
+//! A bucket's encryption rule: validation, and its XML.
 //!
 //! Follows the pages `PutBucketEncryption` and `GetBucketEncryption`, and what the live tests of the
 //! official SDKs assert (oss2 `tests/test_bucket.py`, Java `BucketEncryptionTest`, Go
@@ -12,19 +12,19 @@ use super::error::ServiceError;
 use super::request::Request;
 use super::xml::Element;
 
-/// A default encryption rule. `None` is an absent or empty element, which OSS does not tell apart.
+/// An encryption rule. `None` is an absent or empty element, which OSS does not distinguish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EncryptionRule {
-    /// `AES256`, `KMS` or `SM4` when it came through the API; anything when a test set it.
+    /// `AES256`, `KMS` or `SM4` if it was set with a request; otherwise any text.
     pub sse_algorithm: String,
-    /// The key; none is the key that OSS manages.
+    /// ID of the customer master key (CMK); `None` for the default CMK.
     pub kms_master_key_id: Option<String>,
-    /// `SM4`, or none for AES-256 data keys.
+    /// `SM4`, or `None` for AES-256.
     pub kms_data_encryption: Option<String>,
 }
 
 impl EncryptionRule {
-    /// A rule with only an algorithm.
+    /// Creates a rule with only an algorithm.
     #[must_use]
     pub fn new(sse_algorithm: &str) -> Self {
         Self {
@@ -34,15 +34,15 @@ impl EncryptionRule {
         }
     }
 
-    /// Reads and checks the body of `PutBucketEncryption`.
+    /// Parses and validates the body of `PutBucketEncryption`.
     pub(super) fn from_xml(body: &[u8]) -> Result<Self, ServiceError> {
         let root = Element::parse(body).ok_or_else(ServiceError::malformed_xml)?;
         let rule = Some(&root)
             .filter(|root| root.name == "ServerSideEncryptionRule")
             .and_then(|root| root.child("ApplyServerSideEncryptionByDefault"))
             .ok_or_else(ServiceError::malformed_xml)?;
-        // That an absent SSEAlgorithm is an error of the schema rather than of the algorithm is
-        // not confirmed; the page only says that the element is required.
+        // Not confirmed: whether a missing SSEAlgorithm is a schema error or an algorithm error. The
+        // page only says that the element is required.
         let algorithm = rule.child("SSEAlgorithm").ok_or_else(ServiceError::malformed_xml)?.text();
         let optional = |name| {
             rule.child(name).map(Element::text).filter(|text| !text.is_empty()).map(str::to_owned)
@@ -55,8 +55,8 @@ impl EncryptionRule {
         .checked()
     }
 
-    /// Reads and checks what an upload says about its own encryption; none where it says nothing (page
-    /// `PutObject`). The rules are those of buckets.
+    /// Parses and validates the encryption headers of an upload (page `PutObject`), like a bucket's
+    /// rule. Returns `None` if there are none.
     pub(super) fn from_headers(request: &Request) -> Result<Option<Self>, ServiceError> {
         let header = |name| request.header(name).filter(|value| !value.is_empty());
         let algorithm = header("x-oss-server-side-encryption");
@@ -67,17 +67,17 @@ impl EncryptionRule {
                 Self { sse_algorithm, kms_master_key_id, kms_data_encryption }.checked().map(Some)
             }
             None if kms_master_key_id.is_none() && kms_data_encryption.is_none() => Ok(None),
-            // Not confirmed: no page tells what becomes of a key without a method.
+            // Not confirmed: no page documents a key ID without an algorithm.
             None => Err(ServiceError::invalid_argument(
-                "x-oss-server-side-encryption must be KMS where a key or a data cipher is named.",
+                "x-oss-server-side-encryption must be KMS if a key ID or a data encryption is set.",
             )),
         }
     }
 
-    /// The rule, if OSS accepts it. The key id itself is not looked at: the SDKs' live tests put
+    /// Returns the rule if OSS accepts it. The key ID itself is not checked: the SDKs' live tests set
     /// `123` and read it back.
     fn checked(self) -> Result<Self, ServiceError> {
-        // Only these spellings appear anywhere; that others are refused is the EC page's wording.
+        // Case-sensitive: the EC page says that other values are rejected.
         if !matches!(self.sse_algorithm.as_str(), "AES256" | "KMS" | "SM4") {
             let message = "The Encryption request you specified is not valid. Supported value: \
                            AES256/SM4/KMS.";
@@ -98,12 +98,12 @@ impl EncryptionRule {
         }
         let has_control = |key: &String| key.contains(char::is_control);
         if self.kms_master_key_id.as_ref().is_some_and(has_control) {
-            // Unconfirmed; but no answer could carry it in its header.
+            // Not confirmed, but such a key ID could not be sent in a response header.
             return Err(ServiceError::invalid_argument("KMSMasterKeyID is not valid."));
         }
         if self.kms_data_encryption.is_some() && !is_kms {
-            // Unconfirmed: the page says "valid only when KMS", but no source shows the error. OSS
-            // may as well ignore the element; a client that relies on either is wrong.
+            // Not confirmed: the page says "valid only when KMS", but no source shows the error. OSS
+            // may ignore the element instead. Clients must not rely on either.
             let message =
                 "KMSDataEncryption is not applicable if the default sse algorithm is not KMS";
             return Err(ServiceError::invalid_argument(message));
@@ -111,8 +111,8 @@ impl EncryptionRule {
         Ok(self)
     }
 
-    /// The body of `GetBucketEncryption`: what was not set is absent, not empty (Java
-    /// `BucketEncryptionTest` and the Node test assert it).
+    /// The body of `GetBucketEncryption`. Fields that are not set are absent, not empty (asserted by
+    /// Java `BucketEncryptionTest` and the Node.js test).
     pub(super) fn to_xml(&self) -> Element {
         let mut rule = Element::new("ApplyServerSideEncryptionByDefault")
             .with(Element::of_text("SSEAlgorithm", &self.sse_algorithm));
@@ -127,7 +127,7 @@ impl EncryptionRule {
 }
 
 impl fmt::Display for EncryptionRule {
-    /// For people: `KMS (key 9468…, data SM4)`.
+    /// Such as `KMS (key 9468…, data SM4)`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.sse_algorithm)?;
         let key = self.kms_master_key_id.as_deref().map(|key| match key.char_indices().nth(4) {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_with_the_codes_of_the_documentation() {
+    fn rejects_with_the_documented_codes() {
         let key = "<KMSMasterKeyID>k</KMSMasterKeyID>";
         for (inner, code, ec) in [
             (
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn echoes_only_what_was_set() {
+    fn returns_only_fields_that_were_set() {
         let xml = |rule: EncryptionRule| String::from_utf8(rule.to_xml().to_document()).unwrap();
         assert!(!xml(EncryptionRule::new("AES256")).contains("KMS"));
         for rule in [EncryptionRule::new("SM4"), kms(None, Some("SM4")), kms(Some("a<&b"), None)] {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn is_shown_with_a_short_key() {
+    fn is_displayed_with_a_shortened_key_id() {
         assert_eq!(
             kms(Some("9468da86-3509"), Some("SM4")).to_string(),
             "KMS (key 9468…, data SM4)"

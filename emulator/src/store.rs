@@ -1,4 +1,4 @@
-//! The buckets, their rules, and their objects. A pure state machine; nothing is persisted.
+//! The buckets, their rules and their objects, in memory.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,8 @@ struct Bucket {
     objects: BTreeMap<String, Object>,
 }
 
-/// What reads still see after a write: OSS is slightly eventual (the SDKs' live tests wait one to
-/// five seconds after a put or delete).
+/// The rule that reads still return after a write: OSS is eventually consistent (the SDKs' live tests
+/// wait one to five seconds after a put or delete).
 #[derive(Debug)]
 struct StaleReads {
     rule: Option<EncryptionRule>,
@@ -29,7 +29,7 @@ struct StaleReads {
 }
 
 impl Store {
-    /// The region of a bucket, if there is such a bucket.
+    /// The region of a bucket, if it exists.
     pub(super) fn region(&self, bucket: &str) -> Option<&str> {
         self.buckets.get(bucket).map(|bucket| bucket.region.as_str())
     }
@@ -39,14 +39,13 @@ impl Store {
         self.buckets.iter().map(|(name, bucket)| (name.as_str(), bucket.region.as_str()))
     }
 
-    /// The rule as it really is, whatever reads still see.
+    /// The actual rule, even while reads are stale.
     pub(super) fn rule(&self, bucket: &str) -> Option<&EncryptionRule> {
         self.buckets.get(bucket)?.rule.as_ref()
     }
 
-    /// Creates a bucket; one that is there stays as it is. The emulator has one account, and OSS
-    /// lets an owner put a bucket again; the other region is refused by code as on the page
-    /// `PutBucket`.
+    /// Creates a bucket. An existing bucket is not changed: the emulator has one account, and OSS
+    /// lets the owner create a bucket again. In another region that is an error (page `PutBucket`).
     pub(super) fn put_bucket(&mut self, bucket: &str, region: &str) -> Result<(), ServiceError> {
         let entry = self.buckets.entry(bucket.to_owned()).or_insert_with(|| Bucket {
             region: region.to_owned(),
@@ -62,7 +61,7 @@ impl Store {
         Err(ServiceError::new(409, "BucketAlreadyExists", message).detail("BucketName", bucket))
     }
 
-    /// Removes a bucket (page `DeleteBucket`). Only an empty one can be removed.
+    /// Deletes a bucket, which must be empty (page `DeleteBucket`).
     pub(super) fn delete_bucket(&mut self, bucket: &str) -> Result<(), ServiceError> {
         if !self.objects(bucket)?.is_empty() {
             let message = "The bucket you tried to delete is not empty.";
@@ -74,7 +73,7 @@ impl Store {
         removed.map(|_| ()).ok_or_else(|| ServiceError::no_such_bucket(bucket))
     }
 
-    /// Removes a bucket with all that is in it, past the API.
+    /// Removes a bucket with its objects, without a request.
     pub(super) fn remove_bucket_unchecked(&mut self, bucket: &str) {
         self.buckets.remove(bucket);
     }
@@ -90,8 +89,8 @@ impl Store {
         Ok(())
     }
 
-    /// The rule as reads see it. No rule is 404 (the HTTP 404 page and the SDKs' live tests; an
-    /// older page of `GetBucketEncryption` says 400).
+    /// The rule as reads return it. Without a rule the status is 404 (the HTTP 404 page and the SDKs'
+    /// live tests; an older page of `GetBucketEncryption` says 400).
     pub(super) fn get_encryption(&mut self, bucket: &str) -> Result<EncryptionRule, ServiceError> {
         self.read_rule(bucket)?.ok_or_else(|| {
             let message = "The server side encryption configuration was not found.";
@@ -99,7 +98,7 @@ impl Store {
         })
     }
 
-    /// The rule as reads see it, if they see one.
+    /// The rule as reads return it, which may be stale.
     pub(super) fn read_rule(
         &mut self,
         bucket: &str,
@@ -114,13 +113,13 @@ impl Store {
         })
     }
 
-    /// Removes the rule; succeeds without one too (docstring of oss2 `delete_bucket_encryption`).
+    /// Deletes the rule. Succeeds without a rule too (docstring of oss2 `delete_bucket_encryption`).
     pub(super) fn delete_encryption(&mut self, bucket: &str) -> Result<(), ServiceError> {
         self.bucket(bucket)?.rule = None;
         Ok(())
     }
 
-    /// Keeps an object; one of the same key is replaced.
+    /// Stores an object, or replaces the one with the same key.
     pub(super) fn put_object(
         &mut self,
         bucket: &str,
@@ -135,7 +134,7 @@ impl Store {
         self.objects(bucket)?.get(key).ok_or_else(|| ServiceError::no_such_key(key))
     }
 
-    /// Removes an object; succeeds without one too (page `DeleteObject`).
+    /// Deletes an object. Succeeds without an object too (page `DeleteObject`).
     pub(super) fn delete_object(&mut self, bucket: &str, key: &str) -> Result<(), ServiceError> {
         self.bucket(bucket)?.objects.remove(key);
         Ok(())
@@ -147,7 +146,7 @@ impl Store {
         found.ok_or_else(|| ServiceError::no_such_bucket(bucket))
     }
 
-    /// Lets the next `reads` see `rule`, whatever the bucket has.
+    /// Makes the next `reads` return `rule` instead of the actual rule.
     pub(super) fn serve_stale_reads(
         &mut self,
         bucket: &str,
@@ -159,7 +158,7 @@ impl Store {
         }
     }
 
-    /// Lets all reads see what is there.
+    /// Makes all reads return the actual rule.
     pub(super) fn clear_stale_reads(&mut self) {
         for bucket in self.buckets.values_mut() {
             bucket.stale = None;
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_put_again_only_where_it_is() {
+    fn a_bucket_can_only_be_created_again_in_its_region() {
         let mut store = store();
         store.put_encryption("demo", EncryptionRule::new("SM4")).unwrap();
         store.put_bucket("demo", "cn-hangzhou").unwrap();
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn held_reads_see_the_rule_before() {
+    fn stale_reads_return_the_previous_rule() {
         let mut store = store();
         store.put_encryption("demo", EncryptionRule::new("KMS")).unwrap();
         store.serve_stale_reads("demo", None, 1);
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn bucket_names() {
+    fn bucket_names_are_validated() {
         let longest = "a".repeat(63);
         for name in ["abc", "a-b", "0a9", &longest] {
             assert!(is_bucket_name(name), "{name}");

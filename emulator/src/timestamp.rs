@@ -1,4 +1,4 @@
-//! The ways OSS and STS write an instant. All are UTC.
+//! The timestamp formats of OSS and STS, all in UTC.
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -13,11 +13,11 @@ const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
 const BASIC: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// `2022-12-28T10:27:41.000Z`: bodies.
+/// `2022-12-28T10:27:41.000Z`: XML bodies of OSS.
 const EXTENDED: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// `2022-12-28T10:27:41Z`: STS and what hands out credentials.
+/// `2022-12-28T10:27:41Z`: STS and the other services that issue credentials.
 const SECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
@@ -37,19 +37,19 @@ pub(super) fn seconds(timestamp: OffsetDateTime) -> String {
     format(timestamp, SECONDS)
 }
 
-/// Reads the form that STS takes.
+/// Parses a timestamp of STS.
 pub(super) fn parse_seconds(text: &str) -> Option<OffsetDateTime> {
     PrimitiveDateTime::parse(text, SECONDS).ok().map(PrimitiveDateTime::assume_utc)
 }
 
-/// Reads the two forms that requests to OSS carry.
+/// Parses either format of requests to OSS.
 pub(super) fn parse(text: &str) -> Option<OffsetDateTime> {
     let parse = |description| PrimitiveDateTime::parse(text, description).ok();
     parse(BASIC).or_else(|| parse(HTTP_DATE)).map(PrimitiveDateTime::assume_utc)
 }
 
 fn format(timestamp: OffsetDateTime, description: &[BorrowedFormatItem<'_>]) -> String {
-    // Fails only for a description that asks for what an instant does not have.
+    // Only fails for a format with components that a timestamp does not have.
     timestamp.to_offset(time::UtcOffset::UTC).format(description).unwrap_or_default()
 }
 
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writes_and_reads_what_the_vectors_have() {
+    fn formats_and_parses_the_timestamps_of_the_vectors() {
         let timestamp = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
         assert_eq!(http_date(timestamp), "Wed, 28 Dec 2022 10:27:41 GMT");
         assert_eq!(basic(timestamp), "20221228T102741Z");

@@ -1,5 +1,4 @@
-//! TLS for the endpoint: a certificate of its own for this machine's names, made at each start and
-//! never written down.
+//! The emulator's TLS certificate, which is generated at each start and only kept in memory.
 
 use std::io;
 use std::sync::Arc;
@@ -12,27 +11,27 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::{TlsAcceptor, rustls};
 
-/// Whoever listens on the loopback address may call itself one of these.
+/// The names of the loopback address.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// What a server needs, and what its clients have to trust.
+/// The TLS acceptor of the server, and the certificate that clients must trust.
 pub(super) struct Identity {
     pub(super) acceptor: TlsAcceptor,
     pub(super) certificate_pem: String,
 }
 
 impl Identity {
-    /// A certificate for this machine, and for the host names that the endpoint knows beside: those of its
-    /// region, and custom domains. They are reached by whoever sends them here, such as a proxy.
+    /// Generates a certificate for this machine, and for the host names of the region and the custom
+    /// domains, which a proxy can route to the emulator.
     pub(super) fn new<'d>(
         region: &str,
         domains: impl Iterator<Item = &'d str>,
     ) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let of_region = format!("oss-{region}.aliyuncs.com");
-        let buckets = format!("*.{of_region}");
+        let endpoint = format!("oss-{region}.aliyuncs.com");
+        let buckets = format!("*.{endpoint}");
         let names = NAMES.into_iter().chain(domains).map(str::to_owned);
-        let names: Vec<String> = names.chain([of_region, buckets]).collect();
+        let names: Vec<String> = names.chain([endpoint, buckets]).collect();
         let mut parameters = CertificateParams::new(names).map_err(io::Error::other)?;
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = parameters.self_signed(&key).map_err(io::Error::other)?;
@@ -50,7 +49,7 @@ impl Identity {
     }
 }
 
-/// The text form, in lines of 64 characters (RFC 7468).
+/// Encodes a certificate as PEM, in lines of 64 characters (RFC 7468).
 fn to_pem(der: &[u8]) -> String {
     let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
     for (index, character) in STANDARD.encode(der).chars().enumerate() {
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_form_reads_back_in_lines_that_every_tool_takes() {
+    fn pem_has_short_lines_and_can_be_parsed() {
         for length in [0, 1, 47, 48, 49, 96, 500] {
             let der = vec![7; length];
             let pem = to_pem(&der);
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn each_start_has_a_certificate_of_its_own() {
+    fn each_start_generates_a_certificate() {
         let [one, two] = [(); 2].map(|()| Identity::new("r", ["a.example"].into_iter()).unwrap());
         assert_ne!(one.certificate_pem, two.certificate_pem);
     }

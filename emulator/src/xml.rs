@@ -1,16 +1,16 @@
-//! The XML that OSS reads and writes: shallow trees of elements with text.
+//! The XML of OSS: shallow trees of elements with text.
 //!
-//! Reading takes prolog, byte order mark, namespaces, comments, CDATA, any order of elements and
-//! unknown ones (the official SDKs send differing forms); it refuses document type definitions.
+//! The parser accepts prolog, byte order mark, namespaces, comments, CDATA, and elements in any order
+//! (the official SDKs differ). It rejects document type definitions.
 
 use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesRef, Event};
 
-/// Deeper documents are refused; OSS nests four levels.
+/// Deeper documents are rejected; OSS nests four levels.
 const MAX_DEPTH: usize = 32;
 
-/// An element: its local name, the text directly in it, and its children.
+/// An element with its local name, direct text and children.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) name: String,
@@ -23,7 +23,7 @@ impl Element {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// An element with nothing but text.
+    /// An element that contains only text.
     pub(super) fn of_text(name: &str, text: &str) -> Self {
         Self { text: text.to_owned(), ..Self::new(name) }
     }
@@ -33,31 +33,31 @@ impl Element {
         self
     }
 
-    /// The first child of that local name.
+    /// The first child with this local name.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The children of that local name.
+    /// The children with this local name.
     pub(super) fn children<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// The text as it is: the key of an object may begin with a blank.
+    /// The text, untrimmed: an object key may begin with a space.
     pub(super) fn whole_text(&self) -> &str {
         &self.text
     }
 
-    /// The text without outer white space.
+    /// The trimmed text.
     pub(super) fn text(&self) -> &str {
         self.text.trim()
     }
 
-    /// Parses a whole document; nothing where it is not well-formed.
+    /// Parses a document. Returns `None` if it is not well-formed.
     pub(super) fn parse(document: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(document).ok()?;
         let mut reader = Reader::from_str(text);
-        // The elements still open, outermost first; the very first stands for the document.
+        // The open elements, outermost first; the first one stands for the document.
         let mut open = vec![Self::default()];
         loop {
             match reader.read_event().ok()? {
@@ -108,7 +108,7 @@ impl Element {
     }
 }
 
-/// What a character reference or one of the five predefined entities stands for.
+/// Resolves a character reference or one of the five predefined entities.
 fn resolve(reference: &BytesRef<'_>) -> Option<String> {
     match reference.resolve_char_ref().ok()? {
         Some(character) => Some(character.to_string()),
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_every_spelling_of_one_document() {
+    fn equivalent_documents_are_parsed_alike() {
         let plain = Element::new("a").with(Element::of_text("b", "1<2"));
         for document in [
             "<a><b>1&lt;2</b></a>",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_well_formed() {
+    fn malformed_documents_are_rejected() {
         let deep = "<a>".repeat(100) + &"</a>".repeat(100);
         for document in [
             "",
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn serialized_documents_can_be_parsed() {
         let element =
             Element::new("a").with(Element::of_text("b", "<&>\"' 中\n")).with(Element::new("c"));
         let document = element.to_document();

@@ -1,7 +1,7 @@
-//! The `Authorization` header of both signature versions: its form, not its truth.
+//! Parses the `Authorization` header of both signature versions.
 //!
-//! Follows the EC pages 0002-00000202 to 0002-00000214 (V4) and 0002-00000062 (V1). The pages do
-//! not show OSS's messages; these are ours.
+//! Follows the EC pages 0002-00000202 to 0002-00000214 (V4) and 0002-00000062 (V1), which do not
+//! show OSS's messages.
 
 use time::OffsetDateTime;
 
@@ -31,18 +31,17 @@ pub(crate) struct V4 {
     pub(super) date: String,
     pub(super) region: String,
     pub(super) product: String,
-    /// In lower case and sorted, as they are signed.
+    /// In lowercase and sorted, as they are signed.
     pub(super) additional_headers: Vec<String>,
     pub(super) signature: String,
 }
 
 impl Authorization {
-    /// Reads the header of a request. Requests without one are anonymous, which no operation here
-    /// allows.
+    /// Parses the header of a request. Anonymous requests, which have none, are rejected.
     pub(crate) fn of(request: &Request) -> Result<Self, ServiceError> {
         let header = request.header("authorization").ok_or_else(|| {
             if request.has_query("x-oss-signature") || request.has_query("Signature") {
-                let message = "The emulator does not implement signed URLs.";
+                let message = "The emulator does not implement presigned URLs.";
                 return ServiceError::new(400, "NotImplemented", message);
             }
             ServiceError::access_denied("Anonymous access is forbidden for this operation.")
@@ -88,8 +87,8 @@ impl V1 {
 }
 
 impl V4 {
-    /// Fields come in any order, separated by a comma with or without a blank: the V2 SDKs write
-    /// none, oss2 writes one and puts `AdditionalHeaders` last.
+    /// Fields come in any order, separated by a comma with or without a space: the V2 SDKs send no
+    /// space, oss2 sends one and puts `AdditionalHeaders` last.
     fn parse(text: &str) -> Result<Self, ServiceError> {
         let (mut credential, mut additional_headers, mut signature) = (None, None, None);
         for field in text.split(',') {
@@ -97,14 +96,14 @@ impl V4 {
                 .trim()
                 .split_once('=')
                 .ok_or_else(|| malformed("a field has no equals sign").ec("0002-00000203"))?;
-            let place = match name {
+            let slot = match name {
                 "Credential" => &mut credential,
                 "AdditionalHeaders" => &mut additional_headers,
                 "Signature" => &mut signature,
                 _ => return Err(malformed("a field is unknown").ec("0002-00000204")),
             };
-            if place.replace(value).is_some() {
-                return Err(malformed("a field is there twice").ec("0002-00000202"));
+            if slot.replace(value).is_some() {
+                return Err(malformed("a field is repeated").ec("0002-00000202"));
             }
         }
         let (Some(credential), Some(signature)) = (credential, signature) else {
@@ -129,9 +128,8 @@ impl V4 {
         format!("{}/{}/{}/aliyun_v4_request", self.date, self.region, self.product)
     }
 
-    /// Whether the signature was made for this place and this day. The region's error is what the
-    /// SDKs' live tests get (Go V2 `client_integration_test.go`); date and product are refused
-    /// alike, with a message that is ours.
+    /// Checks the signing scope and date. The error for the region is the one in the SDKs' live tests
+    /// (Go V2 `client_integration_test.go`); those for product and date are guesses.
     pub(super) fn check_scope(
         &self,
         scope: &Scope,
@@ -151,7 +149,7 @@ impl V4 {
     }
 }
 
-/// The empty field and the empty item are errors on their own pages (EC 0002-00000209, -210).
+/// An empty field and an empty item have different errors (EC 0002-00000209, -210).
 fn parse_additional_headers(field: Option<&str>) -> Result<Vec<String>, ServiceError> {
     let Some(field) = field else { return Ok(Vec::new()) };
     if field.is_empty() {
@@ -202,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_headers_have_their_own_numbers() {
+    fn malformed_headers_have_specific_error_codes() {
         let credential = "Credential=AK/20221228/cn-hangzhou/oss/aliyun_v4_request";
         for (header, ec) in [
             ("OSS4-HMAC-SHA256 Signature=00".to_owned(), Some("0002-00000202")),

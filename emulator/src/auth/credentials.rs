@@ -1,11 +1,11 @@
-//! An access key that the emulator knows.
+//! Credentials that the emulator knows.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use time::OffsetDateTime;
 
-/// An access key pair, permanent or temporary.
+/// Permanent or temporary credentials that requests can be signed with.
 #[derive(Clone)]
 pub struct Credentials {
     pub(crate) access_key_id: String,
@@ -13,7 +13,7 @@ pub struct Credentials {
     token: Option<Token>,
 }
 
-/// What makes a key temporary.
+/// The security token of temporary credentials.
 #[derive(Clone)]
 pub(crate) struct Token {
     pub(crate) value: String,
@@ -21,7 +21,7 @@ pub(crate) struct Token {
 }
 
 impl Credentials {
-    /// A permanent key.
+    /// Creates a permanent AccessKey pair.
     #[must_use]
     pub fn new(access_key_id: &str, access_key_secret: &str) -> Self {
         Self {
@@ -31,7 +31,8 @@ impl Credentials {
         }
     }
 
-    /// The same key as a temporary one: requests must carry this token, and not after it expires.
+    /// Makes the credentials temporary: requests must contain this token, and are rejected after it
+    /// expires.
     #[must_use]
     pub fn with_token(mut self, security_token: &str, expires_at: Option<SystemTime>) -> Self {
         let expires_at = expires_at.map(OffsetDateTime::from);
@@ -43,7 +44,7 @@ impl Credentials {
         self.token.as_ref()
     }
 
-    /// Ends a temporary key, whatever the clock says.
+    /// Expires temporary credentials at once.
     pub(crate) fn expire(&mut self) {
         if let Some(token) = &mut self.token {
             token.expires_at = Some(OffsetDateTime::UNIX_EPOCH);

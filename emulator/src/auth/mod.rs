@@ -1,10 +1,9 @@
-//! Whether a request may be served: who signed it, when, for which region, and whether the
-//! signature is right.
+//! Verifies the signature of a request, and its credentials, time and scope.
 //!
 //! Follows "Include signatures in the Authorization header" (V1) and "Include a V4 signature in the
 //! Authorization header" of the OSS documentation, the EC pages 0002-000002xx, and the signers of
-//! the official SDKs, whose vectors the tests take. In which order OSS makes its checks is not
-//! documented; here: form, key, token, time, scope, signature.
+//! the official SDKs, which the tests use as vectors. The order of OSS's checks is not documented;
+//! here: format, AccessKey ID, token, time, scope, signature.
 
 mod authorization;
 mod credentials;
@@ -27,27 +26,27 @@ use super::error::ServiceError;
 use super::request::Request;
 use super::timestamp;
 
-/// How far a request's time may be from the server's (EC 0002-00000504).
+/// The maximum difference between a request's time and the server's (EC 0002-00000504).
 const MAX_SKEW: Duration = Duration::minutes(15);
 
-/// What a V4 signature must have been made for.
+/// The region and product that a V4 signature must be made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) region: String,
     pub(super) product: &'static str,
 }
 
-/// What the signature of a request was computed from.
+/// The result of a signature check, with the stages for the error response.
 struct SignatureCheck {
     string_to_sign: String,
-    /// Only V4 has one.
+    /// V4 only.
     canonical_request: Option<String>,
     matches: bool,
     ec: Option<&'static str>,
 }
 
-/// Checks everything that a signature vouches for. `resource` is the canonical resource,
-/// `/{bucket}/` whatever the URL looks like.
+/// Verifies a signed request. `resource` is the canonical resource, which does not depend on the URL
+/// style.
 pub(super) fn verify(
     request: &Request,
     resource: &str,
@@ -78,7 +77,7 @@ pub(super) fn verify(
     if signed.matches { Ok(()) } else { Err(signature_does_not_match(authorization, signed)) }
 }
 
-/// Compares the body with the `Content-MD5` header, where there is one.
+/// Compares the body with the `Content-MD5` header, if there is one.
 pub(super) fn check_digest(request: &Request) -> Result<(), ServiceError> {
     let Some(claimed) = request.header("content-md5") else { return Ok(()) };
     if claimed == STANDARD.encode(Md5::digest(&request.body)) {
@@ -95,7 +94,7 @@ fn check_token(
 ) -> Result<(), ServiceError> {
     let forbidden = |code, message| ServiceError::new(403, code, message);
     match (request.header("x-oss-security-token"), credentials.token()) {
-        // A temporary key without its token, or a permanent one with any token.
+        // Temporary credentials without their token, or permanent ones with any token.
         (None, Some(_)) => Err(invalid_access_key_id(&credentials.access_key_id)),
         (Some(_), None) => {
             Err(invalid_access_key_id(&credentials.access_key_id).ec("0002-00000002"))
@@ -127,8 +126,7 @@ fn invalid_access_key_id(access_key_id: &str) -> ServiceError {
     ServiceError::new(403, "InvalidAccessKeyId", message).detail("OSSAccessKeyId", access_key_id)
 }
 
-/// OSS shows what it computed from: also the security token, which is part of it. Clients must not
-/// log this body.
+/// OSS returns its string to sign, which contains the security token. Clients must not log this body.
 fn signature_does_not_match(authorization: &Authorization, signed: SignatureCheck) -> ServiceError {
     let message = "The request signature we calculated does not match the signature you provided. \
                    Check your key and signing method.";
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_of_an_hour_is_tolerated_both_ways() {
+    fn a_clock_skew_of_15_minutes_is_tolerated() {
         for (seconds, expected) in [
             (0, "accepted"),
             (900, "accepted"),

@@ -12,8 +12,8 @@ use super::authorization::V1;
 use super::{Credentials, SignatureCheck};
 use crate::request::Request;
 
-/// The query parameters that are signed, besides every `x-oss-*`: the lists of oss2 2.19 and the Go
-/// SDK V1. Others, such as `prefix` of `ListBuckets`, are not.
+/// The query parameters that are signed in addition to `x-oss-*`, from oss2 2.19 and the Go SDK V1.
+/// Others, such as `prefix` of `ListBuckets`, are not signed.
 const SUB_RESOURCES: &[&str] = &[
     "accessPoint",
     "accessPointPolicy",
@@ -105,7 +105,7 @@ pub(super) fn check(
     SignatureCheck { string_to_sign, canonical_request: None, matches, ec: Some("0002-00000040") }
 }
 
-/// `date` is the value of `x-oss-date`, else of `Date`.
+/// `date` is the value of `x-oss-date`, or else of `Date`.
 pub(super) fn string_to_sign(request: &Request, resource: &str, date: &str) -> String {
     let header = |name| request.header(name).unwrap_or_default();
     let mut text =
@@ -149,7 +149,7 @@ mod tests {
     use crate::request::parse_query;
 
     #[test]
-    fn signed_sub_resources_are_sorted_decoded_and_of_the_list() {
+    fn only_known_sub_resources_are_signed_sorted_and_decoded() {
         let query = parse_query("x-oss-process=b&prefix=p&versionId=1%2B2&acl&max-keys=1");
         let request = Request { method: "GET".to_owned(), query, ..Request::default() };
         assert_eq!(

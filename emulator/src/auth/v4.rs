@@ -15,13 +15,13 @@ use crate::error::ServiceError;
 use crate::request::Request;
 use crate::timestamp;
 
-/// The only payload hash that OSS takes (EC 0002-00000214).
+/// The only payload hash that OSS accepts (EC 0002-00000214).
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// Names and values of the query: all but the unreserved characters of RFC 3986.
+/// The characters to encode in the query: all except the unreserved ones of RFC 3986.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The path: the same, but slashes stay.
+/// The characters to encode in the path: as in the query, except slashes.
 const PATH: &AsciiSet = &QUERY.remove(b'/');
 
 pub(super) fn check(
@@ -74,7 +74,7 @@ pub(super) fn string_to_sign(datetime: &str, scope: &str, canonical_request: &st
     ["OSS4-HMAC-SHA256", datetime, scope, &hash].join("\n")
 }
 
-/// Every parameter, sorted by encoded name; an empty value is written as no value.
+/// All parameters, sorted by encoded name. An empty value is omitted with its `=`.
 fn canonical_query(request: &Request) -> String {
     let encode = |text| utf8_percent_encode(text, QUERY).to_string();
     let mut pairs: Vec<(String, String)> =
@@ -87,7 +87,7 @@ fn canonical_query(request: &Request) -> String {
     pairs.join("&")
 }
 
-/// Content-Type and Content-MD5 where present, every `x-oss-*`, and the additional ones; sorted.
+/// Content-Type and Content-MD5 if present, every `x-oss-*`, and the additional headers, sorted.
 fn signed_headers<'r>(
     request: &'r Request,
     additional_headers: &[String],
@@ -126,7 +126,7 @@ fn hex(bytes: &[u8]) -> String {
     pairs.concat()
 }
 
-/// Lower case only: no SDK writes anything else, so that OSS takes more is not known.
+/// Lowercase only: it is unknown whether OSS accepts more, because no SDK sends anything else.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -1,5 +1,5 @@
-//! The signing cases computed with the official SDKs' own signers (`tests/vectors/`): each one is
-//! accepted as it stands, and refused when anything that is signed is changed.
+//! Requests signed by the official SDKs (`tests/vectors/`): each is accepted unchanged, and rejected
+//! if anything that is signed changes.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::request::parse_query;
 const VECTORS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/oss-signing.json"));
 
-/// One case as the emulator sees it.
+/// A signed request, as the emulator receives it.
 #[derive(Clone)]
 pub(crate) struct Case {
     id: String,
@@ -73,7 +73,7 @@ impl Case {
         cases
     }
 
-    /// The case of this id.
+    /// The case with this ID.
     pub(crate) fn named(id: &str) -> Self {
         Self::all().into_iter().find(|case| case.id == id).unwrap()
     }
@@ -91,7 +91,7 @@ impl Case {
         check_digest(request)
     }
 
-    /// The same case with something else in its request.
+    /// A changed copy of the case.
     fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
         let mut changed = self.clone();
         change(&mut changed);
@@ -108,8 +108,8 @@ impl Case {
 
     #[track_caller]
     fn is_rejected(&self, code: &str) {
-        let refused = self.verify().map_err(|error| error.code);
-        assert_eq!(refused, Err(code.into()), "{}", self.id);
+        let result = self.verify().map_err(|error| error.code);
+        assert_eq!(result, Err(code.into()), "{}", self.id);
     }
 }
 
@@ -125,7 +125,7 @@ fn every_case_is_accepted() {
 }
 
 #[test]
-fn every_stage_is_byte_for_byte_the_sdks() {
+fn every_stage_matches_the_sdks_byte_for_byte() {
     for case in Case::all() {
         let Case { request, resource, now, .. } = &case;
         let computed = match Authorization::of(request).unwrap() {
@@ -154,10 +154,10 @@ fn every_stage_is_byte_for_byte_the_sdks() {
 }
 
 #[test]
-fn a_changed_signature_or_secret_is_refused() {
+fn a_changed_signature_or_secret_is_rejected() {
     for case in Case::all() {
         let signature = case.expected["signature"].as_str().unwrap();
-        // Not the last character: in base64 it carries bits that do not count.
+        // Not the last character: in base64 it contains unused bits.
         let first = if signature.starts_with('0') { "1" } else { "0" };
         let other = format!("{first}{}", &signature[1..]);
         for other in [other.as_str(), &signature[..8], "x", "zz"] {
@@ -179,7 +179,7 @@ fn a_changed_signature_or_secret_is_refused() {
 }
 
 #[test]
-fn a_changed_method_bucket_or_signed_query_is_refused() {
+fn a_changed_method_bucket_or_signed_query_is_rejected() {
     for case in Case::all() {
         case.with(|case| case.request.method = "POST".to_owned())
             .is_rejected("SignatureDoesNotMatch");
@@ -201,7 +201,7 @@ fn a_changed_method_bucket_or_signed_query_is_refused() {
 }
 
 #[test]
-fn changed_headers_are_refused() {
+fn changed_headers_are_rejected() {
     for case in Case::all() {
         let add = |name: &str| {
             case.with(|case| case.request.headers.push((name.to_owned(), "x".to_owned())))
@@ -230,13 +230,13 @@ fn changed_headers_are_refused() {
 }
 
 #[test]
-fn another_time_scope_or_token_is_refused() {
+fn another_time_scope_or_token_is_rejected() {
     for case in Case::all() {
         for minutes in [-16, 16] {
             case.with(|case| case.now += Duration::minutes(minutes))
                 .is_rejected("RequestTimeTooSkewed");
         }
-        // The same instant in other words is another string to sign.
+        // Another time within the allowed skew changes the string to sign.
         let date = if case.request.header("x-oss-date").is_some() { "x-oss-date" } else { "date" };
         let later = case.now + Duration::seconds(1);
         let later =
@@ -259,7 +259,7 @@ fn another_time_scope_or_token_is_refused() {
         let day = timestamp::basic(case.now)[..8].to_owned();
         case.with_header("authorization", |header| header.replace(&day, "20200101"))
             .is_rejected("InvalidArgument");
-        // Signed for one region, sent to another, with the scope rewritten to fit.
+        // Signed for one region, then sent to another with a rewritten scope.
         let region = case.scope.region.clone();
         case.with(|case| case.scope.region = "cn-elsewhere".to_owned())
             .with_header("authorization", |header| header.replace(&region, "cn-elsewhere"))
@@ -268,7 +268,7 @@ fn another_time_scope_or_token_is_refused() {
 }
 
 #[test]
-fn the_refusal_shows_what_was_computed() {
+fn the_error_contains_the_computed_stages() {
     let case = Case::named("v4-put-encryption-aes256");
     let case =
         case.with_header("authorization", |header| header.replace("Signature=a", "Signature=b"));

@@ -168,7 +168,6 @@ fn errors_have_the_gateways_json_format() {
 
 #[test]
 fn only_parameters_that_are_not_secret_are_recorded() {
-
     let public = parameters(&[("AccessKeyId", "id"), ("SecurityToken", "t")]).public();
     let names: Vec<&str> = public.keys().map(String::as_str).collect();
     assert_eq!(names, ["OIDCProviderArn", "RoleArn", "RoleSessionName"]);

@@ -1,4 +1,4 @@
-//! The emulator as a command: what it prints, for people and for machines.
+//! The output of the emulator command, as text and as JSON.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::support::Key;
 
-/// The emulator as a process, ended with the value.
+/// The emulator as a process, which is killed when the value is dropped.
 struct Running {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -49,8 +49,8 @@ impl Drop for Running {
     }
 }
 
-/// Sets, reads and removes the rule of the bucket `mine`.
-async fn set_and_remove_a_rule(endpoint: &str, id: &str, secret: &str) {
+/// Sets, reads and deletes the rule of the bucket `mine`.
+async fn set_and_delete_a_rule(endpoint: &str, id: &str, secret: &str) {
     const RULE: &str = "<ServerSideEncryptionRule><ApplyServerSideEncryptionByDefault>\
         <SSEAlgorithm>AES256</SSEAlgorithm>\
         </ApplyServerSideEncryptionByDefault></ServerSideEncryptionRule>";
@@ -66,10 +66,9 @@ async fn set_and_remove_a_rule(endpoint: &str, id: &str, secret: &str) {
 }
 
 #[tokio::test]
-async fn the_emulator_prints_what_to_paste_and_a_line_for_each_request() {
+async fn prints_a_configuration_and_a_line_for_each_request() {
     let mut emulator = Running::start(&[]);
     let introduction = emulator.introduction();
-    // As a shell would take it.
     let exported = |name: &str| {
         let start = format!("export {name}=");
         let found = introduction.iter().find_map(|line| line.strip_prefix(&start));
@@ -77,7 +76,7 @@ async fn the_emulator_prints_what_to_paste_and_a_line_for_each_request() {
     };
     let key_id = exported("ALIBABA_CLOUD_ACCESS_KEY_ID");
     let secret = exported("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
-    set_and_remove_a_rule(&exported("ALIBABA_CLOUD_ENDPOINT_OSS"), &key_id, &secret).await;
+    set_and_delete_a_rule(&exported("ALIBABA_CLOUD_ENDPOINT_OSS"), &key_id, &secret).await;
     for expected in [
         "PUT    mine  PutBucketEncryption  200  none → AES256  by LTAI5tEM… with tests/1.0",
         "GET    mine  GetBucketEncryption  200  AES256  by LTAI5tEM… with tests/1.0",
@@ -89,7 +88,7 @@ async fn the_emulator_prints_what_to_paste_and_a_line_for_each_request() {
 }
 
 #[test]
-fn the_emulator_prints_a_block_that_uses_the_token_where_there_is_one() {
+fn prints_a_provider_block_that_uses_the_oidc_token_if_there_is_one() {
     let role = ["--role", "acs:ram::1:role/deploy"];
     let provider = ["--oidc-provider", "acs:ram::1:oidc-provider/gh=the-token"];
     for (arguments, has_keys) in [([&role[..], &provider].concat(), false), (role.to_vec(), true)] {
@@ -108,7 +107,7 @@ fn the_emulator_prints_a_block_that_uses_the_token_where_there_is_one() {
 }
 
 #[test]
-fn the_emulator_answers_for_the_domain_of_a_bucket() {
+fn serves_the_custom_domain_of_a_bucket() {
     let mut emulator = Running::start(&["--domain", "Assets.example.com=mine", "--json"]);
     let introduction: Json = serde_json::from_str(&emulator.line()).unwrap();
     let address = introduction["endpoint"].as_str().unwrap().strip_prefix("http://").unwrap();
@@ -127,11 +126,11 @@ fn the_emulator_answers_for_the_domain_of_a_bucket() {
 }
 
 #[tokio::test]
-async fn the_emulator_speaks_json_to_machines() {
+async fn prints_json() {
     let mut emulator = Running::start(&["--json"]);
     let introduction: Json = serde_json::from_str(&emulator.line()).unwrap();
     let text = |name: &str| introduction[name].as_str().unwrap();
-    set_and_remove_a_rule(text("endpoint"), text("access_key_id"), text("access_key_secret")).await;
+    set_and_delete_a_rule(text("endpoint"), text("access_key_id"), text("access_key_secret")).await;
     let record: Json = serde_json::from_str(&emulator.line()).unwrap();
     assert_eq!(
         (&record["operation"], &record["status"]),

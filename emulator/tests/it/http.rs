@@ -1,5 +1,4 @@
-//! The emulator over real sockets, called with code of its own: what the provider's client makes of
-//! it is tested there.
+//! The emulator over real sockets, without the provider's client.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -30,7 +29,7 @@ async fn json(response: Response) -> Value {
 }
 
 #[tokio::test]
-async fn a_role_is_assumed_and_opens_a_bucket_until_its_session_ends() {
+async fn assumed_role_credentials_work_until_the_session_expires() {
     let (emulator, http) = (start(Config::default()), http());
     let response = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -38,18 +37,18 @@ async fn a_role_is_assumed_and_opens_a_bucket_until_its_session_ends() {
     assert!(response.headers().keys().all(|name| !name.as_str().starts_with("x-oss-")));
     let session = Key::of(&json(response).await["Credentials"]);
     let no_rule = "404 NoSuchServerSideEncryptionRule";
-    assert_eq!(session.opens(&http, &emulator).await, no_rule);
+    assert_eq!(session.get_rule(&http, &emulator).await, no_rule);
 
-    // From that session to the next one, which outlives it.
+    // Role chaining: the second session is expired too.
     let response = session.assume_role(&http, &emulator, "2").send().await.unwrap();
     let chained = Key::of(&json(response).await["Credentials"]);
-    assert_eq!(chained.opens(&http, &emulator).await, no_rule);
+    assert_eq!(chained.get_rule(&http, &emulator).await, no_rule);
 
     emulator.expire_sessions();
-    assert_eq!(chained.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+    assert_eq!(chained.get_rule(&http, &emulator).await, "403 SecurityTokenExpired");
     let response = session.assume_role(&http, &emulator, "3").send().await.unwrap();
     assert_eq!(json(response).await["Code"], "InvalidSecurityToken.Expired");
-    assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
+    assert_eq!(Key::permanent().get_rule(&http, &emulator).await, no_rule);
 
     let requests = emulator.requests();
     assert_eq!(requests[0].issued_access_key_id, requests[1].access_key_id);
@@ -58,26 +57,26 @@ async fn a_role_is_assumed_and_opens_a_bucket_until_its_session_ends() {
 }
 
 #[tokio::test]
-async fn a_rotated_token_and_a_short_session() {
+async fn tokens_rotate_and_session_durations_are_overridden() {
     let (emulator, http) = (start(Config::default()), http());
-    let ask = async |token| {
+    let assume = async |token| {
         let response = assume_role_with_oidc(&http, &emulator, token).send().await.unwrap();
         json(response).await
     };
     emulator.set_session_seconds(Some(0));
-    let session = Key::of(&ask("the-oidc-token").await["Credentials"]);
-    assert_eq!(session.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+    let session = Key::of(&assume("the-oidc-token").await["Credentials"]);
+    assert_eq!(session.get_rule(&http, &emulator).await, "403 SecurityTokenExpired");
     emulator.set_session_seconds(None);
-    let session = Key::of(&ask("the-oidc-token").await["Credentials"]);
-    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    let session = Key::of(&assume("the-oidc-token").await["Credentials"]);
+    assert_eq!(session.get_rule(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
 
     emulator.set_oidc_token(PROVIDER, "the-next-token");
-    assert_eq!(ask("the-oidc-token").await["Code"], "AuthenticationFail.OIDCToken.Expired");
-    assert!(ask("the-next-token").await["Credentials"].is_object());
+    assert_eq!(assume("the-oidc-token").await["Code"], "AuthenticationFail.OIDCToken.Expired");
+    assert!(assume("the-next-token").await["Credentials"].is_object());
 }
 
 #[tokio::test]
-async fn a_call_for_credentials_is_throttled() {
+async fn a_request_for_credentials_is_throttled() {
     let (emulator, http) = (start(Config::default()), http());
     emulator.inject(
         Fault::error_response(429, "Throttling.User")
@@ -93,7 +92,7 @@ async fn a_call_for_credentials_is_throttled() {
 }
 
 #[tokio::test]
-async fn an_instance_and_a_uri_give_credentials_that_open_a_bucket() {
+async fn metadata_service_and_credentials_uri_issue_valid_credentials() {
     let config = Config::default().with_ecs_role("the-role").with_credentials_uri();
     let emulator = start(config.with_metadata_mode(MetadataMode::V2Required));
     let http = http();
@@ -110,16 +109,16 @@ async fn an_instance_and_a_uri_give_credentials_that_open_a_bucket() {
     let role = get(roles.clone()).await.text().await.unwrap();
     assert_eq!(role, "the-role");
     let session = Key::of(&json(get(format!("{roles}{role}")).await).await);
-    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    assert_eq!(session.get_rule(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
     assert_eq!(http.get(roles).send().await.unwrap().status(), 403, "not without the token");
 
     let session = Key::of(&json(get(emulator.credentials_uri()).await).await);
-    assert_eq!(session.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    assert_eq!(session.get_rule(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
     emulator.expire_sessions();
-    assert_eq!(session.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+    assert_eq!(session.get_rule(&http, &emulator).await, "403 SecurityTokenExpired");
 }
 
-/// A client that trusts this one emulator and nobody else.
+/// A client that only trusts this emulator.
 fn https(emulator: &Emulator) -> reqwest::Client {
     let pem = emulator.certificate_pem().unwrap();
     let certificate = Certificate::from_pem(pem.as_bytes()).unwrap();
@@ -127,16 +126,16 @@ fn https(emulator: &Emulator) -> reqwest::Client {
 }
 
 #[tokio::test]
-async fn tls_serves_everything_to_whoever_trusts_it() {
+async fn every_service_is_available_over_tls() {
     let emulator = start(Config::default().with_tls().with_credentials_uri());
     assert!(emulator.url().starts_with("https://127.0.0.1:"), "{}", emulator.url());
     let http = https(&emulator);
     let no_rule = "404 NoSuchServerSideEncryptionRule";
-    assert_eq!(Key::permanent().opens(&http, &emulator).await, no_rule);
+    assert_eq!(Key::permanent().get_rule(&http, &emulator).await, no_rule);
     let response = Key::permanent().assume_role(&http, &emulator, "1").send().await.unwrap();
     assert_eq!(response.version(), reqwest::Version::HTTP_11);
     let session = Key::of(&json(response).await["Credentials"]);
-    assert_eq!(session.opens(&http, &emulator).await, no_rule);
+    assert_eq!(session.get_rule(&http, &emulator).await, no_rule);
     assert_eq!(emulator.connections(), 1, "connections are reused");
 
     let by_name = format!("https://localhost:{}/-/credentials", emulator.port());
@@ -144,11 +143,11 @@ async fn tls_serves_everything_to_whoever_trusts_it() {
     let another = start(Config::default().with_tls());
     let url = emulator.credentials_uri();
     assert!(https(&another).get(&url).send().await.unwrap_err().is_connect(), "not trusted");
-    assert_eq!(http.get(url).send().await.unwrap().status(), 200, "and it serves on");
+    assert_eq!(http.get(url).send().await.unwrap().status(), 200, "it keeps serving");
 }
 
 #[tokio::test]
-async fn tls_connections_are_reset_and_cut_too() {
+async fn tls_connections_are_reset_and_truncated_too() {
     let emulator = start(Config::default().with_tls().with_credentials_uri());
     let http = https(&emulator);
     let get = || http.get(emulator.credentials_uri()).send();
@@ -163,14 +162,14 @@ async fn tls_connections_are_reset_and_cut_too() {
 }
 
 #[test]
-fn plain_http_to_a_tls_port_is_no_answer_and_no_hang() {
+fn plain_http_to_a_tls_port_gets_an_alert() {
     let emulator = start(Config::default().with_tls());
     let mut stream = TcpStream::connect(("127.0.0.1", emulator.port())).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
     let mut response = Vec::new();
     stream.read_to_end(&mut response).unwrap();
-    // An alert, which is 7 bytes long.
+    // A TLS alert is 7 bytes long.
     assert_eq!((response.first(), response.len()), (Some(&21), 7));
     assert!(emulator.requests().is_empty());
 }
@@ -185,7 +184,7 @@ fn without_tls_there_is_no_certificate() {
 // ---- the control path ------------------------------------------------------------------------
 
 #[tokio::test]
-async fn everything_can_be_controlled_over_http() {
+async fn the_emulator_is_controlled_over_http() {
     let emulator = start(Config::default());
     let http = http();
     let control = async |method: Method, path: &str, body: &str| {
@@ -194,16 +193,17 @@ async fn everything_can_be_controlled_over_http() {
         (response.status().as_u16(), response.bytes().await.unwrap())
     };
     let key = Key::permanent();
-    let fault = r#"{"action": "answer", "status": 503, "code": "ServiceUnavailable", "times": 9}"#;
+    let fault =
+        r#"{"action": "error_response", "status": 503, "code": "ServiceUnavailable", "times": 9}"#;
     assert_eq!(control(Method::POST, "faults", fault).await.0, 204);
-    assert_eq!(key.opens(&http, &emulator).await, "503 ServiceUnavailable");
+    assert_eq!(key.get_rule(&http, &emulator).await, "503 ServiceUnavailable");
     assert_eq!(control(Method::DELETE, "faults", "").await.0, 204);
     let missing = "404 NoSuchServerSideEncryptionRule";
-    assert_eq!(key.opens(&http, &emulator).await, missing);
+    assert_eq!(key.get_rule(&http, &emulator).await, missing);
 
     let clock = |seconds: i64| format!("{{\"offset_seconds\": {seconds}}}");
     assert_eq!(control(Method::PUT, "clock", &clock(3600)).await.0, 204);
-    assert_eq!(key.opens(&http, &emulator).await, "403 RequestTimeTooSkewed");
+    assert_eq!(key.get_rule(&http, &emulator).await, "403 RequestTimeTooSkewed");
     assert_eq!(control(Method::PUT, "clock", &clock(0)).await.0, 204);
 
     emulator.set_rule("demo", EncryptionRule::new("AES256"));
@@ -217,9 +217,9 @@ async fn everything_can_be_controlled_over_http() {
 
     for (method, path, body, status, expected) in [
         (Method::POST, "faults", "{", 400, "EOF while parsing"),
-        (Method::POST, "faults", r#"{"action": "sulk"}"#, 400, "there is no action"),
+        (Method::POST, "faults", r#"{"action": "sulk"}"#, 400, "unknown action"),
         (Method::PUT, "clock", "{}", 400, "missing field `offset_seconds`"),
-        (Method::GET, "clock", "", 404, "There is no such control."),
+        (Method::GET, "clock", "", 404, "unknown control request"),
         (Method::GET, "objects/demo/none", "", 404, "The specified key does not exist."),
     ] {
         let (found, text) = control(method, path, body).await;
@@ -230,19 +230,19 @@ async fn everything_can_be_controlled_over_http() {
 }
 
 #[tokio::test]
-async fn sessions_end_when_they_are_told_to() {
+async fn sessions_expire_on_request() {
     let emulator = start(Config::default().with_credentials_uri());
     let http = http();
     let keys = json(http.get(emulator.credentials_uri()).send().await.unwrap()).await;
     let key = Key::of(&keys);
-    assert_eq!(key.opens(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
+    assert_eq!(key.get_rule(&http, &emulator).await, "404 NoSuchServerSideEncryptionRule");
     let url = format!("{}/-/sessions/expire", emulator.url());
     assert_eq!(http.post(url).send().await.unwrap().status(), 204);
-    assert_eq!(key.opens(&http, &emulator).await, "403 SecurityTokenExpired");
+    assert_eq!(key.get_rule(&http, &emulator).await, "403 SecurityTokenExpired");
 }
 
 #[tokio::test]
-async fn a_bodiless_answer_tells_its_error_in_a_header() {
+async fn an_error_without_a_body_is_in_a_header() {
     let emulator = start(Config::default());
     let response = http().head(format!("{}/demo/none", emulator.url())).send().await.unwrap();
     assert_eq!(response.status(), 403);

@@ -1,4 +1,4 @@
-//! The emulator as its users meet it: over sockets, and as a command.
+//! The emulator from the outside: over sockets, and as a command.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What the tests share: an emulator, an HTTP client, and requests signed with code of their own.
+//! Shared by the tests: an emulator, an HTTP client, and requests signed without the provider's code.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use sha1::Sha1;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
-/// Obviously made-up keys.
+/// Not valid anywhere else.
 pub(crate) const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
 pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
 
@@ -31,7 +31,7 @@ pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// An access key, maybe with the token of its session.
+/// An AccessKey pair, for a session with its token.
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) secret: String,
@@ -43,7 +43,7 @@ impl Key {
         Self { id: KEY_ID.to_owned(), secret: KEY_SECRET.to_owned(), token: None }
     }
 
-    /// The one that STS, the metadata service or a credentials URI hands out.
+    /// The credentials in a response of STS, the metadata service or a credentials URI.
     pub(crate) fn of(body: &Value) -> Self {
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         Self {
@@ -59,14 +59,15 @@ impl Key {
         STANDARD.encode(mac.chain_update(string_to_sign).finalize().into_bytes())
     }
 
-    /// `GET /?encryption` of the bucket: whether the key opens anything.
-    pub(crate) async fn opens(&self, http: &reqwest::Client, emulator: &Emulator) -> String {
+    /// Sends `GetBucketEncryption`. Returns the status and the code.
+    pub(crate) async fn get_rule(&self, http: &reqwest::Client, emulator: &Emulator) -> String {
         let resource = "/demo/?encryption";
         let url = format!("{}{resource}", emulator.url());
         self.send(http, Method::GET, &url, resource, "").await
     }
 
-    /// A call signed with V1, whose canonical resource is `resource`. Returns the status and the code.
+    /// Sends a request signed with V1 for the canonical resource `resource`. Returns the status and
+    /// the code.
     pub(crate) async fn send(
         &self,
         http: &reqwest::Client,

@@ -1,4 +1,4 @@
-//! Calls for credentials without sockets. Signed ones are vectors, sent at their own time.
+//! Requests for credentials without sockets. Signed ones are vectors, sent at their own time.
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -27,7 +27,7 @@ fn service() -> Service {
     Service::new(&config)
 }
 
-/// A vector as the request of an SDK: who is calling in the query, what for in the form.
+/// A vector as an SDK sends it: authentication in the query, parameters in the form.
 fn signed(id: &str) -> Request {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
     let vectors = vectors["sts_rpc_signature_v1"]["vectors"].as_array().unwrap();
@@ -76,23 +76,23 @@ fn request(method: &str, query: Vec<(String, String)>, form: &[(&str, &str)]) ->
     }
 }
 
-fn ask(service: &mut Service, request: &Request) -> Handled {
+fn send(service: &mut Service, request: &Request) -> Handled {
     service.serve(request, now(), "REQUEST-ID")
 }
 
-fn response(outcome: &Handled) -> (&Response, Value) {
-    let Delivery::Complete { response, .. } = &outcome.delivery else {
-        panic!("no answer: {outcome:?}")
+fn response(handled: &Handled) -> (&Response, Value) {
+    let Delivery::Complete { response, .. } = &handled.delivery else {
+        panic!("no response: {handled:?}")
     };
     (response, serde_json::from_slice(&response.body).unwrap())
 }
 
-/// What a call is answered with, as `200` or `400 SignatureNonceUsed`.
-fn shown(outcome: &Handled) -> String {
-    let (response, body) = response(outcome);
-    assert_eq!(outcome.record.status, response.status);
+/// Status and code, such as `200` or `400 SignatureNonceUsed`.
+fn outcome(handled: &Handled) -> String {
+    let (response, body) = response(handled);
+    assert_eq!(handled.record.status, response.status);
     let code = body["Code"].as_str().filter(|code| *code != "Success");
-    assert_eq!(outcome.record.code.as_deref(), code);
+    assert_eq!(handled.record.code.as_deref(), code);
     match code {
         Some(code) => format!("{} {code}", response.status),
         None => response.status.to_string(),
@@ -100,11 +100,11 @@ fn shown(outcome: &Handled) -> String {
 }
 
 #[test]
-fn a_role_is_assumed_with_a_key() {
+fn a_role_is_assumed_with_an_access_key_pair() {
     for id in ["sts-assume-role-post", "sts-assume-role-get"] {
         let mut service = service();
-        let outcome = ask(&mut service, &signed(id));
-        let (response, body) = response(&outcome);
+        let handled = send(&mut service, &signed(id));
+        let (response, body) = response(&handled);
         assert_eq!(response.status, 200, "{body}");
         assert_eq!(body["RequestId"], "REQUEST-ID");
         assert_eq!(body["AssumedRoleUser"]["Arn"], format!("{ROLE}/terraform"));
@@ -115,10 +115,14 @@ fn a_role_is_assumed_with_a_key() {
         assert_eq!(body["Credentials"]["SecurityToken"], known.token().unwrap().value.as_str());
 
         let names: Vec<&str> = response.headers.iter().map(|(name, _)| name.as_ref()).collect();
-        assert_eq!(names, ["Content-Type", "Date", "x-acs-request-id"], "nothing of OSS's");
+        assert_eq!(
+            names,
+            ["Content-Type", "Date", "x-acs-request-id"],
+            "without the headers of OSS"
+        );
         assert_eq!(response.headers[1].1, "Mon, 23 Nov 2026 08:00:00 GMT");
 
-        let record = &outcome.record;
+        let record = &handled.record;
         assert_eq!((record.service, record.operation.as_deref()), ("sts", Some("AssumeRole")));
         assert_eq!(record.access_key_id.as_deref(), Some("LTAI5tFAKEFAKEFAKEFAKE01"));
         assert_eq!(record.issued_access_key_id.as_deref(), Some(id));
@@ -129,11 +133,11 @@ fn a_role_is_assumed_with_a_key() {
 }
 
 #[test]
-fn a_role_is_assumed_with_a_token_of_a_provider() {
+fn a_role_is_assumed_with_an_oidc_token() {
     let mut service = service();
-    assert_eq!(shown(&ask(&mut service, &oidc("the-oidc-token"))), "200");
-    let wrong = ask(&mut service, &oidc("another"));
-    assert_eq!(shown(&wrong), "401 AuthenticationFail.OIDCToken.Invalid");
+    assert_eq!(outcome(&send(&mut service, &oidc("the-oidc-token"))), "200");
+    let wrong = send(&mut service, &oidc("another"));
+    assert_eq!(outcome(&wrong), "401 AuthenticationFail.OIDCToken.Invalid");
     assert_eq!(wrong.record.operation.as_deref(), Some("AssumeRoleWithOIDC"));
     assert_eq!(wrong.record.issued_access_key_id, None);
     assert_eq!(
@@ -144,28 +148,28 @@ fn a_role_is_assumed_with_a_token_of_a_provider() {
 }
 
 #[test]
-fn a_call_is_refused_that_is_late_repeated_or_of_another_action() {
+fn late_repeated_and_unknown_calls_are_rejected() {
     let mut service = service();
     let call = signed("sts-assume-role-post");
     service.clock_offset_seconds = 901;
-    let late = ask(&mut service, &call);
-    assert_eq!(shown(&late), "400 InvalidTimeStamp.Expired");
+    let late = send(&mut service, &call);
+    assert_eq!(outcome(&late), "400 InvalidTimeStamp.Expired");
     assert!(
         response(&late)
             .0
             .headers
             .contains(&("Date".into(), "Mon, 23 Nov 2026 08:15:01 GMT".to_owned())),
-        "a client can set its clock by it"
+        "clients can correct their clock with it"
     );
     service.clock_offset_seconds = 0;
     let mut changed = call.clone();
     changed.body.extend(b"&Policy={}");
-    assert_eq!(shown(&ask(&mut service, &changed)), "400 SignatureDoesNotMatch");
-    assert_eq!(shown(&ask(&mut service, &call)), "200");
-    assert_eq!(shown(&ask(&mut service, &call)), "400 SignatureNonceUsed");
+    assert_eq!(outcome(&send(&mut service, &changed)), "400 SignatureDoesNotMatch");
+    assert_eq!(outcome(&send(&mut service, &call)), "200");
+    assert_eq!(outcome(&send(&mut service, &call)), "400 SignatureNonceUsed");
     let other = request("GET", vec![("Action".to_owned(), "GetCallerIdentity".to_owned())], &[]);
-    let other = ask(&mut service, &other);
-    assert_eq!(shown(&other), "404 InvalidAction.NotFound");
+    let other = send(&mut service, &other);
+    assert_eq!(outcome(&other), "404 InvalidAction.NotFound");
     assert_eq!((other.record.service, &other.record.operation), ("sts", &None));
 }
 
@@ -178,11 +182,11 @@ fn a_session_assumes_a_role_until_it_expires() {
         Credentials::new("STS.NUFakeFakeFakeFakeFake01", "FakeTempSecret/+=FakeTempSecret")
             .with_token("CAISFakeToken0123456789+/abcDEF==FAKE", Some(expiry.into()))
     };
-    assert_eq!(shown(&ask(&mut service, &call)), "404 InvalidAccessKeyId.NotFound");
+    assert_eq!(outcome(&send(&mut service, &call)), "404 InvalidAccessKeyId.NotFound");
     service.keys.add(source(NOW));
-    assert_eq!(shown(&ask(&mut service, &call)), "400 InvalidSecurityToken.Expired");
+    assert_eq!(outcome(&send(&mut service, &call)), "400 InvalidSecurityToken.Expired");
     service.keys.add(source(NOW + 1));
-    assert_eq!(shown(&ask(&mut service, &call)), "200");
+    assert_eq!(outcome(&send(&mut service, &call)), "200");
 }
 
 #[test]
@@ -196,26 +200,26 @@ fn faults_have_the_shape_of_sts_and_use_the_nonce() {
         Fault::error_response(429, "Throttling.User").message("slow down").retry_after(3);
     service.faults.push(throttled.operation("AssumeRoleWithOIDC"));
 
-    assert_eq!(ask(&mut service, &call).delivery, Delivery::Reset);
-    assert_eq!(shown(&ask(&mut service, &call)), "400 SignatureNonceUsed", "it had arrived");
-    let lost = ask(&mut service, &oidc("the-oidc-token"));
+    assert_eq!(send(&mut service, &call).delivery, Delivery::Reset);
+    assert_eq!(outcome(&send(&mut service, &call)), "400 SignatureNonceUsed", "it had arrived");
+    let lost = send(&mut service, &oidc("the-oidc-token"));
     assert_eq!(lost.delivery, Delivery::Reset);
     assert!(lost.record.issued_access_key_id.is_some(), "the session is there");
     assert_eq!(
-        shown(&ask(&mut service, &oidc("another"))),
+        outcome(&send(&mut service, &oidc("another"))),
         "401 AuthenticationFail.OIDCToken.Invalid",
         "a fault hides no mistake"
     );
-    let outcome = ask(&mut service, &oidc("the-oidc-token"));
-    assert_eq!(shown(&outcome), "429 Throttling.User");
-    let (response, body) = response(&outcome);
+    let handled = send(&mut service, &oidc("the-oidc-token"));
+    assert_eq!(outcome(&handled), "429 Throttling.User");
+    let (response, body) = response(&handled);
     assert_eq!(body["Message"], "slow down");
     assert!(response.headers.contains(&("Retry-After".into(), "3".to_owned())), "{response:?}");
-    assert_eq!(outcome.record.fault.as_deref(), Some("answer 429 Throttling.User"));
+    assert_eq!(handled.record.fault.as_deref(), Some("error response 429 Throttling.User"));
 }
 
 #[test]
-fn nothing_secret_is_remembered() {
+fn no_secret_is_recorded() {
     let mut service = service();
     let mut without_type = oidc("the-oidc-token");
     without_type.headers.clear();
@@ -232,8 +236,8 @@ fn nothing_secret_is_remembered() {
         secrets.extend(
             call.query.iter().find(|(name, _)| name == "Signature").map(|(_, s)| s.clone()),
         );
-        let outcome = ask(&mut service, &call);
-        let Delivery::Complete { response, .. } = &outcome.delivery else { panic!("{outcome:?}") };
+        let handled = send(&mut service, &call);
+        let Delivery::Complete { response, .. } = &handled.delivery else { panic!("{handled:?}") };
         let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         for name in ["AccessKeySecret", "SecurityToken"] {
             secrets.extend(body["Credentials"][name].as_str().map(str::to_owned));
@@ -241,14 +245,14 @@ fn nothing_secret_is_remembered() {
     }
     assert_eq!(secrets.len(), 2 + 2 + 4, "{secrets:?}");
     for record in service.requests() {
-        let shown = format!("{record:?} {record} {}", record.to_json());
+        let text = format!("{record:?} {record} {}", record.to_json());
         for secret in &secrets {
-            assert!(!shown.contains(secret.as_str()), "{secret} is in {shown}");
+            assert!(!text.contains(secret.as_str()), "{secret} is in {text}");
         }
     }
 }
 
-/// A request to something below `/-/`.
+/// A request to a path below `/-/`.
 fn local(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
     let mut request = request(method, Vec::new(), &[]);
     path.clone_into(&mut request.path);
@@ -258,23 +262,23 @@ fn local(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
     request
 }
 
-fn text(outcome: &Handled) -> String {
-    let Delivery::Complete { response, .. } = &outcome.delivery else { panic!("{outcome:?}") };
+fn text(handled: &Handled) -> String {
+    let Delivery::Complete { response, .. } = &handled.delivery else { panic!("{handled:?}") };
     assert_eq!(response.status, 200);
     let content_type = ("Content-Type".into(), "text/plain".to_owned());
     assert!(response.headers.contains(&content_type), "{response:?}");
     String::from_utf8(response.body.clone()).unwrap()
 }
 
-fn assert_hands_out(service: &Service, outcome: &Handled, expiration: &str) {
-    let (response, body) = response(outcome);
+fn assert_issues_credentials(service: &Service, handled: &Handled, expiration: &str) {
+    let (response, body) = response(handled);
     assert_eq!((response.status, &body["Code"]), (200, &Value::from("Success")));
     assert_eq!(
         (&body["Expiration"], &body["LastUpdated"]),
         (&Value::from(expiration), &Value::from("2026-11-23T08:00:00Z"),)
     );
     let id = body["AccessKeyId"].as_str().unwrap();
-    assert_eq!(outcome.record.issued_access_key_id.as_deref(), Some(id));
+    assert_eq!(handled.record.issued_access_key_id.as_deref(), Some(id));
     let known = &service.keys.known()[id];
     assert_eq!(body["AccessKeySecret"], known.access_key_secret.as_str());
     assert_eq!(body["SecurityToken"], known.token().unwrap().value.as_str());
@@ -283,48 +287,48 @@ fn assert_hands_out(service: &Service, outcome: &Handled, expiration: &str) {
 }
 
 #[test]
-fn an_instance_gives_the_credentials_of_its_role() {
+fn the_metadata_service_issues_credentials_of_the_role() {
     let config = Config::default().with_ecs_role("the role");
     let mut service = Service::new(&config.with_metadata_mode(MetadataMode::V2Required));
     let ttl = [("x-aliyun-ecs-metadata-token-ttl-seconds", "60")];
-    let outcome = ask(&mut service, &local("PUT", "/-/ecs/latest/api/token", &ttl));
-    assert_eq!(outcome.record.to_string(), "PUT    -  EcsMetadataToken  200");
-    assert_eq!(outcome.record.service, "ecs-metadata");
-    let token = text(&outcome);
+    let handled = send(&mut service, &local("PUT", "/-/ecs/latest/api/token", &ttl));
+    assert_eq!(handled.record.to_string(), "PUT    -  EcsMetadataToken  200");
+    assert_eq!(handled.record.service, "ecs-metadata");
+    let token = text(&handled);
     let roles = "/-/ecs/latest/meta-data/ram/security-credentials/";
     let mut get = |path: &str, token: &str| {
         let headers = [("x-aliyun-ecs-metadata-token", token)];
-        ask(&mut service, &local("GET", path, &headers))
+        send(&mut service, &local("GET", path, &headers))
     };
-    let outcome = get(roles, &token);
-    assert_eq!(text(&outcome), "the role");
-    assert_eq!(outcome.record.operation.as_deref(), Some("EcsMetadataRole"));
-    assert_eq!(shown(&get(roles, "wrong")), "401 Unauthorized");
-    assert_eq!(shown(&get(&format!("{roles}other"), &token)), "404 NotFound");
-    let outcome = get(&format!("{roles}the%20role"), &token);
-    assert_eq!(outcome.record.operation.as_deref(), Some("EcsMetadataCredentials"));
-    assert_hands_out(&service, &outcome, "2026-11-23T14:00:00Z");
+    let handled = get(roles, &token);
+    assert_eq!(text(&handled), "the role");
+    assert_eq!(handled.record.operation.as_deref(), Some("EcsMetadataRole"));
+    assert_eq!(outcome(&get(roles, "wrong")), "401 Unauthorized");
+    assert_eq!(outcome(&get(&format!("{roles}other"), &token)), "404 NotFound");
+    let handled = get(&format!("{roles}the%20role"), &token);
+    assert_eq!(handled.record.operation.as_deref(), Some("EcsMetadataCredentials"));
+    assert_issues_credentials(&service, &handled, "2026-11-23T14:00:00Z");
     for record in service.requests() {
         assert!(!format!("{record:?}").contains(&token), "{record:?}");
     }
-    let unknown = ask(&mut service, &local("GET", "/-/ecs/latest/meta-data/", &[]));
-    assert_eq!(shown(&unknown), "404 NotFound");
+    let unknown = send(&mut service, &local("GET", "/-/ecs/latest/meta-data/", &[]));
+    assert_eq!(outcome(&unknown), "404 NotFound");
     assert_eq!(unknown.record.operation, None);
 }
 
 #[test]
-fn a_credentials_uri_hands_out_credentials_where_it_is_switched_on() {
+fn a_credentials_uri_issues_credentials_if_it_is_enabled() {
     let get = local("GET", "/-/credentials", &[]);
-    let off = ask(&mut service(), &get);
-    assert_eq!(shown(&off), "404 NotFound");
+    let off = send(&mut service(), &get);
+    assert_eq!(outcome(&off), "404 NotFound");
     let mut service = Service::new(&Config::default().with_credentials_uri());
-    let outcome = ask(&mut service, &get);
-    assert_eq!(outcome.record.to_string(), "GET    -  CredentialsUri  200");
-    assert_eq!(outcome.record.service, "credentials-uri");
-    assert_hands_out(&service, &outcome, "2026-11-23T09:00:00Z");
-    let post = ask(&mut service, &local("POST", "/-/credentials", &[]));
-    assert_eq!(shown(&post), "405 MethodNotAllowed");
+    let handled = send(&mut service, &get);
+    assert_eq!(handled.record.to_string(), "GET    -  CredentialsUri  200");
+    assert_eq!(handled.record.service, "credentials-uri");
+    assert_issues_credentials(&service, &handled, "2026-11-23T09:00:00Z");
+    let post = send(&mut service, &local("POST", "/-/credentials", &[]));
+    assert_eq!(outcome(&post), "405 MethodNotAllowed");
     service.faults.push(Fault::error_response(200, "Failed").operation("CredentialsUri"));
-    assert_eq!(shown(&ask(&mut service, &get)), "200 Failed");
-    assert_eq!(shown(&ask(&mut service, &get)), "200");
+    assert_eq!(outcome(&send(&mut service, &get)), "200 Failed");
+    assert_eq!(outcome(&send(&mut service, &get)), "200");
 }

@@ -1,4 +1,4 @@
-//! Objects as the operations leave them. The requests are unsigned: signatures have tests of their own.
+//! Operations on objects. The requests are unsigned: signatures have their own tests.
 
 use super::*;
 use crate::Config;
@@ -10,7 +10,7 @@ fn service() -> Service {
     Service::new(&Config::default().with_bucket("demo").with_bucket("other"))
 }
 
-/// Carries an operation out, and tells its status and its headers about encryption.
+/// Executes an operation, and returns the response and its encryption headers, or status and code.
 fn execute(
     service: &mut Service,
     operation: Operation,
@@ -42,12 +42,12 @@ fn execute(
     Ok((response, metadata))
 }
 
-/// How an upload with these headers is encrypted.
+/// Uploads with these headers, and returns the encryption.
 fn put(service: &mut Service, path: &str, headers: &[(&str, &str)]) -> Result<String, String> {
     execute(service, Operation::PutObject, path, headers).map(|(_, metadata)| metadata)
 }
 
-/// What a download gives, and how it says to be encrypted.
+/// Downloads, and returns the content and the encryption.
 fn get(service: &mut Service, path: &str) -> Result<(String, String), String> {
     let (response, metadata) = execute(service, Operation::GetObject, path, &[])?;
     Ok((String::from_utf8(response.body).unwrap(), metadata))
@@ -60,7 +60,7 @@ fn kms(key: &str) -> EncryptionRule {
 }
 
 #[test]
-fn an_upload_takes_the_buckets_rule_and_its_own_headers_win() {
+fn an_upload_is_encrypted_by_its_headers_or_else_the_buckets_rule() {
     let mut service = service();
     assert_eq!(put(&mut service, "demo/plain", &[]), Ok(String::new()));
     service.set_rule("demo", kms("key-1"));
@@ -77,7 +77,7 @@ fn an_upload_takes_the_buckets_rule_and_its_own_headers_win() {
             ],
             "KMS key-2 SM4",
         ),
-        // A key that OSS manages, not that of the bucket: the rule counts as a whole or not at all.
+        // The default CMK, not that of the bucket: headers replace the whole rule.
         ("own-kms", &[("x-oss-server-side-encryption", "KMS")], "KMS"),
     ] {
         let path = format!("demo/{key}");
@@ -93,7 +93,7 @@ fn an_upload_takes_the_buckets_rule_and_its_own_headers_win() {
 }
 
 #[test]
-fn the_rule_counts_when_an_object_is_written_and_never_later() {
+fn changing_the_rule_does_not_affect_existing_objects() {
     let mut service = service();
     service.set_rule("demo", EncryptionRule::new("SM4"));
     put(&mut service, "demo/old", &[]).unwrap();
@@ -105,7 +105,7 @@ fn the_rule_counts_when_an_object_is_written_and_never_later() {
 }
 
 #[test]
-fn a_copy_is_encrypted_as_its_own_bucket_says() {
+fn a_copy_is_encrypted_by_the_rule_of_its_bucket() {
     let mut service = service();
     service.set_rule("demo", EncryptionRule::new("SM4"));
     put(&mut service, "demo/a b", &[("x-oss-meta-owner", "me")]).unwrap();
@@ -139,7 +139,7 @@ fn a_copy_is_encrypted_as_its_own_bucket_says() {
 }
 
 #[test]
-fn mistakes_change_nothing() {
+fn rejected_requests_change_nothing() {
     let mut service = service();
     for (headers, expected) in [
         (&[("x-oss-server-side-encryption", "DES")][..], "400 InvalidEncryptionAlgorithmError"),
@@ -168,7 +168,7 @@ fn mistakes_change_nothing() {
 }
 
 #[test]
-fn a_bucket_goes_when_it_is_empty() {
+fn only_an_empty_bucket_can_be_deleted() {
     let mut service = service();
     put(&mut service, "demo/x", &[]).unwrap();
     let error = service.store.delete_bucket("demo").unwrap_err();
@@ -184,17 +184,17 @@ fn a_bucket_goes_when_it_is_empty() {
 }
 
 #[test]
-fn at_most_a_thousand_objects_are_removed_at_once() {
+fn at_most_a_thousand_objects_are_deleted_at_once() {
     let mut service = service();
     put(&mut service, "demo/0", &[]).unwrap();
-    let mut remove = |count: usize| {
+    let mut delete = |count: usize| {
         let keys: Vec<String> =
             (0..count).map(|number| format!("<Object><Key>{number}</Key></Object>")).collect();
         let body = format!("<Delete>{}</Delete>", keys.concat()).into();
         let request = Request { body, ..Request::default() };
         service.delete_objects("demo", &request).map_err(|error| error.code)
     };
-    assert_eq!(remove(1001), Err("MalformedXML".into()));
-    assert!(remove(1000).is_ok());
+    assert_eq!(delete(1001), Err("MalformedXML".into()));
+    assert!(delete(1000).is_ok());
     assert!(service.store.objects("demo").unwrap().is_empty());
 }
