@@ -77,8 +77,8 @@ mod rpc {
     fn schema(bencher: Bencher<'_, '_>) {
         bench(bencher, &async |provider| {
             let request = pb::get_provider_schema::Request::default();
-            let answer = provider.get_provider_schema(request).await.unwrap().into_inner();
-            assert!(answer.resource_schemas.contains_key(TYPE));
+            let response = provider.get_provider_schema(request).await.unwrap().into_inner();
+            assert!(response.resource_schemas.contains_key(TYPE));
         });
     }
 
@@ -92,8 +92,8 @@ mod rpc {
                 config: Some(config.clone()),
                 ..Default::default()
             };
-            let answer = provider.validate_resource_config(request).await.unwrap().into_inner();
-            assert!(answer.diagnostics.is_empty(), "{answer:?}");
+            let response = provider.validate_resource_config(request).await.unwrap().into_inner();
+            assert!(response.diagnostics.is_empty(), "{response:?}");
         });
     }
 
@@ -112,8 +112,8 @@ mod rpc {
                 raw_state: Some(raw),
                 ..Default::default()
             };
-            let answer = provider.upgrade_resource_state(request).await.unwrap().into_inner();
-            assert!(answer.diagnostics.is_empty(), "{answer:?}");
+            let response = provider.upgrade_resource_state(request).await.unwrap().into_inner();
+            assert!(response.diagnostics.is_empty(), "{response:?}");
         });
     }
 
@@ -131,8 +131,8 @@ mod rpc {
                 config: Some(config.clone()),
                 ..Default::default()
             };
-            let answer = provider.plan_resource_change(request).await.unwrap().into_inner();
-            assert!(answer.diagnostics.is_empty(), "{answer:?}");
+            let response = provider.plan_resource_change(request).await.unwrap().into_inner();
+            assert!(response.diagnostics.is_empty(), "{response:?}");
         });
     }
 }

@@ -53,15 +53,15 @@ async fn walk_through(bucket: &BucketName, config: ClientConfig) -> Result<(), B
         kms_master_key_id: None,
         kms_data_encryption: None,
     };
-    let answer = client.put_bucket_encryption(bucket, &rule, &call).await?;
-    writeln!(out, "http status: {}", answer.status)?;
+    let response = client.put_bucket_encryption(bucket, &rule, &call).await?;
+    writeln!(out, "http status: {}", response.status)?;
 
     let rule = client.get_bucket_encryption(bucket, &call).await?;
     writeln!(out, "ssealgorithm: {}", rule.sse_algorithm)?;
     writeln!(out, "kmsmasterkeyid: {}", rule.kms_master_key_id.as_deref().unwrap_or("None"))?;
 
-    let answer = client.delete_bucket_encryption(bucket, &call).await?;
-    writeln!(out, "http status: {}", answer.status)?;
+    let response = client.delete_bucket_encryption(bucket, &call).await?;
+    writeln!(out, "http status: {}", response.status)?;
     Ok(())
 }
 

@@ -252,7 +252,7 @@ impl Story {
         };
         let signature = sign(SignatureVersion::V4, &request, &context);
         let url = format!("{}/{BUCKET}/{key}", self.emulator.url());
-        let exchange = async {
+        let record = async {
             let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
             let mut request = http.request(method.parse()?, url);
             for (name, value) in &signature.headers {
@@ -261,13 +261,13 @@ impl Story {
             if method == "PUT" {
                 request = request.body(CONTENT);
             }
-            let answer = request.send().await?.error_for_status()?;
+            let response = request.send().await?.error_for_status()?;
             let name = "x-oss-server-side-encryption";
-            let header = answer.headers().get(name).and_then(|value| value.to_str().ok());
+            let header = response.headers().get(name).and_then(|value| value.to_str().ok());
             let header = header.map(|value| format!("{name}: {value}"));
-            Ok((header, answer.text().await?))
+            Ok((header, response.text().await?))
         };
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(exchange)
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(record)
     }
 
     /// Runs terraform, tells what it and OSS said, and fails on another exit code.

@@ -111,15 +111,15 @@ async fn call(name: &str, message: &[u8]) {
     // What an input configures is not called afterwards: it could name any host.
     if name != "ConfigureProvider" {
         let configuration = configuration().encode_to_vec();
-        let (status, answer) = send(&service, "ConfigureProvider", &configuration).await;
+        let (status, response) = send(&service, "ConfigureProvider", &configuration).await;
         // An empty message: no diagnostics.
-        assert_eq!((status.as_str(), answer.len()), ("0", 5), "the configuration is right");
+        assert_eq!((status.as_str(), response.len()), ("0", 5), "the configuration is right");
     }
-    let (status, answer) = send(&service, name, message).await;
+    let (status, response) = send(&service, name, message).await;
     // What cannot be decoded is refused by the transport: INTERNAL. UNIMPLEMENTED as a Go provider does.
     assert!(["0", "12", "13"].contains(&status.as_str()), "{name}: status {status}");
     let crash = b"The provider crashed";
-    assert!(!answer.windows(crash.len()).any(|window| window == crash), "{name} crashed");
+    assert!(!response.windows(crash.len()).any(|window| window == crash), "{name} crashed");
 }
 
 /// A provider block whose endpoint is a port of this machine that refuses connections.
@@ -154,9 +154,9 @@ async fn send(
         .header("content-type", "application/grpc")
         .body(Body::new(Full::from(frame).map_err(|never| match never {})))
         .expect("a request");
-    let answer = service.clone().call(request).await.expect("a service always answers");
-    assert_eq!(answer.status(), StatusCode::OK);
-    let (head, body) = answer.into_parts();
+    let response = service.clone().call(request).await.expect("a service always answers");
+    assert_eq!(response.status(), StatusCode::OK);
+    let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a body always ends");
     let status = body.trailers().and_then(|trailers| trailers.get("grpc-status"));
     let status = status.or_else(|| head.headers.get("grpc-status")).expect("a status");

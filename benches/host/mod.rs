@@ -119,8 +119,8 @@ impl Host {
             let endpoint = Endpoint::from_static("http://localhost");
             let channel = endpoint.connect_with_connector(connector).await.unwrap();
             let request = pb::get_provider_schema::Request::default();
-            let answer = ProviderClient::new(channel.clone()).get_provider_schema(request).await;
-            assert!(!answer.unwrap().into_inner().resource_schemas.is_empty());
+            let response = ProviderClient::new(channel.clone()).get_provider_schema(request).await;
+            assert!(!response.unwrap().into_inner().resource_schemas.is_empty());
             channel
         });
         Connected { host: self, process, channel }

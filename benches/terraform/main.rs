@@ -12,9 +12,9 @@
 )]
 
 #[cfg(unix)]
-mod estate;
+mod candidate;
 #[cfg(unix)]
-mod figures;
+mod results;
 #[cfg(unix)]
 #[path = "../host/mod.rs"]
 mod host;

@@ -9,8 +9,8 @@ use std::{fs, thread};
 use lexopt::prelude::*;
 use oss_emulator::Fault;
 
-use super::estate::{Candidate, Run, STEPS, Service, Step};
-use super::figures::{Figures, Machine, Row, Slow, Spread, Start};
+use super::candidate::{Candidate, Run, STEPS, Service, Step};
+use super::results::{Figures, Machine, Row, Slow, Spread, Start};
 use super::host::{Host, shipped_provider};
 use super::plot;
 use super::recorder::Usage;

@@ -6,7 +6,7 @@ use std::path::Path;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::figures::{Figures, Row, mb};
+use super::results::{Figures, Row, mb};
 
 const COLOURS: [RGBColor; 3] =
     [RGBColor(0x66, 0x66, 0x66), RGBColor(0x1f, 0x77, 0xb4), RGBColor(0xd6, 0x27, 0x28)];

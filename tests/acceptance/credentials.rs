@@ -35,9 +35,9 @@ fn workspace(arguments: impl FnOnce(&Workspace) -> String) -> Option<Workspace> 
 fn apply(workspace: &Workspace, environment: &[(&str, &str)]) -> Vec<String> {
     workspace.terraform_in(environment, &APPLY).succeeds();
     assert!(workspace.emulator.rule("demo").is_some());
-    let exchanges = workspace.emulator.requests();
+    let records = workspace.emulator.requests();
     workspace.emulator.clear_requests();
-    exchanges.iter().map(|exchange| exchange.operation.clone().unwrap_or_default()).collect()
+    records.iter().map(|record| record.operation.clone().unwrap_or_default()).collect()
 }
 
 const WRITE: [&str; 2] = ["PutBucketEncryption", "GetBucketEncryption"];

@@ -238,10 +238,10 @@ fn both_signature_versions_and_arguments_instead_of_the_environment() {
             .configure_with(&provider, &resource("bucket = \"demo\"\nsse_algorithm = \"AES256\""));
         workspace.terraform_in(&[], &["apply", "-auto-approve"]).succeeds();
         workspace.terraform_in(&[], &["destroy", "-auto-approve"]).succeeds();
-        let exchanges = workspace.emulator.requests();
+        let records = workspace.emulator.requests();
         assert!(
-            exchanges.iter().all(|exchange| exchange.signature_version.as_deref() == Some(version)),
-            "{exchanges:?}"
+            records.iter().all(|record| record.signature_version.as_deref() == Some(version)),
+            "{records:?}"
         );
         workspace.emulator.clear_requests();
     }

@@ -41,7 +41,7 @@ impl Pages {
                         return;
                     }
                     // A client that went away has seen enough.
-                    let _ = answer(&connection, &pages);
+                    let _ = response(&connection, &pages);
                 }
             }
         });
@@ -63,7 +63,7 @@ impl Drop for Pages {
     }
 }
 
-fn answer(mut connection: &TcpStream, pages: &BTreeMap<String, Page>) -> std::io::Result<()> {
+fn response(mut connection: &TcpStream, pages: &BTreeMap<String, Page>) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let mut authorization = None;

@@ -63,12 +63,12 @@ impl Pipeline<'_> {
         self.workspace.emulator.clear_requests();
         let run = (self.run)(name);
         let mut operations = Vec::new();
-        for exchange in self.workspace.emulator.requests() {
-            let operation = exchange.operation.clone().unwrap_or_default();
+        for record in self.workspace.emulator.requests() {
+            let operation = record.operation.clone().unwrap_or_default();
             if operation == "AssumeRoleWithOIDC" {
                 let role = if name == "apply" { APPLY_ROLE } else { PLAN_ROLE };
-                assert_eq!(exchange.parameters["RoleArn"], role, "{name}");
-                assert_eq!(exchange.parameters["OIDCProviderArn"], PROVIDER, "{name}");
+                assert_eq!(record.parameters["RoleArn"], role, "{name}");
+                assert_eq!(record.parameters["OIDCProviderArn"], PROVIDER, "{name}");
             }
             operations.push(operation);
         }

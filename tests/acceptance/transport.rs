@@ -132,7 +132,7 @@ fn a_proxy_only_sees_where_https_goes() {
             assert!(!names.iter().any(|name| request.contains(name)), "{request}");
         }
     }
-    let hosts = workspace.emulator.requests().into_iter().map(|exchange| exchange.host);
+    let hosts = workspace.emulator.requests().into_iter().map(|record| record.host);
     assert!(hosts.into_iter().all(|host| host == "demo.oss-cn-hangzhou.aliyuncs.com"));
 }
 
@@ -204,8 +204,8 @@ fn requests_say_who_makes_them() {
     workspace.configure(RESOURCE);
     let environment = [KEYS[0], KEYS[1], ("TF_APPEND_USER_AGENT", "pipeline/7 (team storage)")];
     workspace.terraform_in(&environment, &APPLY).succeeds();
-    let exchanges = workspace.emulator.requests();
-    let user_agent = exchanges[0].user_agent.as_deref().unwrap();
+    let records = workspace.emulator.requests();
+    let user_agent = records[0].user_agent.as_deref().unwrap();
     let expected = concat!("terraform-provider-oss/", env!("CARGO_PKG_VERSION"), " Terraform/1.");
     assert!(user_agent.starts_with(expected), "{user_agent}");
     assert!(user_agent.ends_with(") pipeline/7 (team storage)"), "{user_agent}");
@@ -220,15 +220,15 @@ fn every_attempt_is_logged() {
     let run = workspace.terraform(&APPLY).succeeds();
     let lines: Vec<&str> = run.log.lines().filter(|line| line.contains("called OSS")).collect();
     assert_eq!(lines.len(), 3, "{run}");
-    let exchanges = workspace.emulator.requests();
-    for (line, (exchange, attempt)) in lines.iter().zip(exchanges.iter().zip([1, 2, 1])) {
+    let records = workspace.emulator.requests();
+    for (line, (record, attempt)) in lines.iter().zip(records.iter().zip([1, 2, 1])) {
         for part in [
             "[DEBUG] provider".to_owned(),
-            format!("method={}", exchange.method),
+            format!("method={}", record.method),
             "bucket=demo".to_owned(),
-            format!("status={}", exchange.status),
-            format!("code={}", exchange.code.as_deref().unwrap_or("\"\"")),
-            format!("request_id={}", exchange.request_id),
+            format!("status={}", record.status),
+            format!("code={}", record.code.as_deref().unwrap_or("\"\"")),
+            format!("request_id={}", record.request_id),
             format!("attempt={attempt}"),
             "duration_ms=".to_owned(),
         ] {

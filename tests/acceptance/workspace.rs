@@ -267,9 +267,9 @@ impl Workspace {
     pub(crate) fn calls(&self) -> Vec<String> {
         let calls = self.emulator.requests();
         self.emulator.clear_requests();
-        let line = |exchange: &oss_emulator::RecordedRequest| {
-            let bucket = exchange.bucket.as_deref().unwrap_or("-");
-            format!("{} {bucket} {}", exchange.method, exchange.status)
+        let line = |record: &oss_emulator::RecordedRequest| {
+            let bucket = record.bucket.as_deref().unwrap_or("-");
+            format!("{} {bucket} {}", record.method, record.status)
         };
         calls.iter().map(line).collect()
     }

@@ -235,9 +235,9 @@ async fn every_import_by_identity_in_the_documentation_imports() {
             identity: Some(identity),
             ..Default::default()
         };
-        let answer = host.import_resource_state(request).await.unwrap().into_inner();
-        assert_eq!(diagnostics(&answer.diagnostics), Vec::<String>::new(), "{place}");
-        assert_eq!(answer.imported_resources.len(), 1, "{place}");
+        let response = host.import_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&response.diagnostics), Vec::<String>::new(), "{place}");
+        assert_eq!(response.imported_resources.len(), 1, "{place}");
         count += 1;
     }
     assert!(count > 1, "only {count}");

@@ -79,8 +79,8 @@ pub(crate) fn configuration(emulator: &Emulator) -> pb::configure_provider::Requ
 pub(crate) async fn configured(emulator: &Emulator) -> TestClient<OssProvider> {
     let mut host = unconfigured();
     let request = configuration(emulator);
-    let answer = host.configure_provider(request).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), Vec::<String>::new());
+    let response = host.configure_provider(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), Vec::<String>::new());
     host
 }
 

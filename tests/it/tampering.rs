@@ -57,9 +57,9 @@ impl Upload {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        let body = answer.text().await.unwrap();
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.text().await.unwrap();
         let code = body.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next());
         format!("{status} {}", code.unwrap_or_default())
     }

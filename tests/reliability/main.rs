@@ -15,7 +15,7 @@
 mod endurance;
 mod interrupts;
 mod kills;
-mod storms;
+mod random_faults;
 #[expect(dead_code, reason = "only some of it is needed here")]
 #[path = "../acceptance/workspace.rs"]
 mod workspace;

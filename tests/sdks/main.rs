@@ -298,8 +298,8 @@ async fn uploads_follow_terraform(sdk: Sdk) {
     };
     let mut upload = async |key: &str| {
         let upload = json!({ "key": key, "content": "some content", "rule": null });
-        let answer = session.ask("upload", upload).await.unwrap();
-        ["sse_algorithm", "kms_master_key_id"].map(|name| answer[name].clone())
+        let response = session.ask("upload", upload).await.unwrap();
+        ["sse_algorithm", "kms_master_key_id"].map(|name| response[name].clone())
     };
     let stored = |key: &str| workspace.emulator.stored_object("demo", key).unwrap();
     configure("sse_algorithm = \"KMS\"\n  kms_master_key_id = \"9468da86\"");

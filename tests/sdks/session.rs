@@ -217,21 +217,21 @@ impl Session {
     /// Sends a line, and reads the one that answers it.
     async fn call(&mut self, call: Json) -> Result<Json, Raised> {
         let mut line = String::new();
-        let exchange = async {
+        let record = async {
             // It fails when the process has ended; then there is no answer either.
             let _ = self.stdin.write_all(format!("{call}\n").as_bytes()).await;
             self.stdout.read_line(&mut line).await.unwrap()
         };
-        tokio::time::timeout(HANGS, exchange).await.expect("the SDK hangs");
-        let Ok(mut answer) = serde_json::from_str::<Json>(&line) else {
+        tokio::time::timeout(HANGS, record).await.expect("the SDK hangs");
+        let Ok(mut response) = serde_json::from_str::<Json>(&line) else {
             // After its end, whatever it had to say is in the file.
             let _ = self.process.kill().await;
             let stderr = fs::read_to_string(self.directory.path().join("stderr")).unwrap();
             panic!("{:?} answered {line:?}:\n{stderr}", self.sdk);
         };
-        match answer.get_mut("error") {
+        match response.get_mut("error") {
             Some(error) => Err(serde_json::from_value(error.take()).unwrap()),
-            None => Ok(answer["result"].take()),
+            None => Ok(response["result"].take()),
         }
     }
 }

@@ -107,8 +107,8 @@ fn authentication_in_github_actions() {
                 && request.to_lowercase().contains("authorization: bearer token-of-the-job");
             let body = if is_right { "{\"value\":\"token-of-github\"}" } else { "{}" };
             let length = body.len();
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
-            stream.write_all(answer.as_bytes()).unwrap();
+            let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+            stream.write_all(response.as_bytes()).unwrap();
         });
         let folder = guide.workspace.path("runner");
         fs::create_dir(&folder).unwrap();

@@ -62,9 +62,9 @@ impl Service {
         let calls = Arc::new(Mutex::new(BTreeMap::new()));
         let counted = Arc::clone(&calls);
         let mut config =
-            Config::default().with_credentials(KEY_ID, KEY_SECRET).with_observer(move |exchange| {
-                let operation = exchange.operation.clone().unwrap_or_default();
-                let what = format!("{operation} {}", exchange.status);
+            Config::default().with_credentials(KEY_ID, KEY_SECRET).with_observer(move |record| {
+                let operation = record.operation.clone().unwrap_or_default();
+                let what = format!("{operation} {}", record.status);
                 *counted.lock().unwrap().entry(what).or_default() += 1;
             });
         for number in 0..buckets {

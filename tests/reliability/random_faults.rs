@@ -18,9 +18,9 @@ const APPLY: [&str; 4] = ["apply", "-auto-approve", "-no-color", "-parallelism=5
 fn longest_failure(workspace: &Workspace) -> usize {
     let mut failing: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut longest = 0;
-    for exchange in workspace.emulator.requests() {
-        let key = (exchange.bucket.unwrap_or_default(), exchange.method);
-        let is_failed = !(200..300).contains(&exchange.status) || exchange.fault.is_some();
+    for record in workspace.emulator.requests() {
+        let key = (record.bucket.unwrap_or_default(), record.method);
+        let is_failed = !(200..300).contains(&record.status) || record.fault.is_some();
         let count = failing.entry(key).or_default();
         *count = if is_failed { *count + 1 } else { 0 };
         longest = longest.max(*count);
@@ -37,9 +37,9 @@ fn an_apply_survives_a_storm() {
         let Some(workspace) = workspace_with_buckets(count) else { return };
         workspace.emulator.inject(Fault::random(seed, PERCENT));
         let mut check_round = |what: &str| {
-            let exchanges = workspace.emulator.requests();
-            calls += exchanges.len();
-            failed += exchanges.iter().filter(|exchange| exchange.fault.is_some()).count();
+            let records = workspace.emulator.requests();
+            calls += records.len();
+            failed += records.iter().filter(|record| record.fault.is_some()).count();
             let attempts = longest_failure(&workspace);
             assert!(attempts <= MAX_ATTEMPTS, "seed {seed}, {what}: {attempts} attempts");
             longest = longest.max(attempts);
