@@ -1,5 +1,5 @@
-//! What single parts cost, in time and in allocations: `cargo bench --bench micro`. With `-- --test` each
-//! runs once.
+//! Time and allocations of single operations: `cargo bench --bench micro`. With `-- --test` each runs
+//! once.
 
 #![allow(
     clippy::expect_used,
@@ -17,7 +17,7 @@ fn main() {
     divan::main();
 }
 
-/// RPCs in memory: whole messages, no transport.
+/// RPCs in memory, without a transport.
 mod rpc {
     use std::cell::RefCell;
 
@@ -66,13 +66,13 @@ mod rpc {
         ])
     }
 
-    /// Calls it again and again.
+    /// Measures repeated calls.
     fn bench<T>(bencher: Bencher<'_, '_>, call: &impl AsyncFn(&mut Provider) -> T) {
         let (runtime, provider) = (runtime(), RefCell::new(provider()));
         bencher.bench_local(|| runtime.block_on(call(&mut provider.borrow_mut())));
     }
 
-    /// What Terraform asks first.
+    /// Terraform's first request.
     #[divan::bench]
     fn schema(bencher: Bencher<'_, '_>) {
         bench(bencher, &async |provider| {
@@ -82,7 +82,7 @@ mod rpc {
         });
     }
 
-    /// Decodes an object and checks it.
+    /// Decodes and validates an object.
     #[divan::bench]
     fn validate(bencher: Bencher<'_, '_>) {
         let config = resource("KMS", None);
@@ -97,7 +97,7 @@ mod rpc {
         });
     }
 
-    /// From JSON to MessagePack, as for each resource of a state.
+    /// Converts JSON to MessagePack, as for each resource in a state.
     #[divan::bench]
     fn upgrade(bencher: Bencher<'_, '_>) {
         let state = json!({
@@ -117,7 +117,7 @@ mod rpc {
         });
     }
 
-    /// Three objects are decoded, one is encoded.
+    /// Decodes three objects and encodes one.
     #[divan::bench]
     fn plan(bencher: Bencher<'_, '_>) {
         let prior = resource("AES256", Some("my-bucket"));
@@ -179,7 +179,7 @@ mod signature {
     }
 }
 
-/// The rule as OSS writes it.
+/// The XML of an encryption rule.
 mod xml {
     use divan::black_box;
     use terraform_provider_oss::oss::EncryptionRule;
@@ -201,7 +201,7 @@ mod xml {
     }
 }
 
-/// From a provider block and an environment to the place where keys come from.
+/// Selecting the credential source from a provider block and an environment.
 mod credentials {
     use std::collections::BTreeMap;
     use std::ffi::OsString;
@@ -222,14 +222,14 @@ mod credentials {
         });
     }
 
-    /// The first family of variables.
+    /// The first pair of variables.
     #[divan::bench]
     fn first(bencher: divan::Bencher<'_, '_>) {
         let keys = [("ALICLOUD_ACCESS_KEY", "id"), ("ALICLOUD_SECRET_KEY", "secret")];
         lookup(bencher, &[keys[0], keys[1], ("ALICLOUD_REGION", "cn-hangzhou")]);
     }
 
-    /// The last place that is looked at: an OIDC token's file.
+    /// The source with the lowest precedence: an OIDC token file.
     #[divan::bench]
     fn last(bencher: divan::Bencher<'_, '_>) {
         let variables = [
@@ -242,7 +242,7 @@ mod credentials {
     }
 }
 
-/// Calls to the local endpoint over a connection that is kept.
+/// Requests to the emulator over one connection.
 mod client {
     use std::time::Duration;
 
@@ -253,7 +253,7 @@ mod client {
 
     const KEYS: (&str, &str) = ("LTAI5tBENCHBENCHBENCHBEN", "BenchBenchBenchBench");
 
-    /// The endpoint's work, on a thread of its own, is part of the time.
+    /// Includes the time of the emulator, which runs on its own thread.
     #[divan::bench]
     fn get(bencher: divan::Bencher<'_, '_>) {
         let config = Config::default().with_credentials(KEYS.0, KEYS.1).with_bucket("my-bucket");
@@ -288,7 +288,7 @@ mod process {
 
     /// TLS with both certificates, HTTP/2, and the schema.
     #[divan::bench(max_time = 2)]
-    fn line_to_first_answer(bencher: divan::Bencher<'_, '_>) {
+    fn line_to_first_response(bencher: divan::Bencher<'_, '_>) {
         let (host, binary) = (Host::new(), shipped_provider());
         bencher
             .with_inputs(|| host.start(&binary))

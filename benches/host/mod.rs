@@ -1,5 +1,5 @@
-//! Terraform's side of a plugin process: start it as a host does, with mutual TLS, ask it something,
-//! and end it.
+//! The host of a plugin process: starts it as Terraform does, connects with mutual TLS, requests the
+//! schema, and stops it.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ use tonic_prost::ProstCodec;
 
 const MAGIC_COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
-/// The provider as it is shipped. Built here, because what cargo builds beside a benchmark also has
-/// the features that only tests need; the variable `PROVIDER_BINARY` names another one.
+/// The release build of the provider, or the one in the variable `PROVIDER_BINARY`. Built here, because
+/// cargo builds benchmarks with the features of the tests.
 pub(crate) fn shipped_provider() -> PathBuf {
     if let Some(binary) = std::env::var_os("PROVIDER_BINARY") {
         return std::path::absolute(binary).unwrap();
@@ -44,10 +44,10 @@ pub(crate) fn shipped_provider() -> PathBuf {
         let message: serde_json::Value = serde_json::from_str(&line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    executable.last().expect("cargo tells where the binary is")
+    executable.last().expect("cargo reports the path of the binary")
 }
 
-/// A host: its key and certificate, of the kind that Terraform makes for each process.
+/// A host, with a key and certificate like those that Terraform generates for each process.
 pub(crate) struct Host {
     key: KeyPair,
     certificate: CertificateDer<'static>,
@@ -55,13 +55,13 @@ pub(crate) struct Host {
     runtime: tokio::runtime::Runtime,
 }
 
-/// A process that has announced itself.
+/// A process that has printed its handshake line.
 pub(crate) struct Started {
     process: Option<Child>,
     line: String,
 }
 
-/// A process that has answered.
+/// A process that has responded.
 pub(crate) struct Connected<'host> {
     host: &'host Host,
     process: Child,
@@ -80,7 +80,7 @@ impl Host {
         Self { key, certificate, pem, runtime }
     }
 
-    /// Starts the process and reads its line.
+    /// Starts the process and reads its handshake line.
     pub(crate) fn start(&self, binary: &Path) -> Started {
         let mut process = Command::new(binary)
             .env_clear()
@@ -100,7 +100,7 @@ impl Host {
         Started { process: Some(process), line }
     }
 
-    /// Connects with mutual TLS and asks for the schema, which is what Terraform asks first.
+    /// Connects with mutual TLS and requests the schema, which is Terraform's first request.
     pub(crate) fn connect(&self, mut started: Started) -> Connected<'_> {
         let process = started.process.take().unwrap();
         let fields: Vec<&str> = started.line.trim_end().split('|').collect();
@@ -143,7 +143,7 @@ impl Host {
 }
 
 impl Drop for Started {
-    /// Only for those that nobody connects to.
+    /// Kills the process if no connection was made.
     fn drop(&mut self) {
         if let Some(process) = &mut self.process {
             let _ = process.kill();
@@ -153,7 +153,7 @@ impl Drop for Started {
 }
 
 impl Drop for Connected<'_> {
-    /// As Terraform ends it: a call, then a wait for the end of the process.
+    /// Stops the process as Terraform does: calls `Shutdown`, and waits for the exit.
     fn drop(&mut self) {
         self.host.runtime.block_on(async {
             let mut grpc = Grpc::new(self.channel.clone());

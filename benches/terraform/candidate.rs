@@ -1,4 +1,4 @@
-//! Who is measured, and the runs of terraform that are.
+//! The resource types that are compared, and how terraform is run with them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use super::recorder::{self, Usage};
 const KEY_ID: &str = "LTAI5tBENCHBENCHBENCHBEN";
 const KEY_SECRET: &str = "BenchBenchBenchBenchBenchBench";
 
-/// What is run, in this order: a life of all resources.
+/// The measured commands, in this order: from create to destroy.
 pub(crate) const STEPS: [Step; 5] = [
     Step { name: "create", calls: 2, arguments: &["apply", "-auto-approve"], algorithm: "AES256" },
     Step {
@@ -32,18 +32,18 @@ pub(crate) const STEPS: [Step; 5] = [
     Step { name: "destroy", calls: 2, arguments: &["destroy", "-auto-approve"], algorithm: "KMS" },
 ];
 
-/// A command, and what the configuration says then.
+/// A command, and the algorithm in the configuration.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) arguments: &'static [&'static str],
     pub(crate) algorithm: &'static str,
-    /// How many calls this provider makes for each resource.
+    /// The number of requests that this provider sends for each resource.
     pub(crate) calls: usize,
 }
 
-/// The `resource` blocks for so many resources, by name, with the numbers of their buckets. What terraform
-/// takes for a block grows with the square of its `count`, so that none is larger than `largest`.
+/// The names and bucket numbers of the `resource` blocks for this number of resources. Terraform's time
+/// for a block grows with the square of its `count`, so no block is larger than `largest`.
 fn blocks(resources: usize, largest: usize) -> impl Iterator<Item = (String, Range<usize>)> {
     (0..resources)
         .step_by(largest)
@@ -51,7 +51,7 @@ fn blocks(resources: usize, largest: usize) -> impl Iterator<Item = (String, Ran
         .map(move |(index, start)| (format!("all_{index}"), start..resources.min(start + largest)))
 }
 
-/// The local endpoint, and what it was asked.
+/// The emulator, and the number of requests by operation and status.
 pub(crate) struct Service {
     pub(crate) emulator: Emulator,
     calls: Arc<Mutex<BTreeMap<String, usize>>>,
@@ -74,34 +74,34 @@ impl Service {
     }
 }
 
-/// A kind of resource, and the folder where terraform manages some of it.
+/// A resource type, and the directory in which terraform manages resources of it.
 pub(crate) struct Candidate {
     pub(crate) name: String,
-    /// Address and binary; none is terraform itself.
+    /// Address and binary; `None` for a resource that terraform has builtin.
     provider: Option<(String, PathBuf)>,
-    /// The blocks around the resources.
+    /// The configuration without the resources.
     header: String,
-    folder: TempDir,
+    directory: TempDir,
     terraform: PathBuf,
-    /// How many resources a `resource` block has at most.
+    /// The maximum number of resources in a `resource` block.
     pub(crate) largest_block: usize,
 }
 
-/// What a run took.
+/// The measurements of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) time: Duration,
-    /// Of terraform and the providers together.
+    /// CPU time of terraform and its providers.
     pub(crate) cpu: Duration,
-    /// Of each provider process; none in a clocked run.
+    /// Usage of each provider process; empty in a timed run.
     pub(crate) processes: Vec<Usage>,
-    /// How often the endpoint was asked what, with the status of the answer.
+    /// Number of requests by operation and status.
     pub(crate) calls: BTreeMap<String, usize>,
     pub(crate) connections: usize,
 }
 
 impl Candidate {
-    /// The floor: a resource that terraform itself has.
+    /// The baseline: a resource that terraform has builtin.
     pub(crate) fn builtin(terraform: &Path) -> Self {
         Self::new("terraform_data", None, "", terraform)
     }
@@ -115,8 +115,8 @@ impl Candidate {
         Self::new("oss_bucket_encryption", Some(provider), header, terraform)
     }
 
-    /// Another provider, as `address=directory,resource_type,configuration file`. The file has everything
-    /// but the resources; it may use `var.endpoint` after declaring it.
+    /// Another provider, as `address=directory,resource_type,configuration file`. The file contains
+    /// the configuration without the resources; it can declare and use `var.endpoint`.
     pub(crate) fn peer(text: &str, terraform: &Path) -> Option<Self> {
         let (address, rest) = text.split_once('=')?;
         let mut parts = rest.split(',');
@@ -142,18 +142,18 @@ impl Candidate {
         header: &str,
         terraform: &Path,
     ) -> Self {
-        let folder = TempDir::new().unwrap();
+        let directory = TempDir::new().unwrap();
         if let Some((address, binary)) = &provider {
-            let recorded = recorder::install(folder.path(), binary);
-            for (file, directory) in
-                [("clocked.tfrc", binary.parent().unwrap()), ("recorded.tfrc", &recorded)]
+            let recorded = recorder::install(directory.path(), binary);
+            for (file, provider_directory) in
+                [("timed.tfrc", binary.parent().unwrap()), ("recorded.tfrc", &recorded)]
             {
                 let text = format!(
                     "provider_installation {{\n  dev_overrides {{\n    {address:?} = {:?}\n  }}\n  \
                      direct {{}}\n}}\n",
-                    directory.to_str().unwrap(),
+                    provider_directory.to_str().unwrap(),
                 );
-                fs::write(folder.path().join(file), text).unwrap();
+                fs::write(directory.path().join(file), text).unwrap();
             }
         }
         let header = format!("{header}\n# {kind}\n");
@@ -161,7 +161,7 @@ impl Candidate {
             name: kind.to_owned(),
             provider,
             header,
-            folder,
+            directory,
             terraform: terraform.to_owned(),
             largest_block: usize::MAX,
         }
@@ -184,21 +184,21 @@ impl Candidate {
                 "resource \"{kind}\" \"{block}\" {{\n  count = {count}\n{arguments}}}\n\n",
             );
         }
-        fs::write(self.folder.path().join("main.tf"), text).unwrap();
+        fs::write(self.directory.path().join("main.tf"), text).unwrap();
     }
 
-    /// Begins with an empty state: what is there from before would be destroyed one by one by the next
-    /// apply. Returns the file of the state.
-    pub(crate) fn forget(&self) -> PathBuf {
-        let file = self.folder.path().join("terraform.tfstate");
+    /// Deletes the state, because the next apply would destroy its resources one by one. Returns the
+    /// path of the state file.
+    pub(crate) fn delete_state(&self) -> PathBuf {
+        let file = self.directory.path().join("terraform.tfstate");
         let _ = fs::remove_file(&file);
         file
     }
 
-    /// Puts so many resources into the state and the service, as copies of one that terraform has created:
-    /// creating them all takes terraform minutes.
+    /// Adds this number of resources to the state and the service, as copies of one that terraform
+    /// created. Creating all of them would take minutes.
     pub(crate) fn seed(&self, service: &Service, resources: usize, create: &Step) {
-        let file = self.forget();
+        let file = self.delete_state();
         self.configure(1, create.algorithm);
         self.run(service, create.arguments, false);
         let mut state: Json = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
@@ -226,26 +226,26 @@ impl Candidate {
         }
     }
 
-    /// Runs terraform, and expects that it succeeds (with `-detailed-exitcode`: that nothing is to change).
+    /// Runs terraform, and expects success (with `-detailed-exitcode`: no changes).
     pub(crate) fn run(&self, service: &Service, arguments: &[&str], is_recorded: bool) -> Run {
-        let path = |name: &str| self.folder.path().join(name);
+        let path = |name: &str| self.directory.path().join(name);
         let record = path("record.txt");
         let mut command = Command::new(&self.terraform);
         command
             .args(arguments)
             .arg("-no-color")
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.folder.path())
-            .env("TMPDIR", self.folder.path())
+            .env("HOME", self.directory.path())
+            .env("TMPDIR", self.directory.path())
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1")
             .env("TF_VAR_endpoint", service.emulator.url())
             .env("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID)
             .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET);
         if let Some((_, binary)) = &self.provider {
-            let file = if is_recorded { "recorded.tfrc" } else { "clocked.tfrc" };
+            let file = if is_recorded { "recorded.tfrc" } else { "timed.tfrc" };
             command.env("TF_CLI_CONFIG_FILE", path(file));
             if is_recorded {
                 recorder::enable(&mut command, binary, &record);

@@ -1,6 +1,6 @@
-//! How long people wait for terraform with this provider, and what its processes use: `cargo bench
-//! --bench terraform -- --help`. The real terraform runs against the local endpoint, beside the builtin
-//! `terraform_data`, which needs no provider: what that takes is the floor.
+//! Run time and resource usage of terraform with this provider: `cargo bench --bench terraform -- --help`.
+//! The real terraform runs against the local OSS emulator. The baseline is the builtin resource
+//! `terraform_data`, which needs no provider.
 
 #![allow(
     clippy::expect_used,
@@ -8,13 +8,11 @@
     clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "it prints its figures, and fails by panicking"
+    reason = "it prints its results, and fails by panicking"
 )]
 
 #[cfg(unix)]
 mod candidate;
-#[cfg(unix)]
-mod results;
 #[cfg(unix)]
 #[path = "../host/mod.rs"]
 mod host;
@@ -24,6 +22,8 @@ mod measure;
 mod plot;
 #[cfg(unix)]
 mod recorder;
+#[cfg(unix)]
+mod results;
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
@@ -32,5 +32,5 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(unix))]
 fn main() {
-    eprintln!("this benchmark asks a Unix system what processes used");
+    eprintln!("this benchmark requires a Unix system");
 }

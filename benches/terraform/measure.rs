@@ -1,4 +1,4 @@
-//! What is measured, in which order.
+//! The measurements, and their order.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,39 +10,39 @@ use lexopt::prelude::*;
 use oss_emulator::Fault;
 
 use super::candidate::{Candidate, Run, STEPS, Service, Step};
-use super::results::{Figures, Machine, Row, Slow, Spread, Start};
 use super::host::{Host, shipped_provider};
 use super::plot;
 use super::recorder::Usage;
+use super::results::{Machine, Results, Row, Slow, Spread, Start};
 
 const HELP: &str = "\
-Runs the real terraform with this provider, and with the builtin terraform_data, against a local
-endpoint; prints what it took, and writes performance.json and performance.svg.
+Measures the real terraform with this provider and with the builtin terraform_data, against the local
+OSS emulator. Prints the results, and writes performance.json and performance.svg.
 
 Usage: cargo bench --bench terraform -- [OPTIONS]
 
-  --sizes 1,100,1000  How many resources. 1000 take some minutes. For more only validate and plan run.
-  --runs N            How often each command runs at each size (default 5; twice as often for fewer
-                      than 100 resources; what changes 1000 resources, and all for more, once)
-  --out DIRECTORY     Where the files go (default docs)
-  --draw              Only draw the plot again, from the file that is there
-  --short             Only check that this benchmark works: few resources, few runs, and the files go
-                      into a folder that is removed
+  --sizes 1,100,1000  Numbers of resources. 1000 take some minutes. More only run validate and plan.
+  --runs N            Runs of each command at each size (default 5; twice as many below 100 resources;
+                      one for changes of 1000 resources, and for everything above)
+  --out DIRECTORY     Output directory (default docs)
+  --draw              Only draw the plot again, from the existing performance.json
+  --short             Only check that this benchmark works: few resources, few runs, and temporary
+                      output files
 
-Variables: TERRAFORM names the program; PROVIDER_BINARY a build of this provider;
-PEER=\"address=directory,resource_type,configuration file\" puts another provider beside it: the file
-has the blocks terraform and provider, and may declare and use the variable endpoint.";
+Environment variables: TERRAFORM is the terraform executable; PROVIDER_BINARY a build of this
+provider; PEER=\"address=directory,resource_type,configuration file\" adds another provider: the file
+has the blocks terraform and provider, and can declare and use the variable endpoint.";
 
 struct Options {
     sizes: Vec<usize>,
     runs: usize,
     starts: usize,
-    /// Resources, and parallelism.
+    /// Numbers of resources, and parallelism.
     slow: Vec<(usize, usize)>,
-    /// With so many resources a run can be clocked while it is recorded: starting a process more for each of the
-    /// provider's takes some milliseconds. And creating, updating and removing them takes terraform minutes, so
-    /// that it is done in one round, and not at all with more; the other rounds begin with a state that is made.
-    /// No `resource` block has more.
+    /// From this number of resources on, runs are timed and recorded together, because the additional
+    /// processes of the recorder do not matter. Create, update and destroy, which take minutes, are
+    /// measured in one round only, and above this number not at all; other rounds start with a
+    /// generated state. Also the maximum size of a `resource` block.
     many: usize,
     out: PathBuf,
     only_draw: bool,
@@ -58,7 +58,7 @@ impl Options {
     }
 }
 
-/// None where only the help was asked for.
+/// Parses the command line. Returns `None` for `--help`.
 fn options(scratch: &Path) -> Result<Option<Options>, lexopt::Error> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let mut options = Options {
@@ -81,13 +81,13 @@ fn options(scratch: &Path) -> Result<Option<Options>, lexopt::Error> {
             Long("runs") => options.runs = parser.value()?.parse()?,
             Long("out") => options.out = PathBuf::from(parser.value()?),
             Long("short") => {
-                // A size of each kind, the last one in several blocks.
+                // One size of each kind; the last one needs several blocks.
                 (options.sizes, options.many) = (vec![1, 8, 12], 8);
                 (options.runs, options.starts, options.slow) = (1, 3, vec![(12, 10)]);
                 options.out = scratch.into();
             }
             Long("draw") => options.only_draw = true,
-            // What cargo itself adds.
+            // Added by cargo.
             Long("bench") => {}
             Long("help") => return Ok(None),
             other => return Err(other.unexpected()),
@@ -111,46 +111,46 @@ pub(crate) fn main() -> ExitCode {
     };
     if options.only_draw {
         let json = fs::read(options.out.join("performance.json")).unwrap();
-        let figures = serde_json::from_slice(&json).unwrap();
-        plot::draw(&figures, &options.out.join("performance.svg")).unwrap();
+        let results = serde_json::from_slice(&json).unwrap();
+        plot::draw(&results, &options.out.join("performance.svg")).unwrap();
         return ExitCode::SUCCESS;
     }
-    let figures = measure(&options);
-    println!("\n{}", figures.to_tables());
+    let results = measure(&options);
+    println!("\n{}", results.to_tables());
     println!("written: performance.json and performance.svg in {}", options.out.display());
     ExitCode::SUCCESS
 }
 
-/// Writes what there is by now, so that breaking off does not lose it.
-fn write(figures: &mut Figures, out: &Path) {
-    figures.machine.load[1] = load();
-    let json = serde_json::to_string_pretty(figures).unwrap();
+/// Writes the results so far, so that aborting does not lose them.
+fn write(results: &mut Results, out: &Path) {
+    results.machine.load[1] = load();
+    let json = serde_json::to_string_pretty(results).unwrap();
     fs::write(out.join("performance.json"), json + "\n").unwrap();
-    plot::draw(figures, &out.join("performance.svg")).unwrap();
+    plot::draw(results, &out.join("performance.svg")).unwrap();
 }
 
-fn measure(options: &Options) -> Figures {
+fn measure(options: &Options) -> Results {
     let binary = shipped_provider();
     let terraform = std::env::var_os("TERRAFORM").map_or_else(|| "terraform".into(), PathBuf::from);
     let version = Command::new(&terraform)
         .arg("version")
         .env("CHECKPOINT_DISABLE", "1")
         .output()
-        .expect("terraform is needed, on the PATH or in the variable TERRAFORM");
+        .expect("terraform is required, on the PATH or in the variable TERRAFORM");
     let version = String::from_utf8_lossy(&version.stdout).lines().next().unwrap().to_owned();
-    // The floor comes first: the others are compared with it.
-    let mut contenders = vec![Candidate::builtin(&terraform), Candidate::ours(&binary, &terraform)];
+    // In the order of BASELINE and THIS_PROVIDER.
+    let mut candidates = vec![Candidate::builtin(&terraform), Candidate::ours(&binary, &terraform)];
     if let Some(peer) = std::env::var_os("PEER") {
         let peer = peer.into_string().expect("PEER is text");
-        contenders.push(Candidate::peer(&peer, &terraform).expect("PEER is as --help says"));
+        candidates.push(Candidate::peer(&peer, &terraform).expect("PEER is as --help says"));
     }
-    for contender in &mut contenders {
-        contender.largest_block = options.many;
+    for candidate in &mut candidates {
+        candidate.largest_block = options.many;
     }
     let slow = options.slow.iter().map(|(resources, _)| *resources);
     let most = options.sizes.iter().copied().chain(slow).max().unwrap_or(1);
     let service = Service::start(most);
-    let mut figures = Figures {
+    let mut results = Results {
         machine: machine(),
         terraform: version,
         binary_bytes: fs::metadata(&binary).unwrap().len(),
@@ -159,16 +159,17 @@ fn measure(options: &Options) -> Figures {
         slow_service: Vec::new(),
     };
     for &(resources, parallelism) in &options.slow {
-        // A few delays more or less are small beside many.
+        // With many resources the total delay hardly varies.
         let rounds = if resources < options.many { options.runs.min(3) } else { 1 };
-        let slow = measure_slow(&contenders[OURS], &service, resources, parallelism, rounds);
-        figures.slow_service.push(slow);
+        let slow =
+            measure_slow(&candidates[THIS_PROVIDER], &service, resources, parallelism, rounds);
+        results.slow_service.push(slow);
     }
     for &resources in &options.sizes {
-        figures.runs.extend(measure_steps(&contenders, &service, resources, options));
-        write(&mut figures, &options.out);
+        results.runs.extend(measure_steps(&candidates, &service, resources, options));
+        write(&mut results, &options.out);
     }
-    figures
+    results
 }
 
 fn measure_start(binary: &Path, count: usize) -> Start {
@@ -177,88 +178,89 @@ fn measure_start(binary: &Path, count: usize) -> Start {
     let times = (0..count).map(|_| {
         let since = Instant::now();
         let started = host.start(binary);
-        let to_line = since.elapsed();
+        let to_handshake_line = since.elapsed();
         let connected = host.connect(started);
-        let to_answer = since.elapsed();
+        let to_first_response = since.elapsed();
         drop(connected);
-        (milliseconds(to_line), milliseconds(to_answer))
+        (milliseconds(to_handshake_line), milliseconds(to_first_response))
     });
-    let (lines, answers): (Vec<f64>, Vec<f64>) = times.unzip();
-    Start { to_line: Spread::of(lines), to_first_answer: Spread::of(answers) }
+    let (lines, responses): (Vec<f64>, Vec<f64>) = times.unzip();
+    Start { to_handshake_line: Spread::of(lines), to_first_response: Spread::of(responses) }
 }
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Which of the contenders terraform itself is, which all are compared with, and which one this provider.
-const FLOOR: usize = 0;
-const OURS: usize = 1;
+/// The indices of the builtin resource and of this provider among the candidates.
+const BASELINE: usize = 0;
+const THIS_PROVIDER: usize = 1;
 
-/// Every step for every contender, round after round, so that what disturbs the machine disturbs all of
-/// them. Few resources are clocked and recorded in turn.
+/// Runs every step for every candidate, round by round, so that disturbances of the machine affect all of
+/// them. With few resources, timed and recorded runs alternate.
 fn measure_steps(
-    contenders: &[Candidate],
+    candidates: &[Candidate],
     service: &Service,
     resources: usize,
     options: &Options,
 ) -> Vec<Row> {
     let (rounds, many) = (options.runs_for(resources), options.many);
-    // By step and contender, one of each round.
-    let none = || (0..STEPS.len() * contenders.len()).map(|_| Vec::new()).collect();
-    let (mut clocked, mut recorded): (Vec<Vec<Run>>, Vec<Vec<Run>>) = (none(), none());
+    // By step and candidate, one run per round.
+    let none = || (0..STEPS.len() * candidates.len()).map(|_| Vec::new()).collect();
+    let (mut timed, mut recorded): (Vec<Vec<Run>>, Vec<Vec<Run>>) = (none(), none());
     let [create, ..] = &STEPS;
     for round in 0..rounds {
         eprintln!("{resources} resources, round {} of {rounds} …", round + 1);
-        let is_whole_life = resources < many || (resources == many && round == 0);
-        let is_run = |step: &Step| is_whole_life || ["plan", "validate"].contains(&step.name);
+        let runs_all_steps = resources < many || (resources == many && round == 0);
+        let is_run = |step: &Step| runs_all_steps || ["plan", "validate"].contains(&step.name);
         let turns: &[bool] = if resources < many { &[false, true] } else { &[true] };
         for &is_recorded in turns {
-            for who in 0..contenders.len() {
-                // Another one begins each time.
-                let who = (who + round) % contenders.len();
-                if is_whole_life {
-                    contenders[who].forget();
+            for candidate in 0..candidates.len() {
+                // A different candidate starts each round.
+                let candidate = (candidate + round) % candidates.len();
+                if runs_all_steps {
+                    candidates[candidate].delete_state();
                 } else {
-                    contenders[who].seed(service, resources, create);
+                    candidates[candidate].seed(service, resources, create);
                 }
                 for (number, step) in STEPS.iter().enumerate().filter(|(_, step)| is_run(step)) {
-                    contenders[who].configure(resources, step.algorithm);
-                    let run = contenders[who].run(service, step.arguments, is_recorded);
-                    if who == OURS {
+                    candidates[candidate].configure(resources, step.algorithm);
+                    let run = candidates[candidate].run(service, step.arguments, is_recorded);
+                    if candidate == THIS_PROVIDER {
                         let calls: usize = run.calls.values().sum();
                         assert_eq!(calls, step.calls * resources, "{}: {:?}", step.name, run.calls);
                     }
-                    let kept = if is_recorded { &mut recorded } else { &mut clocked };
-                    kept[number * contenders.len() + who].push(run);
+                    let runs = if is_recorded { &mut recorded } else { &mut timed };
+                    runs[number * candidates.len() + candidate].push(run);
                 }
             }
         }
     }
-    let clocked = if resources < many { &clocked } else { &recorded };
-    let indices =
-        (0..STEPS.len()).flat_map(|step| (0..contenders.len()).map(move |who| (step, who)));
-    let row = |(step, who): (usize, usize)| {
-        let index = step * contenders.len();
-        let (floor, own) = (&clocked[index + FLOOR], &clocked[index + who]);
-        let recorded = &recorded[index + who];
+    let timed = if resources < many { &timed } else { &recorded };
+    let indices = (0..STEPS.len())
+        .flat_map(|step| (0..candidates.len()).map(move |candidate| (step, candidate)));
+    let row = |(step, candidate): (usize, usize)| {
+        let index = step * candidates.len();
+        let (baseline, own) = (&timed[index + BASELINE], &timed[index + candidate]);
+        let recorded = &recorded[index + candidate];
         let seconds = |run: &Run| run.time.as_secs_f64();
-        let pairs = || own.iter().zip(floor).map(|(own, floor)| (seconds(own), seconds(floor)));
+        let pairs =
+            || own.iter().zip(baseline).map(|(own, baseline)| (seconds(own), seconds(baseline)));
         let sum = |run: &Run, time: fn(&Usage) -> Duration| {
             run.processes.iter().map(time).sum::<Duration>().as_secs_f64()
         };
         let provider_cpu = |run: &Run| sum(run, |usage| usage.cpu);
         let terraform_cpu =
-            |run: &Run| run.cpu.as_secs_f64() - sum(run, |usage| usage.cpu + usage.asking);
+            |run: &Run| run.cpu.as_secs_f64() - sum(run, |usage| usage.cpu + usage.recorder_cpu);
         let peaks = recorded.iter().flat_map(|run| &run.processes).map(|usage| usage.peak_kib);
         let last = recorded.last().expect("there is a round");
         Row {
             resources,
             step: STEPS[step].name.to_owned(),
-            who: contenders[who].name.clone(),
+            resource_type: candidates[candidate].name.clone(),
             seconds: Spread::of(own.iter().map(seconds)),
-            beyond_floor: Spread::of(pairs().map(|(own, floor)| own - floor)),
-            times_floor: Spread::of(pairs().map(|(own, floor)| own / floor)),
+            above_baseline: Spread::of(pairs().map(|(own, baseline)| own - baseline)),
+            relative_to_baseline: Spread::of(pairs().map(|(own, baseline)| own / baseline)),
             processes: last.processes.len(),
             provider_cpu_seconds: Spread::of(
                 recorded.iter().filter(|run| !run.processes.is_empty()).map(provider_cpu),
@@ -269,41 +271,41 @@ fn measure_steps(
             connections: last.connections,
         }
     };
-    indices.filter(|(step, _)| !clocked[step * contenders.len()].is_empty()).map(row).collect()
+    indices.filter(|(step, _)| !timed[step * candidates.len()].is_empty()).map(row).collect()
 }
 
-/// Plans with and without a delay of every answer.
+/// Plans with and without a delay of every response.
 fn measure_slow(
-    contender: &Candidate,
+    candidate: &Candidate,
     service: &Service,
     resources: usize,
     parallelism: usize,
     rounds: usize,
 ) -> Slow {
-    eprintln!("a slow service, {resources} resources, {parallelism} at once …");
+    eprintln!("slow service, {resources} resources, parallelism {parallelism} …");
     let delay = Duration::from_millis(100);
     let [create, plan, ..] = &STEPS;
-    contender.seed(service, resources, create);
-    contender.configure(resources, plan.algorithm);
+    candidate.seed(service, resources, create);
+    candidate.configure(resources, plan.algorithm);
     let parallel = format!("-parallelism={parallelism}");
     let arguments = [plan.arguments, &[parallel.as_str()]].concat();
     let mut connections = 0;
-    let longer = (0..rounds).map(|_| {
-        let quick = contender.run(service, &arguments, false);
+    let additional_seconds = (0..rounds).map(|_| {
+        let quick = candidate.run(service, &arguments, false);
         service.emulator.inject(Fault::delay(delay).forever());
-        let slow = contender.run(service, &arguments, false);
+        let slow = candidate.run(service, &arguments, false);
         service.emulator.clear_faults();
         connections = slow.connections;
         slow.time.as_secs_f64() - quick.time.as_secs_f64()
     });
-    let longer = Spread::of(longer);
+    let additional_seconds = Spread::of(additional_seconds);
     let turns = u32::try_from(resources.div_ceil(parallelism)).unwrap();
     Slow {
         resources,
         delay_ms: 100,
         parallelism,
         ideal_seconds: (delay * turns).as_secs_f64(),
-        longer,
+        additional_seconds,
         connections,
     }
 }

@@ -1,4 +1,4 @@
-//! The plot: how a plan grows with the number of resources.
+//! The plot of a plan's time and usage by the number of resources.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,31 +6,31 @@ use std::path::Path;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::results::{Figures, Row, mb};
+use super::results::{Results, Row, mb};
 
-const COLOURS: [RGBColor; 3] =
+const COLORS: [RGBColor; 3] =
     [RGBColor(0x66, 0x66, 0x66), RGBColor(0x1f, 0x77, 0xb4), RGBColor(0xd6, 0x27, 0x28)];
 
-/// Draws three panels: seconds, the provider's CPU a resource, and its memory.
-pub(crate) fn draw(figures: &Figures, file: &Path) -> Result<(), Box<dyn Error>> {
+/// Draws three panels: seconds, the provider's CPU time per resource, and its memory.
+pub(crate) fn draw(results: &Results, file: &Path) -> Result<(), Box<dyn Error>> {
     let area = SVGBackend::new(file, (1200, 380)).into_drawing_area();
     area.fill(&WHITE)?;
     let panels = area.split_evenly((1, 3));
     let plans = |row: &&Row| row.step == "plan";
     let mut names: Vec<&str> = Vec::new();
-    for row in figures.runs.iter().filter(plans) {
-        if !names.contains(&row.who.as_str()) {
-            names.push(&row.who);
+    for row in results.runs.iter().filter(plans) {
+        if !names.contains(&row.resource_type.as_str()) {
+            names.push(&row.resource_type);
         }
     }
     let lines = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<Line> {
-        let colours = COLOURS.iter().cycle();
-        let line = |(name, colour): (&&str, &RGBColor)| {
-            let rows = figures.runs.iter().filter(plans).filter(|row| row.who == *name);
+        let colors = COLORS.iter().cycle();
+        let line = |(name, color): (&&str, &RGBColor)| {
+            let rows = results.runs.iter().filter(plans).filter(|row| row.resource_type == *name);
             let points = rows.filter_map(|row| Some((count(row.resources), value(row)?))).collect();
-            Line { name: (*name).to_owned(), colour: *colour, points }
+            Line { name: (*name).to_owned(), color: *color, points }
         };
-        names.iter().zip(colours).map(line).filter(|line| !line.points.is_empty()).collect()
+        names.iter().zip(colors).map(line).filter(|line| !line.points.is_empty()).collect()
     };
     let panel =
         |index: usize, title: &str, lines: &[Line]| draw_panel(&panels[index], title, lines);
@@ -39,7 +39,7 @@ pub(crate) fn draw(figures: &Figures, file: &Path) -> Result<(), Box<dyn Error>>
         let seconds = row.provider_cpu_seconds.median;
         (seconds > 0.0).then(|| seconds * 1000.0 / count(row.resources))
     };
-    panel(1, "provider CPU for each resource, ms", &lines(&cpu))?;
+    panel(1, "provider CPU per resource, ms", &lines(&cpu))?;
     let memory = |row: &Row| (row.peak_memory_kib > 0).then(|| mb(row.peak_memory_kib));
     panel(2, "peak memory of the provider, MB", &lines(&memory))?;
     area.present()?;
@@ -48,7 +48,7 @@ pub(crate) fn draw(figures: &Figures, file: &Path) -> Result<(), Box<dyn Error>>
 
 struct Line {
     name: String,
-    colour: RGBColor,
+    color: RGBColor,
     points: Vec<(f64, f64)>,
 }
 
@@ -69,7 +69,7 @@ fn draw_panel(
         .x_label_area_size(38)
         .y_label_area_size(56);
     let horizontal = (1.0..widest * 1.5).log_scale();
-    // From zero where that says more than powers of ten.
+    // Linear if the values are in the same order of magnitude.
     if is_flat {
         let mut chart = builder.build_cartesian_2d(horizontal, 0.0..highest * 1.4)?;
         draw_lines(&mut chart, lines)
@@ -94,12 +94,12 @@ where
         .light_line_style(WHITE)
         .label_style(("sans-serif", 13))
         .draw()?;
-    for Line { name, colour, points } in lines {
-        let colour = *colour;
+    for Line { name, color, points } in lines {
+        let color = *color;
         chart
-            .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)).point_size(4))?
+            .draw_series(LineSeries::new(points.clone(), color.stroke_width(2)).point_size(4))?
             .label(name.clone())
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
     }
     chart
         .configure_series_labels()

@@ -1,5 +1,6 @@
-//! What a provider process used: this program, started in its place, runs it and asks the system
-//! about it afterwards. It is in the way of the clock, so that clocked runs go without.
+//! Records the resource usage of provider processes. Terraform starts this executable instead of the
+//! provider; it runs the provider and queries its usage afterwards. This takes time, so timed runs do
+//! not use it.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -10,22 +11,22 @@ use std::time::Duration;
 
 use nix::sys::resource::{Usage as SystemUsage, UsageWho, getrusage};
 
-/// The binary that is to run.
+/// Variable with the path of the provider.
 const PROVIDER: &str = "BENCH_RECORDED_PROVIDER";
-/// The file that gets a line for each process.
+/// Variable with the path of the output file, which gets one line per process.
 const RECORD: &str = "BENCH_RECORD";
 
-/// What one process used.
+/// The resource usage of one process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
-    /// What asking about it took, in CPU time.
-    pub(crate) asking: Duration,
-    /// Or that of this program, if that was more.
+    /// CPU time of the recorder itself.
+    pub(crate) recorder_cpu: Duration,
+    /// Peak memory of the provider or of the recorder, whichever is larger.
     pub(crate) peak_kib: u64,
 }
 
-/// Runs the provider if this process was started in its place.
+/// Runs the provider if terraform started this process instead of it.
 pub(crate) fn run_in_place() -> Option<ExitCode> {
     let provider = std::env::var_os(PROVIDER)?;
     let record = std::env::var_os(RECORD)?;
@@ -33,17 +34,17 @@ pub(crate) fn run_in_place() -> Option<ExitCode> {
     let status = status.expect("the provider can be started");
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("a process may ask about its own");
     let own = getrusage(UsageWho::RUSAGE_SELF).expect("a process may ask about itself");
-    let (cpu, asking) = (cpu(&usage).as_micros(), cpu(&own).as_micros());
-    let line = format!("{cpu} {asking} {}\n", usage.max_rss());
+    let (cpu, recorder_cpu) = (cpu(&usage).as_micros(), cpu(&own).as_micros());
+    let line = format!("{cpu} {recorder_cpu} {}\n", usage.max_rss());
     let mut record = OpenOptions::new().append(true).create(true).open(record).unwrap();
-    // In one piece: several may end at once.
+    // In one write, because several processes may exit at once.
     record.write_all(line.as_bytes()).unwrap();
     Some(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A folder with this program under the name of the provider.
-pub(crate) fn install(folder: &Path, provider: &Path) -> PathBuf {
-    let recorded = folder.join("recorded");
+/// Creates a directory with this executable under the provider's name.
+pub(crate) fn install(directory: &Path, provider: &Path) -> PathBuf {
+    let recorded = directory.join("recorded");
     std::fs::create_dir_all(&recorded).unwrap();
     let name = provider.file_name().unwrap_or(OsStr::new("terraform-provider"));
     let this = std::env::current_exe().unwrap();
@@ -51,25 +52,25 @@ pub(crate) fn install(folder: &Path, provider: &Path) -> PathBuf {
     recorded
 }
 
-/// Makes the processes that a command starts leave their record in this file.
+/// Makes a command's provider processes write to this file.
 pub(crate) fn enable(command: &mut Command, provider: &Path, record: &Path) {
     command.env(PROVIDER, provider).env(RECORD, record);
 }
 
-/// Reads and forgets what is recorded.
+/// Reads and deletes the recorded usage.
 pub(crate) fn take(record: &Path) -> Vec<Usage> {
     let text = std::fs::read_to_string(record).unwrap_or_default();
     let _ = std::fs::remove_file(record);
     let usage = |line: &str| {
         let mut numbers = line.split(' ').map(|number| number.parse::<u64>().unwrap());
         let mut next = || numbers.next().unwrap();
-        let (cpu, asking) = (Duration::from_micros(next()), Duration::from_micros(next()));
-        Usage { cpu, asking, peak_kib: next() }
+        let (cpu, recorder_cpu) = (Duration::from_micros(next()), Duration::from_micros(next()));
+        Usage { cpu, recorder_cpu, peak_kib: next() }
     };
     text.lines().map(usage).collect()
 }
 
-/// The CPU time of all processes that this one has started and that have ended, theirs included.
+/// The CPU time of all finished child processes and their children.
 pub(crate) fn cpu_of_children() -> Duration {
     cpu(&getrusage(UsageWho::RUSAGE_CHILDREN).unwrap())
 }

@@ -1,13 +1,13 @@
-//! The figures of a benchmark, as JSON for machines and as a table for people.
+//! The results of a benchmark, as JSON and as Markdown tables.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that was measured.
+/// All results.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Figures {
+pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) terraform: String,
     pub(crate) binary_bytes: u64,
@@ -16,56 +16,56 @@ pub(crate) struct Figures {
     pub(crate) slow_service: Vec<Slow>,
 }
 
-/// Where it was measured, and how busy that was.
+/// The machine, and its load.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) system: String,
     pub(crate) cpu: String,
     pub(crate) cores: usize,
     pub(crate) memory_gib: u64,
-    /// Of the last minute, before and after.
+    /// Load average of the last minute, before and after.
     pub(crate) load: [String; 2],
 }
 
-/// From the start of the process, in milliseconds, with mutual TLS.
+/// Milliseconds from the start of the process, with mutual TLS.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
-    pub(crate) to_line: Spread,
-    pub(crate) to_first_answer: Spread,
+    pub(crate) to_handshake_line: Spread,
+    pub(crate) to_first_response: Spread,
 }
 
-/// The runs of one command on so many resources.
+/// The runs of one command with this number of resources.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) resources: usize,
     pub(crate) step: String,
-    pub(crate) who: String,
+    pub(crate) resource_type: String,
     pub(crate) seconds: Spread,
-    /// By how much it took longer than the builtin resource in the same round, in seconds.
-    pub(crate) beyond_floor: Spread,
-    /// How often as long as the builtin resource in the same round.
-    pub(crate) times_floor: Spread,
-    /// Processes of the provider.
+    /// Additional seconds compared with the baseline in the same round.
+    pub(crate) above_baseline: Spread,
+    /// Time divided by that of the baseline in the same round.
+    pub(crate) relative_to_baseline: Spread,
+    /// Number of provider processes.
     pub(crate) processes: usize,
-    /// Of all of them together.
+    /// Total of all provider processes.
     pub(crate) provider_cpu_seconds: Spread,
     pub(crate) terraform_cpu_seconds: Spread,
-    /// Of the largest one, in all runs.
+    /// Maximum over all processes and runs.
     pub(crate) peak_memory_kib: u64,
     pub(crate) calls: BTreeMap<String, usize>,
     pub(crate) connections: usize,
 }
 
-/// A plan while every answer of the service is late.
+/// A plan while the service delays every response.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Slow {
     pub(crate) resources: usize,
     pub(crate) delay_ms: u64,
     pub(crate) parallelism: usize,
-    /// What the delays alone take.
+    /// The time of the delays alone.
     pub(crate) ideal_seconds: f64,
-    /// How much longer than without delays it took, in seconds.
-    pub(crate) longer: Spread,
+    /// Additional seconds compared with a plan without delays.
+    pub(crate) additional_seconds: Spread,
     pub(crate) connections: usize,
 }
 
@@ -100,8 +100,8 @@ impl Spread {
     }
 }
 
-impl Figures {
-    /// Tables in Markdown.
+impl Results {
+    /// Formats Markdown tables.
     pub(crate) fn to_tables(&self) -> String {
         let mut text = String::new();
         let Machine { system, cpu, cores, memory_gib, load } = &self.machine;
@@ -110,17 +110,17 @@ impl Figures {
             "{cores} cores of {cpu}, {memory_gib} GiB, {system}, load average {} before and {} after; {}\n\n\
              binary: {} bytes\n\
              process start to handshake line: {} ms\n\
-             process start to first answer, with mutual TLS: {} ms\n",
+             process start to first response, with mutual TLS: {} ms\n",
             load[0],
             load[1],
             self.terraform,
             self.binary_bytes,
-            self.start.to_line.with(1),
-            self.start.to_first_answer.with(1),
+            self.start.to_handshake_line.with(1),
+            self.start.to_first_response.with(1),
         );
         text.push_str(
-            "| resources | step | who | seconds | beyond the floor | times the floor | processes | \
-             provider CPU s | terraform CPU s | peak memory MB | HTTP calls | connections |\n\
+            "| resources | step | resource type | seconds | above the baseline | relative to the baseline | \
+             processes | provider CPU s | terraform CPU s | peak memory MB | HTTP requests | connections |\n\
              |--:|---|---|---|---|---|--:|---|---|--:|---|--:|\n",
         );
         for row in &self.runs {
@@ -135,10 +135,10 @@ impl Figures {
                 "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {memory} | {} | {} |",
                 row.resources,
                 row.step,
-                row.who,
+                row.resource_type,
                 row.seconds.with(3),
-                row.beyond_floor.with(3),
-                row.times_floor.with(2),
+                row.above_baseline.with(3),
+                row.relative_to_baseline.with(2),
                 row.processes,
                 row.provider_cpu_seconds.with(3),
                 row.terraform_cpu_seconds.with(2),
@@ -147,7 +147,7 @@ impl Figures {
             );
         }
         text.push_str(
-            "\n| resources | delay of each answer | parallelism | the delays alone | plan longer by | connections |\n\
+            "\n| resources | delay per response | parallelism | delays alone | additional time | connections |\n\
              |--:|---|--:|---|---|--:|\n",
         );
         for slow in &self.slow_service {
@@ -158,7 +158,7 @@ impl Figures {
                 slow.delay_ms,
                 slow.parallelism,
                 slow.ideal_seconds,
-                slow.longer.with(2),
+                slow.additional_seconds.with(2),
                 slow.connections,
             );
         }

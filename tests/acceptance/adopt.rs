@@ -1,4 +1,4 @@
-//! How rules that exist already get under the care of the real terraform.
+//! Importing and moving existing rules with the real terraform.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::workspace::Workspace;
 
-/// A state as `aliyun/alicloud` writes it.
+/// A state written by `aliyun/alicloud`.
 fn alicloud_state(attributes: &str) -> String {
     format!(
         r#"{{
@@ -40,10 +40,10 @@ fn alicloud_state(attributes: &str) -> String {
 }
 
 #[test]
-fn a_rule_of_the_alicloud_provider_moves_over_with_an_empty_plan() {
+fn a_rule_of_the_alicloud_provider_moves_with_an_empty_plan() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
-    // Terraform wants to have the provider that wrote the state, though all it asks of it is a schema.
-    // Ours stands in for it under its name.
+    // Terraform requires the provider that wrote the state, although it only requests its schema. A
+    // copy of this provider replaces it.
     let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
     let folder = workspace.path("alicloud");
     fs::create_dir(&folder).unwrap();
@@ -93,13 +93,13 @@ fn a_rule_of_the_alicloud_provider_moves_over_with_an_empty_plan() {
     }
 }
 
-/// What terraform calls the first resource, and its attributes.
+/// The address and the attributes of the first resource.
 fn first(workspace: &Workspace) -> (String, Json) {
     workspace.state().remove(0)
 }
 
 #[test]
-fn a_bucket_elsewhere_is_managed_and_imported_with_its_region() {
+fn a_bucket_in_another_region_is_managed_and_imported_with_its_region() {
     let Some(workspace) = Workspace::with(|config| config.with_bucket_in("far", "cn-beijing"))
     else {
         return;
@@ -121,7 +121,7 @@ fn a_bucket_elsewhere_is_managed_and_imported_with_its_region() {
     workspace.terraform(&["import", "oss_bucket_encryption.far", "far@cn-beijing"]).succeeds();
     workspace.expect_no_changes();
 
-    // Without a block of its own terraform writes one.
+    // Terraform generates the missing `resource` block.
     forget();
     workspace
         .configure("import {\n  to = oss_bucket_encryption.found\n  id = \"far@cn-beijing\"\n}\n");
@@ -134,7 +134,7 @@ fn a_bucket_elsewhere_is_managed_and_imported_with_its_region() {
     assert!(apply.stdout.contains("1 imported, 0 added, 0 changed, 0 destroyed"), "{apply}");
     workspace.expect_no_changes();
 
-    // Without its region it is asked for where it is not, and the message says what to do.
+    // Without its region the request goes to the wrong one, and the error contains the fix.
     fs::remove_file(workspace.path("found.tf")).unwrap();
     workspace.terraform(&["state", "rm", "oss_bucket_encryption.found"]).succeeds();
     workspace.configure(&resource(""));
@@ -145,7 +145,7 @@ fn a_bucket_elsewhere_is_managed_and_imported_with_its_region() {
 }
 
 #[test]
-fn a_region_that_is_empty_is_none() {
+fn an_empty_region_equals_an_unset_one() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let resource = |region: &str| {
         format!(
@@ -168,7 +168,7 @@ fn a_region_that_is_empty_is_none() {
 }
 
 #[test]
-fn a_rule_of_another_version_and_address_of_the_alicloud_provider_moves_over_too() {
+fn other_versions_and_addresses_of_the_alicloud_provider_move_too() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
     let folder = workspace.path("alicloud");
@@ -195,7 +195,7 @@ fn a_rule_of_another_version_and_address_of_the_alicloud_provider_moves_over_too
     workspace.expect_no_changes();
     assert!(workspace.calls().iter().all(|call| call.starts_with("GET")), "nothing is changed");
 
-    // What describes something else is refused, with what can be done.
+    // Other resource types are rejected, with advice.
     let bucket = alicloud_state(attributes)
         .replace("aliyun/alicloud", "hashicorp/alicloud")
         .replace("alicloud_oss_bucket_server_side_encryption", "alicloud_oss_bucket");
@@ -204,7 +204,7 @@ fn a_rule_of_another_version_and_address_of_the_alicloud_provider_moves_over_too
     let plan = workspace.terraform(&["plan", "-no-color"]).fails();
     for part in [
         "This resource cannot be moved",
-        // OpenTofu has its own host for it, whatever the state says.
+        // OpenTofu uses its own registry, regardless of the state.
         "alicloud_oss_bucket of registry.",
         "/hashicorp/alicloud",
         "Only alicloud_oss_bucket_server_side_encryption of",
@@ -214,7 +214,7 @@ fn a_rule_of_another_version_and_address_of_the_alicloud_provider_moves_over_too
 }
 
 #[test]
-fn a_stored_state_may_have_attributes_that_are_not_known() {
+fn unknown_attributes_in_a_stored_state_are_dropped() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let resource = |algorithm: &str| {
         format!(
@@ -234,9 +234,9 @@ fn a_stored_state_may_have_attributes_that_are_not_known() {
     assert!(first(&workspace).1.get("of_a_newer_version").is_none());
 }
 
-/// Terraform asks whether the change was made; nobody knows. So the resource stays, and is looked at.
+/// If the outcome of a write is unknown, the resource stays in the state, and is read again.
 #[test]
-fn a_write_whose_end_is_unknown_stays_in_the_state() {
+fn a_write_with_unknown_outcome_stays_in_the_state() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let provider = format!(
         "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {:?}\n  max_retries = 0\n}}\n",
@@ -260,7 +260,7 @@ fn a_write_whose_end_is_unknown_stays_in_the_state() {
     workspace.terraform(&["untaint", "oss_bucket_encryption.this"]).succeeds();
     workspace.expect_no_changes();
 
-    // An update that OSS accepted, and that nobody could read back.
+    // An update that OSS accepted, but that could not be read back.
     workspace.configure_with(&provider, &resource("AES256"));
     workspace.emulator.inject(Fault::delay(std::time::Duration::ZERO).method("GET"));
     workspace.emulator.inject(Fault::error_response(500, "InternalError").method("GET"));

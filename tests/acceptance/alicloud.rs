@@ -1,6 +1,6 @@
-//! Stands in for the provider `aliyun/alicloud` in tests of the documentation: the two resources that
-//! people come from, with the arguments that the guides use, and without a service behind them. Only the
-//! schema matters: terraform asks the old provider for it before it moves or keeps a resource.
+//! A stub of the provider `aliyun/alicloud` for tests of the documentation: its two resources with
+//! the arguments that the guides use, without a service. Only the schema matters: terraform requests
+//! it from the old provider before it moves or keeps a resource.
 
 use std::io;
 use std::process::ExitCode;
@@ -63,11 +63,11 @@ impl Provider for Alicloud {
             block: block(rule(), Vec::new()).block,
         };
         vec![
-            Box::new(Kept {
+            Box::new(StateOnly {
                 type_name: "alicloud_oss_bucket",
                 schema: block(bucket(), vec![inline]),
             }),
-            Box::new(Kept {
+            Box::new(StateOnly {
                 type_name: "alicloud_oss_bucket_server_side_encryption",
                 schema: block([bucket(), rule()].concat(), Vec::new()),
             }),
@@ -79,13 +79,13 @@ fn block(attributes: Vec<Attribute>, blocks: Vec<NestedBlock>) -> Schema {
     Schema { version: 0, block: Block { description: "", attributes, blocks } }
 }
 
-/// A resource that is nowhere but in the state.
-struct Kept {
+/// A resource that only exists in the state.
+struct StateOnly {
     type_name: &'static str,
     schema: Schema,
 }
 
-impl Resource<()> for Kept {
+impl Resource<()> for StateOnly {
     fn type_name(&self) -> &'static str {
         self.type_name
     }

@@ -1,4 +1,4 @@
-//! How people and pipelines log in, with the real terraform: every source ends in a rule that is set.
+//! Every credential source with the real terraform.
 
 use oss_emulator::{Config, Fault, Role};
 
@@ -10,7 +10,7 @@ const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
 const OIDC_TOKEN: &str = "header.claims.signature-of-the-pipeline";
 
-/// A workspace whose provider block has these arguments beside the endpoint.
+/// A workspace whose provider block has these arguments in addition to the endpoint.
 fn workspace(arguments: impl FnOnce(&Workspace) -> String) -> Option<Workspace> {
     let workspace = Workspace::with(|config: Config| {
         config
@@ -30,7 +30,7 @@ fn workspace(arguments: impl FnOnce(&Workspace) -> String) -> Option<Workspace> 
     Some(workspace)
 }
 
-/// Applies with this environment; returns the operations that the endpoint saw.
+/// Applies with this environment, and returns the operations that the emulator received.
 #[track_caller]
 fn apply(workspace: &Workspace, environment: &[(&str, &str)]) -> Vec<String> {
     workspace.terraform_in(environment, &APPLY).succeeds();
@@ -46,13 +46,13 @@ const KEYS: [(&str, &str); 2] =
     [("OSS_ACCESS_KEY_ID", KEY_ID), ("OSS_ACCESS_KEY_SECRET", KEY_SECRET)];
 
 #[test]
-fn keys_in_the_environment() {
+fn access_key_pair_in_the_environment() {
     let Some(workspace) = workspace(|_| String::new()) else { return };
     assert_eq!(apply(&workspace, &KEYS), WRITE);
 }
 
 #[test]
-fn a_profile_names_keys_and_region() {
+fn a_profile_sets_credentials_and_region() {
     let Some(workspace) = workspace(|workspace| {
         let file = format!(
             r#"{{ "current": "other", "profiles": [ {{ "name": "ci", "mode": "AK",
@@ -68,7 +68,7 @@ fn a_profile_names_keys_and_region() {
 }
 
 #[test]
-fn a_profile_in_its_usual_place_named_by_the_environment() {
+fn a_profile_in_the_default_file_selected_by_the_environment() {
     let Some(workspace) = workspace(|_| String::new()) else { return };
     std::fs::create_dir(workspace.path(".aliyun")).unwrap();
     let file = format!(
@@ -91,11 +91,11 @@ fn a_profile_in_its_usual_place_named_by_the_environment() {
 
 #[cfg(unix)]
 #[test]
-fn what_a_program_prints_beside_keys_is_not_shown() {
+fn other_output_of_a_credential_process_is_not_shown() {
     let Some(workspace) = workspace(|workspace| {
         let keys = format!(r#"{{"access_key_id":"{KEY_ID}","access_key_secret":"{KEY_SECRET}"}}"#);
         let printed = workspace.write("keys.json", &keys);
-        // It would also read what is meant for terraform, if it could.
+        // It also tries to read terraform's standard input.
         let script = format!("echo \"using $1 and {KEY_SECRET}\" >&2\ncat\ncat {printed}\n");
         let script = workspace.write("print-keys.sh", &script);
         let file = format!(
@@ -109,7 +109,7 @@ fn what_a_program_prints_beside_keys_is_not_shown() {
     };
     let run = workspace.terraform_in(&[], &APPLY).succeeds();
     assert_eq!(workspace.secrets_in(&run, &["argument-secret"]), Vec::<String>::new());
-    // The program is named where it fails, and only that.
+    // If it fails, the error contains only its name.
     std::fs::remove_file(workspace.path("keys.json")).unwrap();
     let run = workspace.terraform_in(&[], &["plan", "-no-color"]).fails();
     assert!(
@@ -120,7 +120,7 @@ fn what_a_program_prints_beside_keys_is_not_shown() {
 }
 
 #[test]
-fn a_role_on_top_of_keys() {
+fn an_assumed_role() {
     let Some(workspace) = workspace(|_| {
         format!(
             "  assume_role {{\n    role_arn = {ROLE:?}\n    session_name = \"apply\"\n    \
@@ -139,7 +139,7 @@ fn a_role_on_top_of_keys() {
 }
 
 #[test]
-fn a_token_file_as_pipelines_have_it() {
+fn an_oidc_token_file_in_a_pipeline() {
     let Some(workspace) = workspace(|workspace| {
         let path = workspace.write("token", &format!("{OIDC_TOKEN}\n"));
         format!(
@@ -154,7 +154,7 @@ fn a_token_file_as_pipelines_have_it() {
 }
 
 #[test]
-fn a_token_file_as_pods_have_it() {
+fn an_oidc_token_file_in_a_pod() {
     let Some(workspace) = workspace(|_| String::new()) else { return };
     let path = workspace.write("token", OIDC_TOKEN);
     let environment = [
@@ -176,7 +176,7 @@ fn a_credentials_uri() {
 }
 
 #[test]
-fn the_role_of_the_instance() {
+fn the_ram_role_of_an_ecs_instance() {
     let Some(workspace) = workspace(|_| "  ecs_role_name = \"instance-role\"\n".to_owned()) else {
         return;
     };
@@ -189,7 +189,7 @@ fn the_role_of_the_instance() {
 }
 
 #[test]
-fn an_apply_goes_on_when_its_session_is_refused() {
+fn an_apply_refreshes_a_rejected_session() {
     let Some(workspace) = workspace(|_| {
         format!("  assume_role {{\n    role_arn = {ROLE:?}\n    external_id = \"ticket-7\"\n  }}\n")
     }) else {
@@ -203,7 +203,7 @@ fn an_apply_goes_on_when_its_session_is_refused() {
 }
 
 #[test]
-fn a_plan_of_new_resources_needs_no_keys() {
+fn a_plan_of_new_resources_needs_no_credentials() {
     let Some(workspace) = workspace(|_| {
         "  profile = \"absent\"\n  shared_credentials_file = \"/no/such/file\"\n".to_owned()
     }) else {
@@ -223,7 +223,7 @@ fn a_plan_of_new_resources_needs_no_keys() {
 }
 
 #[test]
-fn a_role_that_may_not_be_assumed_says_what_to_grant() {
+fn the_error_for_a_role_that_cannot_be_assumed_names_the_permission() {
     let Some(workspace) =
         workspace(|_| format!("  assume_role {{\n    role_arn = {ROLE:?}\n  }}\n"))
     else {
@@ -245,7 +245,7 @@ fn a_role_that_may_not_be_assumed_says_what_to_grant() {
 }
 
 #[test]
-fn no_credentials_at_all_says_what_there_is() {
+fn the_error_for_missing_credentials_lists_the_sources() {
     let Some(workspace) = workspace(|_| String::new()) else { return };
     let run = workspace.terraform_in(&[], &APPLY).fails();
     for part in

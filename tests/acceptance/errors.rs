@@ -1,4 +1,4 @@
-//! Bad input gets one clear error at the right attribute, and nothing is sent.
+//! Invalid input is reported once, at the offending argument, and no request is sent.
 
 use oss_emulator::{Credentials, Fault};
 
@@ -6,7 +6,7 @@ use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 
 const VALID: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"AES256\"\n}\n";
 
-/// Runs `command`, and expects one error that contains all `parts`, and no call.
+/// Runs `command`, and expects one error that contains all `parts`, and no request.
 #[track_caller]
 fn check(workspace: &Workspace, environment: &[(&str, &str)], command: &str, parts: &[&str]) {
     let run = workspace.terraform_in(environment, &[command, "-no-color"]).fails();
@@ -70,7 +70,7 @@ fn bad_provider_arguments() {
 }
 
 #[test]
-fn half_a_key_pair_in_the_environment() {
+fn incomplete_access_key_pair_in_the_environment() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(VALID);
     let environment = [("ALICLOUD_SECRET_KEY", "only-half")];
@@ -80,7 +80,7 @@ fn half_a_key_pair_in_the_environment() {
 }
 
 #[test]
-fn what_oss_refuses_is_explained() {
+fn errors_from_oss_are_explained() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(&VALID.replace("\"demo\"", "\"no-such-bucket\""));
     let run = workspace.terraform(&["apply", "-auto-approve", "-no-color"]).fails();
@@ -117,12 +117,12 @@ fn no_log_level_shows_a_secret() {
         ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET),
         ("ALIBABA_CLOUD_SECURITY_TOKEN", token),
     ];
-    // An answer that repeats what was signed, and breaks off.
+    // A truncated response that contains the string to sign.
     let echo = format!("<Error><StringToSign>PUT\nx-oss-security-token:{token}\n{KEY_SECRET}");
     workspace.emulator.inject(Fault::raw_response("application/xml", echo).status(403));
     let failed = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).fails();
     let applied = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).succeeds();
-    // Every run of these tests is searched; this one shows that the search sees the log.
+    // Every run is searched for secrets; this shows that the search includes the log.
     for run in [failed, applied] {
         assert!(run.log.contains("called OSS"), "the provider's log is there:\n{run}");
         assert_eq!(workspace.secrets_in(&run, &[token, "called OSS"]), ["called OSS"]);

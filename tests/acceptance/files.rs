@@ -1,4 +1,4 @@
-//! Files of the repository that are for people: read, and taken apart.
+//! Reads and parses files of the repository.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::markdown::page_at;
 
-/// A file's text; `path` begins at the repository's root.
+/// Reads a file; `path` is relative to the root of the repository.
 pub(crate) fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -17,7 +17,7 @@ pub(crate) fn yaml(path: &str) -> Json {
     yaml_serde::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The blocks of one language in a file of Markdown. There is at least one.
+/// The code blocks of one language in a Markdown file. Fails if there are none.
 pub(crate) fn blocks(path: &str, language: &str) -> Vec<String> {
     let blocks = page_at(path).blocks.into_iter().filter(|block| block.language == language);
     let blocks: Vec<String> = blocks.map(|block| block.text).collect();

@@ -1,4 +1,4 @@
-//! What Terraform's language and commands do with the resource: modules, aliases, moves, conditions,
+//! The resource with Terraform's language features and commands: modules, aliases, moves, conditions,
 //! replacements.
 
 use oss_emulator::{EncryptionRule, Fault};
@@ -24,7 +24,7 @@ fn algorithm(workspace: &Workspace, bucket: &str) -> Option<String> {
 }
 
 #[test]
-fn modules_in_numbers_and_several_provider_blocks() {
+fn counted_modules_and_several_provider_blocks() {
     let add_far = |config: oss_emulator::Config| {
         config.with_bucket("one").with_bucket("two").with_bucket_in("far", "cn-beijing")
     };
@@ -51,8 +51,8 @@ fn modules_in_numbers_and_several_provider_blocks() {
     let apply = workspace.apply();
     assert!(apply.stdout.contains("3 added, 0 changed, 0 destroyed"), "{apply}");
     workspace.expect_no_changes();
-    let is_refused = |call: &String| !call.ends_with(" 200");
-    assert!(!workspace.calls().iter().any(is_refused), "each is signed for its own region");
+    let is_rejected = |call: &String| !call.ends_with(" 200");
+    assert!(!workspace.calls().iter().any(is_rejected), "each is signed for its own region");
     workspace.terraform(&["destroy", "-auto-approve"]).succeeds();
     assert_eq!(
         ["one", "two", "far"].map(|bucket| algorithm(&workspace, bucket)),
@@ -61,7 +61,7 @@ fn modules_in_numbers_and_several_provider_blocks() {
 }
 
 #[test]
-fn moved_removed_and_imported_in_numbers() {
+fn counted_resources_are_moved_removed_and_imported() {
     let Some(workspace) = Workspace::new(&["one", "two"]) else { return };
     workspace.configure(&format!(
         "{}{}",
@@ -69,7 +69,7 @@ fn moved_removed_and_imported_in_numbers() {
         resource("two", "two", "SM4", ""),
     ));
     workspace.apply();
-    // One goes into the care of an element of another block, the other is forgotten.
+    // One is moved to an instance of another block, the other is removed from the state.
     let all = "resource \"oss_bucket_encryption\" \"all\" {\n  for_each = local.buckets\n  \
                bucket = each.key\n  sse_algorithm = \"SM4\"\n}\n";
     workspace.configure(&format!(
@@ -82,7 +82,7 @@ fn moved_removed_and_imported_in_numbers() {
     workspace.apply();
     assert!(workspace.calls().iter().all(|call| call.starts_with("GET")), "nothing is changed");
     assert_eq!(addresses(&workspace), ["oss_bucket_encryption.all[\"one\"]"]);
-    // And is found again.
+    // And imported again.
     workspace.configure(&format!(
         "locals {{ buckets = toset([\"one\", \"two\"]) }}\n{all}\
          import {{\n  for_each = toset([\"two\"])\n  \
@@ -97,7 +97,7 @@ fn moved_removed_and_imported_in_numbers() {
 }
 
 #[test]
-fn changes_that_are_ignored_forbidden_or_checked() {
+fn ignore_changes_prevent_destroy_and_conditions() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let with = |algorithm: &str, lifecycle: &str| {
         resource("this", "demo", algorithm, &format!("  lifecycle {{\n{lifecycle}\n  }}\n"))
@@ -133,7 +133,7 @@ fn changes_that_are_ignored_forbidden_or_checked() {
 }
 
 #[test]
-fn another_bucket_can_be_set_before_the_old_one_is_let_go() {
+fn create_before_destroy_with_another_bucket() {
     let Some(workspace) = Workspace::new(&["before", "after"]) else { return };
     let lifecycle = "  lifecycle { create_before_destroy = true }\n";
     workspace.configure(&resource("this", "before", "AES256", lifecycle));
@@ -149,7 +149,7 @@ fn another_bucket_can_be_set_before_the_old_one_is_let_go() {
 }
 
 #[test]
-fn replacing_on_request_and_plans_of_a_part() {
+fn replace_target_and_refresh_only() {
     let Some(workspace) = Workspace::new(&["one", "two"]) else { return };
     let both = |algorithm: &str| {
         resource("one", "one", algorithm, "") + &resource("two", "two", algorithm, "")
@@ -176,7 +176,7 @@ fn replacing_on_request_and_plans_of_a_part() {
     assert_eq!(algorithm(&workspace, "one").as_deref(), Some("SM4"));
     assert_eq!(algorithm(&workspace, "two").as_deref(), Some("AES256"));
 
-    // What someone else did is taken over without being undone.
+    // A change made outside Terraform is accepted into the state.
     workspace.configure(&both("KMS"));
     workspace.apply();
     workspace.emulator.set_rule("one", EncryptionRule::new("AES256"));
@@ -190,7 +190,7 @@ fn replacing_on_request_and_plans_of_a_part() {
 }
 
 #[test]
-fn a_replacement_that_fails_half_way_is_finished_by_the_next_apply() {
+fn a_partially_failed_replacement_is_completed_by_the_next_apply() {
     let Some(workspace) = Workspace::new(&["before", "after"]) else { return };
     let provider = format!(
         "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {:?}\n  max_retries = 0\n}}\n",
@@ -201,20 +201,20 @@ fn a_replacement_that_fails_half_way_is_finished_by_the_next_apply() {
     apply().succeeds();
     workspace.configure_with(&provider, &resource("this", "after", "AES256", ""));
 
-    // The rule is removed, and nobody knows: the resource stays as it was.
+    // The rule is deleted, but the response is lost: the state is unchanged.
     workspace.emulator.inject(Fault::reset_after().method("DELETE"));
     let run = apply().fails();
     assert!(run.stderr.contains("OSS may have done it all the same"), "{run}");
     assert_eq!(workspace.state()[0].1["bucket"], "before");
     assert_eq!(algorithm(&workspace, "before"), None);
 
-    // The new one is refused: it was not made, and the old one is gone.
+    // The new rule is rejected: it was not created, and the old one is deleted.
     workspace.emulator.inject(Fault::error_response(403, "AccessDenied").method("PUT"));
     let run = apply().fails();
     assert!(run.stderr.contains("oss:PutBucketEncryption"), "{run}");
     assert_eq!(addresses(&workspace), Vec::<String>::new());
 
-    // The new one is set, and nobody knows: it stays, to be looked at.
+    // The new rule is set, but the response is lost: the resource is kept and read again.
     workspace.emulator.inject(Fault::reset_after().method("PUT"));
     let run = apply().fails();
     assert!(run.stderr.contains("`terraform untaint`"), "{run}");
@@ -223,7 +223,7 @@ fn a_replacement_that_fails_half_way_is_finished_by_the_next_apply() {
     workspace.terraform(&["plan", "-detailed-exitcode"]).succeeds();
     assert_eq!(algorithm(&workspace, "after").as_deref(), Some("AES256"));
 
-    // A change that OSS made, and nobody knows: the next plan sees that there is nothing left to do.
+    // A change was applied, but the response is lost: the next plan shows no changes.
     workspace.configure_with(&provider, &resource("this", "after", "KMS", ""));
     workspace.emulator.inject(Fault::reset_after().method("PUT"));
     let run = apply().fails();
@@ -233,7 +233,7 @@ fn a_replacement_that_fails_half_way_is_finished_by_the_next_apply() {
 }
 
 #[test]
-fn a_key_from_a_sensitive_variable_is_not_shown() {
+fn a_key_id_from_a_sensitive_variable_is_not_shown() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let key = "9468da86-3509-4f8d-a61e-6eab1eac0001";
     workspace.configure(&format!(
@@ -243,7 +243,7 @@ fn a_key_from_a_sensitive_variable_is_not_shown() {
     let [id, secret] = KEYS;
     let environment = [id, secret, ("TF_VAR_key", key)];
     let terraform = |arguments: &[&str]| workspace.terraform_in(&environment, arguments);
-    // Reading back fails, which is told with the rule.
+    // Reading back fails, and the error contains the rule.
     workspace.emulator.inject(Fault::error_response(403, "AccessDenied").method("GET"));
     let run = terraform(&["apply", "-auto-approve", "-no-color"]).fails();
     assert!(run.stderr.contains("OSS accepted KMS with key 9468da86…"), "{run}");
@@ -258,7 +258,7 @@ fn a_key_from_a_sensitive_variable_is_not_shown() {
 }
 
 #[test]
-fn a_provider_block_that_waits_for_a_resource() {
+fn a_provider_block_that_depends_on_a_resource() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let provider = "provider \"oss\" {\n  region = terraform_data.place.output.region\n  \
                     endpoint = terraform_data.place.output.endpoint\n}\n";
@@ -270,11 +270,11 @@ fn a_provider_block_that_waits_for_a_resource() {
         );
         workspace.configure_with(provider, &(place + &resource("this", "demo", "AES256", "")));
     };
-    // What is new needs no call until then.
+    // New resources need no requests until then.
     configure(1);
     workspace.apply();
     workspace.expect_no_changes();
-    // What is there has to be read.
+    // Existing ones must be read.
     configure(2);
     let run = workspace.terraform(&["plan", "-no-color"]).fails();
     let expected = "The provider's `region` and `endpoint` depend on something that is only known";

@@ -1,4 +1,4 @@
-//! The life of a rule, as a user lives it.
+//! The lifecycle of the resource, from create to destroy.
 
 use oss_emulator::EncryptionRule;
 use serde_json::json;
@@ -99,7 +99,7 @@ fn drift_is_shown_and_repaired() {
 }
 
 #[test]
-fn a_rule_or_bucket_removed_outside_is_created_again() {
+fn a_rule_or_bucket_deleted_outside_terraform_is_created_again() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(&resource("bucket = \"demo\"\nsse_algorithm = \"KMS\""));
     workspace.apply();
@@ -115,7 +115,7 @@ fn a_rule_or_bucket_removed_outside_is_created_again() {
 }
 
 #[test]
-fn destroying_what_is_gone_already_is_fine() {
+fn destroying_a_deleted_rule_or_bucket_succeeds() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(&resource("bucket = \"demo\"\nsse_algorithm = \"KMS\""));
     workspace.apply();
@@ -162,7 +162,7 @@ fn import_by_command_and_by_block() {
 }
 
 #[test]
-fn an_empty_key_and_none_are_the_same() {
+fn an_empty_key_id_equals_an_unset_one() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let without = "bucket = \"demo\"\nsse_algorithm = \"KMS\"";
     let with_empty = &format!("{without}\nkms_master_key_id = \"\"\nkms_data_encryption = \"\"");
@@ -172,7 +172,7 @@ fn an_empty_key_and_none_are_the_same() {
     workspace.configure(&resource(without));
     workspace.expect_no_changes();
 
-    // An import does not know the configuration, and fits both ways.
+    // An import, which does not see the configuration, matches both.
     for arguments in [without, with_empty] {
         workspace.terraform(&["state", "rm", "oss_bucket_encryption.this"]).succeeds();
         workspace.configure(&resource(arguments));
@@ -267,11 +267,11 @@ fn a_virtual_hosted_bucket_behind_a_proxy() {
 }
 
 #[test]
-fn a_local_endpoint_needs_neither_proxy_nor_trust_store() {
+fn a_loopback_endpoint_needs_neither_proxy_nor_trust_store() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(&resource("bucket = \"demo\"\nsse_algorithm = \"AES256\""));
     let environment = [
-        // Nobody listens on this port.
+        // No process listens on this port.
         ("HTTP_PROXY", "http://127.0.0.1:1"),
         ("SSL_CERT_FILE", "/no/such/file"),
         ("SSL_CERT_DIR", "/no/such/folder"),

@@ -1,7 +1,8 @@
-//! The real `terraform` drives the built provider against the local endpoint.
+//! Tests with the real `terraform` and the built provider against the local OSS emulator.
 //!
-//! `TERRAFORM` names the program (default `terraform`; `tofu` is one, too). Where it, or another program
-//! that a test needs, is absent, the test says so and passes; with `REQUIRE_TERRAFORM=1` it fails.
+//! `TERRAFORM` sets the executable (default `terraform`; `tofu` works too). If it, or another
+//! executable that a test needs, is missing, the test prints a notice and passes; with
+//! `REQUIRE_TERRAFORM=1` it fails.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Terraform's own tools around the provider.
+//! Terraform's tools: schema, tests, debug mode.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -45,14 +45,14 @@ fn a_module_is_tested_with_a_mocked_provider() {
          condition = oss_bucket_encryption.this.kms_master_key_id == \"\"\n    \
          error_message = \"a key was made up\"\n  }\n}\n",
     );
-    // Without keys, and without a call: the provider is only asked for its schema.
+    // Without credentials and requests: only the provider's schema is used.
     let run = workspace.terraform_in(&[], &["test", "-no-color"]).succeeds();
     assert!(run.stdout.contains("Success! 2 passed, 0 failed."), "{run}");
     assert_eq!(workspace.calls(), Vec::<String>::new());
 }
 
 #[test]
-fn a_module_is_tested_against_a_real_endpoint() {
+fn a_module_is_tested_against_the_emulator() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(
         "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  \
@@ -69,7 +69,7 @@ fn a_module_is_tested_against_a_real_endpoint() {
     assert!(workspace.emulator.rule("demo").is_none(), "the test cleans up behind itself");
 }
 
-/// A provider in debug mode, ended with the value.
+/// A provider in debug mode, which is killed when the value is dropped.
 struct Served(Child);
 
 impl Drop for Served {
@@ -79,7 +79,8 @@ impl Drop for Served {
     }
 }
 
-/// `oss-tools/oss` is short for another address in each of the two programs, and each may be written out.
+/// `oss-tools/oss` stands for different addresses in Terraform and OpenTofu, which can also be written
+/// in full.
 #[test]
 fn debug_mode_is_found_under_both_addresses() {
     let Some(workspace) = Workspace::new(&[]) else { return };

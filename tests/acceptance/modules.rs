@@ -1,4 +1,4 @@
-//! The modules in `examples/modules/`: what people copy is checked as they would check it.
+//! The modules in `examples/modules/`: formatted, valid, and tested with `terraform test`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ fn module() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/modules/encrypted-buckets")
 }
 
-/// A copy of the module in the workspace, as its root.
+/// Copies the module into the workspace, as the root module.
 fn copy(workspace: &Workspace) {
     for folder in ["", "tests", "tests/endpoint"] {
         fs::create_dir_all(workspace.path(folder)).unwrap();
@@ -41,10 +41,10 @@ fn the_module_passes_its_own_tests_with_a_mocked_provider() {
 }
 
 #[test]
-fn the_module_passes_its_own_tests_against_an_endpoint() {
+fn the_module_passes_its_own_tests_against_the_emulator() {
     let Some(workspace) = Workspace::new(&["module-logs", "module-invoices"]) else { return };
     copy(&workspace);
-    // The address that the README starts it at.
+    // The address in the README.
     let file = "tests/endpoint/rules.tftest.hcl";
     let text = fs::read_to_string(workspace.path(file)).unwrap();
     let readme = read("examples/modules/encrypted-buckets/README.md");
@@ -63,7 +63,7 @@ fn the_module_passes_its_own_tests_against_an_endpoint() {
 }
 
 #[test]
-fn the_module_says_which_bucket_is_to_blame() {
+fn the_module_reports_the_offending_bucket() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     for (rule, part) in [
         ("My_Logs = {}", "not names of buckets: My_Logs. A name has 3 to 63"),
@@ -90,7 +90,7 @@ fn the_module_says_which_bucket_is_to_blame() {
 }
 
 #[test]
-fn what_the_readme_shows_works() {
+fn the_examples_in_the_readme_work() {
     let Some(workspace) = Workspace::new(&["my-logs", "my-invoices", "my-backups"]) else { return };
     for block in blocks("examples/modules/encrypted-buckets/README.md", "hcl") {
         let source = "./modules/encrypted-buckets";

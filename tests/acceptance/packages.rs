@@ -1,5 +1,5 @@
-//! What `cargo run --example package` makes is installed by the real terraform, from a mirror and from a
-//! registry.
+//! The output of `cargo run --example package` is installed by the real terraform, from a mirror and
+//! from a registry.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ const GUIDE: &str = "docs/guides/release.md";
 
 const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
 
-/// The program that packs. `cargo test` builds examples next to the binary.
+/// Runs the example `package`. `cargo test` builds examples next to the binary.
 fn package(arguments: &[&str]) -> Output {
     let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
     let name = format!("package{}", std::env::consts::EXE_SUFFIX);
@@ -42,8 +42,9 @@ fn succeeds(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Where the binary under test is packed, once for all tests. It is stripped, as the shipped one is, and so six
-/// times smaller: Terraform unpacks it at each `init` and hashes it at each command.
+/// The directory with the packed binary, which is created once for all tests. The binary is stripped
+/// like a release, and six times smaller: terraform unpacks it at each `init` and hashes it at each
+/// command.
 pub(crate) fn dist() -> &'static Path {
     static DIST: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dist");
@@ -65,7 +66,7 @@ pub(crate) fn dist() -> &'static Path {
     &DIST
 }
 
-/// This machine in the words of registries.
+/// This machine's platform, as registries name it.
 fn platform() -> (&'static str, &'static str) {
     let os = match std::env::consts::OS {
         "macos" => "darwin",
@@ -90,7 +91,7 @@ fn sha256(content: &[u8]) -> String {
     digits.collect::<Vec<_>>().concat()
 }
 
-/// The hash that a lock file has for the content of an archive.
+/// The `h1` hash of an archive's content, as in a lock file.
 fn h1(archive: &Path) -> String {
     let mut archive = ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
     let mut names: Vec<String> =
@@ -106,7 +107,7 @@ fn h1(archive: &Path) -> String {
 }
 
 #[test]
-fn an_archive_is_as_registries_want_it() {
+fn an_archive_meets_the_registries_requirements() {
     let mut zip = ZipArchive::new(fs::File::open(archive()).unwrap()).unwrap();
     let entries: Vec<(String, Option<u32>)> = (0..zip.len())
         .map(|index| {
@@ -118,11 +119,11 @@ fn an_archive_is_as_registries_want_it() {
         })
         .collect();
     let binary = format!("{NAME}_v{VERSION}{}", std::env::consts::EXE_SUFFIX);
-    // With the bits that say that these are files.
+    // With the file type bits of regular files.
     let expected = [("LICENSE.txt".to_owned(), Some(0o100_644)), (binary, Some(0o100_755))];
     assert_eq!(entries, expected);
 
-    // The sums that people and registries check, and nothing else: no empty line either.
+    // Exactly the expected checksums, without an empty line.
     let manifest = format!("{NAME}_{VERSION}_manifest.json");
     let sums = fs::read_to_string(dist().join(format!("{NAME}_{VERSION}_SHA256SUMS"))).unwrap();
     let line = |name: &str| format!("{}  {name}", sha256(&fs::read(dist().join(name)).unwrap()));
@@ -135,7 +136,7 @@ fn an_archive_is_as_registries_want_it() {
 }
 
 #[test]
-fn the_same_binary_makes_the_same_archive_whatever_the_platform_is_called() {
+fn archives_are_reproducible_on_every_platform() {
     let folder = TempDir::new().unwrap();
     let binary = folder.path().join("binary");
     fs::write(&binary, "a program").unwrap();
@@ -168,7 +169,7 @@ fn the_same_binary_makes_the_same_archive_whatever_the_platform_is_called() {
         }
     }
 
-    // As a release collects them: the sums of all of them, and of nothing else.
+    // As in a release: the checksums of all archives, and of nothing else.
     let first = folder.path().join("first");
     let sums = first.join(format!("{NAME}_{VERSION}_SHA256SUMS"));
     fs::remove_file(&sums).unwrap();
@@ -182,13 +183,13 @@ fn the_same_binary_makes_the_same_archive_whatever_the_platform_is_called() {
     expected.sort();
     assert_eq!(names, expected);
 
-    let refused = pack("third", "riscv64gc-unknown-linux-gnu");
-    assert_eq!(refused.status.code(), Some(1));
-    let stderr = String::from_utf8(refused.stderr).unwrap();
+    let rejected = pack("third", "riscv64gc-unknown-linux-gnu");
+    assert_eq!(rejected.status.code(), Some(1));
+    let stderr = String::from_utf8(rejected.stderr).unwrap();
     assert!(stderr.contains("riscv64gc-unknown-linux-gnu is not among the platforms"), "{stderr}");
 }
 
-/// Initialises, applies, and initialises again with the lock file present; returns the lock file.
+/// Runs init, apply, and init again with the lock file. Returns the lock file.
 fn install_and_use(workspace: &Workspace) -> String {
     workspace.configure(RESOURCE);
     let init = workspace.terraform(&["init", "-no-color"]).succeeds();
@@ -198,7 +199,7 @@ fn install_and_use(workspace: &Workspace) -> String {
     assert!(workspace.emulator.rule("demo").is_some());
     workspace.expect_no_changes();
 
-    // Where others check it out: the lock file is there, the provider is not.
+    // As in another checkout: with the lock file, without the provider.
     fs::remove_dir_all(workspace.path(".terraform")).unwrap();
     workspace.terraform(&["init", "-no-color", "-lockfile=readonly"]).succeeds();
     workspace.terraform(&["destroy", "-auto-approve", "-no-color"]).succeeds();
@@ -218,7 +219,7 @@ fn hashes(lock: &str) -> Vec<&str> {
 #[test]
 fn an_archive_in_a_mirror_is_installed() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
-    // With what the program printed for it, which the guide shows too.
+    // With the printed configuration, which the guide contains too.
     let printed = fs::read_to_string(dist().join("printed")).unwrap();
     let start = printed.find("provider_installation").unwrap();
     workspace.write("cli.tfrc", &printed[start..]);
@@ -228,16 +229,16 @@ fn an_archive_in_a_mirror_is_installed() {
     let lock = install_and_use(&workspace);
     assert_eq!(hashes(&lock), [h1(&archive())]);
 
-    // Another content under the same version is refused.
+    // Different content with the same version is rejected.
     let forged = lock.replace(&h1(&archive()), &format!("h1:{}", BASE64.encode([7; 32])));
     assert_ne!(forged, lock);
     workspace.write(".terraform.lock.hcl", &forged);
     fs::remove_dir_all(workspace.path(".terraform")).unwrap();
-    let refused = workspace.terraform(&["init", "-no-color"]).fails();
-    assert!(refused.stderr.contains("checksum"), "{refused}");
+    let rejected = workspace.terraform(&["init", "-no-color"]).fails();
+    assert!(rejected.stderr.contains("checksum"), "{rejected}");
 }
 
-/// A key of its own, in a folder of its own, with gpg's agent ended at the end.
+/// A signing key in a temporary directory. The gpg agent is stopped when the value is dropped.
 struct Keyring(TempDir);
 
 impl Keyring {
@@ -279,7 +280,7 @@ impl Drop for Keyring {
     }
 }
 
-/// The registry's answers for what is in `dist`.
+/// The registry's responses for the files in `dist`.
 fn registry(url: &str, dist: &Path, keyring: &Keyring) -> BTreeMap<String, Page> {
     let (os, arch) = platform();
     let read = |name: &str| fs::read(dist.join(name)).unwrap();
@@ -322,7 +323,7 @@ fn a_signed_release_is_installed_from_a_registry() {
         return;
     }
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
-    // The step of the release that signs, with a key that was exported as one does for it.
+    // The signing step of the release workflow, with an exported key.
     let (keyring, fresh) = (Keyring::new(), Keyring(TempDir::new().unwrap()));
     let sums = format!("{NAME}_{VERSION}_SHA256SUMS");
     let folder = workspace.path("dist");
@@ -343,7 +344,7 @@ fn a_signed_release_is_installed_from_a_registry() {
         assert!(!text.contains(Keyring::PASSPHRASE), "{signed}");
     }
 
-    // What the guide tells people to check.
+    // The checks from the guide.
     let check = blocks(GUIDE, "sh").into_iter().find(|block| block.contains("gpg --verify"));
     let import = keyring.gpg(&["--armor", "--export"]);
     workspace.write("dist/key", &import);
@@ -362,7 +363,7 @@ fn a_signed_release_is_installed_from_a_registry() {
     };
     workspace.write("cli.tfrc", &HOSTS.map(host).concat());
     let lock = install_and_use(&workspace);
-    // Every line of the signed sums.
+    // Every line of the signed checksums.
     let sums = fs::read_to_string(folder.join(sums)).unwrap();
     let mut expected: Vec<String> =
         sums.lines().map(|line| format!("zh:{}", line.split(' ').next().unwrap())).collect();
@@ -370,14 +371,14 @@ fn a_signed_release_is_installed_from_a_registry() {
     expected.sort_unstable();
     assert_eq!(hashes(&lock), expected);
 
-    // The lock file of the registry fits the mirror.
+    // The lock file from the registry matches the mirror.
     workspace.install_from(&dist().join("mirror"));
     fs::remove_dir_all(workspace.path(".terraform")).unwrap();
     workspace.terraform(&["init", "-no-color", "-lockfile=readonly"]).succeeds();
 }
 
 #[test]
-fn the_guide_is_about_this_version_and_this_command() {
+fn the_guide_matches_the_version_and_the_command() {
     let guide = read_file(GUIDE);
     let commands = blocks(GUIDE, "sh");
     assert_eq!(commands[0], "cargo run --example package\n");
@@ -393,7 +394,7 @@ fn the_guide_is_about_this_version_and_this_command() {
     ] {
         assert!(guide.contains(&format!("`{name}`")), "the guide does not tell of {name}");
     }
-    // What the release needs to be set.
+    // The secrets and settings of the release workflow.
     let workflow = read_file(".github/workflows/release.yml");
     for name in ["GPG_PRIVATE_KEY", "GPG_PASSPHRASE"] {
         assert!(workflow.contains(&format!("secrets.{name}")) && guide.contains(name), "{name}");

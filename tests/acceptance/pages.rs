@@ -1,4 +1,4 @@
-//! A web server on loopback with fixed pages: what a registry or a CI system answers.
+//! A web server on loopback with static pages, in place of a registry or a CI system.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,7 +14,7 @@ pub(crate) struct Pages {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A page's content, and the `Authorization` header without which it is not shown.
+/// The content of a page, and the `Authorization` header that it requires.
 pub(crate) struct Page {
     pub(crate) content: Vec<u8>,
     pub(crate) authorization: Option<String>,
@@ -27,7 +27,7 @@ impl<T: Into<Vec<u8>>> From<T> for Page {
 }
 
 impl Pages {
-    /// Binds, so that the pages may name the URL that `pages` is called with.
+    /// Binds first, so that the pages can contain the URL that `pages` is called with.
     pub(crate) fn start(pages: impl FnOnce(&str) -> BTreeMap<String, Page>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -40,8 +40,8 @@ impl Pages {
                     if is_over.load(Ordering::SeqCst) {
                         return;
                     }
-                    // A client that went away has seen enough.
-                    let _ = response(&connection, &pages);
+                    // Fails if the client closed the connection.
+                    let _ = respond(&connection, &pages);
                 }
             }
         });
@@ -63,7 +63,7 @@ impl Drop for Pages {
     }
 }
 
-fn response(mut connection: &TcpStream, pages: &BTreeMap<String, Page>) -> std::io::Result<()> {
+fn respond(mut connection: &TcpStream, pages: &BTreeMap<String, Page>) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let mut authorization = None;

@@ -1,5 +1,5 @@
-//! The shell parts of the pipelines in `examples/pipelines/`, taken from the files that people copy, and run
-//! as GitHub, GitLab and Jenkins run them: against the local endpoint and its STS.
+//! The scripts of the pipelines in `examples/pipelines/`, run as GitHub, GitLab and Jenkins run them,
+//! against the local OSS emulator and its STS.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,12 +19,12 @@ const APPLY_ROLE: &str = "acs:ram::1234567890123456:role/apply";
 const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
 const OIDC_TOKEN: &str = "header.claims.signature-of-the-pipeline";
 
-const AS_CONFIGURED: &str = "Every rule is as configured.";
-const NOT_AS_CONFIGURED: &str = "Rules are not as configured";
-const NOT_COMPARED: &str = "The rules could not be compared.";
+const NO_DRIFT: &str = "No drift.";
+const DRIFT: &str = "Drift detected";
+const CHECK_FAILED: &str = "Drift check failed.";
 
-/// A workspace as a pipeline finds it: a configuration with a lock file, a mirror, an endpoint that
-/// knows roles and their identity provider.
+/// A workspace as a pipeline checks it out: a configuration with a lock file, a mirror, and an emulator
+/// with roles and an OIDC provider.
 fn checkout() -> Option<Workspace> {
     let workspace = Workspace::with(|config: Config| {
         config
@@ -53,12 +53,12 @@ fn checkout() -> Option<Workspace> {
 struct Pipeline<'a> {
     workspace: &'a Workspace,
     run: &'a dyn Fn(&str) -> Run,
-    /// Whether the jobs get a role, and thus which one.
+    /// Whether the jobs assume a role.
     has_roles: bool,
 }
 
 impl Pipeline<'_> {
-    /// Runs a job; returns it with the operations that the endpoint saw.
+    /// Runs a job. Returns its result and the operations that the emulator received.
     fn job(&self, name: &str) -> (Run, Vec<String>) {
         self.workspace.emulator.clear_requests();
         let run = (self.run)(name);
@@ -77,14 +77,14 @@ impl Pipeline<'_> {
         (run, operations)
     }
 
-    /// What a session asks for before `operations`.
+    /// The expected operations: `operations`, after assuming the role.
     fn with_role<'a>(&self, operations: &[&'a str]) -> Vec<&'a str> {
         let role = self.has_roles.then_some("AssumeRoleWithOIDC");
         role.into_iter().chain(operations.iter().copied()).collect()
     }
 
-    /// From an empty account to drift that is found.
-    fn lives(&self) {
+    /// Plans and applies in an empty account, then detects drift.
+    fn run_all(&self) {
         let workspace = self.workspace;
         let (plan, operations) = self.job("plan");
         let plan = plan.succeeds();
@@ -98,7 +98,7 @@ impl Pipeline<'_> {
         assert_eq!(workspace.emulator.rule("my-logs"), Some(EncryptionRule::new("AES256")));
         assert_eq!(workspace.emulator.rule("my-invoices"), Some(EncryptionRule::new("KMS")));
 
-        for (job, expected) in [("plan", "No changes."), ("drift", AS_CONFIGURED)] {
+        for (job, expected) in [("plan", "No changes."), ("drift", NO_DRIFT)] {
             let (run, operations) = self.job(job);
             let run = run.succeeds();
             assert!(run.stdout.contains(expected), "{run}");
@@ -109,24 +109,24 @@ impl Pipeline<'_> {
         let (drift, operations) = self.job("drift");
         let drift = drift.fails();
         assert!(drift.stdout.contains("\"AES256\" -> \"KMS\""), "{drift}");
-        assert!(drift.stdout.contains(NOT_AS_CONFIGURED), "{drift}");
+        assert!(drift.stdout.contains(DRIFT), "{drift}");
         assert_eq!(operations, self.with_role(&["GetBucketEncryption"]));
 
-        // What could not be looked at is no drift.
+        // A failed read is not drift.
         workspace
             .emulator
             .inject(Fault::error_response(403, "AccessDenied").method("GET").forever());
         let (drift, _) = self.job("drift");
         let drift = drift.fails();
-        assert!(drift.stdout.contains(NOT_COMPARED), "{drift}");
-        assert!(!drift.stdout.contains(NOT_AS_CONFIGURED), "{drift}");
+        assert!(drift.stdout.contains(CHECK_FAILED), "{drift}");
+        assert!(!drift.stdout.contains(DRIFT), "{drift}");
         assert!(drift.stderr.contains("Cannot read the encryption of bucket"), "{drift}");
     }
 }
 
 #[test]
 fn github_actions() {
-    // As GitHub's runners have them.
+    // Installed on GitHub's runners.
     if !["bash", "curl", "jq"].iter().all(runs) {
         return;
     }
@@ -159,14 +159,14 @@ fn github_actions() {
         let workflow = if job == "drift" { &drift } else { &changes };
         workflow.run_job(&workspace, job, &contexts, &environment)
     };
-    Pipeline { workspace: &workspace, run: &run, has_roles: true }.lives();
+    Pipeline { workspace: &workspace, run: &run, has_roles: true }.run_all();
 
-    // Without a token nothing is planned.
-    let refused = [("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-another-run")];
-    let environment = [&environment[1..], &refused].concat();
-    let refused = changes.run_job(&workspace, "plan", &contexts, &environment);
-    assert_ne!(refused.code, Some(0), "{refused}");
-    assert!(refused.stderr.contains("401"), "{refused}");
+    // Without a token the plan fails.
+    let rejected = [("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-another-run")];
+    let environment = [&environment[1..], &rejected].concat();
+    let rejected = changes.run_job(&workspace, "plan", &contexts, &environment);
+    assert_ne!(rejected.code, Some(0), "{rejected}");
+    assert!(rejected.stderr.contains("401"), "{rejected}");
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn gitlab() {
     let file = yaml("examples/pipelines/gitlab-ci.yml");
     let url = workspace.emulator.url();
     let project = [
-        ("ROLE_TO_PLAN", PLAN_ROLE),
-        ("ROLE_TO_APPLY", APPLY_ROLE),
+        ("PLAN_ROLE_ARN", PLAN_ROLE),
+        ("APPLY_ROLE_ARN", APPLY_ROLE),
         ("OIDC_PROVIDER_ARN", PROVIDER),
     ];
     let temporary = workspace.path("job").into_os_string().into_string().unwrap();
@@ -202,14 +202,14 @@ fn gitlab() {
         for name in ["ALIBABA_CLOUD_ENDPOINT_OSS", "ALIBABA_CLOUD_STS_ENDPOINT"] {
             environment.insert(name.to_owned(), url.clone());
         }
-        // Where the job keeps its token.
+        // The directory of the job's token file.
         environment.insert("TMPDIR".to_owned(), temporary.clone());
         workspace.script(".", &["sh", "-e"], &script.join("\n"), &pairs(&environment))
     };
-    Pipeline { workspace: &workspace, run: &run, has_roles: true }.lives();
+    Pipeline { workspace: &workspace, run: &run, has_roles: true }.run_all();
 }
 
-/// The scripts of a Jenkinsfile's stages, by the stage's name in lower case.
+/// The scripts of a Jenkinsfile's stages, by the stage's name in lowercase.
 fn stages(jenkinsfile: &str) -> BTreeMap<String, String> {
     let mut stages = BTreeMap::new();
     for stage in jenkinsfile.split("stage('").skip(1) {
@@ -244,10 +244,10 @@ fn jenkins() {
     }
     environment.insert("ALIBABA_CLOUD_ENDPOINT_OSS".to_owned(), url);
     let run = |job: &str| workspace.script(".", &["sh", "-xe"], &stages[job], &pairs(&environment));
-    Pipeline { workspace: &workspace, run: &run, has_roles: false }.lives();
+    Pipeline { workspace: &workspace, run: &run, has_roles: false }.run_all();
 }
 
-/// Whoever names a branch or a pull request must not get text into a script.
+/// Names of branches and titles of pull requests must not be expanded in scripts.
 #[test]
 fn scripts_have_no_expressions() {
     for path in [
@@ -267,7 +267,7 @@ fn scripts_have_no_expressions() {
 }
 
 #[test]
-fn the_guide_is_about_these_files() {
+fn the_guide_matches_these_files() {
     let path = "docs/guides/pipelines.md";
     let guide = read(path);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pipelines");
@@ -280,7 +280,7 @@ fn the_guide_is_about_these_files() {
         let policy: Json = serde_json::from_str(&policy).unwrap();
         assert_eq!(policy["Version"], "1");
     }
-    // What the guide tells people to set is what the files read.
+    // The variables and secrets in the guide are used by the files.
     let files = ["github-actions.yml", "github-drift.yml", "gitlab-ci.yml", "Jenkinsfile"]
         .map(|name| read(&format!("examples/pipelines/{name}")))
         .concat();
@@ -288,8 +288,6 @@ fn the_guide_is_about_these_files() {
         "OIDC_PROVIDER_ARN",
         "PLAN_ROLE_ARN",
         "APPLY_ROLE_ARN",
-        "ROLE_TO_PLAN",
-        "ROLE_TO_APPLY",
         "OIDC_TOKEN",
         "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
         "ALIBABA_CLOUD_ROLE_ARN",
@@ -298,7 +296,8 @@ fn the_guide_is_about_these_files() {
         "oss-access-key-secret",
         "sts.aliyuncs.com",
     ] {
-        assert!(guide.contains(&format!("`{name}`")), "the guide does not tell of {name}");
+        assert!(guide.contains(&format!("`{name}`")), "the guide does not mention {name}");
+
         assert!(files.contains(name), "no file uses {name}");
     }
 }

@@ -1,5 +1,5 @@
-//! Where keys, tokens and what is signed with them must not get, beside output and log: into plans, states,
-//! and lists of processes.
+//! Secrets and signatures must not be in plans, states and process lists. Output and logs are checked
+//! by every acceptance test.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::workspace::{KEYS, Workspace};
 const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
 
-/// A session of a role on top of permanent keys: two secrets and a token.
+/// An assumed role: permanent credentials, and a session with secret and token.
 fn workspace() -> Option<Workspace> {
     let workspace =
         Workspace::with(|config| config.with_bucket("demo").with_role(Role::new(ROLE)))?;
@@ -29,11 +29,11 @@ fn no_secret_is_in_a_plan_or_a_state() {
     let Some(workspace) = workspace() else { return };
     workspace.apply();
     workspace.emulator.remove_rule("demo");
-    // A plan that asked OSS, so that there are sessions. Every run looks into all files but plans, which are
-    // compressed: terraform shows them.
+    // This plan sends requests, so there are sessions. Every run checks all files except plans, which
+    // are compressed: terraform prints them.
     workspace.terraform(&["plan", "-out=plan", "-no-color"]).succeeds();
     workspace.terraform(&["show", "-json", "plan"]).succeeds();
-    // What it does not show: the part that only the provider reads. It has none.
+    // The provider's private data, which terraform does not print, is empty.
     workspace.terraform(&["apply", "-no-color", "plan"]).succeeds();
     let state = workspace.terraform(&["state", "pull"]).succeeds().stdout;
     let state: serde_json::Value = serde_json::from_str(&state).unwrap();
@@ -45,7 +45,7 @@ fn no_secret_is_in_a_plan_or_a_state() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn no_secret_is_in_the_list_of_processes() {
+fn no_secret_is_in_the_process_list() {
     let Some(workspace) = workspace() else { return };
     workspace.emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
     let mut terraform = workspace
@@ -54,9 +54,9 @@ fn no_secret_is_in_the_list_of_processes() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // The session was handed out, and the call that it signs is on its way.
+    // The session was issued, and a request signed with it is in flight.
     while workspace.emulator.requests().len() < 2 {
-        assert!(terraform.try_wait().unwrap().is_none(), "it ended by itself");
+        assert!(terraform.try_wait().unwrap().is_none(), "terraform exited early");
         std::thread::yield_now();
     }
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);

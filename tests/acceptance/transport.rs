@@ -1,4 +1,4 @@
-//! What lies between here and OSS: clocks, certificates, proxies, endpoints.
+//! Clocks, certificates, proxies and endpoints.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const KEYS: [(&str, &str); 2] =
     [("OSS_ACCESS_KEY_ID", KEY_ID), ("OSS_ACCESS_KEY_SECRET", KEY_SECRET)];
 
 #[test]
-fn a_wrong_clock_does_not_matter() {
+fn clock_skew_is_corrected() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);
     workspace.emulator.set_clock_offset(-7 * 86_400);
@@ -21,7 +21,7 @@ fn a_wrong_clock_does_not_matter() {
 }
 
 #[test]
-fn a_clock_that_stays_wrong_is_told_by_how_much() {
+fn the_error_for_clock_skew_contains_the_difference() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);
     workspace.emulator.set_clock_offset(7210);
@@ -46,10 +46,10 @@ fn a_trusted_certificate_is_enough_for_https() {
     let environment = [KEYS[0], KEYS[1], ("SSL_CERT_FILE", path.as_str())];
     workspace.terraform_in(&environment, &APPLY).succeeds();
     assert!(workspace.emulator.rule("demo").is_some());
-    assert_eq!(workspace.emulator.connections(), 2, "one was refused, one served both calls");
+    assert_eq!(workspace.emulator.connections(), 2, "one was rejected, one served both requests");
 }
 
-/// The endpoint takes requests for OSS's own hosts as their proxy.
+/// The emulator as a proxy for requests to OSS hosts.
 fn behind_a_proxy(arguments: &str) -> Option<(Workspace, String)> {
     let workspace = Workspace::with(|config: Config| config.with_bucket_in("demo", "cn-shanghai"))?;
     let provider = format!("provider \"oss\" {{\n{arguments}}}\n");
@@ -59,7 +59,7 @@ fn behind_a_proxy(arguments: &str) -> Option<(Workspace, String)> {
 }
 
 #[test]
-fn a_bucket_elsewhere_is_told_with_the_region_to_set() {
+fn the_error_for_a_bucket_in_another_region_contains_the_region() {
     let arguments = "  endpoint = \"http://oss-cn-hangzhou.aliyuncs.com\"\n";
     let Some((workspace, proxy)) = behind_a_proxy(arguments) else { return };
     let environment = [KEYS[0], KEYS[1], ("HTTP_PROXY", proxy.as_str())];
@@ -74,7 +74,8 @@ fn a_bucket_elsewhere_is_told_with_the_region_to_set() {
     }
 }
 
-/// A proxy that opens tunnels, all of them to the same port of this machine; and what it was asked for.
+/// A proxy that connects all tunnels to one port of this machine. Returns its URL and the requests that
+/// it receives.
 fn tunnels_to(port: u16) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
     use std::io::{BufRead as _, BufReader, Write as _, copy};
     use std::net::{Shutdown, TcpListener, TcpStream};
@@ -88,7 +89,7 @@ fn tunnels_to(port: u16) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>
     let url = format!("http://{}", listener.local_addr().unwrap());
     let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let remembered = std::sync::Arc::clone(&asked);
-    // It ends with the test's process.
+    // Ends with the test process.
     std::thread::spawn(move || {
         while let Ok((client, _)) = listener.accept() {
             let mut lines =
@@ -111,7 +112,7 @@ fn a_proxy_only_sees_where_https_goes() {
         return;
     };
     let certificate = workspace.write("oss.pem", workspace.emulator.certificate_pem().unwrap());
-    // No endpoint at all: what the region has.
+    // Without `endpoint`: the default endpoint of the region.
     workspace.configure_with("provider \"oss\" {\n  region = \"cn-hangzhou\"\n}\n", RESOURCE);
     for variable in ["HTTPS_PROXY", "https_proxy"] {
         let (proxy, asked) = tunnels_to(workspace.emulator.port());
@@ -149,7 +150,7 @@ fn hosts_in_no_proxy_are_reached_directly() {
 }
 
 #[test]
-fn what_is_near_is_reached_without_a_proxy() {
+fn loopback_and_link_local_hosts_are_reached_without_a_proxy() {
     let Some(workspace) =
         Workspace::with(|config: Config| config.with_bucket("demo").with_ecs_role("instance-role"))
     else {
@@ -161,7 +162,7 @@ fn what_is_near_is_reached_without_a_proxy() {
     );
     workspace.configure_with(&provider, RESOURCE);
     let metadata = workspace.emulator.metadata_url();
-    // Nobody is there.
+    // No process listens on this port.
     let proxies = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"];
     let mut environment = proxies.map(|name| (name, "http://127.0.0.1:1")).to_vec();
     environment.push(("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", metadata.as_str()));
@@ -170,7 +171,7 @@ fn what_is_near_is_reached_without_a_proxy() {
 }
 
 #[test]
-fn a_proxy_that_opens_no_tunnel_is_told_apart_from_oss() {
+fn errors_of_a_proxy_are_distinguished_from_oss() {
     use std::io::{BufRead as _, BufReader, Write as _};
 
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
@@ -178,7 +179,7 @@ fn a_proxy_that_opens_no_tunnel_is_told_apart_from_oss() {
     workspace.configure_with(provider, RESOURCE);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = format!("http://somebody:proxy-secret@{}", listener.local_addr().unwrap());
-    // It ends with the test's process.
+    // Ends with the test process.
     std::thread::spawn(move || {
         while let Ok((mut client, _)) = listener.accept() {
             let lines = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
@@ -199,7 +200,7 @@ fn a_proxy_that_opens_no_tunnel_is_told_apart_from_oss() {
 }
 
 #[test]
-fn requests_say_who_makes_them() {
+fn requests_have_a_user_agent() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);
     let environment = [KEYS[0], KEYS[1], ("TF_APPEND_USER_AGENT", "pipeline/7 (team storage)")];
@@ -238,7 +239,7 @@ fn every_attempt_is_logged() {
 }
 
 #[test]
-fn an_attempt_that_is_cut_off_is_logged_too() {
+fn an_attempt_that_times_out_is_logged_too() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(
         r#"
@@ -257,7 +258,7 @@ fn an_attempt_that_is_cut_off_is_logged_too() {
 }
 
 #[test]
-fn a_captive_portal_is_recognised() {
+fn a_captive_portal_is_recognized() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);
     for (status, expected) in [
@@ -275,7 +276,7 @@ fn a_captive_portal_is_recognised() {
     }
 }
 
-/// A server that shows a certificate, and counts what clients send after they took it.
+/// A TLS server with this certificate, which counts the bytes that clients send after the handshake.
 struct Impostor {
     address: std::net::SocketAddr,
     received: std::sync::Arc<std::sync::atomic::AtomicUsize>,
@@ -303,7 +304,7 @@ impl Impostor {
         let address = listener.local_addr().unwrap();
         let received = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&received);
-        // It ends with the test's process.
+        // Ends with the test process.
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -364,7 +365,7 @@ fn nothing_is_sent_to_an_untrusted_endpoint() {
         let received = impostor.received.load(std::sync::atomic::Ordering::SeqCst);
         assert_eq!(received, 0, "{expected}");
     }
-    // What the same authority vouches for is trusted, and gets the request.
+    // A certificate of the trusted CA is accepted, and the request is sent.
     let impostor = Impostor::start(&signed(&["127.0.0.1"], false), &key);
     let provider = format!(
         "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = \"https://{}\"\n  max_retries = 0\n}}\n",

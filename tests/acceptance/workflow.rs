@@ -1,4 +1,4 @@
-//! A runner for the scripts in workflows of GitHub Actions.
+//! Runs the scripts in GitHub Actions workflows.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::files::yaml;
 use super::workspace::{Run, Workspace};
 
-/// The entries of an object whose values are text.
+/// The entries of an object whose values are strings.
 pub(crate) fn texts(object: &Json) -> BTreeMap<String, String> {
     let entries = object.as_object().into_iter().flatten();
     entries.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
@@ -18,7 +18,7 @@ pub(crate) fn pairs(environment: &BTreeMap<String, String>) -> Vec<(&str, &str)>
     environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-/// A workflow of GitHub Actions, as far as its scripts go.
+/// A GitHub Actions workflow, of which only scripts are run.
 pub(crate) struct Workflow(Json);
 
 impl Workflow {
@@ -34,8 +34,8 @@ impl Workflow {
         self.0["jobs"][job]["steps"].as_array().unwrap()
     }
 
-    /// Runs one script in the workspace. `contexts` has what expressions stand for, `environment` what the
-    /// runner sets.
+    /// Runs the script of a step in the workspace. `contexts` has the values of expressions,
+    /// `environment` the variables of the runner.
     pub(crate) fn run_step(
         &self,
         workspace: &Workspace,
@@ -53,13 +53,13 @@ impl Workflow {
             );
         }
         all.extend(environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
-        // What GitHub runs for `shell: bash`, and only then.
+        // The command that GitHub runs for `shell: bash`.
         assert_eq!(self.0["defaults"]["run"]["shell"], "bash");
         let shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail"];
         workspace.script(".", &shell, script, &pairs(&all))
     }
 
-    /// Runs the scripts of a job, up to the first that fails; returns what the last one did.
+    /// Runs the scripts of a job until one fails. Returns the result of the last one.
     pub(crate) fn run_job(
         &self,
         workspace: &Workspace,
@@ -67,7 +67,7 @@ impl Workflow {
         contexts: &[(&str, String)],
         environment: &[(&str, &str)],
     ) -> Run {
-        // What scripts leave for those after them.
+        // Environment variables that scripts set for later steps.
         let file = workspace.write("github-env", "");
         let mut last = None;
         for step in self.steps(job).iter().filter(|step| step["run"].is_string()) {
@@ -87,7 +87,7 @@ impl Workflow {
     }
 }
 
-/// Replaces `${{ name }}` by what the name stands for.
+/// Replaces `${{ name }}` with the value of the name.
 fn evaluate(text: &str, contexts: &[(&str, String)]) -> String {
     let mut parts = text.split("${{");
     let mut result = parts.next().unwrap().to_owned();

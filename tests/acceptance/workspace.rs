@@ -1,4 +1,4 @@
-//! An empty folder, a local endpoint, and the program.
+//! A working directory for terraform, with an emulator.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -16,14 +16,14 @@ use tempfile::TempDir;
 pub(crate) const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
 pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
 
-/// The test's keys, in the environment.
+/// The test's AccessKey pair, as environment variables.
 pub(crate) const KEYS: [(&str, &str); 2] =
     [("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET)];
 
-/// What URLs and forms encode.
+/// The characters that URLs and forms encode.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The terraform configuration around each test's own part.
+/// The beginning of every test's configuration.
 const HEADER: &str = r#"
 terraform {
   required_providers {
@@ -36,30 +36,30 @@ pub(crate) struct Workspace {
     pub(crate) emulator: Emulator,
     directory: TempDir,
     terraform: PathBuf,
-    /// The files that the test wrote itself: a configuration, a profile or a token may be a secret.
+    /// Files written by the test, which may contain secrets: configurations, profiles, tokens.
     written: RefCell<BTreeSet<PathBuf>>,
 }
 
-/// What a command did.
+/// The result of a command.
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
-    /// With line breaks and frames of terraform's messages folded into single spaces.
+    /// With the line breaks and frames of terraform's messages replaced by single spaces.
     pub(crate) stderr: String,
-    /// Everything that terraform and the provider logged, at the highest level.
+    /// The trace log of terraform and the provider.
     pub(crate) log: String,
     what: String,
 }
 
 impl Workspace {
-    /// None, said loudly, where there is no terraform.
+    /// Creates a workspace. Returns `None`, and prints a notice, if there is no terraform.
     pub(crate) fn new(buckets: &[&str]) -> Option<Self> {
         let config =
             |config| buckets.iter().fold(config, |config: Config, name| config.with_bucket(name));
         Self::with(config)
     }
 
-    /// The same with an endpoint that knows more than the test key.
+    /// Like [`new`](Self::new), with changes to the emulator's configuration.
     pub(crate) fn with(change: impl FnOnce(Config) -> Config) -> Option<Self> {
         let terraform = terraform()?;
         let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
@@ -74,7 +74,7 @@ impl Workspace {
         Some(workspace)
     }
 
-    /// Makes terraform take these providers from these folders.
+    /// Makes terraform use these providers from these directories.
     pub(crate) fn install(&self, providers: &[(&str, &Path)]) {
         let overrides: Vec<String> = providers
             .iter()
@@ -87,7 +87,7 @@ impl Workspace {
         self.write("cli.tfrc", &cli_config);
     }
 
-    /// Makes `init` take the provider from this mirror.
+    /// Makes `terraform init` install the provider from this mirror.
     pub(crate) fn install_from(&self, mirror: &Path) {
         let path = mirror.to_str().unwrap();
         let cli_config = format!(
@@ -96,12 +96,12 @@ impl Workspace {
         self.write("cli.tfrc", &cli_config);
     }
 
-    /// A path in the folder.
+    /// A path in the working directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// Writes a file into the folder; returns its path.
+    /// Writes a file into the working directory, and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
@@ -109,7 +109,7 @@ impl Workspace {
         path.into_os_string().into_string().unwrap()
     }
 
-    /// The configuration: the provider for the local endpoint, and `resources`.
+    /// Writes a configuration that uses the emulator, with `resources`.
     pub(crate) fn configure(&self, resources: &str) {
         let provider = format!(
             "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {:?}\n}}\n",
@@ -118,24 +118,24 @@ impl Workspace {
         self.configure_with(&provider, resources);
     }
 
-    /// The configuration with another provider block.
+    /// Writes a configuration with another provider block.
     pub(crate) fn configure_with(&self, provider: &str, resources: &str) {
         self.write("main.tf", &format!("{HEADER}{provider}{resources}"));
     }
 
-    /// Runs terraform with the test's keys in the environment.
+    /// Runs terraform with the test's credentials in the environment.
     pub(crate) fn terraform(&self, arguments: &[&str]) -> Run {
         self.terraform_in(&KEYS, arguments)
     }
 
-    /// Terraform with this environment, and nothing else that matters to it.
+    /// A terraform command with this environment, isolated from the user's.
     pub(crate) fn command(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
         let mut command = self.program(self.terraform.as_os_str(), environment);
         command.args(arguments);
         command
     }
 
-    /// A program with this environment, and nothing else that matters to terraform.
+    /// A command with this environment, isolated from the user's.
     fn program(&self, program: &OsStr, environment: &[(&str, &str)]) -> Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let home = self.directory.path();
@@ -153,15 +153,15 @@ impl Workspace {
         command
     }
 
-    /// Runs terraform with this environment and nothing else that matters to it. Whatever it does, no
-    /// secret may get into its output, its log, or any file that it leaves.
+    /// Runs terraform with this environment, isolated from the user's. Fails if a secret is in its
+    /// output, its log, or any file that it leaves.
     #[track_caller]
     pub(crate) fn terraform_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
         self.run(self.command(environment, arguments), format!("terraform {}", arguments.join(" ")))
     }
 
-    /// Runs a script as a person's terminal or a pipeline does: with this shell, in a folder of the workspace.
-    /// The program under test is `terraform` there.
+    /// Runs a script with this shell in a directory of the workspace, as a terminal or a pipeline does.
+    /// The executable under test is called `terraform` there.
     #[cfg(unix)]
     #[track_caller]
     pub(crate) fn script(
@@ -194,23 +194,23 @@ impl Workspace {
         let output = command.env("TF_LOG", "trace").env("TF_LOG_PATH", &log).output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        // A script need not have run terraform.
+        // A script may not have run terraform.
         let log = fs::read_to_string(&log).unwrap_or_default();
         let run = Run { code: output.status.code(), stderr: fold(&stderr), stdout, what, log };
         assert_eq!(self.secrets_in(&run, &[]), Vec::<String>::new(), "{run}");
         run
     }
 
-    /// The secrets of the endpoint, and those of `more`, that were printed, logged, or left in a file.
+    /// The secrets of the emulator, and those in `more`, that were printed, logged, or left in a file.
     pub(crate) fn secrets_in(&self, run: &Run, more: &[&str]) -> Vec<String> {
         let known = self.emulator.secrets();
         let known = known.iter().map(String::as_str).chain(more.iter().copied());
-        // The beginnings of what is signed with secrets.
+        // Fragments of signatures.
         let signed = ["OSS4-HMAC-SHA256", "Signature=", "aliyun_v4_request"];
         let texts = [&run.stdout, &run.stderr, &run.log];
         let files = self.files();
         let texts: Vec<&str> = texts.into_iter().chain(&files).map(String::as_str).collect();
-        // As it is, and as it stands in a URL or a form.
+        // Verbatim, and encoded as in a URL or a form.
         let is_shown = |secret: &&str| {
             let encoded = utf8_percent_encode(secret, ENCODED).to_string();
             texts.iter().any(|text| text.contains(secret) || text.contains(&encoded))
@@ -218,8 +218,7 @@ impl Workspace {
         known.chain(signed).filter(is_shown).map(str::to_owned).collect()
     }
 
-    /// What is in the files of the folder that the test did not write: states, their backups, what terraform
-    /// dumps after a crash.
+    /// The content of files that the test did not write: states, their backups, crash logs.
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.directory.path()).unwrap();
         let is_foreign = |path: &PathBuf| path.is_file() && !self.written.borrow().contains(path);
@@ -230,18 +229,18 @@ impl Workspace {
             .collect()
     }
 
-    /// Applies without asking, and expects success.
+    /// Applies, and expects success.
     pub(crate) fn apply(&self) -> Run {
         self.terraform(&["apply", "-auto-approve", "-no-color"]).succeeds()
     }
 
-    /// Plans and expects that nothing is to change.
+    /// Plans, and expects no changes.
     pub(crate) fn expect_no_changes(&self) {
         let plan = self.terraform(&["plan", "-detailed-exitcode", "-no-color"]);
         assert_eq!(plan.code, Some(0), "{plan}");
     }
 
-    /// Plans and expects changes; returns what terraform shows.
+    /// Plans, and expects changes. Returns terraform's output.
     pub(crate) fn expect_changes(&self) -> String {
         let plan = self.terraform(&["plan", "-detailed-exitcode", "-no-color"]);
         assert_eq!(plan.code, Some(2), "{plan}");
@@ -263,7 +262,7 @@ impl Workspace {
             .collect()
     }
 
-    /// What the endpoint saw since the last look, as `PUT demo 200`.
+    /// The requests to the emulator since the last call of this function, such as `PUT demo 200`.
     pub(crate) fn calls(&self) -> Vec<String> {
         let calls = self.emulator.requests();
         self.emulator.clear_requests();
@@ -296,14 +295,15 @@ impl std::fmt::Display for Run {
     }
 }
 
-/// The program, or none where it cannot be run.
+/// The terraform executable, or `None` if it cannot be run.
 fn terraform() -> Option<PathBuf> {
     let name = std::env::var_os("TERRAFORM").filter(|name| !name.is_empty());
     let name = name.unwrap_or_else(|| OsString::from("terraform"));
     runs(&name).then(|| PathBuf::from(name))
 }
 
-/// Whether a program that a test needs can be run; where not, it is said loudly, or fails.
+/// Whether an executable that a test needs can be run. If not, prints a notice, or fails if it is
+/// required.
 pub(crate) fn runs(program: impl AsRef<OsStr>) -> bool {
     let program = program.as_ref();
     let found = Command::new(program).arg("--version").env("CHECKPOINT_DISABLE", "1").output();
@@ -313,7 +313,7 @@ pub(crate) fn runs(program: impl AsRef<OsStr>) -> bool {
     let message = format!("{} cannot be run: this acceptance test did NOT run", program.display());
     let is_required = std::env::var_os("REQUIRE_TERRAFORM").is_some_and(|value| !value.is_empty());
     assert!(!is_required, "{message}");
-    // Not through the macro: its output is hidden when a test passes.
+    // Not with the macro, whose output is hidden if the test passes.
     let _ = writeln!(std::io::stderr(), "\n*** {message} ***");
     false
 }

@@ -1,4 +1,4 @@
-//! A process that serves for long: in debug mode, plan after plan, with sessions that end all the time.
+//! A long-running provider in debug mode: repeated plans with expiring sessions.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ use super::{report, short_or_long};
 
 const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 
-/// The provider in debug mode, ended with the value.
+/// The provider in debug mode, which is killed when the value is dropped.
 struct Served {
     process: Child,
     /// The value of `TF_REATTACH_PROVIDERS`.
@@ -22,9 +22,9 @@ struct Served {
 
 impl Served {
     fn start(workspace: &Workspace) -> Self {
-        let ours = || PathBuf::from(env!("CARGO_BIN_EXE_terraform-provider-oss"));
-        // Another build may be named, such as a released one.
-        let binary = std::env::var_os("PROVIDER_BINARY").map_or_else(ours, PathBuf::from);
+        let built = || PathBuf::from(env!("CARGO_BIN_EXE_terraform-provider-oss"));
+        // Can be another build, such as a released one.
+        let binary = std::env::var_os("PROVIDER_BINARY").map_or_else(built, PathBuf::from);
         let mut process = Command::new(binary)
             .arg("--debug")
             .env_clear()
@@ -41,28 +41,28 @@ impl Served {
         Self { process, reattach: value.unwrap() }
     }
 
-    /// Resident memory in kilobytes, open files, and threads.
-    fn figures(&self) -> [u64; 3] {
-        let folder = PathBuf::from(format!("/proc/{}", self.process.id()));
-        let status = fs::read_to_string(folder.join("status")).unwrap();
+    /// Resident memory in kB, open files, and threads.
+    fn usage(&self) -> [u64; 3] {
+        let directory = PathBuf::from(format!("/proc/{}", self.process.id()));
+        let status = fs::read_to_string(directory.join("status")).unwrap();
         let number = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
             line.split_whitespace().nth(1).unwrap().parse().unwrap()
         };
-        let files = fs::read_dir(folder.join("fd")).unwrap().count() as u64;
+        let files = fs::read_dir(directory.join("fd")).unwrap().count() as u64;
         [number("VmRSS:"), files, number("Threads:")]
     }
 }
 
 impl Served {
-    /// The figures once the connection of the last plan is over, and with it those to the service, for which
-    /// terraform does not wait. What is open then beside the files of the start has been left open.
-    fn figures_at_rest(&self, files_at_start: u64) -> [u64; 3] {
-        let given_up = Instant::now() + Duration::from_secs(10);
+    /// The usage once the connections of the last plan are closed, for which terraform does not wait.
+    /// Files that are open after that, and were not at the start, are leaked.
+    fn usage_at_rest(&self, files_at_start: u64) -> [u64; 3] {
+        let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let figures = self.figures();
-            if figures[1] <= files_at_start || Instant::now() >= given_up {
-                return figures;
+            let usage = self.usage();
+            if usage[1] <= files_at_start || Instant::now() >= deadline {
+                return usage;
             }
             std::thread::yield_now();
         }
@@ -78,7 +78,7 @@ impl Drop for Served {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_process_that_serves_for_long_stays_as_it_was() {
+fn a_long_running_provider_leaks_nothing() {
     let Some(workspace) = Workspace::with(|config| {
         let names: Vec<String> = (0..20).map(|number| format!("b-{number:02}")).collect();
         let config = config.with_role(Role::new(ROLE));
@@ -86,7 +86,7 @@ fn a_process_that_serves_for_long_stays_as_it_was() {
     }) else {
         return;
     };
-    // Each session ends within a plan or two, in the long form every minute.
+    // Each session expires after one or two plans, in the long form after a minute.
     workspace.emulator.set_session_seconds(Some(short_or_long(2, 60) as u64));
     for number in 0..20 {
         workspace.emulator.set_rule(&format!("b-{number:02}"), EncryptionRule::new("AES256"));
@@ -107,13 +107,13 @@ fn a_process_that_serves_for_long_stays_as_it_was() {
         let text = [output.stdout, output.stderr].concat();
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&text));
     };
-    let [_, files_at_start, _] = served.figures();
+    let [_, files_at_start, _] = served.usage();
     run(&["apply", "-auto-approve"]);
-    // After the first plans everything is there that is made when it is first needed.
+    // The first plans initialize everything that is created on first use.
     for _ in 0..5 {
         run(&["plan", "-detailed-exitcode"]);
     }
-    let before = served.figures_at_rest(files_at_start);
+    let before = served.usage_at_rest(files_at_start);
     let length = Duration::from_secs(short_or_long(8, 30 * 60) as u64);
     let (started, mut plans) = (Instant::now(), 0);
     let mut highest = before;
@@ -121,10 +121,10 @@ fn a_process_that_serves_for_long_stays_as_it_was() {
         run(&["plan", "-detailed-exitcode"]);
         plans += 1;
         workspace.emulator.clear_requests();
-        let now = served.figures();
+        let now = served.usage();
         highest = [0, 1, 2].map(|index| highest[index].max(now[index]));
     }
-    let after = served.figures_at_rest(files_at_start);
+    let after = served.usage_at_rest(files_at_start);
     let sessions = workspace.emulator.secrets().len() / 2;
     report(format!(
         "endurance: {plans} plans of 20 resources in {:.0} s, {sessions} sessions: memory {} kB, then {} kB \

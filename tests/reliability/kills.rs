@@ -1,4 +1,4 @@
-//! Processes that are killed in the middle of their work.
+//! Processes that are killed during an apply or a destroy.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -15,10 +15,10 @@ use super::{
 };
 
 const RESOURCES: usize = 20;
-/// So long a process may take to see that its host is gone, before this is a failure.
-const HANGS: Duration = Duration::from_secs(20);
+/// Maximum time for a provider to exit after terraform is gone.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Starts terraform in a process group of its own.
+/// Starts terraform in its own process group.
 pub(super) fn start(workspace: &Workspace, arguments: &[&str]) -> Child {
     workspace
         .command(&KEYS, arguments)
@@ -29,7 +29,7 @@ pub(super) fn start(workspace: &Workspace, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Sends a signal to a process, or with a minus to a process group.
+/// Sends a signal to a process, or to a process group if the ID has a minus sign.
 pub(super) fn signal(signal: &str, process: &str) -> bool {
     Command::new("kill")
         .args([signal, "--", process])
@@ -39,8 +39,7 @@ pub(super) fn signal(signal: &str, process: &str) -> bool {
         .success()
 }
 
-/// The providers that this workspace's terraform has started: by their parent or, once that is gone,
-/// by their folder for temporary files.
+/// The provider processes of this workspace, identified by name and temporary directory.
 fn providers(workspace: &Workspace) -> Vec<String> {
     let home = workspace.path("");
     let home = home.to_str().unwrap().trim_end_matches('/').to_owned();
@@ -58,36 +57,36 @@ fn providers(workspace: &Workspace) -> Vec<String> {
         .collect()
 }
 
-/// Waits until the endpoint has seen so many calls, or the process has ended.
-fn wait_for_calls(workspace: &Workspace, calls: usize, child: &mut Child) {
+/// Waits until the emulator has received this number of requests, or the process has exited.
+fn wait_for_requests(workspace: &Workspace, calls: usize, child: &mut Child) {
     while workspace.emulator.requests().len() < calls && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
 }
 
-/// Waits until no provider is left, and fails if one stays.
+/// Waits until all providers have exited.
 pub(super) fn expect_no_orphans(workspace: &Workspace, what: &str) {
     let started = Instant::now();
     while !providers(workspace).is_empty() {
-        assert!(started.elapsed() < HANGS, "{what}: an orphan stays");
+        assert!(started.elapsed() < EXIT_TIMEOUT, "{what}: a provider is orphaned");
         std::thread::yield_now();
     }
 }
 
-/// What providers leave behind in the folder for temporary files.
+/// The number of sockets that providers left in the temporary directory.
 fn leftovers(workspace: &Workspace) -> usize {
     let entries = fs::read_dir(workspace.path("")).unwrap().filter_map(Result::ok);
     entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("plugin")).count()
 }
 
-/// Kills at a moment of an apply, then of a destroy, and expects that the next run mends it.
-fn kill_at_many_moments(victim: fn(&Workspace, &mut Child), what: &str) {
-    let moments = short_or_long(6, 50);
+/// Kills a process during an apply, then during a destroy, and expects that the next run recovers.
+fn kill_at_many_times(victim: fn(&Workspace, &mut Child), what: &str) {
+    let rounds = short_or_long(6, 50);
     let random = &mut fastrand::Rng::with_seed(7);
-    let (mut kills, mut lost_answers, mut torn) = (0, 0, 0);
-    for moment in 0..moments {
+    let (mut kills, mut lost_responses, mut truncated) = (0, 0, 0);
+    for round in 0..rounds {
         let Some(workspace) = workspace_with_buckets(RESOURCES) else { return };
-        // So that a kill meets calls in flight.
+        // Keeps requests in flight when the process is killed.
         workspace.emulator.inject(Fault::delay(Duration::from_millis(5)).forever());
         configure(&workspace, RESOURCES, "AES256");
         let apply = ["apply", "-auto-approve", "-no-color"];
@@ -99,35 +98,36 @@ fn kill_at_many_moments(victim: fn(&Workspace, &mut Child), what: &str) {
             workspace.emulator.clear_requests();
             let (file_before, before) = (state_file(&workspace), state(&workspace));
             let mut terraform = start(&workspace, &arguments);
-            wait_for_calls(&workspace, calls, &mut terraform);
+            wait_for_requests(&workspace, calls, &mut terraform);
             victim(&workspace, &mut terraform);
             let status = terraform.wait().unwrap();
             kills += usize::from(!status.success());
             expect_no_orphans(&workspace, what);
-            // Terraform writes the file in place. Who kills it in that moment puts the last good one back,
-            // as its users do.
+            // Terraform writes the file in place. If it is killed then, the last valid file must be
+            // restored, as users would do.
             let after = resources_in(&state_file(&workspace)).unwrap_or_else(|_| {
-                torn += 1;
+                truncated += 1;
                 fs::write(workspace.path("terraform.tfstate"), &file_before).unwrap();
                 before.clone()
             });
-            // What the state knew before is in it as long as its rule is there.
+            // Resources that were in the state stay there as long as their rule exists.
             let rules_left = rules(&workspace, RESOURCES);
             for bucket in before.keys().filter(|bucket| rules_left.contains_key(*bucket)) {
-                assert!(after.contains_key(bucket), "{what} {moment}: {bucket} was lost");
+                assert!(after.contains_key(bucket), "{what} {round}: {bucket} was lost");
             }
-            lost_answers += rules_left.keys().filter(|bucket| !after.contains_key(*bucket)).count();
+            lost_responses +=
+                rules_left.keys().filter(|bucket| !after.contains_key(*bucket)).count();
             let (code, text) = run(&workspace, &arguments);
-            assert_eq!(code, Some(0), "{what} {moment}: {text}");
+            assert_eq!(code, Some(0), "{what} {round}: {text}");
             let expected = if is_destroy { 0 } else { RESOURCES };
-            assert_eq!(rules(&workspace, RESOURCES).len(), expected, "{what} {moment}");
-            assert_eq!(state(&workspace), rules(&workspace, RESOURCES), "{what} {moment}");
+            assert_eq!(rules(&workspace, RESOURCES).len(), expected, "{what} {round}");
+            assert_eq!(state(&workspace), rules(&workspace, RESOURCES), "{what} {round}");
         }
     }
     report(format!(
-        "kills of {what}: {moments} moments of an apply and of a destroy, {kills} runs were broken off, each \
-         next run mended it ({lost_answers} rules were set without an answer, {torn} times half a state file \
-         was left), no orphan",
+        "kills of {what}: {rounds} applies and {rounds} destroys, {kills} runs were aborted, every next run \
+         recovered ({lost_responses} rules were set without a response, {truncated} state files were \
+         truncated), no orphaned process",
     ));
 }
 
@@ -138,7 +138,7 @@ fn a_killed_provider_loses_nothing() {
             signal("-KILL", &process);
         }
     };
-    kill_at_many_moments(victim, "the provider");
+    kill_at_many_times(victim, "the provider");
 }
 
 #[test]
@@ -146,16 +146,16 @@ fn a_killed_terraform_leaves_no_orphan() {
     let victim = |_: &Workspace, terraform: &mut Child| {
         signal("-KILL", &terraform.id().to_string());
     };
-    kill_at_many_moments(victim, "terraform");
+    kill_at_many_times(victim, "terraform");
 }
 
 #[test]
-fn a_host_that_is_killed_leaves_no_socket() {
+fn a_killed_terraform_leaves_no_socket() {
     let Some(workspace) = workspace_with_buckets(1) else { return };
     workspace.emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
     configure(&workspace, 1, "AES256");
     let mut terraform = start(&workspace, &["apply", "-auto-approve"]);
-    wait_for_calls(&workspace, 1, &mut terraform);
+    wait_for_requests(&workspace, 1, &mut terraform);
     assert_eq!((providers(&workspace).len(), leftovers(&workspace)), (1, 1), "it serves");
     signal("-KILL", &terraform.id().to_string());
     terraform.wait().unwrap();

@@ -1,8 +1,7 @@
-//! What the provider promises when everything around it goes wrong: through the real terraform, against
-//! the local endpoint. Each test prints its figure, which `docs/reliability.md` lists with the command
-//! that makes it.
+//! The provider's behavior under failures, with the real terraform and the local OSS emulator. Each test
+//! prints its result, which `docs/reliability.md` lists together with the command.
 //!
-//! These are the short forms; the variable `RELIABILITY=long` makes them as long as the document says.
+//! By default the tests run in a short form; `RELIABILITY=long` runs them as documented.
 
 #![cfg(unix)]
 #![allow(
@@ -33,10 +32,10 @@ fn short_or_long(short: usize, long: usize) -> usize {
     if std::env::var_os("RELIABILITY").is_some_and(|value| value == "long") { long } else { short }
 }
 
-/// Tells a figure, also when the test passes.
-fn report(figure: impl Display) {
-    // Not through the macro: its output is hidden when a test passes.
-    let _ = writeln!(std::io::stderr(), "reliability: {figure}");
+/// Prints a result, even if the test passes.
+fn report(result: impl Display) {
+    // Not with the macro, whose output is hidden if the test passes.
+    let _ = writeln!(std::io::stderr(), "reliability: {result}");
 }
 
 /// Buckets `b-0000`, `b-0001`, ….
@@ -44,14 +43,14 @@ fn buckets(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("b-{number:04}")).collect()
 }
 
-/// An endpoint with so many buckets, and a folder for terraform.
+/// A workspace whose emulator has this number of buckets.
 fn workspace_with_buckets(count: usize) -> Option<Workspace> {
     Workspace::with(|config| {
         buckets(count).iter().fold(config, |config, name| config.with_bucket(name))
     })
 }
 
-/// A rule for each of the first `count` buckets.
+/// Configures a rule for each of the first `count` buckets.
 fn configure(workspace: &Workspace, count: usize, algorithm: &str) {
     workspace.configure(&format!(
         "resource \"oss_bucket_encryption\" \"all\" {{\n  count = {count}\n  \
@@ -59,7 +58,8 @@ fn configure(workspace: &Workspace, count: usize, algorithm: &str) {
     ));
 }
 
-/// Terraform's exit code, without a log: writing it would take most of the time.
+/// Runs terraform without a log, which would take most of the time. Returns the exit code and the
+/// output.
 fn run(workspace: &Workspace, arguments: &[&str]) -> (Option<i32>, String) {
     let output = workspace.command(&KEYS, arguments).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
@@ -71,18 +71,18 @@ fn state(workspace: &Workspace) -> BTreeMap<String, String> {
     resources_in(&state_file(workspace)).unwrap()
 }
 
-/// The state file's text; empty when there is none.
+/// The content of the state file; empty if there is none.
 fn state_file(workspace: &Workspace) -> String {
     std::fs::read_to_string(workspace.path("terraform.tfstate")).unwrap_or_default()
 }
 
-/// Bucket and algorithm of every resource in a state file's text.
+/// Bucket and algorithm of every resource in the content of a state file.
 ///
 /// # Errors
 ///
-/// The text is cut off: a terraform that is killed while it writes leaves half a file.
+/// The file is truncated, because terraform was killed while writing it.
 fn resources_in(state_file: &str) -> serde_json::Result<BTreeMap<String, String>> {
-    // Terraform makes the file when it begins, and writes it at the end or every twenty seconds.
+    // Terraform creates the file at the start, and writes it at the end or every 20 seconds.
     if state_file.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -97,7 +97,7 @@ fn resources_in(state_file: &str) -> serde_json::Result<BTreeMap<String, String>
     Ok(resources.collect())
 }
 
-/// Bucket and algorithm of every rule that the endpoint has.
+/// Bucket and algorithm of every rule in the emulator.
 fn rules(workspace: &Workspace, count: usize) -> BTreeMap<String, String> {
     let rule = |name: &String| workspace.emulator.rule(name);
     let algorithm = |EncryptionRule { sse_algorithm, .. }| sse_algorithm;

@@ -1,4 +1,4 @@
-//! A service of which a third of all calls fails.
+//! Terraform with a service that fails for 30% of all requests.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -8,13 +8,12 @@ use oss_emulator::Fault;
 use super::workspace::Workspace;
 use super::{configure, report, rules, run, short_or_long, state, workspace_with_buckets};
 
-/// How many of a hundred calls fail.
 const PERCENT: u8 = 30;
-/// What the retry policy allows for one call, see `oss/retry.rs`.
+/// The limit of the retry policy, see `oss/retry.rs`.
 const MAX_ATTEMPTS: usize = 12;
 const APPLY: [&str; 4] = ["apply", "-auto-approve", "-no-color", "-parallelism=50"];
 
-/// The longest run of failed attempts at the same thing.
+/// The maximum number of consecutive failed attempts of one request.
 fn longest_failure(workspace: &Workspace) -> usize {
     let mut failing: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut longest = 0;
@@ -29,7 +28,7 @@ fn longest_failure(workspace: &Workspace) -> usize {
 }
 
 #[test]
-fn an_apply_survives_a_storm() {
+fn applies_succeed_despite_random_faults() {
     let (seeds, count) = (short_or_long(2, 20), short_or_long(50, 500));
     let started = Instant::now();
     let (mut calls, mut failed, mut longest) = (0, 0, 0);
@@ -65,8 +64,8 @@ fn an_apply_survives_a_storm() {
         assert!(rules(&workspace, count).is_empty() && state(&workspace).is_empty());
     }
     report(format!(
-        "storms: {seeds} seeds of {count} resources, {calls} calls of which {failed} were disturbed, at \
-         most {longest} in a row, no resource lost, every second plan empty, {:.0} s",
+        "random faults: {seeds} seeds with {count} resources, {calls} requests, {failed} of them with a \
+         fault, at most {longest} consecutive, no resource lost, no drift after each apply, {:.0} s",
         started.elapsed().as_secs_f64(),
     ));
 }

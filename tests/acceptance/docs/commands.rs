@@ -1,16 +1,16 @@
-//! Every command of the documentation is run somewhere.
+//! Every command in the documentation is run by some test.
 
 use super::{MODULE, NOT_RUN, PLAYED};
 use crate::markdown::{page_at, pages};
 
 #[test]
-fn every_command_is_run_or_has_a_reason_not_to_be() {
+fn every_command_is_run_or_listed_with_a_reason() {
     let mut stray = Vec::new();
     let mut pages = pages();
     pages.push(page_at(MODULE));
     let mut unused = NOT_RUN.to_vec();
     unused.retain(|(path, ..)| pages.iter().any(|page| page.path == *path));
-    // The translation has the very same blocks, see `the_translation_shows_the_same`.
+    // The translation has the same blocks, see `the_translation_has_the_same_commands`.
     for page in pages.into_iter().filter(|page| page.path != "README.zh-CN.md") {
         let played = PLAYED.iter().filter(|(path, _)| page.path == *path);
         let played: Vec<&str> = played.flat_map(|(_, sections)| sections.iter().copied()).collect();
@@ -35,7 +35,7 @@ fn every_command_is_run_or_has_a_reason_not_to_be() {
 }
 
 #[test]
-fn the_translation_shows_the_same() {
+fn the_translation_has_the_same_commands() {
     let shown = |path: &str| {
         let page = page_at(path);
         let blocks: Vec<(String, String)> =

@@ -1,4 +1,4 @@
-//! Every configuration of the documentation is valid.
+//! Every configuration in the documentation is valid.
 
 use std::fs;
 use std::path::Path;
@@ -7,14 +7,14 @@ use super::player::{link, put, stand_in};
 use crate::markdown::{Block, pages};
 use crate::workspace::Workspace;
 
-/// What reads a configuration.
+/// The consumer of a configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reader {
-    /// The command line, as its own configuration.
+    /// Terraform's CLI configuration file.
     CommandLine,
     /// `terraform test`.
     Tests,
-    /// A newer Terraform than the one at hand; `tests/it/docs.rs` checks what the provider sees of it.
+    /// A newer Terraform than the installed one; `tests/it/docs.rs` makes its calls to the provider.
     Newer,
     /// Terraform.
     Terraform,
@@ -45,7 +45,7 @@ fn every_configuration_is_formatted() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     fs::create_dir(workspace.path("formatted")).unwrap();
     for (number, block) in configurations().enumerate() {
-        // terraform does not format these: it takes their quoted names for a mistake.
+        // `terraform fmt` rejects the quoted names in CLI configurations.
         if Reader::of(&block) != Reader::CommandLine {
             let place = block.place.replace(['/', ':', '.'], "-");
             workspace.write(&format!("formatted/{number}-{place}.tf"), &block.text);
@@ -95,7 +95,7 @@ fn every_configuration_is_valid() {
     assert!(numbers.iter().all(|number| *number > 0), "every kind is there: {numbers:?}");
 }
 
-/// A configuration of the command line with folders of this machine, where the provider is.
+/// A CLI configuration with the provider's directory on this machine.
 fn with_paths_of(workspace: &Workspace, block: &Block) -> String {
     let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
     let mirror = workspace.path("mirror");
@@ -107,7 +107,7 @@ fn with_paths_of(workspace: &Workspace, block: &Block) -> String {
     block.text.replace(shown, mirror.to_str().unwrap())
 }
 
-/// The `terraform` block that an excerpt leaves out.
+/// The `terraform` block that an excerpt omits.
 pub(super) fn required_providers(text: &str) -> String {
     let alicloud = if text.contains("\"alicloud") {
         "    alicloud = {\n      source = \"aliyun/alicloud\"\n    }\n"

@@ -1,4 +1,4 @@
-//! The guides, played block by block.
+//! The guides, run block by block.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -21,9 +21,9 @@ fn getting_started() {
     let mut guide = Guide::new(&workspace);
     let version = workspace.terraform_in(&[], &["version"]).succeeds().stdout;
     if version.starts_with("OpenTofu") {
-        guide.stands_for.push((TERRAFORM_REGISTRY, OPENTOFU_REGISTRY.to_owned()));
+        guide.replacements.push((TERRAFORM_REGISTRY, OPENTOFU_REGISTRY.to_owned()));
     }
-    // As if it had been built here.
+    // In place of the build in the guide.
     let built = workspace.path("work/target/release");
     fs::create_dir_all(&built).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
@@ -34,7 +34,7 @@ fn getting_started() {
     assert_eq!(puts.count(), 2, "a create and an update");
 }
 
-/// Each way to get keys is played by itself, and ends with a rule that is set.
+/// Runs the section of one credential source, which must set the rule.
 fn authentication(section: &str, change: impl FnOnce(&mut Guide<'_>)) {
     let Some(workspace) = endpoint(|config| {
         config
@@ -60,13 +60,13 @@ fn authentication(section: &str, change: impl FnOnce(&mut Guide<'_>)) {
     );
     workspace.write("work/terraform.tf", &required_providers(""));
     let mut blocks = blocks(AUTHENTICATION, Some(section));
-    // Every section ends with the same commands, which are said once.
+    // The commands that all sections share.
     blocks.extend(self::blocks(AUTHENTICATION, Some("The commands")));
     guide.play(&all(&blocks));
     assert_eq!(workspace.emulator.rule("my-company-logs"), Some(aes256()), "{section}");
 }
 
-/// Every section that has a test, and the two that say what they share.
+/// Every section that has a test, and the two that all sections share.
 pub(super) const SOURCES: [&str; 10] = [
     "GitHub Actions",
     "GitLab CI",
@@ -81,7 +81,7 @@ pub(super) const SOURCES: [&str; 10] = [
 ];
 
 #[test]
-fn every_way_to_authenticate_is_played() {
+fn every_authentication_section_has_a_test() {
     for block in blocks(AUTHENTICATION, None) {
         let is_known = SOURCES.iter().any(|section| block.section.starts_with(section));
         assert!(is_known, "{}: no test plays the section {:?}", block.place, block.section);
@@ -91,7 +91,7 @@ fn every_way_to_authenticate_is_played() {
 #[test]
 fn authentication_in_github_actions() {
     authentication(SOURCES[0], |guide| {
-        // What a runner has: a service that gives tokens to the steps of a job.
+        // In place of the runner's token service.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/token?api-version=2.0", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -128,7 +128,7 @@ fn authentication_in_pods() {
     authentication(SOURCES[2], |guide| {
         let token = guide.workspace.write("token", "token-of-the-pod");
         let path = "/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token";
-        guide.stands_for.push((path, token));
+        guide.replacements.push((path, token));
     });
 }
 
@@ -152,7 +152,7 @@ fn authentication_with_a_profile() {
 }
 
 #[test]
-fn authentication_with_the_role_of_an_instance() {
+fn authentication_with_an_ecs_ram_role() {
     authentication(SOURCES[5], |_| {});
 }
 
@@ -160,20 +160,21 @@ fn authentication_with_the_role_of_an_instance() {
 fn authentication_with_a_credentials_uri() {
     authentication(SOURCES[6], |guide| {
         let uri = guide.workspace.emulator.credentials_uri();
-        guide.stands_for.push(("http://localhost:7002/credentials", uri));
+        guide.replacements.push(("http://localhost:7002/credentials", uri));
     });
 }
 
 #[test]
-fn authentication_with_a_role_on_top() {
+fn authentication_with_an_assumed_role() {
     authentication(SOURCES[7], |_| {});
 }
 
-/// A way from the provider `alicloud`, whose first configuration has been applied by that provider.
+/// Runs a section on moving from the provider `alicloud`, whose first configuration that provider has
+/// applied.
 fn moving(section: &str) {
     let Some(workspace) = endpoint(|config| config.with_bucket("my-company-logs")) else { return };
     workspace.emulator.set_rule("my-company-logs", aes256());
-    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
     let blocks = blocks(MOVING, Some(section));
     let (before, steps) = blocks.split_first().unwrap();
     workspace.write("work/main.tf", &before.text);
@@ -203,7 +204,7 @@ fn discovering() {
     };
     workspace.emulator.set_rule("my-company-logs", aes256());
     workspace.emulator.set_rule("my-company-invoices", EncryptionRule::new("KMS"));
-    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
     guide.play(&all(&blocks(DISCOVERING, Some("Before Terraform 1.14"))));
     for name in names {
         assert!(workspace.emulator.rule(name).is_some(), "{name}");
@@ -218,7 +219,7 @@ fn choosing() {
     else {
         return;
     };
-    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
     workspace.write("work/terraform.tf", &required_providers(""));
     guide.set("ALIBABA_CLOUD_REGION", "cn-hangzhou");
     guide.play(&all(&blocks(CHOOSING, None)));
@@ -228,7 +229,7 @@ fn choosing() {
 #[test]
 fn troubleshooting() {
     let Some(workspace) = endpoint(|config| config.with_bucket("my-company-logs")) else { return };
-    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
     workspace.write("work/main.tf", &format!("{}provider \"oss\" {{\n  region = \"cn-hangzhou\"\n}}\nresource \"oss_bucket_encryption\" \"logs\" {{\n  bucket        = \"my-company-logs\"\n  sse_algorithm = \"AES256\"\n}}\n", required_providers("")));
     guide.run(TROUBLESHOOTING, "terraform init");
     // Its messages are checked by tests/it/docs.rs.
@@ -244,7 +245,7 @@ fn the_import_commands_of_the_resource() {
     };
     workspace.emulator.set_rule("my-company-logs", aes256());
     workspace.emulator.set_rule("my-company-invoices", EncryptionRule::new("KMS"));
-    let mut guide = Guide::new(&workspace).with_keys().with_providers();
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
     guide.set("ALIBABA_CLOUD_REGION", "cn-hangzhou");
     workspace.write("work/terraform.tf", &required_providers(""));
     let blocks = blocks(RESOURCE, None);

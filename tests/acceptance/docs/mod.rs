@@ -1,16 +1,16 @@
-//! What people read works: every configuration of the documentation is formatted and valid, and every
-//! guide is played from its first command to its last, against the local endpoint.
+//! The documentation works: every configuration is formatted and valid, and every guide is run from its
+//! first command to its last, against the local OSS emulator.
 //!
-//! How a guide is played: a configuration whose first line is a comment with the name of a file is
-//! written to that file; commands are run in a shell that keeps its variables and its folder; a block
-//! of `text` behind commands is a part of what they printed, with `…` for anything.
+//! How a guide is run: a configuration whose first line is a comment with a file name is written to
+//! that file; commands are run in a shell that keeps its variables and its directory; a block of
+//! `text` after commands must be part of their output, where `…` stands for any text.
 
 mod commands;
 mod configurations;
 mod guides;
 mod player;
 
-/// What is not run: the page, how its lines begin, and why.
+/// Commands that are not run: the page, the beginning of the line, and the reason.
 const NOT_RUN: &[(&str, &str, &str)] = &[
     ("CONTRIBUTING.md", "cargo build", "`.ci/run` does it"),
     ("CONTRIBUTING.md", "cargo test", "that is this"),
@@ -57,7 +57,7 @@ const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
 const MODULE: &str = "examples/modules/encrypted-buckets/README.md";
 const RESOURCE: &str = "docs/resources/bucket_encryption.md";
 
-/// What tests below play: a page, and how the titles of its sections begin.
+/// The sections that the tests run: the page, and the beginning of the section's title.
 const PLAYED: &[(&str, &[&str])] = &[
     (GETTING_STARTED, &[""]),
     (AUTHENTICATION, &guides::SOURCES),
@@ -68,10 +68,10 @@ const PLAYED: &[(&str, &[&str])] = &[
     (RESOURCE, &["Import"]),
 ];
 
-/// The keys that the documentation shows.
+/// The AccessKey pair in the documentation.
 const KEY_ID: &str = "LTAI5tEXAMPLEEXAMPLE0001";
 const KEY_SECRET: &str = "ExampleSecretThatOpensNothing1";
-/// The hosts that a source without a host is short for.
+/// The default hosts of provider source addresses.
 const TERRAFORM_REGISTRY: &str = "registry.terraform.io";
 const OPENTOFU_REGISTRY: &str = "registry.opentofu.org";
 const ACCOUNT: &str = "acs:ram::1234567890123456";

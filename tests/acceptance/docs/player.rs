@@ -1,4 +1,4 @@
-//! Plays the shell blocks of a guide, as somebody would type them.
+//! Runs the shell blocks of a guide, as a user would type them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,33 +10,33 @@ use super::{KEY_ID, KEY_SECRET, OPENTOFU_REGISTRY, TERRAFORM_REGISTRY};
 use crate::markdown::{Block, contains, page_at};
 use crate::workspace::Workspace;
 
-/// A guide that is being played.
+/// A guide that is being run.
 pub(super) struct Guide<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) environment: Vec<(String, String)>,
-    /// What stands in the guide for something on this machine.
-    pub(super) stands_for: Vec<(&'static str, String)>,
+    /// Text in the guides, and its replacement on this machine.
+    pub(super) replacements: Vec<(&'static str, String)>,
 }
 
 impl<'a> Guide<'a> {
-    /// A shell whose OSS and STS are the local endpoint.
+    /// A shell that uses the emulator as OSS and STS.
     pub(super) fn new(workspace: &'a Workspace) -> Self {
         let url = workspace.emulator.url();
         let environment = [
             ("ALIBABA_CLOUD_ENDPOINT_OSS", url.as_str()),
             ("ALIBABA_CLOUD_ENDPOINT_STS", url.as_str()),
-            // Providers are where terraform looks by itself.
+            // Providers are in terraform's default directory.
             ("TF_CLI_CONFIG_FILE", ""),
         ];
         let environment =
             environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         fs::create_dir(workspace.path("work")).unwrap();
         fs::create_dir(workspace.path("shell")).unwrap();
-        Self { workspace, environment, stands_for: vec![("linux_amd64", platform())] }
+        Self { workspace, environment, replacements: vec![("linux_amd64", platform())] }
     }
 
-    /// A shell that has keys already.
-    pub(super) fn with_keys(mut self) -> Self {
+    /// Sets the AccessKey pair of the documentation.
+    pub(super) fn with_credentials(mut self) -> Self {
         self.set("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID);
         self.set("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET);
         self
@@ -46,7 +46,7 @@ impl<'a> Guide<'a> {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Puts providers where terraform looks by itself.
+    /// Installs the providers in terraform's default directory.
     pub(super) fn with_providers(self) -> Self {
         let oss = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
         let plugins = self.workspace.path(".terraform.d/plugins");
@@ -55,7 +55,7 @@ impl<'a> Guide<'a> {
         self
     }
 
-    /// The folder that the shell is in.
+    /// The current directory of the shell.
     pub(super) fn folder(&self) -> PathBuf {
         let kept = fs::read_to_string(self.workspace.path("shell/folder"));
         kept.map_or_else(|_| self.workspace.path("work"), |path| PathBuf::from(path.trim_end()))
@@ -63,10 +63,10 @@ impl<'a> Guide<'a> {
 
     pub(super) fn read(&self, text: &str) -> String {
         let replaced = |text: String, (shown, real): &(&str, String)| text.replace(shown, real);
-        self.stands_for.iter().fold(text.to_owned(), replaced)
+        self.replacements.iter().fold(text.to_owned(), replaced)
     }
 
-    /// Plays these blocks, in their order.
+    /// Runs these blocks in order.
     #[track_caller]
     pub(super) fn play(&mut self, blocks: &[&Block]) {
         assert!(blocks.iter().any(|block| block.is_shell()), "there is nothing to run");
@@ -90,7 +90,7 @@ impl<'a> Guide<'a> {
                         fs::write(self.folder().join(name), text).unwrap();
                     }
                 }
-                // A pipeline's variables.
+                // The variables of a pipeline.
                 "yaml" => {
                     for (name, value) in text.lines().filter_map(variable) {
                         self.set(name, value);
@@ -102,13 +102,13 @@ impl<'a> Guide<'a> {
         }
     }
 
-    /// Runs commands where the last ones ended; returns what they printed.
+    /// Runs commands in the current directory, and returns their output.
     #[track_caller]
     pub(super) fn run(&self, place: &str, text: &str) -> String {
         let page = place.split(':').next().unwrap();
         let is_run = |line: &&str| not_run(page, line).is_none();
         let lines: Vec<&str> = text.lines().filter(is_run).collect();
-        // Where the shell's variables and its folder outlive it.
+        // Stores the shell's variables and directory for the next commands.
         let shell = self.workspace.path("shell");
         let shell = shell.to_str().unwrap();
         let script = format!(
@@ -128,7 +128,7 @@ impl<'a> Guide<'a> {
     }
 }
 
-/// The name of the file in the first line, and the whole text.
+/// The file name in the first line, and the complete text.
 fn named(text: &str) -> Option<(&str, &str)> {
     let name = text.lines().next()?.strip_prefix("# ")?;
     let is_name = name.contains('.') && !name.contains(' ') && !name.ends_with('.');
@@ -142,7 +142,7 @@ fn variable(line: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, value.trim_matches('"')))
 }
 
-/// As Terraform names this platform.
+/// This platform, as Terraform names it.
 fn platform() -> String {
     let os = match std::env::consts::OS {
         "macos" => "darwin",
@@ -156,7 +156,7 @@ fn platform() -> String {
     format!("{os}_{architecture}")
 }
 
-/// The program that stands in for `aliyun/alicloud`.
+/// The stub of `aliyun/alicloud`.
 pub(super) fn stand_in() -> PathBuf {
     let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
     let path = provider.parent().unwrap().join("examples/alicloud_stand_in");
@@ -164,7 +164,7 @@ pub(super) fn stand_in() -> PathBuf {
     path
 }
 
-/// Puts a provider into a mirror, under the addresses that Terraform and OpenTofu give it.
+/// Adds a provider to a mirror, under its addresses in Terraform and OpenTofu.
 pub(super) fn put(mirror: &Path, name: &str, program: &Path) {
     let kind = name.split('/').next_back().unwrap();
     let version = env!("CARGO_PKG_VERSION");
@@ -176,7 +176,7 @@ pub(super) fn put(mirror: &Path, name: &str, program: &Path) {
     }
 }
 
-/// The same file under another name, or a copy on another disk.
+/// Links a file, or copies it to another file system.
 pub(super) fn link(file: &Path, name: &Path) {
     fs::hard_link(file, name).or_else(|_| fs::copy(file, name).map(drop)).unwrap();
 }
