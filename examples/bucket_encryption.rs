@@ -1,13 +1,13 @@
-//! The three calls of the OSS client: sets a bucket's default encryption, reads it, and removes it.
+//! The three operations of the OSS client: sets a bucket's encryption rule, reads it, and deletes it.
 //!
-//! Without arguments it runs against a local endpoint that it starts itself, so it needs no account:
+//! Without arguments it starts a local OSS emulator, so it needs no account:
 //!
 //! ```text
 //! cargo run --example bucket_encryption
 //! ```
 //!
-//! With a bucket it calls OSS, with the keys in `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET` (and
-//! `OSS_SESSION_TOKEN` for temporary ones). The bucket's encryption is removed in the end!
+//! With `--bucket` it calls OSS, with the credentials in `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`
+//! (and `OSS_SESSION_TOKEN` for temporary ones). The bucket's encryption rule is deleted at the end!
 //!
 //! ```text
 //! cargo run --example bucket_encryption -- --bucket my-bucket --region cn-hangzhou
@@ -46,8 +46,8 @@ async fn walk_through(bucket: &BucketName, config: ClientConfig) -> Result<(), B
     let call = CallOptions::with_timeout(Duration::from_mins(1));
     let mut out = io::stdout().lock();
 
-    // Sets the default encryption: from now on, every object that is uploaded without encryption
-    // headers of its own is encrypted like this. With KMS the id of a key may be given.
+    // Sets the default encryption, which applies to objects uploaded without encryption headers. With
+    // KMS, a key ID can be set.
     let rule = EncryptionRule {
         sse_algorithm: SseAlgorithm::Aes256,
         kms_master_key_id: None,
@@ -65,7 +65,7 @@ async fn walk_through(bucket: &BucketName, config: ClientConfig) -> Result<(), B
     Ok(())
 }
 
-/// The bucket and the client's configuration; with the endpoint if it is a local one.
+/// The bucket and the client's configuration, with the emulator if there are no arguments.
 fn target() -> Result<(BucketName, ClientConfig, Option<Emulator>), Box<dyn Error>> {
     use lexopt::prelude::{Long, ValueExt as _};
 
@@ -101,7 +101,7 @@ fn target() -> Result<(BucketName, ClientConfig, Option<Emulator>), Box<dyn Erro
     Ok((BucketName::parse(&bucket)?, config, None))
 }
 
-/// A local endpoint with a bucket, and keys that open nothing else.
+/// An emulator with a bucket, and credentials for it.
 fn local() -> Result<(BucketName, ClientConfig, Option<Emulator>), Box<dyn Error>> {
     let (id, secret) = ("LTAI5tLOCALLOCALLOCAL001", "LocalSecretThatOpensNothing");
     let emulator =

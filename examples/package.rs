@@ -1,5 +1,5 @@
-//! Builds the release archive for one platform as the Terraform Registry wants it, the checksums, and
-//! a folder that Terraform and OpenTofu install from.
+//! Builds the release archive for one platform as the Terraform Registry requires it, the checksums,
+//! and a local mirror that Terraform and OpenTofu can install from.
 //!
 //! ```text
 //! cargo run --example package
@@ -17,51 +17,51 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 const HELP: &str = "\
-Builds the provider for release and packs it as registries and mirrors want it:
+Builds a release of the provider, and packages it for registries and mirrors:
 
-  FOLDER/terraform-provider-oss_VERSION_OS_ARCH.zip
-  FOLDER/terraform-provider-oss_VERSION_manifest.json
-  FOLDER/terraform-provider-oss_VERSION_SHA256SUMS   of every archive in FOLDER, and the manifest
-  FOLDER/mirror/                                     for `filesystem_mirror` and `-plugin-dir`
+  DIR/terraform-provider-oss_VERSION_OS_ARCH.zip
+  DIR/terraform-provider-oss_VERSION_manifest.json
+  DIR/terraform-provider-oss_VERSION_SHA256SUMS      checksums of all archives in DIR and the manifest
+  DIR/mirror/                                        for `filesystem_mirror` and `-plugin-dir`
 
 Usage: cargo run --example package -- [options]
 
-  --target TRIPLE  build for this target of Rust; default: for this machine
-  --binary FILE    pack this file and build nothing
-  --output FOLDER  default: dist in Cargo's target folder
-  --sums           only write the checksums again, of archives that were collected in FOLDER
-  --help           this text
+  --target TRIPLE  Rust target to build for (default: this machine)
+  --binary FILE    package this binary instead of building one
+  --output DIR     output directory (default: dist in Cargo's target directory)
+  --sums           only write the checksums of the archives in DIR again
+  --help           print this help
 ";
 
 const NAME: &str = "terraform-provider-oss";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// `oss-tools/oss` in a configuration means another address to each of the two.
+/// The hosts of the source address `oss-tools/oss` in Terraform and OpenTofu.
 const MIRRORED_HOSTS: [&str; 2] = ["registry.terraform.io", "registry.opentofu.org"];
 
 fn main() -> ExitCode {
     let options = match Options::parse(lexopt::Parser::from_env()) {
         Ok(Some(options)) => options,
         Ok(None) => {
-            say(HELP.trim_end());
+            print_line(HELP.trim_end());
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            complain(&format!("{error}\nTry --help."));
+            print_error(&format!("{error}\nTry --help."));
             return ExitCode::from(2);
         }
     };
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error.to_string());
+            print_error(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-/// What the command line asks for.
+/// The options as they were given.
 #[derive(Default)]
 struct Options {
     target: Option<String>,
@@ -71,7 +71,7 @@ struct Options {
 }
 
 impl Options {
-    /// Nothing where it asks for help only.
+    /// Parses the arguments. Returns `None` for `--help`.
     fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::{Long, Short, ValueExt as _};
 
@@ -92,10 +92,10 @@ impl Options {
 
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let output = match options.output {
-        Some(folder) => folder,
-        None => target_folder()?.join("dist"),
+        Some(directory) => directory,
+        None => target_directory()?.join("dist"),
     };
-    fs::create_dir_all(&output).map_err(|error| about(&output, &error))?;
+    fs::create_dir_all(&output).map_err(|error| with_path(&output, &error))?;
     if options.only_sums {
         return write_sums(&output);
     }
@@ -109,30 +109,30 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     write_sums(&output)?;
     let mirror = output.join("mirror");
     for host in MIRRORED_HOSTS {
-        let folder = mirror.join(host).join("oss-tools").join("oss");
-        fs::create_dir_all(&folder)?;
-        fs::copy(&archive, folder.join(archive.file_name().ok_or("the archive has no name")?))?;
+        let directory = mirror.join(host).join("oss-tools").join("oss");
+        fs::create_dir_all(&directory)?;
+        fs::copy(&archive, directory.join(archive.file_name().ok_or("the archive has no name")?))?;
     }
     let mirror = fs::canonicalize(mirror)?;
-    say(&format!(
-        "{} is ready.\n\nTo install from it, in the file that TF_CLI_CONFIG_FILE names (else ~/.terraformrc or \
-         ~/.tofurc):\n\n\
+    print_line(&format!(
+        "Created {}.\n\nTo install the provider from the mirror, add this to ~/.terraformrc (OpenTofu: ~/.tofurc) or \
+         to the file in TF_CLI_CONFIG_FILE:\n\n\
          provider_installation {{\n  filesystem_mirror {{\n    path    = {:?}\n    \
          include = [\"oss-tools/oss\"]\n  }}\n  direct {{\n    exclude = [\"oss-tools/oss\"]\n  }}\n}}",
         archive.display(),
-        mirror.to_str().ok_or("the folder's path is not text")?,
+        mirror.to_str().ok_or("the path of the output directory is not valid UTF-8")?,
     ));
     Ok(())
 }
 
-/// A platform as registries name it, in Go's words.
+/// A platform, named as in Go and the registries.
 struct Platform {
     os: &'static str,
     arch: &'static str,
 }
 
 impl Platform {
-    /// The platform of a target of Rust, or of this machine.
+    /// The platform of a Rust target, or of this machine.
     fn of(target: Option<&str>) -> Result<Self, String> {
         let (system, machine) = match target {
             None => (std::env::consts::OS, std::env::consts::ARCH),
@@ -148,9 +148,9 @@ impl Platform {
         match (named(&systems, system), named(&machines, machine)) {
             (Some(os), Some(arch)) => Ok(Self { os, arch }),
             _ => Err(format!(
-                "{} is not among the platforms of a release: Linux, macOS and Windows, each for \
-                 x86_64 and aarch64",
-                target.map_or_else(|| format!("{machine} with {system}"), str::to_owned),
+                "unsupported platform {}: releases are for Linux, macOS and Windows on x86_64 and \
+                 aarch64",
+                target.map_or_else(|| format!("{system} on {machine}"), str::to_owned),
             )),
         }
     }
@@ -167,15 +167,15 @@ fn cargo() -> Command {
     command
 }
 
-/// Cargo's target folder: the one that this program was built into.
-fn target_folder() -> Result<PathBuf, Box<dyn Error>> {
+/// Cargo's target directory.
+fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
     let metadata = cargo().args(["metadata", "--format-version=1", "--no-deps"]).output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
-    let folder = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    Ok(folder.ok_or("cargo does not say where its target folder is")?.into())
+    let directory = metadata.get("target_directory").and_then(serde_json::Value::as_str);
+    Ok(directory.ok_or("cargo did not report its target directory")?.into())
 }
 
-/// Builds the binary that is shipped; returns where it is.
+/// Builds the release binary, and returns its path.
 fn build(target: Option<&str>) -> Result<PathBuf, Box<dyn Error>> {
     let mut command = cargo();
     command.args(["build", "--locked", "--release", "--bin", NAME]);
@@ -190,23 +190,24 @@ fn build(target: Option<&str>) -> Result<PathBuf, Box<dyn Error>> {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message.get("executable")?.as_str().map(PathBuf::from)
     });
-    executable.ok_or_else(|| "cargo does not say where the binary is".into())
+    executable.ok_or_else(|| "cargo did not report the path of the binary".into())
 }
 
-/// Writes the archive: the same bytes for the same content. It has no entries for folders: to
-/// Terraform they would count in the archive's hash, but not in that of the unpacked folder.
+/// Writes the archive, reproducibly. It has no directory entries: Terraform includes them in the hash
+/// of the archive, but not in the hash of the unpacked directory.
 fn pack(binary: &Path, platform: &Platform, archive: &Path) -> Result<(), Box<dyn Error>> {
     let entry = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(DateTime::default())
         .system(System::Unix);
-    let mut zip = ZipWriter::new(File::create(archive).map_err(|error| about(archive, &error))?);
+    let mut zip =
+        ZipWriter::new(File::create(archive).map_err(|error| with_path(archive, &error))?);
     for (name, file, mode) in [
         ("LICENSE.txt".to_owned(), Path::new(ROOT).join("LICENSE"), 0o644),
         (platform.binary_name(), binary.to_owned(), 0o755),
     ] {
         zip.start_file(name, entry.unix_permissions(mode))?;
-        let mut content = File::open(&file).map_err(|error| about(&file, &error))?;
+        let mut content = File::open(&file).map_err(|error| with_path(&file, &error))?;
         io::copy(&mut content, &mut zip)?;
     }
     zip.finish()?.flush()?;
@@ -236,15 +237,15 @@ fn write_sums(output: &Path) -> Result<(), Box<dyn Error>> {
     Ok(fs::write(output.join(format!("{NAME}_{VERSION}_SHA256SUMS")), lines.concat())?)
 }
 
-fn about(path: &Path, error: &io::Error) -> String {
+fn with_path(path: &Path, error: &io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
-fn say(text: &str) {
-    // Whoever closed the pipe has seen enough.
+fn print_line(text: &str) {
+    // Fails if the reader closed the pipe.
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-fn complain(text: &str) {
+fn print_error(text: &str) {
     let _ = writeln!(io::stderr(), "package: {text}");
 }

@@ -1,7 +1,7 @@
-//! The life of a bucket's encryption, told step by step: the real `terraform` (or `tofu`) drives
-//! the provider against the local endpoint. Needs no account and leaves nothing behind.
+//! Demonstrates the lifecycle of a bucket's encryption rule, step by step: the real `terraform` (or
+//! `tofu`) with this provider against the local OSS emulator. Needs no account, and removes its files.
 
-#![allow(clippy::print_stderr, clippy::print_stdout, reason = "it tells a story")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "it prints the steps")]
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -21,19 +21,19 @@ const KEY_SECRET: &str = "QuickstartQuickstartQuickstart";
 const CONTENT: &str = "the quick brown fox";
 
 const HELP: &str = "\
-Builds the provider, starts a local endpoint that plays OSS, and shows the life of a bucket's
-encryption with the real terraform (or tofu, or what the variable TERRAFORM names). It needs no
-account and leaves nothing behind.
+Builds the provider, starts the local OSS emulator, and uses terraform (or tofu, or the executable in
+the variable TERRAFORM) to create, change, repair, import and delete a bucket's encryption. It needs
+no account, and removes its files.
 
 Usage: cargo run --example quickstart";
 
 const HOW_TO_GET_TERRAFORM: &str = "\
-The quickstart drives the real terraform, and neither `terraform` nor `tofu` is on the PATH.
+The quickstart requires terraform, but neither `terraform` nor `tofu` is on the PATH.
 
   Terraform: https://developer.hashicorp.com/terraform/install
   OpenTofu:  https://opentofu.org/docs/intro/install
 
-Or name the program in the variable TERRAFORM. Then run again: cargo run --example quickstart
+Or set the variable TERRAFORM to the executable. Then run again: cargo run --example quickstart
 ";
 
 fn main() -> ExitCode {
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Some(other) => {
-            eprintln!("quickstart: {other:?} is no option; it takes none. Try --help.");
+            eprintln!("quickstart: unexpected argument {other:?}. Try --help.");
             return ExitCode::from(2);
         }
     }
@@ -63,75 +63,73 @@ fn run() -> Result<(), Box<dyn Error>> {
     println!("Building the provider …");
     let provider = build_provider()?;
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket(BUCKET);
-    let story = Story {
+    let demo = Demo {
         emulator: Emulator::start(config)?,
-        folder: TempDir::new()?,
+        directory: TempDir::new()?,
         terraform,
         steps: std::cell::Cell::new(0),
     };
-    story.prepare(&provider)?;
+    demo.prepare(&provider)?;
     println!(
-        "\n{version} drives the provider. A local endpoint at {} plays OSS: it checks\n\
+        "\nUsing {version} and the local OSS emulator at {}. It verifies\n\
          every signature, and has one empty bucket, {BUCKET}. Nothing leaves this machine.",
-        story.emulator.url(),
+        demo.emulator.url(),
     );
 
-    story.step("Say how new objects are to be encrypted, and apply");
-    story.configure("KMS")?;
-    story.terraform(&["apply", "-auto-approve"], 0)?;
+    demo.step("Configure the encryption of new objects, and apply");
+    demo.configure("KMS")?;
+    demo.terraform(&["apply", "-auto-approve"], 0)?;
 
-    story
-        .step("Upload an object that says nothing about encryption: the bucket's rule encrypts it");
-    story.put("hello.txt")?;
+    demo.step("Upload an object that says nothing about encryption: the bucket's rule encrypts it");
+    demo.put("hello.txt")?;
 
-    story.step("Plan again: nothing is to be done");
-    story.terraform(&["plan", "-detailed-exitcode"], 0)?;
+    demo.step("Plan again: no changes");
+    demo.terraform(&["plan", "-detailed-exitcode"], 0)?;
 
-    story.step("Change the algorithm: one update in place, read back until OSS shows it");
-    story.configure("AES256")?;
-    story.terraform(&["apply", "-auto-approve"], 0)?;
+    demo.step("Change the algorithm: an update in place, verified by reading it back");
+    demo.configure("AES256")?;
+    demo.terraform(&["apply", "-auto-approve"], 0)?;
 
-    story.step("Someone sets SM4 behind terraform's back: the plan shows the drift, …");
-    let theirs = EncryptionRule {
+    demo.step("SM4 is set outside Terraform: the plan shows the drift, …");
+    let drift = EncryptionRule {
         sse_algorithm: "SM4".to_owned(),
         kms_master_key_id: None,
         kms_data_encryption: None,
     };
-    story.emulator.set_rule(BUCKET, theirs);
-    story.terraform(&["plan", "-detailed-exitcode"], 2)?;
+    demo.emulator.set_rule(BUCKET, drift);
+    demo.terraform(&["plan", "-detailed-exitcode"], 2)?;
 
-    story.step("… and apply repairs it");
-    story.terraform(&["apply", "-auto-approve"], 0)?;
+    demo.step("… and apply repairs it");
+    demo.terraform(&["apply", "-auto-approve"], 0)?;
 
-    story.step("Forget the state and import the bucket as it is: nothing changes");
-    fs::remove_file(story.folder.path().join("terraform.tfstate"))?;
-    story.terraform(&["import", "oss_bucket_encryption.logs", BUCKET], 0)?;
-    story.terraform(&["plan", "-detailed-exitcode"], 0)?;
+    demo.step("Delete the state and import the bucket: no changes");
+    fs::remove_file(demo.directory.path().join("terraform.tfstate"))?;
+    demo.terraform(&["import", "oss_bucket_encryption.logs", BUCKET], 0)?;
+    demo.terraform(&["plan", "-detailed-exitcode"], 0)?;
 
-    story.step("A mistake is found before anything is sent");
-    story.configure("aes-256")?;
-    story.terraform(&["validate"], 1)?;
+    demo.step("An invalid value is reported before any request is sent");
+    demo.configure("aes-256")?;
+    demo.terraform(&["validate"], 1)?;
 
-    story.step("Destroy: the rule goes, the bucket stays");
-    story.configure("AES256")?;
-    story.terraform(&["destroy", "-auto-approve"], 0)?;
-    if let Some(rule) = story.emulator.rule(BUCKET) {
+    demo.step("Destroy: the rule is deleted, the bucket is kept");
+    demo.configure("AES256")?;
+    demo.terraform(&["destroy", "-auto-approve"], 0)?;
+    if let Some(rule) = demo.emulator.rule(BUCKET) {
         return Err(format!("the bucket still has the rule {rule:?}").into());
     }
 
-    story
-        .step("What was encrypted stays so and can be read; what is uploaded now is not encrypted");
-    story.get("hello.txt")?;
-    story.put("plain.txt")?;
+    demo.step("Existing objects stay encrypted and readable; new ones are not encrypted");
+    demo.get("hello.txt")?;
+    demo.put("plain.txt")?;
 
     println!(
-        "\nThat was all. To do it yourself: `cargo run -p oss-emulator -- --bucket demo` starts\n\
-         the endpoint alone and prints a configuration to paste; README.md tells the rest."
+        "\nDone. To try it yourself, run `cargo run -p oss-emulator -- --bucket demo`, which starts\n\
+         the emulator and prints a configuration to paste. README.md has the details."
     );
     Ok(())
 }
 
-/// `terraform` or `tofu`, with what it says its version is.
+/// Finds `terraform` or `tofu`. Returns the path and the first line of its version.
 fn find_terraform() -> Result<(PathBuf, String), String> {
     let named = env::var_os("TERRAFORM").filter(|name| !name.is_empty());
     let candidates = match &named {
@@ -146,53 +144,53 @@ fn find_terraform() -> Result<(PathBuf, String), String> {
     });
     found.ok_or_else(|| match &named {
         Some(name) => {
-            format!("The variable TERRAFORM names {}, which cannot be run.", name.display())
+            format!("{} (from the variable TERRAFORM) cannot be run.", name.display())
         }
         None => HOW_TO_GET_TERRAFORM.to_owned(),
     })
 }
 
-/// Builds the provider in the profile of this example, and returns the folder it is in.
+/// Builds the provider in the profile of this example, and returns its directory.
 fn build_provider() -> Result<PathBuf, Box<dyn Error>> {
     let this = env::current_exe()?;
-    let folder = this.parent().and_then(Path::parent).ok_or("this program is not in target/")?;
+    let directory = this.parent().and_then(Path::parent).ok_or("this program is not in target/")?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    // Together with an example cargo builds it from what is compiled already.
+    // With the example, cargo can reuse the dependencies that are compiled already.
     command.args(["build", "--bin", "terraform-provider-oss", "--example", "quickstart"]);
     command.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
-    if folder.ends_with("release") {
+    if directory.ends_with("release") {
         command.arg("--release");
     }
     if !command.status()?.success() {
         return Err("the provider could not be built".into());
     }
-    Ok(folder.to_owned())
+    Ok(directory.to_owned())
 }
 
-/// A folder, an endpoint and a program, with a narrator.
-struct Story {
+/// The demonstration: an emulator, a working directory and terraform.
+struct Demo {
     emulator: Emulator,
-    folder: TempDir,
+    directory: TempDir,
     terraform: PathBuf,
     steps: std::cell::Cell<u32>,
 }
 
-impl Story {
+impl Demo {
     fn prepare(&self, provider: &Path) -> Result<(), Box<dyn Error>> {
         let overrides = format!(
             "provider_installation {{\n  dev_overrides {{\n    \"oss-tools/oss\" = {:?}\n  \
              }}\n  direct {{}}\n}}\n",
-            provider.to_str().ok_or("the folder of this project is not text")?,
+            provider.to_str().ok_or("the path of this project is not valid UTF-8")?,
         );
-        fs::write(self.folder.path().join("cli.tfrc"), overrides)?;
+        fs::write(self.directory.path().join("cli.tfrc"), overrides)?;
         let provider = format!(
             "terraform {{\n  required_providers {{\n    oss = {{\n      source = \"oss-tools/oss\"\n    \
              }}\n  }}\n}}\n\nprovider \"oss\" {{\n  region     = \"cn-hangzhou\"\n  endpoint   = {:?}\n  \
              access_key = {KEY_ID:?}\n  secret_key = {KEY_SECRET:?}\n}}\n",
             self.emulator.url(),
         );
-        Ok(fs::write(self.folder.path().join("provider.tf"), provider)?)
+        Ok(fs::write(self.directory.path().join("provider.tf"), provider)?)
     }
 
     fn step(&self, title: &str) {
@@ -200,25 +198,25 @@ impl Story {
         println!("\n── {}. {title}", self.steps.get());
     }
 
-    /// Writes the resource, and shows it.
+    /// Writes the resource, and prints it.
     fn configure(&self, algorithm: &str) -> Result<(), Box<dyn Error>> {
         let resource = format!(
             "resource \"oss_bucket_encryption\" \"logs\" {{\n  bucket        = {BUCKET:?}\n  \
              sse_algorithm = {algorithm:?}\n}}\n"
         );
         println!("\n{}", indent("   main.tf │ ", &resource));
-        Ok(fs::write(self.folder.path().join("main.tf"), resource)?)
+        Ok(fs::write(self.directory.path().join("main.tf"), resource)?)
     }
 
-    /// Uploads an object, and tells how OSS encrypted it and what it keeps.
+    /// Uploads an object, and prints its encryption and the stored bytes.
     fn put(&self, key: &str) -> Result<(), Box<dyn Error>> {
         println!("\n   $ PUT {key} with {CONTENT:?}");
         let encryption = self.send("PUT", key)?.0;
-        let stored = self.emulator.stored_object(BUCKET, key).ok_or("the object is not there")?;
-        println!("   OSS answered: {}", encryption.as_deref().unwrap_or("no encryption"));
-        println!("   OSS keeps:    {}", printable(&stored));
+        let stored = self.emulator.stored_object(BUCKET, key).ok_or("the object does not exist")?;
+        println!("   OSS returned: {}", encryption.as_deref().unwrap_or("no encryption"));
+        println!("   OSS stores:   {}", printable(&stored));
         if encryption.is_some() == (stored == CONTENT.as_bytes()) {
-            return Err("what is kept is not what the answer says".into());
+            return Err("the stored bytes do not match the response".into());
         }
         Ok(())
     }
@@ -227,12 +225,12 @@ impl Story {
     fn get(&self, key: &str) -> Result<(), Box<dyn Error>> {
         println!("\n   $ GET {key}");
         let (encryption, content) = self.send("GET", key)?;
-        println!("   OSS answered: {}", encryption.as_deref().unwrap_or("no encryption"));
+        println!("   OSS returned: {}", encryption.as_deref().unwrap_or("no encryption"));
         println!("   Content:      {content:?}");
-        if content == CONTENT { Ok(()) } else { Err("the content is another one".into()) }
+        if content == CONTENT { Ok(()) } else { Err("the content is different".into()) }
     }
 
-    /// Sends a signed request about an object; returns the header about its encryption, and the body.
+    /// Sends a signed request for an object. Returns the encryption header and the body.
     fn send(&self, method: &str, key: &str) -> Result<(Option<String>, String), Box<dyn Error>> {
         let credentials = Credentials::new(KEY_ID, KEY_SECRET);
         let context = SigningContext {
@@ -252,7 +250,7 @@ impl Story {
         };
         let signature = sign(SignatureVersion::V4, &request, &context);
         let url = format!("{}/{BUCKET}/{key}", self.emulator.url());
-        let record = async {
+        let round_trip = async {
             let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
             let mut request = http.request(method.parse()?, url);
             for (name, value) in &signature.headers {
@@ -267,44 +265,46 @@ impl Story {
             let header = header.map(|value| format!("{name}: {value}"));
             Ok((header, response.text().await?))
         };
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(record)
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(round_trip)
     }
 
-    /// Runs terraform, tells what it and OSS said, and fails on another exit code.
+    /// Runs terraform, and prints its output and the requests to OSS. Fails on another exit code.
     fn terraform(&self, arguments: &[&str], expected: i32) -> Result<(), Box<dyn Error>> {
         println!("\n   $ terraform {}", arguments.join(" "));
         self.emulator.clear_requests();
-        let folder = self.folder.path();
+        let directory = self.directory.path();
         let output = Command::new(&self.terraform)
             .args(arguments)
             .arg("-no-color")
-            .current_dir(folder)
+            .current_dir(directory)
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_default())
-            .env("HOME", folder)
-            .env("TMPDIR", folder)
-            .env("TF_CLI_CONFIG_FILE", folder.join("cli.tfrc"))
+            .env("HOME", directory)
+            .env("TMPDIR", directory)
+            .env("TF_CLI_CONFIG_FILE", directory.join("cli.tfrc"))
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1")
             .output()?;
         let (out, err) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         if output.status.code() != Some(expected) {
-            return Err(format!("terraform ended with {}:\n{out}\n{err}", output.status).into());
+            return Err(format!("terraform exited with {}:\n{out}\n{err}", output.status).into());
         }
-        let said: Vec<&str> = out.lines().chain(err.lines()).filter(|line| is_news(line)).collect();
-        println!("{}", indent("     ", &said.join("\n")));
-        let seen: Vec<String> = self.emulator.requests().iter().map(ToString::to_string).collect();
-        match seen.as_slice() {
-            [] => println!("   OSS saw nothing."),
-            seen => println!("   OSS saw:\n{}", indent("     ", &seen.join("\n"))),
+        let lines: Vec<&str> =
+            out.lines().chain(err.lines()).filter(|line| is_relevant(line)).collect();
+        println!("{}", indent("     ", &lines.join("\n")));
+        let requests: Vec<String> =
+            self.emulator.requests().iter().map(ToString::to_string).collect();
+        match requests.as_slice() {
+            [] => println!("   No requests to OSS."),
+            requests => println!("   Requests to OSS:\n{}", indent("     ", &requests.join("\n"))),
         }
         Ok(())
     }
 }
 
-/// The lines of terraform's output that tell what is new.
-fn is_news(line: &str) -> bool {
+/// Whether a line of terraform's output shows a change or a result.
+fn is_relevant(line: &str) -> bool {
     let text = line.trim_start_matches(['│', ' ']);
     let is_change =
         ["+ ", "~ ", "- "].iter().any(|mark| text.starts_with(mark)) && text.contains(" = ");
@@ -323,7 +323,8 @@ fn is_news(line: &str) -> bool {
     is_change || is_result
 }
 
-/// Bytes as they are where they are text, else in hexadecimal digits.
+/// Formats bytes as text if possible, otherwise in hexadecimal.
+
 fn printable(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains(char::is_control) => format!("{text:?}"),

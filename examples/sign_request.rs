@@ -1,7 +1,7 @@
-//! Signs a request offline and prints every stage: for finding out why a signature does not match.
+//! Signs a request offline and prints every stage, to debug signatures that do not match.
 //!
-//! Reads a JSON object on standard input: the `input` of a case in `tests/vectors/oss-signing.json`, and
-//! the case's `version` (`v1` or `v4`) beside it. What a request does not have may be left out.
+//! Reads a JSON object from standard input: the `input` of a case in `tests/vectors/oss-signing.json`,
+//! and the `version` (`v1` or `v4`). Optional fields can be omitted.
 //!
 //! ```text
 //! cargo run --example sign_request <<END
@@ -11,8 +11,8 @@
 //! END
 //! ```
 //!
-//! Prints a JSON object with `canonical_request` (null for V1, which has none), `string_to_sign`,
-//! `signature` and `authorization`. With temporary keys the stages contain their token.
+//! Prints a JSON object with `canonical_request` (null for V1), `string_to_sign`, `signature` and
+//! `authorization`. With temporary credentials the stages contain the security token.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -24,7 +24,7 @@ use terraform_provider_oss::oss::Credentials;
 use terraform_provider_oss::oss::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
 use time::OffsetDateTime;
 
-/// The request, as the vectors describe it. Other keys are ignored.
+/// The request, as in the test vectors. Unknown fields are ignored.
 #[derive(Deserialize)]
 struct Input {
     version: Version,
@@ -37,14 +37,14 @@ struct Input {
     region: String,
     #[serde(default = "oss")]
     product: String,
-    /// The instant of signing, in seconds since 1970.
+    /// The time of signing, as a Unix timestamp.
     unix_time: i64,
     method: String,
     #[serde(default)]
     bucket: Option<String>,
     #[serde(default)]
     object_key: Option<String>,
-    /// Names and values, decoded.
+    /// Decoded names and values.
     #[serde(default)]
     query: Vec<(String, String)>,
     /// The headers before signing.
@@ -83,7 +83,7 @@ fn borrow(texts: &[String]) -> Vec<&str> {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let input: Input = serde_json::from_reader(io::stdin().lock()).map_err(|error| {
-        format!("standard input is not a request in JSON (the head of examples/sign_request.rs shows one): {error}")
+        format!("standard input is not a valid request (see the example in examples/sign_request.rs): {error}")
     })?;
     let mut credentials = Credentials::new(&input.access_key_id, &input.access_key_secret);
     if let Some(token) = &input.security_token {

@@ -1,8 +1,7 @@
-//! Everything that reads what others wrote, as functions of bytes: what `cargo fuzz` drives with inputs
-//! that it makes up (`fuzz/`), and `cargo test` with those that are kept (`fuzz/seeds/`).
+//! Fuzz targets for all parsers of external input, as functions of bytes. `cargo fuzz` calls them with
+//! generated inputs (`fuzz/`), `cargo test` with the seed corpus (`fuzz/seeds/`).
 //!
-//! Built for these two only. A target panics when a promise is broken: each checks more than that
-//! nothing crashes.
+//! Only built for these two. A target panics if an invariant is violated, not only if the code crashes.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a target fails by panicking")]
 
@@ -21,10 +20,10 @@ use tonic::codegen::Service as _;
 use crate::provider::{Environment, OssProvider};
 use crate::tfplugin::{Provider as _, Server, pb};
 
-/// A target: its name, that of its files under `fuzz/`, and what it does with an input.
+/// A fuzz target: its name, which its files in `fuzz/` share, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 11] = [
     ("codec", crate::tfplugin::fuzz::codec),
     ("duration", crate::tfplugin::fuzz::duration),
@@ -39,17 +38,17 @@ pub const TARGETS: [Target; 11] = [
     ("credentials_response", crate::oss::fuzz::credentials_response),
 ];
 
-/// Gives an input to the target of this name.
+/// Runs the target with this name.
 ///
 /// # Panics
 ///
-/// A promise is broken, or there is no such target.
+/// If an invariant is violated, or there is no such target.
 pub fn run(name: &str, data: &[u8]) {
     let (_, target) = TARGETS.iter().find(|(target, _)| *target == name).expect("a target");
     target(data);
 }
 
-/// Every RPC; the first byte of an input chooses one, the rest is its message.
+/// Every RPC. The first byte of an input selects one, the rest is its message.
 const RPCS: [&str; 36] = [
     "GetMetadata",
     "GetProviderSchema",
@@ -94,11 +93,11 @@ thread_local! {
         RefCell::new(Builder::new_current_thread().enable_all().build().expect("a runtime"));
 }
 
-/// Calls an RPC with a message that may be none: the answer is one, and no handler has crashed.
+/// Calls an RPC with any bytes as its message: there is a response, and no handler has crashed.
 ///
 /// # Panics
 ///
-/// A promise is broken.
+/// If an invariant is violated.
 pub fn rpc(data: &[u8]) {
     let Some((&choice, message)) = data.split_first() else { return };
     let name = RPCS[usize::from(choice) % RPCS.len()];
@@ -108,15 +107,15 @@ pub fn rpc(data: &[u8]) {
 async fn call(name: &str, message: &[u8]) {
     let server = Server::new(OssProvider::new(Environment::default()), CancellationToken::new());
     let service = server.into_service();
-    // What an input configures is not called afterwards: it could name any host.
+    // A generated configuration is not used for other calls, because it could name any host.
     if name != "ConfigureProvider" {
         let configuration = configuration().encode_to_vec();
         let (status, response) = send(&service, "ConfigureProvider", &configuration).await;
         // An empty message: no diagnostics.
-        assert_eq!((status.as_str(), response.len()), ("0", 5), "the configuration is right");
+        assert_eq!((status.as_str(), response.len()), ("0", 5), "the configuration is valid");
     }
     let (status, response) = send(&service, name, message).await;
-    // What cannot be decoded is refused by the transport: INTERNAL. UNIMPLEMENTED as a Go provider does.
+    // OK, UNIMPLEMENTED as in a Go provider, or INTERNAL from the transport for invalid messages.
     assert!(["0", "12", "13"].contains(&status.as_str()), "{name}: status {status}");
     let crash = b"The provider crashed";
     assert!(!response.windows(crash.len()).any(|window| window == crash), "{name} crashed");
@@ -142,7 +141,7 @@ fn configuration() -> pb::configure_provider::Request {
     pb::configure_provider::Request { config, ..Default::default() }
 }
 
-/// Sends a message in a frame of gRPC; answers the status and all that came back.
+/// Sends a message in a gRPC frame. Returns the status and the response body.
 async fn send(
     service: &pb::provider_server::ProviderServer<Server<OssProvider>>,
     rpc: &str,
@@ -154,7 +153,7 @@ async fn send(
         .header("content-type", "application/grpc")
         .body(Body::new(Full::from(frame).map_err(|never| match never {})))
         .expect("a request");
-    let response = service.clone().call(request).await.expect("a service always answers");
+    let response = service.clone().call(request).await.expect("a service always responds");
     assert_eq!(response.status(), StatusCode::OK);
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a body always ends");
@@ -171,15 +170,16 @@ mod tests {
 
     use super::*;
 
-    /// The inputs that are kept for a target: examples to start from, and what once broke a promise.
-    fn kept(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
-        let entries = fs::read_dir(&folder).unwrap_or_else(|_| panic!("{}", folder.display()));
+    /// The seed corpus of a target: examples, and inputs that once violated an invariant.
+    fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+        let entries =
+            fs::read_dir(&directory).unwrap_or_else(|_| panic!("{}", directory.display()));
         let paths = entries.map(|entry| entry.unwrap().path());
         paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
     }
 
-    /// Another input: some bytes of this one changed, cut out, doubled, or taken from another one.
+    /// A mutation of an input: bytes are changed, removed, duplicated, or taken from another input.
     fn mutated(input: &[u8], other: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
         let mut input = input.to_vec();
         for _ in 0..random.usize(1..5) {
@@ -201,7 +201,7 @@ mod tests {
     fn seeds_and_mutations_hold_invariants() {
         let random = &mut fastrand::Rng::with_seed(6);
         for (name, target) in TARGETS {
-            let inputs = kept(name);
+            let inputs = seeds(name);
             assert!(!inputs.is_empty(), "{name}");
             for (path, input) in &inputs {
                 assert!(catch_unwind(|| target(input)).is_ok(), "{}", path.display());

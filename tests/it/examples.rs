@@ -1,4 +1,4 @@
-//! The examples that people run by hand, as processes.
+//! The examples, run as processes.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 
 use super::support::{KEY_ID, KEY_SECRET};
 
-/// `cargo test` builds the examples next to the binary; with `--test` it takes those that are there.
+/// The executable of an example. `cargo test` builds examples next to the binary; with `--test` it does
+/// not rebuild them.
 fn example(name: &str) -> Command {
     let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
@@ -35,7 +36,7 @@ fn bucket_encryption_needs_no_account() {
 }
 
 #[test]
-fn bucket_encryption_calls_the_endpoint_that_is_named() {
+fn bucket_encryption_uses_the_given_endpoint() {
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("mine");
     let emulator = Emulator::start(config).unwrap();
     let run = |bucket: &str| {
@@ -84,10 +85,10 @@ fn sign_request_prints_the_stages_of_every_vector() {
 }
 
 #[test]
-fn sign_request_takes_the_least_and_refuses_less() {
-    let least = json!({ "version": "v1", "access_key_id": "id", "access_key_secret": "secret",
+fn sign_request_requires_only_the_mandatory_fields() {
+    let minimal = json!({ "version": "v1", "access_key_id": "id", "access_key_secret": "secret",
         "unix_time": 0, "method": "GET" });
-    assert!(sign(&least.to_string()).status.success());
+    assert!(sign(&minimal.to_string()).status.success());
     let Output { status, stderr, .. } = sign("{}");
     assert_eq!(status.code(), Some(1));
     assert!(text(&stderr).contains("missing field `version`"), "{}", text(&stderr));

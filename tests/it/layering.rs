@@ -1,4 +1,4 @@
-//! Who may import whom: the table of `ARCHITECTURE.md` as data, so that it cannot go stale.
+//! Checks which modules may import each other, as in the table in `ARCHITECTURE.md`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const RULES: [Rule; 8] = [
     Rule { module: "fuzz", siblings: &["oss", "plugin", "provider", "tfplugin"] },
 ];
 
-/// What only these files may mention.
+/// Names, and the only files that may use them.
 const CONFINED: [(&str, &[&str]); 12] = [
     ("pb::", &["plugin/", "tfplugin/", "fuzz.rs"]),
     ("Instant::now", &["oss/client.rs", "resources/bucket_encryption/target.rs"]),
@@ -74,7 +74,7 @@ fn is_test(text: &str, number: usize) -> bool {
     text.lines().position(|line| line == "#[cfg(test)]").is_some_and(|start| start < number)
 }
 
-/// The code without comments.
+/// The lines of code, without comments.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line));
     numbered.filter(|(_, line)| !line.trim_start().starts_with("//"))
@@ -86,11 +86,11 @@ fn modules_import_only_what_the_table_allows() {
     for (file, text) in sources() {
         let module = file.split(['/', '.']).next().unwrap();
         let rule = RULES.iter().find(|rule| rule.module == module);
-        let rule = rule.unwrap_or_else(|| panic!("src/{file}: no rule says what {module} may use"));
+        let rule = rule.unwrap_or_else(|| panic!("src/{file}: no rule for {module}"));
         for (number, line) in lines(&text) {
             let line = line.replace("terraform_provider_oss::", "crate::");
             if line.contains("super::super::") && !is_test(&text, number) {
-                violations.push(format!("src/{file}:{number}: name the module from the crate on"));
+                violations.push(format!("src/{file}:{number}: use a `crate::` path"));
             }
             for path in line.split("crate::").skip(1) {
                 let target: String =
@@ -114,7 +114,7 @@ fn io_clock_and_formats_stay_in_their_files() {
             }
             for (number, line) in lines(&text) {
                 if line.contains(what) {
-                    violations.push(format!("src/{file}:{number}: {what} does not belong here"));
+                    violations.push(format!("src/{file}:{number}: {what} is not allowed here"));
                 }
             }
         }
@@ -123,7 +123,7 @@ fn io_clock_and_formats_stay_in_their_files() {
 }
 
 #[test]
-fn every_file_says_what_it_owns() {
+fn every_file_has_module_documentation() {
     for directory in ["src", "emulator/src"] {
         for (file, text) in files_in(directory) {
             assert!(text.starts_with("//!"), "{directory}/{file} has no module documentation");

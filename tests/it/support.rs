@@ -1,4 +1,4 @@
-//! What several test files need: a local endpoint, and Terraform's side of the protocol.
+//! Shared by the tests: an emulator, and a client of the plugin protocol.
 
 use oss_emulator::{Config, Emulator};
 use rmpv::Value as Wire;
@@ -10,16 +10,16 @@ use terraform_provider_oss::tfplugin::pb::provider_server::ProviderServer;
 use terraform_provider_oss::tfplugin::{Block, Provider, Server};
 use tokio_util::sync::CancellationToken;
 
-/// How tests write a value that is not known yet.
+/// An unknown value in the JSON of the tests.
 pub(crate) const UNKNOWN: &str = "(unknown)";
 
 pub(crate) const TYPE: &str = "oss_bucket_encryption";
 
-/// Obviously made-up keys.
+/// The test credentials, which are not valid anywhere else.
 pub(crate) const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
 pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
 
-/// A local endpoint with these buckets, that knows the test key.
+/// An emulator with these buckets and the test credentials.
 pub(crate) fn emulator(buckets: &[&str]) -> Emulator {
     let mut config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
     for bucket in buckets {
@@ -28,8 +28,8 @@ pub(crate) fn emulator(buckets: &[&str]) -> Emulator {
     Emulator::start(config).unwrap()
 }
 
-/// A place where nobody accepts connections, and whose queue of them is full, so that connecting takes
-/// forever. Other systems treat a full queue in other ways.
+/// A listener that accepts no connections and whose backlog is full, so that connecting takes forever.
+/// Other operating systems handle a full backlog differently.
 #[cfg(target_os = "linux")]
 pub(crate) struct UnresponsiveListener {
     pub(crate) address: std::net::SocketAddr,
@@ -52,19 +52,19 @@ impl UnresponsiveListener {
     }
 }
 
-/// The generated client right on top of the service: whole messages, no transport.
+/// The generated client, which calls the service without a transport.
 pub(crate) type TestClient<P> = ProviderClient<ProviderServer<Server<P>>>;
 
 pub(crate) fn client_for<P: Provider>(provider: P) -> TestClient<P> {
     ProviderClient::new(Server::new(provider, CancellationToken::new()).into_service())
 }
 
-/// This provider without any environment, not configured.
+/// This provider with an empty environment, not configured.
 pub(crate) fn unconfigured() -> TestClient<OssProvider> {
     client_for(OssProvider::new(Environment::default()))
 }
 
-/// A configuration for a local endpoint.
+/// A provider configuration for the emulator.
 pub(crate) fn configuration(emulator: &Emulator) -> pb::configure_provider::Request {
     let config = provider_config(json!({
         "region": "cn-hangzhou",
@@ -75,33 +75,33 @@ pub(crate) fn configuration(emulator: &Emulator) -> pb::configure_provider::Requ
     pb::configure_provider::Request { config: Some(config), ..Default::default() }
 }
 
-/// This provider, configured for a local endpoint.
+/// This provider, configured for the emulator.
 pub(crate) async fn configured(emulator: &Emulator) -> TestClient<OssProvider> {
-    let mut host = unconfigured();
+    let mut client = unconfigured();
     let request = configuration(emulator);
-    let response = host.configure_provider(request).await.unwrap().into_inner();
+    let response = client.configure_provider(request).await.unwrap().into_inner();
     assert_eq!(diagnostics(&response.diagnostics), Vec::<String>::new());
-    host
+    client
 }
 
-/// The same, and everything is sent once.
+/// This provider, configured for the emulator and without retries.
 pub(crate) async fn configured_without_retries(emulator: &Emulator) -> TestClient<OssProvider> {
-    let mut host = unconfigured();
+    let mut client = unconfigured();
     let arguments = json!({ "region": "cn-hangzhou", "endpoint": emulator.url(), "max_retries": 0,
         "access_key": KEY_ID, "secret_key": KEY_SECRET });
     let config = Some(provider_config(arguments));
     let request = pb::configure_provider::Request { config, ..Default::default() };
-    host.configure_provider(request).await.unwrap();
-    host
+    client.configure_provider(request).await.unwrap();
+    client
 }
 
-/// A provider block: the arguments given, and null for the others.
+/// A provider block with these arguments, and null for the others.
 pub(crate) fn provider_config(arguments: Json) -> pb::DynamicValue {
     let block = OssProvider::new(Environment::default()).schema().block;
     dynamic(&conform(&block, arguments))
 }
 
-/// What was given, and null for every other name of a block.
+/// Adds null for all missing names of a block.
 fn conform(block: &Block, given: Json) -> Json {
     let names: Vec<&str> = block
         .attributes
@@ -118,7 +118,7 @@ fn conform(block: &Block, given: Json) -> Json {
     value
 }
 
-/// A resource: the attributes given, and null for the others.
+/// A resource with these attributes, and null for the others.
 pub(crate) fn resource(attributes: Json) -> Json {
     let names = [
         "bucket",
@@ -147,7 +147,7 @@ pub(crate) fn dynamic(json: &Json) -> pb::DynamicValue {
     pb::DynamicValue { msgpack, json: Vec::new() }
 }
 
-/// A value as the provider answers it.
+/// Decodes a value from the provider.
 pub(crate) fn from_dynamic(value: Option<&pb::DynamicValue>) -> Json {
     // An absent value and a null one mean the same to Terraform.
     let Some(value) = value else { return Json::Null };
@@ -183,11 +183,11 @@ fn from_wire(wire: Wire) -> Json {
             .into_iter()
             .map(|(name, value)| (name.as_str().unwrap().to_owned(), from_wire(value)))
             .collect(),
-        other => panic!("{other} is no value of Terraform"),
+        other => panic!("{other} is not a Terraform value"),
     }
 }
 
-/// Messages as `error at bucket: Invalid bucket name`, without their details.
+/// Formats diagnostics as `error at bucket: Invalid bucket name`, without details.
 pub(crate) fn diagnostics(diagnostics: &[pb::Diagnostic]) -> Vec<String> {
     diagnostics
         .iter()
@@ -204,7 +204,7 @@ pub(crate) fn diagnostics(diagnostics: &[pb::Diagnostic]) -> Vec<String> {
         .collect()
 }
 
-/// A path as `timeouts.create`.
+/// Formats a path as `timeouts.create`.
 pub(crate) fn path(path: &pb::AttributePath) -> String {
     use pb::attribute_path::step::Selector;
     let names: Vec<&str> = path

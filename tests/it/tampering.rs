@@ -51,7 +51,7 @@ impl Upload {
         &mut self.headers.iter_mut().find(|(found, _)| found.eq_ignore_ascii_case(name)).unwrap().1
     }
 
-    /// Status and code of the answer.
+    /// Sends the upload. Returns the status and the code.
     async fn send(self, http: &reqwest::Client) -> String {
         let mut request = http.put(&self.url).body(self.body);
         for (name, value) in &self.headers {
@@ -68,7 +68,7 @@ impl Upload {
 type Change = fn(&mut Upload);
 
 #[tokio::test]
-async fn what_is_changed_on_the_way_or_comes_late_is_refused() {
+async fn modified_and_replayed_requests_are_rejected() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     for version in [SignatureVersion::V4, SignatureVersion::V1] {
         let emulator = emulator(&["demo"]);
@@ -80,9 +80,9 @@ async fn what_is_changed_on_the_way_or_comes_late_is_refused() {
                 |upload| {
                     // The last digit of V4, and a digit of V1's base64.
                     let signature = upload.header("authorization");
-                    let place = signature.len() - 3;
-                    let other = if signature[place..].starts_with('a') { "b" } else { "a" };
-                    signature.replace_range(place..=place, other);
+                    let index = signature.len() - 3;
+                    let other = if signature[index..].starts_with('a') { "b" } else { "a" };
+                    signature.replace_range(index..=index, other);
                 },
                 "403 SignatureDoesNotMatch",
             ),
@@ -120,7 +120,7 @@ async fn what_is_changed_on_the_way_or_comes_late_is_refused() {
         if version == SignatureVersion::V4 {
             assert_eq!(upload("cn-beijing").send(&http).await, "400 InvalidArgument");
         }
-        // A replay is the same request, later.
+        // A replay of the same request at a later time.
         let recorded = upload("cn-hangzhou");
         emulator.set_clock_offset(20 * 60);
         assert_eq!(recorded.send(&http).await, "403 RequestTimeTooSkewed");

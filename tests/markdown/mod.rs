@@ -1,5 +1,4 @@
-//! The pages of the documentation as data: front matter, links, and the blocks of code, so that tests can
-//! run what people read.
+//! Parses the pages of the documentation, so that tests can run their code blocks.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -8,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 /// A page.
 pub(crate) struct Page {
-    /// Where it is, from the root of the repository, with `/`.
+    /// The path, relative to the root of the repository, with `/`.
     pub(crate) path: String,
     pub(crate) text: String,
     pub(crate) blocks: Vec<Block>,
 }
 
-/// A block of code.
+/// A code block.
 #[derive(Clone)]
 pub(crate) struct Block {
     /// `docs/index.md:12`.
@@ -23,7 +22,7 @@ pub(crate) struct Block {
     pub(crate) section: String,
     /// The nearest heading above it.
     pub(crate) heading: String,
-    /// What stands behind the fence: `terraform`, `shell`, `text` and so on.
+    /// The info string of the fence: `terraform`, `shell`, `text` and so on.
     pub(crate) language: String,
     pub(crate) text: String,
 }
@@ -33,7 +32,7 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every page in `docs/`, and those at the root of the repository that are there.
+/// Every page in `docs/`, and those at the root of the repository.
 pub(crate) fn pages() -> Vec<Page> {
     let mut paths = Vec::new();
     collect(&root().join("docs"), &mut paths);
@@ -44,14 +43,14 @@ pub(crate) fn pages() -> Vec<Page> {
     paths.iter().map(|path| page(path)).collect()
 }
 
-/// The page at this path, from the root of the repository.
+/// The page at this path, relative to the root of the repository.
 pub(crate) fn page_at(path: &str) -> Page {
     page(&root().join(path))
 }
 
-/// The files below a folder, of this kind.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
+/// Collects the Markdown files below a directory.
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, files);
@@ -98,26 +97,26 @@ fn blocks(path: &str, text: &str) -> Vec<Block> {
                 _ => {}
             }
         } else {
-            // A block that is indented or unknown to this reader would be one that no test sees.
-            assert!(!line.contains("```"), "{path}:{}: a fence begins its line", index + 1);
+            // Tests would not see an indented block.
+            assert!(!line.contains("```"), "{path}:{}: a fence must start the line", index + 1);
         }
     }
-    assert!(open.is_none(), "{path}: the last block has no end");
+    assert!(open.is_none(), "{path}: the last block is not closed");
     blocks
 }
 
 impl Block {
-    /// A configuration in Terraform's language.
+    /// Whether this is a Terraform configuration.
     pub(crate) fn is_terraform(&self) -> bool {
         matches!(self.language.as_str(), "terraform" | "hcl")
     }
 
-    /// Commands for a shell.
+    /// Whether these are shell commands.
     pub(crate) fn is_shell(&self) -> bool {
         matches!(self.language.as_str(), "shell" | "sh")
     }
 
-    /// Whether a block of this type stands at the top.
+    /// Whether the configuration has a top-level block of this type.
     pub(crate) fn has_top_level(&self, name: &str) -> bool {
         let starts_with =
             |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
@@ -125,7 +124,8 @@ impl Block {
     }
 }
 
-/// Whether `text` has `excerpt`: white space is all the same, and `…` stands for anything.
+/// Whether `text` contains `excerpt`, where all whitespace is equal and `…` stands for any text.
+
 pub(crate) fn contains(text: &str, excerpt: &str) -> bool {
     let fold = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = fold(text);

@@ -1,12 +1,12 @@
-// Buckets, their encryption and objects through ali-oss, the SDK for Node.js, as its documentation shows it.
+// Calls for buckets, encryption rules and objects with ali-oss, the Node.js SDK, as in its documentation.
 //
-// Calls come as lines of JSON on standard input, each is answered with one line on standard output.
+// Reads calls as lines of JSON from standard input, and writes one line of JSON per call to standard output.
 'use strict';
 
 const readline = require('node:readline');
 const OSS = require('ali-oss');
 
-// A rule's parts, and the headers of an object that say the same.
+// The fields of a rule, and the corresponding headers of an object.
 const HEADERS = {
   sse_algorithm: 'x-oss-server-side-encryption',
   kms_master_key_id: 'x-oss-server-side-encryption-key-id',
@@ -142,7 +142,7 @@ class Client {
     do {
       const page = await this.client.listV2({
         'max-keys': 2,
-        // What is empty is signed as `prefix=` by this SDK and as `prefix` by the others.
+        // This SDK signs an empty value as `prefix=`, the others as `prefix`.
         ...(prefix && { prefix }),
         ...(token && { 'continuation-token': token }),
       });
@@ -157,19 +157,19 @@ async function main() {
   let client;
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const { call, ...given } = JSON.parse(line);
-    let answer = { result: null };
+    let response = { result: null };
     try {
       if (call === 'connect') {
         client = new Client(given);
       } else {
-        answer.result = (await client[call](given)) ?? null;
+        response.result = (await client[call](given)) ?? null;
       }
     } catch (error) {
-      // Anything but an answer of the endpoint is no result: it ends the process.
+      // Errors without a response are not expected by any test: they end the process.
       if (!error.status || error.status < 0) throw error;
-      answer = { error: { class: error.name, status: error.status, code: error.code } };
+      response = { error: { class: error.name, status: error.status, code: error.code } };
     }
-    process.stdout.write(`${JSON.stringify(answer)}\n`);
+    process.stdout.write(`${JSON.stringify(response)}\n`);
   }
 }
 

@@ -1,10 +1,11 @@
-//! The official SDKs for Python and Node.js, unchanged, against the local endpoint: it takes what they
-//! sign, and what our client writes they read, and the other way round. What they upload is encrypted
-//! as the bucket says.
+//! The official SDKs for Python and Node.js against the local OSS emulator: the emulator accepts their
+//! signatures, the SDKs and the provider's client read each other's rules, and uploads are encrypted by
+//! the bucket's rule.
 //!
-//! `SDK_PYTHON` names a Python that has them (default `target/sdks/bin/python`), `SDK_NODE_MODULES` the
-//! folder with the packages of Node.js (default `target/node-sdks/node_modules`); `.ci/run` installs
-//! both. Where there are none these tests say so and pass; with `REQUIRE_SDKS=1` they fail.
+//! `SDK_PYTHON` is a Python interpreter with the SDKs (default `target/sdks/bin/python`),
+//! `SDK_NODE_MODULES` the directory with the Node.js packages (default
+//! `target/node-sdks/node_modules`); `.ci/run` installs both. If they are missing, these tests print a
+//! notice and pass; with `REQUIRE_SDKS=1` they fail.
 
 #![allow(
     clippy::expect_used,
@@ -25,7 +26,7 @@ use terraform_provider_oss::oss::sign::SignatureVersion::{self, V1, V4};
 use terraform_provider_oss::oss::{Credentials, EncryptionRule, SseAlgorithm};
 use workspace::Workspace;
 
-/// With every character that base64 has and a URL or a header could get wrong.
+/// With all base64 characters that must be encoded in a URL or a form.
 const TOKEN: &str = "CAISxwJ1q6Ft5B2yfSjIr5/+wZ==";
 
 fn permanent() -> Credentials {
@@ -44,7 +45,7 @@ fn rule(algorithm: &str, key: Option<&str>, cipher: Option<&str>) -> EncryptionR
     }
 }
 
-/// Every kind of rule. No real key has the last name: it is what XML could get wrong.
+/// Every kind of rule. The last key ID contains characters that must be escaped in XML.
 fn rules() -> [EncryptionRule; 5] {
     [
         rule("AES256", None, None),
@@ -55,16 +56,17 @@ fn rules() -> [EncryptionRule; 5] {
     ]
 }
 
-/// Those that an SDK can write.
+/// The rules that an SDK can set.
 fn rules_of(sdk: Sdk) -> Vec<EncryptionRule> {
-    // ali-oss writes no cipher of data keys.
-    let is_known = |rule: &EncryptionRule| sdk != Sdk::AliOss || rule.kms_data_encryption.is_none();
-    rules().into_iter().filter(is_known).collect()
+    // ali-oss cannot set the data encryption.
+    let is_supported =
+        |rule: &EncryptionRule| sdk != Sdk::AliOss || rule.kms_data_encryption.is_none();
+    rules().into_iter().filter(is_supported).collect()
 }
 
-/// The SDK's own error: `oss2` has a class for each code it knows, the second SDK one for all, and that
-/// for Node.js makes a name of the code.
-fn raised(sdk: Sdk, status: u16, code: &str) -> String {
+/// The SDK's error: `oss2` has a class for each known code, `alibabacloud-oss-v2` has a common class, and
+/// `ali-oss` derives a name from the code.
+fn sdk_error(sdk: Sdk, status: u16, code: &str) -> String {
     let class = match sdk {
         Sdk::Oss2 => code.to_owned(),
         Sdk::OssV2 => "ServiceError".to_owned(),
@@ -73,93 +75,93 @@ fn raised(sdk: Sdk, status: u16, code: &str) -> String {
     format!("{class}: {status} {code}")
 }
 
-/// That the last call was the SDK's, as the test meant it.
+/// Checks that the last request came from the SDK, with this signature version.
 #[track_caller]
 fn expect_call_of(session: &Session, version: SignatureVersion) {
     let call = session.emulator().requests().pop().unwrap();
     assert!(call.user_agent.unwrap().starts_with(session.sdk.user_agent()));
     assert_eq!(call.signature_version.as_deref(), Some(name(version)));
-    // That for Node.js names the bucket in the host, also of an IP address.
+    // ali-oss sends virtual-hosted-style requests even to an IP address.
     let path = if session.sdk == Sdk::AliOss { "/" } else { "/demo/" };
     assert_eq!((call.path.as_str(), call.query_names), (path, vec!["encryption".to_owned()]));
     assert_eq!(call.bucket.as_deref(), Some("demo"));
 }
 
-async fn reads_what_we_write(sdk: Sdk) {
+async fn sdk_reads_rules_of_the_client(sdk: Sdk) {
     let Some(mut session) = Session::new(sdk) else { return };
     for version in [V1, V4] {
-        let ours = session.ours(version, &permanent());
+        let client = session.client(version, &permanent());
         session.connect(version, &permanent()).await;
         for rule in rules() {
-            ours.put(&rule).await;
+            client.put(&rule).await;
             assert_eq!(session.get().await, Ok(rule), "{version:?}");
             expect_call_of(&session, version);
         }
     }
 }
 
-async fn writes_what_we_read(sdk: Sdk) {
+async fn client_reads_rules_of_the_sdk(sdk: Sdk) {
     let Some(mut session) = Session::new(sdk) else { return };
     for version in [V1, V4] {
-        let ours = session.ours(version, &permanent());
+        let client = session.client(version, &permanent());
         session.connect(version, &permanent()).await;
         for rule in rules_of(sdk) {
             session.put(&rule).await.unwrap();
             expect_call_of(&session, version);
-            assert_eq!(ours.get().await, Some(rule), "{version:?}");
+            assert_eq!(client.get().await, Some(rule), "{version:?}");
         }
     }
 }
 
-async fn each_sees_what_the_other_deletes(sdk: Sdk) {
+async fn client_and_sdk_see_each_others_deletions(sdk: Sdk) {
     let Some(mut session) = Session::new(sdk) else { return };
     for version in [V1, V4] {
-        let ours = session.ours(version, &permanent());
+        let client = session.client(version, &permanent());
         session.connect(version, &permanent()).await;
 
         session.put(&rule("AES256", None, None)).await.unwrap();
-        ours.delete().await;
+        client.delete().await;
         let missing = session.get().await.unwrap_err();
-        assert_eq!(missing.to_string(), raised(sdk, 404, "NoSuchServerSideEncryptionRule"));
+        assert_eq!(missing.to_string(), sdk_error(sdk, 404, "NoSuchServerSideEncryptionRule"));
 
-        ours.put(&rule("AES256", None, None)).await;
+        client.put(&rule("AES256", None, None)).await;
         session.delete().await.unwrap();
         expect_call_of(&session, version);
-        assert_eq!(ours.get().await, None);
+        assert_eq!(client.get().await, None);
         session.delete().await.unwrap();
     }
 }
 
-async fn a_wrong_secret_is_told(sdk: Sdk) {
+async fn a_wrong_secret_is_rejected(sdk: Sdk) {
     let Some(mut session) = Session::new(sdk) else { return };
     for version in [V1, V4] {
         session.connect(version, &Credentials::new(KEY_ID, "wrong")).await;
-        let expected = raised(sdk, 403, "SignatureDoesNotMatch");
+        let expected = sdk_error(sdk, 403, "SignatureDoesNotMatch");
         let rule = rule("KMS", None, None);
         assert_eq!(session.put(&rule).await.unwrap_err().to_string(), expected);
         assert_eq!(session.get().await.unwrap_err().to_string(), expected);
         assert_eq!(session.delete().await.unwrap_err().to_string(), expected);
         expect_call_of(&session, version);
-        assert_eq!(session.ours(version, &permanent()).get().await, None);
+        assert_eq!(session.client(version, &permanent()).get().await, None);
     }
 }
 
-async fn temporary_keys_work(sdk: Sdk) {
+async fn temporary_credentials_work(sdk: Sdk) {
     let Some(mut session) = Session::new(sdk) else { return };
-    know_temporary_key(&session);
-    // What is special about the second SDK with V1 has a test of its own.
+    add_temporary_credentials(&session);
+    // V1 of alibabacloud-oss-v2 has its own test below.
     let versions = if sdk == Sdk::OssV2 { vec![V4] } else { vec![V1, V4] };
     for version in versions {
-        let ours = session.ours(version, &temporary(TOKEN));
+        let client = session.client(version, &temporary(TOKEN));
         session.connect(version, &temporary(TOKEN)).await;
         for rule in [rule("KMS", None, None), rule("SM4", None, None)] {
             session.put(&rule).await.unwrap();
             expect_call_of(&session, version);
-            assert_eq!(ours.get().await, Some(rule.clone()));
+            assert_eq!(client.get().await, Some(rule.clone()));
             assert_eq!(session.get().await, Ok(rule));
         }
         session.delete().await.unwrap();
-        assert_eq!(ours.get().await, None);
+        assert_eq!(client.get().await, None);
 
         session.connect(version, &temporary("another")).await;
         let error = session.get().await.unwrap_err();
@@ -167,38 +169,37 @@ async fn temporary_keys_work(sdk: Sdk) {
     }
 }
 
-async fn buckets_come_and_go(sdk: Sdk) {
+async fn buckets_are_created_and_deleted(sdk: Sdk) {
     let Some(mut session) = Session::new(sdk) else { return };
     for version in [V1, V4] {
         session.connect(version, &permanent()).await;
         let name = |name: &str| json!({ "name": name });
-        session.ask("create_bucket", name("made-here")).await.unwrap();
+        session.call("create_bucket", name("made-here")).await.unwrap();
         let none = json!({});
         assert_eq!(
-            session.ask("buckets", none.clone()).await.unwrap(),
+            session.call("buckets", none.clone()).await.unwrap(),
             json!(["demo", "made-here"])
         );
         session.put(&rule("SM4", None, None)).await.unwrap();
         assert_eq!(
-            session.ask("about_bucket", none.clone()).await.unwrap(),
+            session.call("about_bucket", none.clone()).await.unwrap(),
             json!({ "location": "oss-cn-hangzhou", "sse_algorithm": "SM4" })
         );
         session.delete().await.unwrap();
-        let about = session.ask("about_bucket", none.clone()).await.unwrap();
+        let about = session.call("about_bucket", none.clone()).await.unwrap();
         assert_eq!(about["sse_algorithm"], Json::Null);
-        session.ask("remove_bucket", name("made-here")).await.unwrap();
-        assert_eq!(session.ask("buckets", none).await.unwrap(), json!(["demo"]));
-        let missing = session.ask("remove_bucket", name("made-here")).await.unwrap_err();
-        assert_eq!(missing.to_string(), raised(sdk, 404, "NoSuchBucket"));
+        session.call("remove_bucket", name("made-here")).await.unwrap();
+        assert_eq!(session.call("buckets", none).await.unwrap(), json!(["demo"]));
+        let missing = session.call("remove_bucket", name("made-here")).await.unwrap_err();
+        assert_eq!(missing.to_string(), sdk_error(sdk, 404, "NoSuchBucket"));
     }
 }
 
-/// The way of the page that this project began with: the bucket's rule encrypts uploads that say nothing,
-/// and an upload's own headers win.
+/// The bucket's rule encrypts uploads without encryption headers; headers take precedence.
 async fn uploads_are_encrypted(sdk: Sdk) {
     let Some(mut session) = Session::new(sdk) else { return };
     for version in [V1, V4] {
-        let ours = session.ours(version, &permanent());
+        let client = session.client(version, &permanent());
         session.connect(version, &permanent()).await;
         let kms = rule("KMS", Some("9468da86-3509-4f8d-a61e-6eab1eac0000"), Some("SM4"));
         let as_json = |rule: &EncryptionRule| {
@@ -211,82 +212,82 @@ async fn uploads_are_encrypted(sdk: Sdk) {
         let upload =
             |key: &str, rule: Json| json!({ "key": key, "content": "Grüße ✓", "rule": rule });
         let key = |key: &str| json!({ "key": key });
-        ours.put(&kms).await;
+        client.put(&kms).await;
         let aes256 = rule("AES256", None, None);
         for (name, own, expected) in [
             ("a b/ü+default", Json::Null, as_json(&kms)),
             ("own", as_json(&aes256), as_json(&aes256)),
             ("own-kms", as_json(&kms), as_json(&kms)),
         ] {
-            assert_eq!(session.ask("upload", upload(name, own)).await.unwrap(), expected);
-            assert_eq!(session.ask("head", key(name)).await.unwrap(), expected);
+            assert_eq!(session.call("upload", upload(name, own)).await.unwrap(), expected);
+            assert_eq!(session.call("head", key(name)).await.unwrap(), expected);
             let mut whole = expected.clone();
             whole["content"] = json!("Grüße ✓");
-            assert_eq!(session.ask("download", key(name)).await.unwrap(), whole);
+            assert_eq!(session.call("download", key(name)).await.unwrap(), whole);
             let stored = session.emulator().stored_object("demo", name).unwrap();
             assert!(!stored.windows(4).any(|bytes| bytes == "Grü".as_bytes()), "{name}");
         }
-        // Without a rule new uploads are plain, and the old ones are still read.
-        ours.delete().await;
+        // Without a rule new uploads are not encrypted, and existing objects stay readable.
+        client.delete().await;
         session.emulator().rotate_master_keys();
-        assert_eq!(session.ask("upload", upload("plain", Json::Null)).await.unwrap(), none);
+        assert_eq!(session.call("upload", upload("plain", Json::Null)).await.unwrap(), none);
         assert_eq!(
             session.emulator().stored_object("demo", "plain").unwrap(),
             "Grüße ✓".as_bytes()
         );
-        let old = session.ask("download", key("a b/ü+default")).await.unwrap();
+        let old = session.call("download", key("a b/ü+default")).await.unwrap();
         assert_eq!((&old["content"], &old["sse_algorithm"]), (&json!("Grüße ✓"), &json!("KMS")));
-        // A copy is encrypted as the bucket says now.
+        // A copy is encrypted by the current rule.
         let copy = json!({ "source": "a b/ü+default", "key": "copy" });
-        assert_eq!(session.ask("copy", copy.clone()).await.unwrap(), none);
-        ours.put(&aes256).await;
-        assert_eq!(session.ask("copy", copy).await.unwrap(), as_json(&aes256));
+        assert_eq!(session.call("copy", copy.clone()).await.unwrap(), none);
+        client.put(&aes256).await;
+        assert_eq!(session.call("copy", copy).await.unwrap(), as_json(&aes256));
 
         let own = json!({ "prefix": "own" });
-        assert_eq!(session.ask("keys", own).await.unwrap(), json!(["own", "own-kms"]));
+        assert_eq!(session.call("keys", own).await.unwrap(), json!(["own", "own-kms"]));
         let all = json!(["a b/ü+default", "copy", "own", "own-kms", "plain"]);
-        assert_eq!(session.ask("keys", json!({ "prefix": "" })).await.unwrap(), all);
+        assert_eq!(session.call("keys", json!({ "prefix": "" })).await.unwrap(), all);
         for name in all.as_array().unwrap() {
-            session.ask("remove", json!({ "key": name })).await.unwrap();
+            session.call("remove", json!({ "key": name })).await.unwrap();
         }
-        assert_eq!(session.ask("keys", json!({ "prefix": "" })).await.unwrap(), json!([]));
-        let gone = session.ask("download", key("own")).await.unwrap_err();
-        assert_eq!(gone.to_string(), raised(sdk, 404, "NoSuchKey"));
-        let gone = session.ask("head", key("own")).await.unwrap_err();
+        assert_eq!(session.call("keys", json!({ "prefix": "" })).await.unwrap(), json!([]));
+        let gone = session.call("download", key("own")).await.unwrap_err();
+        assert_eq!(gone.to_string(), sdk_error(sdk, 404, "NoSuchKey"));
+        let gone = session.call("head", key("own")).await.unwrap_err();
         assert!(gone.to_string().ends_with("404 NoSuchKey"), "{gone}");
-        ours.delete().await;
+        client.delete().await;
     }
 }
 
-/// What programs do beside uploading and downloading.
-async fn objects_are_handled_as_usual(sdk: Sdk) {
+/// Other common operations on objects.
+async fn other_object_operations_work(sdk: Sdk) {
     let Some(mut session) = Session::new(sdk) else { return };
     for version in [V1, V4] {
         session.connect(version, &permanent()).await;
         session.put(&rule("KMS", None, None)).await.unwrap();
         for (key, content) in [("empty", ""), ("a", "0123456789"), ("b", "x"), ("c d+ü", "y")] {
             let upload = json!({ "key": key, "content": content, "rule": null });
-            session.ask("upload", upload).await.unwrap();
+            session.call("upload", upload).await.unwrap();
         }
         let exists = async |session: &mut Session, key: &str| {
-            session.ask("exists", json!({ "key": key })).await.unwrap()
+            session.call("exists", json!({ "key": key })).await.unwrap()
         };
         let expected = |size: Json| json!({ "bucket": true, "other": false, "size": size });
         assert_eq!(exists(&mut session, "empty").await, expected(json!(0)));
         assert_eq!(exists(&mut session, "a").await, expected(json!(10)));
         assert_eq!(exists(&mut session, "none").await, expected(Json::Null));
         let part = json!({ "key": "a", "first": 2, "last": 4 });
-        assert_eq!(session.ask("part", part).await.unwrap(), "234");
+        assert_eq!(session.call("part", part).await.unwrap(), "234");
         let all = json!({ "prefix": "" });
         let keys = json!(["a", "b", "c d+ü", "empty"]);
-        assert_eq!(session.ask("keys_v1", all.clone()).await.unwrap(), keys);
-        let removed = session.ask("remove_all", json!({ "keys": keys.clone() })).await.unwrap();
+        assert_eq!(session.call("keys_v1", all.clone()).await.unwrap(), keys);
+        let removed = session.call("remove_all", json!({ "keys": keys.clone() })).await.unwrap();
         assert_eq!(removed, keys);
-        assert_eq!(session.ask("keys_v1", all).await.unwrap(), json!([]));
+        assert_eq!(session.call("keys_v1", all).await.unwrap(), json!([]));
     }
 }
 
-/// From `terraform apply` to an object: what the provider sets is what uploads follow.
+/// Uploads are encrypted by the rule that `terraform apply` sets.
 async fn uploads_follow_terraform(sdk: Sdk) {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let Some(mut session) = Session::at(sdk, &workspace.emulator.url()) else { return };
@@ -298,7 +299,7 @@ async fn uploads_follow_terraform(sdk: Sdk) {
     };
     let mut upload = async |key: &str| {
         let upload = json!({ "key": key, "content": "some content", "rule": null });
-        let response = session.ask("upload", upload).await.unwrap();
+        let response = session.call("upload", upload).await.unwrap();
         ["sse_algorithm", "kms_master_key_id"].map(|name| response[name].clone())
     };
     let stored = |key: &str| workspace.emulator.stored_object("demo", key).unwrap();
@@ -313,30 +314,30 @@ async fn uploads_follow_terraform(sdk: Sdk) {
     assert_eq!(upload("plain").await, [Json::Null, Json::Null]);
     assert_eq!(stored("plain"), b"some content");
     for key in ["kms", "aes256", "plain"] {
-        let found = session.ask("download", json!({ "key": key })).await.unwrap();
+        let found = session.call("download", json!({ "key": key })).await.unwrap();
         assert_eq!(found["content"], "some content", "{key}");
     }
 }
 
-fn know_temporary_key(session: &Session) {
+fn add_temporary_credentials(session: &Session) {
     let key =
         oss_emulator::Credentials::new("STS.TEST", "temporary-secret").with_token(TOKEN, None);
     session.emulator().add_credentials(key);
 }
 
-/// Every test above with one SDK.
+/// All tests above with one SDK.
 macro_rules! tests_with {
     ($sdk:expr) => {
         tests_with! { $sdk;
-            reads_what_we_write
-            writes_what_we_read
-            each_sees_what_the_other_deletes
-            a_wrong_secret_is_told
-            buckets_come_and_go
+            sdk_reads_rules_of_the_client
+            client_reads_rules_of_the_sdk
+            client_and_sdk_see_each_others_deletions
+            a_wrong_secret_is_rejected
+            buckets_are_created_and_deleted
             uploads_are_encrypted
-            objects_are_handled_as_usual
+            other_object_operations_work
             uploads_follow_terraform
-            temporary_keys_work
+            temporary_credentials_work
         }
     };
     ($sdk:expr; $($test:ident)*) => {
@@ -364,16 +365,16 @@ mod oss_v2 {
 
     tests_with!(SDK);
 
-    /// With V1 this version of the SDK sends the token in a header named `security-token`, which is
-    /// the name of the query parameter; in a header it is `x-oss-security-token`. So the endpoint
-    /// sees a temporary key without its token.
+    /// With V1 this version of the SDK sends the token in the header `security-token`, which is the
+    /// name of the query parameter; the header is `x-oss-security-token`. So OSS receives temporary
+    /// credentials without their token.
     #[tokio::test]
-    async fn temporary_keys_are_refused_with_v1() {
+    async fn temporary_credentials_are_rejected_with_v1() {
         let Some(mut session) = Session::new(SDK) else { return };
-        know_temporary_key(&session);
+        add_temporary_credentials(&session);
         session.connect(V1, &temporary(TOKEN)).await;
         let error = session.get().await.unwrap_err();
-        assert_eq!(error.to_string(), raised(SDK, 403, "InvalidAccessKeyId"));
+        assert_eq!(error.to_string(), sdk_error(SDK, 403, "InvalidAccessKeyId"));
         let call = session.emulator().requests().pop().unwrap();
         let has = |name: &str| call.header_names.iter().any(|header| header == name);
         assert!(has("security-token") && !has("x-oss-security-token"), "{call:?}");

@@ -1,4 +1,4 @@
-"""Buckets, their encryption and objects through oss2, the first SDK for Python, as its documentation shows it."""
+"""Calls for buckets, encryption rules and objects with oss2, the Python SDK V1, as in its documentation."""
 
 import oss2
 from oss2.models import ServerSideEncryptionRule
@@ -12,11 +12,11 @@ class Client:
             self.auth = oss2.make_auth(key_id, key_secret, signature)
         else:
             self.auth = oss2.StsAuth(key_id, key_secret, token, signature)
-        self.place = {"endpoint": endpoint, "region": region}
+        self.options = {"endpoint": endpoint, "region": region}
         self.bucket = self.open(bucket)
 
     def open(self, name):
-        return oss2.Bucket(self.auth, bucket_name=name, **self.place)
+        return oss2.Bucket(self.auth, bucket_name=name, **self.options)
 
     def put(self, sse_algorithm, kms_master_key_id, kms_data_encryption):
         rule = ServerSideEncryptionRule()
@@ -43,7 +43,7 @@ class Client:
         self.open(name).delete_bucket()
 
     def buckets(self):
-        service = oss2.Service(self.auth, **self.place)
+        service = oss2.Service(self.auth, **self.options)
         return [bucket.name for bucket in oss2.BucketIterator(service, max_keys=1)]
 
     def about_bucket(self):

@@ -1,5 +1,5 @@
-"""Buckets, their encryption and objects through alibabacloud-oss-v2, the second SDK for Python, as its
-documentation shows it."""
+"""Calls for buckets, encryption rules and objects with alibabacloud-oss-v2, the Python SDK V2, as in its
+documentation."""
 
 import alibabacloud_oss_v2 as oss
 
@@ -115,7 +115,7 @@ class Client:
 def describe(error):
     service = error.unwrap()
     if not isinstance(service, oss.exceptions.ServiceError):
-        raise error  # The call got no answer: that is no result.
+        raise error  # There was no response, which no test expects.
     return {"class": type(service).__name__, "status": service.status_code, "code": service.code}
 
 

@@ -1,12 +1,12 @@
-"""Calls come as lines of JSON on standard input, each is answered with one line on standard output.
+"""Reads calls as lines of JSON from standard input, and writes one line of JSON per call to standard output.
 
-Secrets come the same way: no list of processes shows them.
+Secrets are passed the same way, so that they are not in the process list.
 """
 
 import json
 import sys
 
-# A rule's parts, and the headers of an object that say the same.
+# The fields of a rule, and the corresponding headers of an object.
 HEADERS = {
     "sse_algorithm": "x-oss-server-side-encryption",
     "kms_master_key_id": "x-oss-server-side-encryption-key-id",
@@ -15,20 +15,20 @@ HEADERS = {
 
 
 def encryption_headers(rule):
-    """The headers with which an upload asks for its own encryption."""
+    """The encryption headers of an upload."""
     return {HEADERS[name]: value for name, value in (rule or {}).items() if value is not None}
 
 
 def encryption_of(headers):
-    """How an answer says that its object is encrypted."""
+    """The encryption in the headers of a response."""
     return {name: headers.get(header) for name, header in HEADERS.items()}
 
 
 def serve(client_class, error_class, describe):
-    """Answers until standard input ends.
+    """Executes calls until the end of standard input.
 
-    `connect` makes a client of `client_class`, other calls are its methods. `describe` tells of an error what the
-    test compares; an exception that is no `error_class` ends the process.
+    `connect` creates a client of `client_class`, other calls are its methods. `describe` converts an error for the
+    test; an exception that is not an `error_class` ends the process.
     """
     client = None
     for line in sys.stdin.buffer:
@@ -37,9 +37,9 @@ def serve(client_class, error_class, describe):
         try:
             if call == "connect":
                 client = client_class(**arguments)
-                answer = {"result": None}
+                response = {"result": None}
             else:
-                answer = {"result": getattr(client, call)(**arguments)}
+                response = {"result": getattr(client, call)(**arguments)}
         except error_class as error:
-            answer = {"error": describe(error)}
-        print(json.dumps(answer), flush=True)
+            response = {"error": describe(error)}
+        print(json.dumps(response), flush=True)

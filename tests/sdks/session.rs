@@ -1,4 +1,4 @@
-//! A local endpoint, and an SDK in a process of its own language that is told what to do.
+//! An emulator, and an SDK in a separate process that executes calls.
 
 use std::fmt;
 use std::fs;
@@ -28,11 +28,11 @@ pub(crate) const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
 const BUCKET: &str = "demo";
 const REGION: &str = "cn-hangzhou";
 
-/// Which SDKs the tests are about: they assert what is special about these versions.
+/// The SDK versions that the tests are written for.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 const PACKAGE: &str = include_str!("package.json");
 
-/// Imports the SDKs, and tells their versions as `requirements.txt` writes them.
+/// Imports the SDKs, and prints their versions in the format of `requirements.txt`.
 const VERSIONS: &str = r#"
 import alibabacloud_oss_v2, oss2
 from importlib.metadata import version
@@ -40,16 +40,16 @@ for name in ["alibabacloud-oss-v2", "oss2"]:
     print(f"{name}=={version(name)}")
 "#;
 
-/// What an answer is given up after, so that a failure is a failure and no endless run.
-const HANGS: Duration = Duration::from_mins(1);
+/// Maximum time for a call.
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sdk {
-    /// The package `oss2`, the first SDK.
+    /// The Python package `oss2`, version 1 of the SDK.
     Oss2,
-    /// The package `alibabacloud-oss-v2`, the second SDK.
+    /// The Python package `alibabacloud-oss-v2`, version 2 of the SDK.
     OssV2,
-    /// The package `ali-oss`, the SDK for Node.js.
+    /// The Node.js package `ali-oss`.
     AliOss,
 }
 
@@ -63,7 +63,7 @@ impl Sdk {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdks").join(name)
     }
 
-    /// How its `User-Agent` begins.
+    /// The beginning of its `User-Agent`.
     pub(crate) fn user_agent(self) -> &'static str {
         match self {
             Self::Oss2 => "aliyun-sdk-python/",
@@ -72,9 +72,9 @@ impl Sdk {
         }
     }
 
-    /// The program that runs it, or none where there is none.
+    /// The interpreter, or `None` if it or the SDK is missing.
     fn interpreter(self) -> Option<Command> {
-        // Importing all SDKs takes its time: once for all tests.
+        // Importing the SDKs is slow, so it is checked once for all tests.
         static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
         static NODE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
         let found = match self {
@@ -83,41 +83,41 @@ impl Sdk {
             }
             Self::AliOss => NODE.get_or_init(find_node).as_ref().map(|path| node(path)),
         };
-        found.map_err(|reason| complain(reason)).ok()
+        found.map_err(|reason| report_missing(reason)).ok()
     }
 }
 
-/// One SDK with the endpoint that it speaks to.
+/// An SDK process and its endpoint.
 pub(crate) struct Session {
     pub(crate) sdk: Sdk,
-    /// None where the endpoint is somebody else's.
+    /// `None` if the endpoint is not the session's own.
     emulator: Option<Emulator>,
     url: String,
-    /// Ends with the session.
+    /// Killed when the session is dropped.
     process: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-    /// The home of the process, and what it wrote to standard error.
+    /// Home directory and standard error of the process.
     directory: TempDir,
 }
 
-/// An error that the SDK raised for an answer of the endpoint.
+/// An error that the SDK raised for an error response.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Raised {
+pub(crate) struct SdkError {
     class: String,
     status: u16,
     code: String,
 }
 
-impl fmt::Display for Raised {
-    /// As `NoSuchServerSideEncryptionRule: 404 NoSuchServerSideEncryptionRule`.
+impl fmt::Display for SdkError {
+    /// Such as `NoSuchServerSideEncryptionRule: 404 NoSuchServerSideEncryptionRule`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {} {}", self.class, self.status, self.code)
     }
 }
 
 impl Session {
-    /// None, said loudly, where there are no SDKs.
+    /// Starts an emulator and the SDK. Returns `None`, and prints a notice, if the SDK is missing.
     pub(crate) fn new(sdk: Sdk) -> Option<Self> {
         let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket(BUCKET);
         let emulator = Emulator::start(config).unwrap();
@@ -125,18 +125,18 @@ impl Session {
         Some(Self { emulator: Some(emulator), ..session })
     }
 
-    /// The same with an endpoint that is there already.
+    /// Starts the SDK for an existing endpoint.
     pub(crate) fn at(sdk: Sdk, url: &str) -> Option<Self> {
         let interpreter = sdk.interpreter()?;
         let directory = TempDir::new().unwrap();
         let mut command = tokio::process::Command::from(interpreter);
         let mut process = command
             .arg(sdk.script())
-            // A `.netrc` would replace the signature.
+            // A `.netrc` in the user's home would replace the signature.
             .env("HOME", directory.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A file never fills up, unlike a pipe that is read at the end.
+            // A pipe that is only read at the end could fill up.
             .stderr(File::create(directory.path().join("stderr")).unwrap())
             .kill_on_drop(true)
             .spawn()
@@ -152,14 +152,18 @@ impl Session {
         })
     }
 
-    /// The session's own endpoint.
+    /// The session's own emulator.
     pub(crate) fn emulator(&self) -> &Emulator {
         self.emulator.as_ref().unwrap()
     }
 
-    /// Our client.
-    pub(crate) fn ours(&self, version: SignatureVersion, credentials: &Credentials) -> Ours {
-        Ours(Client::new(ClientConfig {
+    /// The provider's client.
+    pub(crate) fn client(
+        &self,
+        version: SignatureVersion,
+        credentials: &Credentials,
+    ) -> BucketClient {
+        BucketClient(Client::new(ClientConfig {
             region: Some(Region::parse(REGION).unwrap()),
             endpoint: Some(Endpoint::parse(&self.url).unwrap()),
             signature_version: version,
@@ -168,7 +172,7 @@ impl Session {
         }))
     }
 
-    /// The SDK's client, which the calls from here on use.
+    /// Creates the SDK's client, which later calls use.
     pub(crate) async fn connect(&mut self, version: SignatureVersion, credentials: &Credentials) {
         let connect = json!({
             "call": "connect",
@@ -180,21 +184,21 @@ impl Session {
             "token": credentials.security_token.as_ref().map(ExposeSecret::expose_secret),
             "bucket": BUCKET,
         });
-        self.call(connect).await.unwrap();
+        self.send(connect).await.unwrap();
     }
 
-    pub(crate) async fn put(&mut self, rule: &EncryptionRule) -> Result<(), Raised> {
+    pub(crate) async fn put(&mut self, rule: &EncryptionRule) -> Result<(), SdkError> {
         let put = json!({
             "call": "put",
             "sse_algorithm": rule.sse_algorithm.as_str(),
             "kms_master_key_id": rule.kms_master_key_id,
             "kms_data_encryption": rule.kms_data_encryption,
         });
-        self.call(put).await.map(drop)
+        self.send(put).await.map(drop)
     }
 
-    pub(crate) async fn get(&mut self) -> Result<EncryptionRule, Raised> {
-        let rule = self.call(json!({ "call": "get" })).await?;
+    pub(crate) async fn get(&mut self) -> Result<EncryptionRule, SdkError> {
+        let rule = self.send(json!({ "call": "get" })).await?;
         let text = |name: &str| rule[name].as_str().map(str::to_owned);
         Ok(EncryptionRule {
             sse_algorithm: SseAlgorithm::from(rule["sse_algorithm"].as_str().unwrap()),
@@ -203,31 +207,31 @@ impl Session {
         })
     }
 
-    pub(crate) async fn delete(&mut self) -> Result<(), Raised> {
-        self.call(json!({ "call": "delete" })).await.map(drop)
+    pub(crate) async fn delete(&mut self) -> Result<(), SdkError> {
+        self.send(json!({ "call": "delete" })).await.map(drop)
     }
 
-    /// What the SDK answers to any other call.
-    pub(crate) async fn ask(&mut self, call: &str, arguments: Json) -> Result<Json, Raised> {
-        let mut whole = arguments;
-        whole["call"] = json!(call);
-        self.call(whole).await
+    /// Executes any other call.
+    pub(crate) async fn call(&mut self, call: &str, arguments: Json) -> Result<Json, SdkError> {
+        let mut message = arguments;
+        message["call"] = json!(call);
+        self.send(message).await
     }
 
-    /// Sends a line, and reads the one that answers it.
-    async fn call(&mut self, call: Json) -> Result<Json, Raised> {
+    /// Sends a line, and reads the response line.
+    async fn send(&mut self, call: Json) -> Result<Json, SdkError> {
         let mut line = String::new();
-        let record = async {
-            // It fails when the process has ended; then there is no answer either.
+        let round_trip = async {
+            // Fails if the process has exited; then there is no response either.
             let _ = self.stdin.write_all(format!("{call}\n").as_bytes()).await;
             self.stdout.read_line(&mut line).await.unwrap()
         };
-        tokio::time::timeout(HANGS, record).await.expect("the SDK hangs");
+        tokio::time::timeout(CALL_TIMEOUT, round_trip).await.expect("the SDK responds");
         let Ok(mut response) = serde_json::from_str::<Json>(&line) else {
-            // After its end, whatever it had to say is in the file.
+            // After the process has exited, its output is complete.
             let _ = self.process.kill().await;
             let stderr = fs::read_to_string(self.directory.path().join("stderr")).unwrap();
-            panic!("{:?} answered {line:?}:\n{stderr}", self.sdk);
+            panic!("{:?} returned {line:?}:\n{stderr}", self.sdk);
         };
         match response.get_mut("error") {
             Some(error) => Err(serde_json::from_value(error.take()).unwrap()),
@@ -236,10 +240,10 @@ impl Session {
     }
 }
 
-/// Our client and its bucket.
-pub(crate) struct Ours(Client);
+/// The provider's client, for the bucket of the tests.
+pub(crate) struct BucketClient(Client);
 
-impl Ours {
+impl BucketClient {
     pub(crate) async fn put(&self, rule: &EncryptionRule) {
         self.0.put_bucket_encryption(&bucket(), rule, &call()).await.unwrap();
     }
@@ -263,10 +267,10 @@ fn bucket() -> BucketName {
 }
 
 fn call() -> CallOptions {
-    CallOptions::with_timeout(HANGS)
+    CallOptions::with_timeout(CALL_TIMEOUT)
 }
 
-/// As the SDKs and the endpoint write it.
+/// The name in the SDKs and the emulator.
 pub(crate) fn name(version: SignatureVersion) -> &'static str {
     match version {
         SignatureVersion::V1 => "v1",
@@ -274,25 +278,26 @@ pub(crate) fn name(version: SignatureVersion) -> &'static str {
     }
 }
 
-/// Says that a test did not run, or fails where it must.
-fn complain(reason: &str) {
+/// Prints that a test did not run, or fails if it is required.
+fn report_missing(reason: &str) {
     let message = format!("{reason}: this test with an official SDK did NOT run");
     let is_required = std::env::var_os("REQUIRE_SDKS").is_some_and(|value| !value.is_empty());
     assert!(!is_required, "{message}");
-    // Not through the macro: its output is hidden when a test passes. At once: other tests write too.
+    // Not with the macro, whose output is hidden if the test passes. In one write, because other tests
+    // write too.
     let _ = std::io::stderr().write_all(format!("\n*** {message} ***\n").as_bytes());
 }
 
-/// A place that a variable names, or the one that `.ci/run` fills.
-fn place(variable: &str, installed: &str) -> PathBuf {
+/// The path in a variable, or the one that `.ci/run` installs to.
+fn path_from(variable: &str, installed: &str) -> PathBuf {
     let named = std::env::var_os(variable).filter(|name| !name.is_empty());
     let installed = || Path::new(env!("CARGO_MANIFEST_DIR")).join(installed);
     named.map_or_else(installed, PathBuf::from)
 }
 
-/// `SDK_PYTHON`, or what `.ci/run` installs; the error says why it is of no use.
+/// `SDK_PYTHON`, or what `.ci/run` installs. The error is the reason why it cannot be used.
 fn find_python() -> Result<PathBuf, String> {
-    let path = place("SDK_PYTHON", "target/sdks/bin/python");
+    let path = path_from("SDK_PYTHON", "target/sdks/bin/python");
     let shown = path.display();
     let output = python(&path).args(["-c", VERSIONS]).output();
     let output = output.map_err(|error| format!("{shown} cannot be run ({error})"))?;
@@ -309,9 +314,9 @@ fn find_python() -> Result<PathBuf, String> {
     }
 }
 
-/// The folder with the packages for Node.js: `SDK_NODE_MODULES`, or what `.ci/run` installs.
+/// The directory with the Node.js packages: `SDK_NODE_MODULES`, or what `.ci/run` installs.
 fn find_node() -> Result<PathBuf, String> {
-    let path = place("SDK_NODE_MODULES", "target/node-sdks/node_modules");
+    let path = path_from("SDK_NODE_MODULES", "target/node-sdks/node_modules");
     let shown = path.display();
     let script = "require('ali-oss'); console.log(require('ali-oss/package.json').version)";
     let output = node(&path).args(["-e", script]).output();
@@ -324,14 +329,13 @@ fn find_node() -> Result<PathBuf, String> {
     Err(format!("{shown} does not have ali-oss {pin}"))
 }
 
-/// The SDKs, as `oss2==2.19.1`.
+/// The required SDKs, such as `oss2==2.19.1`.
 fn pins() -> impl Iterator<Item = &'static str> {
     let names = ["alibabacloud-oss-v2==", "oss2=="];
     REQUIREMENTS.lines().filter(move |line| names.iter().any(|name| line.starts_with(name)))
 }
 
-/// Python without what a person's account may add: packages, and a proxy between SDK and endpoint.
-/// It writes nothing next to the scripts.
+/// Python without the user's packages and proxies. It writes no bytecode next to the scripts.
 fn python(path: &Path) -> Command {
     let mut command = isolated(path);
     command.args(["-B", "-s"]);
@@ -341,7 +345,7 @@ fn python(path: &Path) -> Command {
 /// Node.js with these packages.
 fn node(modules: &Path) -> Command {
     let mut command = isolated(Path::new("node"));
-    // The SDK announces the end of the maintenance of old versions of the language.
+    // The SDK prints deprecation warnings for old Node.js versions.
     command.env("NODE_PATH", modules).arg("--no-deprecation");
     command
 }
