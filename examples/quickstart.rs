@@ -324,7 +324,6 @@ fn is_relevant(line: &str) -> bool {
 }
 
 /// Formats bytes as text if possible, otherwise in hexadecimal.
-
 fn printable(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains(char::is_control) => format!("{text:?}"),

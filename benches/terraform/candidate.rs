@@ -107,7 +107,7 @@ impl Candidate {
     }
 
     /// This provider.
-    pub(crate) fn ours(binary: &Path, terraform: &Path) -> Self {
+    pub(crate) fn this_provider(binary: &Path, terraform: &Path) -> Self {
         let header = "terraform {\n  required_providers {\n    oss = { source = \"oss-tools/oss\" }\n  }\n}\n\n\
                       variable \"endpoint\" {}\n\n\
                       provider \"oss\" {\n  region = \"cn-hangzhou\"\n  endpoint = var.endpoint\n}\n";

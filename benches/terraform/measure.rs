@@ -139,7 +139,8 @@ fn measure(options: &Options) -> Results {
         .expect("terraform is required, on the PATH or in the variable TERRAFORM");
     let version = String::from_utf8_lossy(&version.stdout).lines().next().unwrap().to_owned();
     // In the order of BASELINE and THIS_PROVIDER.
-    let mut candidates = vec![Candidate::builtin(&terraform), Candidate::ours(&binary, &terraform)];
+    let mut candidates =
+        vec![Candidate::builtin(&terraform), Candidate::this_provider(&binary, &terraform)];
     if let Some(peer) = std::env::var_os("PEER") {
         let peer = peer.into_string().expect("PEER is text");
         candidates.push(Candidate::peer(&peer, &terraform).expect("PEER is as --help says"));

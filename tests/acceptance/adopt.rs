@@ -45,10 +45,11 @@ fn a_rule_of_the_alicloud_provider_moves_with_an_empty_plan() {
     // Terraform requires the provider that wrote the state, although it only requests its schema. A
     // copy of this provider replaces it.
     let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
-    let folder = workspace.path("alicloud");
-    fs::create_dir(&folder).unwrap();
-    fs::copy(ours, folder.join("terraform-provider-alicloud")).unwrap();
-    workspace.install(&[("oss-tools/oss", ours.parent().unwrap()), ("aliyun/alicloud", &folder)]);
+    let directory = workspace.path("alicloud");
+    fs::create_dir(&directory).unwrap();
+    fs::copy(ours, directory.join("terraform-provider-alicloud")).unwrap();
+    workspace
+        .install(&[("oss-tools/oss", ours.parent().unwrap()), ("aliyun/alicloud", &directory)]);
     let kms = {
         let mut rule = EncryptionRule::new("KMS");
         rule.kms_master_key_id = Some("9468da86".to_owned());
@@ -171,11 +172,11 @@ fn an_empty_region_equals_an_unset_one() {
 fn other_versions_and_addresses_of_the_alicloud_provider_move_too() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
-    let folder = workspace.path("alicloud");
-    fs::create_dir(&folder).unwrap();
-    fs::copy(ours, folder.join("terraform-provider-alicloud")).unwrap();
+    let directory = workspace.path("alicloud");
+    fs::create_dir(&directory).unwrap();
+    fs::copy(ours, directory.join("terraform-provider-alicloud")).unwrap();
     let oss = ("oss-tools/oss", ours.parent().unwrap());
-    workspace.install(&[oss, ("hashicorp/alicloud", &folder)]);
+    workspace.install(&[oss, ("hashicorp/alicloud", &directory)]);
     let attributes = r#"{"bucket":"demo","id":"demo","kms_data_encryption":null,
         "kms_master_key_id":null,"sse_algorithm":"AES256","of_that_version":true}"#;
     let state = alicloud_state(attributes)

@@ -43,7 +43,7 @@ fn a_module_is_tested_with_a_mocked_provider() {
          run \"apply\" {\n  assert {\n    condition = output.id != \"\"\n    \
          error_message = \"no id\"\n  }\n  assert {\n    \
          condition = oss_bucket_encryption.this.kms_master_key_id == \"\"\n    \
-         error_message = \"a key was made up\"\n  }\n}\n",
+         error_message = \"a key ID was generated\"\n  }\n}\n",
     );
     // Without credentials and requests: only the provider's schema is used.
     let run = workspace.terraform_in(&[], &["test", "-no-color"]).succeeds();

@@ -12,11 +12,11 @@ fn module() -> PathBuf {
 
 /// Copies the module into the workspace, as the root module.
 fn copy(workspace: &Workspace) {
-    for folder in ["", "tests", "tests/endpoint"] {
-        fs::create_dir_all(workspace.path(folder)).unwrap();
-        for entry in fs::read_dir(module().join(folder)).unwrap().map(Result::unwrap) {
+    for directory in ["", "tests", "tests/endpoint"] {
+        fs::create_dir_all(workspace.path(directory)).unwrap();
+        for entry in fs::read_dir(module().join(directory)).unwrap().map(Result::unwrap) {
             if entry.file_type().unwrap().is_file() {
-                fs::copy(entry.path(), workspace.path(folder).join(entry.file_name())).unwrap();
+                fs::copy(entry.path(), workspace.path(directory).join(entry.file_name())).unwrap();
             }
         }
     }

@@ -270,8 +270,8 @@ fn scripts_have_no_expressions() {
 fn the_guide_matches_these_files() {
     let path = "docs/guides/pipelines.md";
     let guide = read(path);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pipelines");
-    for entry in fs::read_dir(folder).unwrap() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pipelines");
+    for entry in fs::read_dir(directory).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(guide.contains(&format!("\n| `{name}` |")), "{name} is missing");
     }
@@ -297,7 +297,6 @@ fn the_guide_matches_these_files() {
         "sts.aliyuncs.com",
     ] {
         assert!(guide.contains(&format!("`{name}`")), "the guide does not mention {name}");
-
         assert!(files.contains(name), "no file uses {name}");
     }
 }

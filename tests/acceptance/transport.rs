@@ -346,7 +346,7 @@ fn nothing_is_sent_to_an_untrusted_endpoint() {
         parameters.signed_by(&key, &issuer).unwrap()
     };
     let mut own = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    own.distinguished_name.push(DnType::CommonName, "somebody else");
+    own.distinguished_name.push(DnType::CommonName, "another CA");
     for (certificate, expected) in [
         (signed(&["oss.example.com"], false), "not valid for name"),
         (signed(&["127.0.0.1"], true), "expired"),

@@ -78,7 +78,7 @@ impl Workspace {
     pub(crate) fn install(&self, providers: &[(&str, &Path)]) {
         let overrides: Vec<String> = providers
             .iter()
-            .map(|(name, folder)| format!("    {name:?} = {:?}\n", folder.to_str().unwrap()))
+            .map(|(name, directory)| format!("    {name:?} = {:?}\n", directory.to_str().unwrap()))
             .collect();
         let overrides = overrides.concat();
         let cli_config = format!(
@@ -166,7 +166,7 @@ impl Workspace {
     #[track_caller]
     pub(crate) fn script(
         &self,
-        folder: impl AsRef<Path>,
+        directory: impl AsRef<Path>,
         shell: &[&str],
         script: &str,
         environment: &[(&str, &str)],
@@ -175,7 +175,8 @@ impl Workspace {
         let name = programs.join("terraform");
         let path = std::env::var_os("PATH").unwrap_or_default();
         if !name.exists() {
-            let found = std::env::split_paths(&path).map(|folder| folder.join(&self.terraform));
+            let found =
+                std::env::split_paths(&path).map(|directory| directory.join(&self.terraform));
             let found = found.into_iter().find(|file| file.is_file());
             fs::create_dir(&programs).unwrap();
             std::os::unix::fs::symlink(found.unwrap(), name).unwrap();
@@ -183,7 +184,7 @@ impl Workspace {
         let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path)));
         let mut command = self.program(OsStr::new(shell[0]), environment);
         command.args(&shell[1..]).arg(self.write("script", script));
-        command.current_dir(self.directory.path().join(folder));
+        command.current_dir(self.directory.path().join(directory));
         command.env("PATH", path.unwrap()).env("TF_CLI_ARGS", "-no-color");
         self.run(command, script.to_owned())
     }

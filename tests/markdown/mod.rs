@@ -125,7 +125,6 @@ impl Block {
 }
 
 /// Whether `text` contains `excerpt`, where all whitespace is equal and `…` stands for any text.
-
 pub(crate) fn contains(text: &str, excerpt: &str) -> bool {
     let fold = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = fold(text);

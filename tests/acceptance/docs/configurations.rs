@@ -60,10 +60,11 @@ fn every_configuration_is_formatted() {
 fn every_configuration_is_valid() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss"));
-    let folder = workspace.path("alicloud");
-    fs::create_dir(&folder).unwrap();
-    link(&stand_in(), &folder.join("terraform-provider-alicloud"));
-    let installed = [("oss-tools/oss", provider.parent().unwrap()), ("aliyun/alicloud", &folder)];
+    let directory = workspace.path("alicloud");
+    fs::create_dir(&directory).unwrap();
+    link(&stand_in(), &directory.join("terraform-provider-alicloud"));
+    let installed =
+        [("oss-tools/oss", provider.parent().unwrap()), ("aliyun/alicloud", &directory)];
     workspace.install(&installed);
     let mut numbers = [0; 4];
     for (number, block) in configurations().enumerate() {
@@ -84,11 +85,11 @@ fn every_configuration_is_valid() {
         if !block.text.contains("required_providers") {
             write("terraform.tf", &required_providers(&block.text));
         }
-        let folder = format!("-chdir={case}");
+        let directory = format!("-chdir={case}");
         if block.text.contains("filesystem_mirror") {
-            workspace.terraform(&[&folder, "init", "-no-color"]).succeeds();
+            workspace.terraform(&[&directory, "init", "-no-color"]).succeeds();
         }
-        let run = workspace.terraform(&[&folder, "validate", "-no-color"]);
+        let run = workspace.terraform(&[&directory, "validate", "-no-color"]);
         assert_eq!(run.code, Some(0), "{}:\n{}\n{run}", block.place, block.text);
         workspace.install(&installed);
     }
@@ -103,7 +104,7 @@ fn with_paths_of(workspace: &Workspace, block: &Block) -> String {
         put(&mirror, "oss-tools/oss", provider);
     }
     let shown = "/srv/terraform/mirror";
-    assert!(block.text.contains(shown), "{}: where is the provider?", block.place);
+    assert!(block.text.contains(shown), "{}: no path of the provider", block.place);
     block.text.replace(shown, mirror.to_str().unwrap())
 }
 

@@ -84,7 +84,7 @@ pub(super) const SOURCES: [&str; 10] = [
 fn every_authentication_section_has_a_test() {
     for block in blocks(AUTHENTICATION, None) {
         let is_known = SOURCES.iter().any(|section| block.section.starts_with(section));
-        assert!(is_known, "{}: no test plays the section {:?}", block.place, block.section);
+        assert!(is_known, "{}: no test runs the section {:?}", block.place, block.section);
     }
 }
 
@@ -110,11 +110,11 @@ fn authentication_in_github_actions() {
             let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
             stream.write_all(response.as_bytes()).unwrap();
         });
-        let folder = guide.workspace.path("runner");
-        fs::create_dir(&folder).unwrap();
+        let directory = guide.workspace.path("runner");
+        fs::create_dir(&directory).unwrap();
         guide.set("ACTIONS_ID_TOKEN_REQUEST_URL", &url);
         guide.set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "token-of-the-job");
-        guide.set("RUNNER_TEMP", folder.to_str().unwrap());
+        guide.set("RUNNER_TEMP", directory.to_str().unwrap());
     });
 }
 

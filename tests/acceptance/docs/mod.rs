@@ -42,7 +42,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "cargo +nightly fuzz",
         "needs a nightly compiler; `cargo test` runs the seeds",
     ),
-    (MODULE, "cargo run -p oss-emulator", "tests/acceptance/modules.rs has an endpoint of its own"),
+    (MODULE, "cargo run -p oss-emulator", "tests/acceptance/modules.rs starts its own emulator"),
     (MODULE, "terraform test", "tests/acceptance/modules.rs runs it"),
     (RELEASE, "", "tests/acceptance/packages.rs takes them from there"),
 ];

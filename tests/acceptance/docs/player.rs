@@ -56,8 +56,8 @@ impl<'a> Guide<'a> {
     }
 
     /// The current directory of the shell.
-    pub(super) fn folder(&self) -> PathBuf {
-        let kept = fs::read_to_string(self.workspace.path("shell/folder"));
+    pub(super) fn directory(&self) -> PathBuf {
+        let kept = fs::read_to_string(self.workspace.path("shell/directory"));
         kept.map_or_else(|_| self.workspace.path("work"), |path| PathBuf::from(path.trim_end()))
     }
 
@@ -87,7 +87,7 @@ impl<'a> Guide<'a> {
                 }
                 "terraform" | "json" => {
                     if let Some((name, text)) = named(&text) {
-                        fs::write(self.folder().join(name), text).unwrap();
+                        fs::write(self.directory().join(name), text).unwrap();
                     }
                 }
                 // The variables of a pipeline.
@@ -113,12 +113,12 @@ impl<'a> Guide<'a> {
         let shell = shell.to_str().unwrap();
         let script = format!(
             "exec 2>&1\n[ -e {shell}/variables ] && . {shell}/variables\nset -eu\n{}\nexport -p \
-             >{shell}/variables\npwd >{shell}/folder\n",
+             >{shell}/variables\npwd >{shell}/directory\n",
             lines.join("\n"),
         );
         let environment: Vec<(&str, &str)> =
             self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let run = self.workspace.script(self.folder(), &["sh"], &script, &environment);
+        let run = self.workspace.script(self.directory(), &["sh"], &script, &environment);
         assert_eq!(run.code, Some(0), "{place}: {run}");
         run.stdout
             .lines()
@@ -170,9 +170,9 @@ pub(super) fn put(mirror: &Path, name: &str, program: &Path) {
     let version = env!("CARGO_PKG_VERSION");
     let platform = platform();
     for host in [TERRAFORM_REGISTRY, OPENTOFU_REGISTRY] {
-        let folder = mirror.join(format!("{host}/{name}/{version}/{platform}"));
-        fs::create_dir_all(&folder).unwrap();
-        link(program, &folder.join(format!("terraform-provider-{kind}_v{version}")));
+        let directory = mirror.join(format!("{host}/{name}/{version}/{platform}"));
+        fs::create_dir_all(&directory).unwrap();
+        link(program, &directory.join(format!("terraform-provider-{kind}_v{version}")));
     }
 }
 
