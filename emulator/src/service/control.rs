@@ -3,7 +3,7 @@
 //!
 //! | request | effect |
 //! |---|---|
-//! | `POST /-/faults` with a fault as JSON | adds a fault, see [`Fault`](crate::Fault) |
+//! | `POST /-/faults` with a fault as JSON | adds a fault, see [`Fault`] |
 //! | `DELETE /-/faults` | removes all faults, and ends stale reads |
 //! | `POST /-/sessions/expire` | expires all sessions |
 //! | `POST /-/master-keys/rotate` | rotates all master keys |
