@@ -213,7 +213,7 @@ fn a_plan_of_new_resources_needs_no_keys() {
     workspace.terraform_in(&[], &["plan", "-no-color"]).succeeds();
     let run = workspace.terraform_in(&[], &APPLY).fails();
     for part in [
-        "PutBucketEncryption needs an access key, which was to come from profile \"absent\" of /no/such/file",
+        "Could not get credentials for PutBucketEncryption from profile \"absent\" of /no/such/file",
         "cannot be read: No such file or directory",
         "the user who runs Terraform may read it",
     ] {
@@ -235,8 +235,8 @@ fn a_role_that_may_not_be_assumed_says_what_to_grant() {
         &format!(
             "which was to come from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
         ),
-        "answered AssumeRole with 403 NoPermission",
-        "request id",
+        "returned 403 NoPermission for AssumeRole",
+        "request ID",
         "Grant it the action sts:AssumeRole",
         "set `external_id`",
     ] {
@@ -249,7 +249,7 @@ fn no_credentials_at_all_says_what_there_is() {
     let Some(workspace) = workspace(|_| String::new()) else { return };
     let run = workspace.terraform_in(&[], &APPLY).fails();
     for part in
-        ["needs an access key, and none was found", "ALIBABA_CLOUD_ACCESS_KEY_ID", "`profile`"]
+        ["needs credentials, and none are configured", "ALIBABA_CLOUD_ACCESS_KEY_ID", "`profile`"]
     {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }
