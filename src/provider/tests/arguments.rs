@@ -155,7 +155,6 @@ fn environment_variables_have_the_documented_precedence() {
     let role = Object::new().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
     let unnamed = Object::new().with("assume_role", Object::new());
     let file = Object::new().with("profile", "ci");
-    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
     let shown = |block: &Object, variables: &[(&str, &str)]| {
         let config = config(block, variables);
         format!("{:?} {:?} {:?}", config.region, config.endpoint, config.credentials)
@@ -186,19 +185,19 @@ fn environment_variables_have_the_documented_precedence() {
             &["ALICLOUD_ASSUME_ROLE_ARN", "ALIBABA_CLOUD_ROLE_ARN"],
             |word| format!("acs:ram::1:role/{word}"),
             unnamed,
-            &keys,
+            &PAIR,
         ),
         (
             &["ALICLOUD_ASSUME_ROLE_SESSION_NAME", "ALIBABA_CLOUD_ROLE_SESSION_NAME"],
             str::to_owned,
             role.clone(),
-            &keys,
+            &PAIR,
         ),
         (
             &["ALIBABA_CLOUD_ENDPOINT_STS", "STS_ENDPOINT", "ALIBABA_CLOUD_STS_ENDPOINT"],
             str::to_owned,
             role,
-            &keys,
+            &PAIR,
         ),
     ];
     for (names, value, block, more) in cases {

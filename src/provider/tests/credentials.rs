@@ -7,7 +7,7 @@ use crate::tfplugin::Value;
 use super::*;
 
 /// AccessKey ID, security token and origin of the selected credentials.
-fn keys(block: &[(&str, &str)], variables: &[(&str, &str)]) -> [String; 3] {
+fn static_credentials(block: &[(&str, &str)], variables: &[(&str, &str)]) -> [String; 3] {
     let found = config(&self::block(block), variables).credentials;
     let Some(CredentialSource::Static { credentials, origin }) = found else {
         return Default::default();
@@ -18,13 +18,13 @@ fn keys(block: &[(&str, &str)], variables: &[(&str, &str)]) -> [String; 3] {
 
 #[test]
 fn sets_of_variables_are_never_mixed() {
-    let families: Vec<(&str, &str)> = environment::ACCESS_KEY_VARS
+    let variables: Vec<(&str, &str)> = environment::ACCESS_KEY_VARS
         .iter()
         .flat_map(|[id, secret, token]| [(*id, *id), (*secret, "secret"), (*token, *token)])
         .collect();
     for (index, [id, _, token]) in environment::ACCESS_KEY_VARS.into_iter().enumerate() {
         let origin = format!("the environment variable {id}");
-        assert_eq!(keys(&[], &families[index * 3..]), [id, token, origin.as_str()]);
+        assert_eq!(static_credentials(&[], &variables[index * 3..]), [id, token, origin.as_str()]);
     }
     // A token of another set is not used.
     let mixed = [
@@ -32,12 +32,15 @@ fn sets_of_variables_are_never_mixed() {
         ("ALICLOUD_SECRET_KEY", "secret"),
         ("ALIBABA_CLOUD_SECURITY_TOKEN", "token"),
     ];
-    assert_eq!(keys(&[], &mixed)[..2], ["id", ""]);
+    assert_eq!(static_credentials(&[], &mixed)[..2], ["id", ""]);
     // The block takes precedence, also without a token.
     let block = [("access_key", "mine"), ("secret_key", "secret")];
-    assert_eq!(keys(&block, &families), ["mine", "", "the provider block"]);
+    assert_eq!(static_credentials(&block, &variables), ["mine", "", "the provider block"]);
     // Empty variables count as not set.
-    assert_eq!(keys(&[], &[("ALICLOUD_ACCESS_KEY", ""), ("OSS_ACCESS_KEY_ID", "")])[0], "");
+    assert_eq!(
+        static_credentials(&[], &[("ALICLOUD_ACCESS_KEY", ""), ("OSS_ACCESS_KEY_ID", "")])[0],
+        ""
+    );
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn sources_have_the_precedence_of_the_alicloud_provider() {
     let home = variables[8];
     let nothing = Object::new();
     for (skipped, expected) in [
-        (0, "keys:id"),
+        (0, "static:id"),
         (2, "profile:dev:/home/me/.aliyun/config.json"),
         (3, "uri:127.0.0.1:1"),
         (4, "ecs:instance"),
@@ -105,7 +108,7 @@ fn sources_have_the_precedence_of_the_alicloud_provider() {
         assert_eq!(source(&nothing, &variables[skipped..]), expected);
     }
     let mine = block(&[("access_key", "mine"), ("secret_key", "secret")]);
-    assert_eq!(source(&mine, &variables), "keys:mine");
+    assert_eq!(source(&mine, &variables), "static:mine");
     let profile = block(&[("profile", "mine"), ("ecs_role_name", "ecs")]);
     assert_eq!(source(&profile, &[home]), "profile:mine:/home/me/.aliyun/config.json");
 }
@@ -128,10 +131,9 @@ fn a_file_without_a_profile_uses_its_current_profile() {
 
 #[test]
 fn a_profile_is_kept_for_its_region() {
-    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
     let profile = block(&[("profile", "dev")]);
-    assert_eq!(source(&profile, &keys), "keys:id");
-    assert!(config(&profile, &keys).profile.is_some());
+    assert_eq!(source(&profile, &PAIR), "static:id");
+    assert!(config(&profile, &PAIR).profile.is_some());
 }
 
 #[test]
@@ -149,7 +151,6 @@ fn normal_mode_of_the_metadata_service_can_be_disabled() {
 #[test]
 fn variables_of_unused_sources_are_ignored() {
     let region = block(&[("region", "cn-hangzhou")]);
-    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
     for (name, value, problem) in [
         ("STS_ENDPOINT", "no endpoint", None),
         ("STS_ENDPOINT", "http://sts.example.com", None),
@@ -158,7 +159,7 @@ fn variables_of_unused_sources_are_ignored() {
         ("ALICLOUD_CREDENTIALS_URI", "nothing", Some("credentials_uri: Invalid credentials URI")),
         ("ALICLOUD_ECS_ROLE_NAME", "a/b", Some("ecs_role_name: Invalid role name")),
     ] {
-        let [id, secret] = keys;
+        let [id, secret] = PAIR;
         assert_eq!(errors(&region, &[id, secret, (name, value)]), Vec::<String>::new(), "{name}");
         // It is checked if the credentials come from it.
         if let Some(problem) = problem {
@@ -170,8 +171,8 @@ fn variables_of_unused_sources_are_ignored() {
         ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token"),
         ("ALIBABA_CLOUD_ROLE_ARN", "nothing"),
     ];
-    assert_eq!(errors(&region, &[keys, [oidc[0], oidc[1]]].concat()), Vec::<String>::new());
-    assert_eq!(errors(&region, &[&keys[..], &oidc].concat()), Vec::<String>::new());
+    assert_eq!(errors(&region, &[PAIR, [oidc[0], oidc[1]]].concat()), Vec::<String>::new());
+    assert_eq!(errors(&region, &[&PAIR[..], &oidc].concat()), Vec::<String>::new());
     assert_eq!(
         errors(&region, &oidc),
         [
@@ -185,14 +186,14 @@ fn variables_of_unused_sources_are_ignored() {
         ("STS_ENDPOINT", "sts_endpoint: Invalid endpoint"),
         ("ALIBABA_CLOUD_STS_REGION", "region: Invalid region"),
     ] {
-        assert_eq!(errors(&role, &[keys[0], keys[1], (name, "NO x")]), [problem]);
+        assert_eq!(errors(&role, &[PAIR[0], PAIR[1], (name, "NO x")]), [problem]);
     }
     // Nothing is checked without a source, or if unknown credentials are selected.
     let metadata = ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", "nothing");
     let sts = ("STS_ENDPOINT", "http://sts.example.com");
     let uri = ("ALICLOUD_CREDENTIALS_URI", "nothing");
     assert_eq!(errors(&region, &[metadata, sts]), Vec::<String>::new());
-    assert_eq!(errors(&role, &[keys[0], keys[1], metadata]), Vec::<String>::new());
+    assert_eq!(errors(&role, &[PAIR[0], PAIR[1], metadata]), Vec::<String>::new());
     let later =
         region.clone().with("access_key", Value::Unknown).with("secret_key", Value::Unknown);
     assert_eq!(errors(&later, &[uri]), Vec::<String>::new());
@@ -202,14 +203,13 @@ fn variables_of_unused_sources_are_ignored() {
     // Arguments of the block are always checked.
     let block = region.with("credentials_uri", "nothing").with("sts_endpoint", "no endpoint");
     assert_eq!(
-        errors(&block, &keys),
+        errors(&block, &PAIR),
         ["sts_endpoint: Invalid endpoint", "credentials_uri: Invalid credentials URI"]
     );
 }
 
 #[test]
 fn unknown_arguments_of_unused_sources_are_ignored() {
-    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
     let unknown = |block: &Object, variables: &[(&str, &str)]| {
         resolve(block, &environment(variables)).0.unwrap().unknown
     };
@@ -217,16 +217,16 @@ fn unknown_arguments_of_unused_sources_are_ignored() {
     let uri = region.clone().with("credentials_uri", Value::Unknown);
     let role = region.clone().with("ecs_role_name", Value::Unknown);
     for (block, name) in [(uri, "credentials_uri"), (role, "ecs_role_name")] {
-        assert_eq!(unknown(&block, &keys), Vec::<String>::new());
+        assert_eq!(unknown(&block, &PAIR), Vec::<String>::new());
         assert_eq!(unknown(&block, &[]), [name]);
     }
     // Known credentials need neither STS nor, with a region, a profile.
     for name in ["sts_endpoint", "profile", "shared_credentials_file"] {
         let block = region.clone().with(name, Value::Unknown);
-        assert_eq!(unknown(&block, &keys), Vec::<String>::new(), "{name}");
-        let nowhere = Object::new().with("endpoint", "https://oss.example.com");
+        assert_eq!(unknown(&block, &PAIR), Vec::<String>::new(), "{name}");
+        let no_region = Object::new().with("endpoint", "https://oss.example.com");
         let expected: &[&str] = if name == "sts_endpoint" { &[] } else { &[name] };
-        let (settings, _) = resolve(&nowhere.with(name, Value::Unknown), &environment(&keys));
+        let (settings, _) = resolve(&no_region.with(name, Value::Unknown), &environment(&PAIR));
         assert_eq!(
             settings.map(|settings| settings.unknown).unwrap_or_default(),
             expected,
@@ -236,7 +236,7 @@ fn unknown_arguments_of_unused_sources_are_ignored() {
     // A role needs STS.
     let role = block(&[("role_arn", "acs:ram::1:role/r")]);
     let role = region.clone().with("assume_role", role).with("sts_endpoint", Value::Unknown);
-    assert_eq!(unknown(&role, &keys), ["sts_endpoint"]);
+    assert_eq!(unknown(&role, &PAIR), ["sts_endpoint"]);
     // The role of an unused block may be unknown.
     for (name, value) in [("role_arn", Value::Unknown), ("oidc_token", Value::Unknown)] {
         let mut oidc = block(&[
@@ -248,10 +248,10 @@ fn unknown_arguments_of_unused_sources_are_ignored() {
             oidc.set("oidc_token_file", "/token");
         }
         let block = region.clone().with("assume_role_with_oidc", oidc);
-        assert_eq!(unknown(&block, &keys), Vec::<String>::new(), "{name}");
+        assert_eq!(unknown(&block, &PAIR), Vec::<String>::new(), "{name}");
     }
     assert_eq!(
-        unknown(&region.clone().with("assume_role_with_oidc", Value::Unknown), &keys),
+        unknown(&region.clone().with("assume_role_with_oidc", Value::Unknown), &PAIR),
         Vec::<String>::new()
     );
     for block in ["assume_role", "assume_role_with_oidc"] {

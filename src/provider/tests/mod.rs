@@ -12,6 +12,9 @@ use super::read::Reader;
 use super::settings::{read_config, resolve};
 use super::*;
 
+/// The variables of an AccessKey pair.
+const PAIR: [(&str, &str); 2] = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
+
 fn block(arguments: &[(&str, &str)]) -> Object {
     arguments.iter().fold(Object::new(), |block, (name, value)| block.with(name, *value))
 }
@@ -46,7 +49,7 @@ fn source(block: &Object, variables: &[(&str, &str)]) -> String {
     fn word(source: &CredentialSource) -> String {
         match source {
             CredentialSource::Static { credentials, .. } => {
-                format!("keys:{}", credentials.access_key_id)
+                format!("static:{}", credentials.access_key_id)
             }
             CredentialSource::Profile(profile) => {
                 let name = profile.name.as_deref().unwrap_or("current");

@@ -8,25 +8,24 @@ use super::*;
 
 #[test]
 fn a_role_is_assumed_with_the_selected_source() {
-    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
     let role = Object::new().with("role_arn", "acs:ram::1:role/top");
     let top = block(&[("region", "cn-hangzhou")]).with("assume_role", role);
     assert_eq!(
-        source(&top, &keys),
-        "keys:id+acs:ram::1:role/top@https://sts.cn-hangzhou.aliyuncs.com"
+        source(&top, &PAIR),
+        "static:id+acs:ram::1:role/top@https://sts.cn-hangzhou.aliyuncs.com"
     );
     let internal = top.clone().with("endpoint_type", "internal");
-    assert!(source(&internal, &keys).ends_with("@https://sts-vpc.cn-hangzhou.aliyuncs.com"));
+    assert!(source(&internal, &PAIR).ends_with("@https://sts-vpc.cn-hangzhou.aliyuncs.com"));
     let explicit = top.clone().with("sts_endpoint", "http://127.0.0.1:1");
-    assert!(source(&explicit, &keys).ends_with("@http://127.0.0.1:1"));
+    assert!(source(&explicit, &PAIR).ends_with("@http://127.0.0.1:1"));
     // The role may come from the environment if the block is present.
     let arn = ("ALICLOUD_ASSUME_ROLE_ARN", "acs:ram::1:role/env");
     let empty = block(&[]).with("assume_role", Object::new());
     assert_eq!(
-        source(&empty, &[keys[0], keys[1], arn]),
-        "keys:id+acs:ram::1:role/env@https://sts.aliyuncs.com"
+        source(&empty, &[PAIR[0], PAIR[1], arn]),
+        "static:id+acs:ram::1:role/env@https://sts.aliyuncs.com"
     );
-    assert_eq!(source(&Object::new(), &[keys[0], keys[1], arn]), "keys:id");
+    assert_eq!(source(&Object::new(), &[PAIR[0], PAIR[1], arn]), "static:id");
 }
 
 #[test]
@@ -69,10 +68,9 @@ fn a_block_without_a_role_is_an_error() {
 
 #[test]
 fn the_sts_endpoint_has_a_precedence() {
-    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
     let role = || block(&[("role_arn", "acs:ram::1:role/r")]);
-    let place = |block: Object, variable: (&str, &str)| {
-        let source = source(&block.with("assume_role", role()), &[keys[0], keys[1], variable]);
+    let sts_endpoint = |block: Object, variable: (&str, &str)| {
+        let source = source(&block.with("assume_role", role()), &[PAIR[0], PAIR[1], variable]);
         source.split_once('@').unwrap().1.to_owned()
     };
     let region = || block(&[("region", "cn-hangzhou")]);
@@ -112,17 +110,16 @@ fn the_sts_endpoint_has_a_precedence() {
             "https://mine.example.com",
         ),
     ] {
-        assert_eq!(place(block, variable), expected, "{variable:?}");
+        assert_eq!(sts_endpoint(block, variable), expected, "{variable:?}");
     }
 }
 
 #[test]
 fn sessions_and_tokens_can_come_from_the_environment() {
-    let keys = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_SECRET", "secret")];
     let top = Object::new().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
     let variables = [
-        keys[0],
-        keys[1],
+        PAIR[0],
+        PAIR[1],
         ("ALICLOUD_ASSUME_ROLE_SESSION_NAME", "from-variable"),
         ("ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION", "1200"),
     ];
@@ -136,7 +133,7 @@ fn sessions_and_tokens_can_come_from_the_environment() {
     assert_eq!(
         errors(
             &region,
-            &[keys[0], keys[1], ("ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION", "an hour")]
+            &[PAIR[0], PAIR[1], ("ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION", "an hour")]
         ),
         ["assume_role: Invalid session duration"]
     );
