@@ -16,6 +16,8 @@ use super::roles;
 
 const CREDENTIAL_ARGUMENTS: [&str; 3] = ["access_key", "secret_key", "security_token"];
 
+type SourceReader = fn(Reader<'_>, &SourceDefaults) -> Read<Option<CredentialSource>>;
+
 /// The credential source, and the profile that may name the region.
 pub(super) struct Selected {
     pub(super) source: Option<CredentialSource>,
@@ -80,8 +82,7 @@ pub(super) fn select(
     let is_unknown = !credentials.unknown.is_empty();
     let from_profile = || profile.value.clone().map(CredentialSource::Profile);
     let mut base = credentials.value.take().or_else(from_profile);
-    let others: [fn(Reader<'_>, &SourceDefaults) -> Read<Option<CredentialSource>>; 3] =
-        [credentials_uri, ecs_role, roles::oidc_role];
+    let others: [SourceReader; 3] = [credentials_uri, ecs_role, roles::oidc_role];
     let others = others.map(|read_source| {
         let mut read = if base.is_some() || is_unknown {
             read_source(Reader::without_environment(reader.block), &defaults).without_warnings()

@@ -125,6 +125,7 @@ mod tests {
             ("OSS_ENDPOINT".into(), "y".into()),
             ("OSS_SESSION_TOKEN".into(), "z".into()),
         ]);
-        assert_eq!(Vec::from_iter(environment.0.keys()), ["OSS_ENDPOINT", "OSS_SESSION_TOKEN"]);
+        let kept: Vec<&String> = environment.0.keys().collect();
+        assert_eq!(kept, ["OSS_ENDPOINT", "OSS_SESSION_TOKEN"]);
     }
 }

@@ -229,13 +229,12 @@ impl<'a> Reader<'a> {
             Value::Unknown => return Read::unknown(path),
             _ => return Read::new(None),
         };
-        match number.as_u64().and_then(|number| u32::try_from(number).ok()) {
-            Some(number) => Read::new(Some(number)),
-            None => {
-                let detail = format!("`{path}` {expected}; got {number}.");
-                Read::error(Diagnostic::error("Invalid number", detail).with_path(path.clone()))
-            }
+        let integer = number.as_u64().and_then(|number| u32::try_from(number).ok());
+        if integer.is_some() {
+            return Read::new(integer);
         }
+        let detail = format!("`{path}` {expected}; got {number}.");
+        Read::error(Diagnostic::error("Invalid number", detail).with_path(path.clone()))
     }
 
     /// Reads one of several fixed values.

@@ -26,16 +26,13 @@ struct Scenario {
 
 /// The message of the section with this heading; none if the heading is unknown.
 pub(super) async fn message(heading: &str) -> Option<String> {
-    Some(scenario(heading)?.run().await)
+    let scenario = scenario(heading).or_else(|| sts_scenario(heading))?;
+    Some(scenario.run().await)
 }
 
 fn scenario(heading: &str) -> Option<Scenario> {
     let fault = |status: u16, code: &str, message: &str| {
         Scenario::new().with(Fault::error_response(status, code).message(message).method("PUT"))
-    };
-    let sts = |status: u16, code: &str, message: &str| {
-        let fault = Fault::error_response(status, code).message(message).operation("AssumeRole");
-        Scenario::new().with_role(ROLE).with(fault)
     };
     Some(match heading {
         "`AccessDenied`" => fault(
@@ -108,6 +105,21 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
         "No credentials" => Scenario::new().without_access_key(),
         "No region" => Scenario::new().set("region", ""),
+        "A profile that cannot be used" => Scenario::new()
+            .without_access_key()
+            .set("profile", "ci")
+            .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
+        _ => return None,
+    })
+}
+
+/// The sections about assumed roles.
+fn sts_scenario(heading: &str) -> Option<Scenario> {
+    let sts = |status: u16, code: &str, message: &str| {
+        let fault = Fault::error_response(status, code).message(message).operation("AssumeRole");
+        Scenario::new().with_role(ROLE).with(fault)
+    };
+    Some(match heading {
         "`NoPermission`" => Scenario::new().with_role(GUARDED),
         "`EntityNotExist`" => Scenario::new().with_role("acs:ram::1234567890123456:role/deplyo"),
         "`InvalidAccessKeyId`, `SignatureDoesNotMatch`, `IncompleteSignature` from STS" => {
@@ -128,10 +140,6 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "`Throttling`" => {
             sts(400, "Throttling.User", "Request was denied due to user flow control.")
         }
-        "A profile that cannot be used" => Scenario::new()
-            .without_access_key()
-            .set("profile", "ci")
-            .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
         _ => return None,
     })
 }

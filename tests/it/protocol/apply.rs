@@ -435,7 +435,7 @@ async fn what_was_read_last_is_told_when_the_time_is_up_in_the_middle_of_a_read(
     emulator.inject(Fault::delay(Duration::from_mins(5)).method("GET").forever());
     let (state, found) = stopped_after(3, &emulator).await;
     assert_eq!(state, aes256("demo"));
-    assert!(found[0].detail.contains("still gave SM4"), "{}", found[0].detail);
+    assert!(found[0].detail.contains("still returned SM4"), "{}", found[0].detail);
 }
 
 #[tokio::test]
