@@ -215,7 +215,7 @@ fn a_plan_of_new_resources_needs_no_keys() {
     for part in [
         "Could not get credentials for PutBucketEncryption from profile \"absent\" of /no/such/file",
         "cannot be read: No such file or directory",
-        "the user who runs Terraform may read it",
+        "the user running Terraform can read it",
     ] {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }
@@ -233,11 +233,11 @@ fn a_role_that_may_not_be_assumed_says_what_to_grant() {
     for part in [
         "Cannot set the encryption of bucket demo",
         &format!(
-            "which was to come from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
+            "Could not get credentials for PutBucketEncryption from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
         ),
         "returned 403 NoPermission for AssumeRole",
         "request ID",
-        "Grant it the action sts:AssumeRole",
+        "Grant it sts:AssumeRole",
         "set `external_id`",
     ] {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
