@@ -1,7 +1,7 @@
-//! The documentation matches the program: reference pages are generated from the schema, quoted messages
-//! are the real ones, and blocks for newer Terraform versions fit the schema.
+//! The documentation and the program say the same: reference pages are made from the schema, messages
+//! are those that people see, and what newer Terraforms read fits the schema.
 //!
-//! `tests/acceptance/docs` runs what the installed Terraform supports.
+//! What the Terraform at hand can run is run by `tests/acceptance/docs.rs`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +36,7 @@ fn reference_pages_are_what_the_schema_says() {
     }
     assert!(
         differing.is_empty(),
-        "{differing:?} differ from the schema and examples/: run `{}` and review the changes",
+        "{differing:?} differ from the schema and examples/: run `{}` and read what it changed",
         reference::UPDATE,
     );
 }
@@ -45,8 +45,8 @@ fn reference_pages_are_what_the_schema_says() {
 fn every_example_is_on_a_page() {
     let pages: String = reference::pages().into_iter().map(|(_, text)| text).collect();
     let mut missing = Vec::new();
-    for directory in ["provider", "resources", "list-resources"] {
-        for file in reference::files(&root().join("examples").join(directory)) {
+    for folder in ["provider", "resources", "list-resources"] {
+        for file in reference::files(&root().join("examples").join(folder)) {
             let text = fs::read_to_string(&file).unwrap();
             if !pages.contains(&format!("\n{}\n```\n", text.trim_end())) {
                 missing.push(file);
@@ -56,26 +56,27 @@ fn every_example_is_on_a_page() {
     assert_eq!(
         missing,
         Vec::<std::path::PathBuf>::new(),
-        "pages select examples by their file names"
+        "the names are those that the page looks for"
     );
 }
 
-/// Requirements of the Terraform Registry. Source: its documentation, "Provider documentation".
+/// What the Terraform Registry asks of a page. Source: its documentation, "Provider documentation".
 #[test]
-fn pages_meet_the_requirements_of_the_registry() {
+fn pages_are_as_the_registry_wants_them() {
     let known = ["guides", "list-resources", "resources"];
     for entry in fs::read_dir(root().join("docs")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(
             !path.is_dir() || known.contains(&name),
-            "docs/{name} is no directory of the registry"
+            "docs/{name} is no folder of the registry"
         );
     }
     for page in pages() {
-        let directory = Path::new(&page.path).parent().unwrap();
-        // Pages for readers of the repository are not shown by the registry.
-        if page.path != "docs/index.md" && !known.iter().any(|name| directory.ends_with(name)) {
+        let place = Path::new(&page.path);
+        let folder = place.parent().unwrap();
+        // Pages for readers of the repository are beside those of the registry.
+        if page.path != "docs/index.md" && !known.iter().any(|name| folder.ends_with(name)) {
             continue;
         }
         assert!(page.text.len() < 500_000, "{} is too long", page.path);
@@ -92,25 +93,25 @@ fn pages_meet_the_requirements_of_the_registry() {
 }
 
 #[test]
-fn links_lead_to_existing_pages_and_headings() {
+fn links_lead_to_pages_and_headings_that_are_there() {
     let mut broken = Vec::new();
     for page in pages() {
-        let path = root().join(&page.path);
-        let directory = path.parent().unwrap();
+        let folder = root().join(&page.path);
+        let folder = folder.parent().unwrap();
         for link in page.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.starts_with("https://") {
                 continue;
             }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() { path.clone() } else { directory.join(file) };
+            let target = if file.is_empty() { root().join(&page.path) } else { folder.join(file) };
             let Ok(text) = fs::read_to_string(&target) else {
                 broken.push(format!("{}: {link}", page.path));
                 continue;
             };
-            let exists = anchor.is_empty()
+            let is_there = anchor.is_empty()
                 || text.contains(&format!("<a id=\"{anchor}\">"))
                 || text.lines().any(|line| anchor_of(line).as_deref() == Some(anchor));
-            if !exists {
+            if !is_there {
                 broken.push(format!("{}: {link}", page.path));
             }
         }
@@ -118,7 +119,7 @@ fn links_lead_to_existing_pages_and_headings() {
     assert_eq!(broken, Vec::<String>::new());
 }
 
-/// The anchor of a heading.
+/// The anchor that a heading gets.
 fn anchor_of(line: &str) -> Option<String> {
     let title = line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))?;
     let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
@@ -126,14 +127,14 @@ fn anchor_of(line: &str) -> Option<String> {
     Some(kept.to_lowercase().replace(' ', "-"))
 }
 
-// ---- blocks for newer Terraform versions ----------------------------------------------------------------
+// ---- what newer Terraforms read ----------------------------------------------------------------
 
-/// The value of an expression without references.
+/// A value of a configuration without references.
 fn literal(expression: &hcl::Expression) -> Json {
     serde_json::to_value(hcl::Value::from(expression.clone())).unwrap()
 }
 
-/// The blocks of a type in the documentation.
+/// The blocks of this type in the documentation.
 fn blocks_of(name: &str) -> Vec<(Block, hcl::Block)> {
     let blocks = pages().into_iter().flat_map(|page| page.blocks);
     let blocks = blocks.filter(|block| block.is_terraform() && block.has_top_level(name));
@@ -147,7 +148,7 @@ fn blocks_of(name: &str) -> Vec<(Block, hcl::Block)> {
     parsed.collect()
 }
 
-/// The buckets that the documentation uses.
+/// The buckets that the documentation speaks of.
 fn account() -> Emulator {
     let config = Config::default()
         .with_credentials(KEY_ID, KEY_SECRET)
@@ -162,30 +163,32 @@ fn account() -> Emulator {
     emulator
 }
 
-/// List blocks need Terraform 1.14, so the requests that it would send are sent here.
+/// Terraform 1.14 reads these, and the Terraform at hand does not: what it would ask of the provider is
+/// asked here.
 #[tokio::test]
-async fn every_list_block_in_the_documentation_finds_buckets() {
+async fn every_search_in_the_documentation_finds_buckets() {
     let emulator = account();
-    let mut client = configured(&emulator).await;
-    let lists = blocks_of("list");
-    assert!(lists.len() > 2, "only {}", lists.len());
-    for (block, list) in lists {
+    let mut host = configured(&emulator).await;
+    let searches = blocks_of("list");
+    assert!(searches.len() > 2, "only {}", searches.len());
+    for (block, search) in searches {
         let place = &block.place;
-        assert_eq!(list.labels().len(), 2, "{place}: type and name");
-        assert_eq!(list.labels()[0].as_str(), TYPE, "{place}");
-        // The arguments of `list`. Source: Terraform's documentation, "list block reference".
+        assert_eq!(search.labels().len(), 2, "{place}: type and name");
+        assert_eq!(search.labels()[0].as_str(), TYPE, "{place}");
+        // What `list` has beside `config`. Source: Terraform's documentation, "list block reference".
         let known = ["config", "count", "for_each", "include_resource", "limit", "provider"];
         let mut config = json!({ "prefix": null, "region": null });
-        for structure in list.body() {
+        for structure in search.body() {
             let name = match structure {
                 hcl::Structure::Attribute(attribute) => attribute.key(),
                 hcl::Structure::Block(block) => block.identifier(),
             };
             assert!(known.contains(&name), "{place}: `{name}` is no argument of `list`");
         }
-        let providers = list.body().attributes().filter(|attribute| attribute.key() == "provider");
+        let providers =
+            search.body().attributes().filter(|attribute| attribute.key() == "provider");
         assert_eq!(providers.count(), 1, "{place}: `provider` is required");
-        for body in list.body().blocks().map(hcl::Block::body) {
+        for body in search.body().blocks().map(hcl::Block::body) {
             for attribute in body.attributes() {
                 let argument = config.get_mut(attribute.key());
                 *argument.unwrap_or_else(|| panic!("{place}: {}", attribute.key())) =
@@ -198,7 +201,7 @@ async fn every_list_block_in_the_documentation_finds_buckets() {
             include_resource_object: true,
             limit: 100,
         };
-        let mut events = client.list_resource(request).await.unwrap().into_inner();
+        let mut events = host.list_resource(request).await.unwrap().into_inner();
         let mut found = 0;
         while let Some(event) = events.message().await.unwrap() {
             assert_eq!(diagnostics(&event.diagnostic), Vec::<String>::new(), "{place}");
@@ -208,11 +211,11 @@ async fn every_list_block_in_the_documentation_finds_buckets() {
     }
 }
 
-/// `identity` needs Terraform 1.12.
+/// Terraform 1.12 reads these.
 #[tokio::test]
 async fn every_import_by_identity_in_the_documentation_imports() {
     let emulator = account();
-    let mut client = configured(&emulator).await;
+    let mut host = configured(&emulator).await;
     let mut count = 0;
     for (block, import) in blocks_of("import") {
         let place = &block.place;
@@ -232,19 +235,19 @@ async fn every_import_by_identity_in_the_documentation_imports() {
             identity: Some(identity),
             ..Default::default()
         };
-        let response = client.import_resource_state(request).await.unwrap().into_inner();
-        assert_eq!(diagnostics(&response.diagnostics), Vec::<String>::new(), "{place}");
-        assert_eq!(response.imported_resources.len(), 1, "{place}");
+        let answer = host.import_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&answer.diagnostics), Vec::<String>::new(), "{place}");
+        assert_eq!(answer.imported_resources.len(), 1, "{place}");
         count += 1;
     }
     assert!(count > 1, "only {count}");
 }
 
-// ---- permissions ------------------------------------------------------------------------------------
+// ---- rights ------------------------------------------------------------------------------------
 
-/// The policies in the documentation grant exactly the actions that the operations need.
+/// The actions that the policies in the documentation grant are those that calls need.
 #[test]
-fn policies_grant_the_required_actions() {
+fn policies_grant_what_the_calls_need() {
     let blocks = pages().into_iter().flat_map(|page| page.blocks);
     let mut granted = BTreeSet::new();
     for block in blocks.filter(|block| block.language == "json") {
@@ -273,7 +276,7 @@ fn policies_grant_the_required_actions() {
 
 const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
 
-/// Every error code that a message explains.
+/// Every code that a message explains.
 fn explained_codes() -> BTreeSet<String> {
     let sources = reference::files(&root().join("src/resources/explain"));
     let sources = sources.iter().filter(|path| {
@@ -304,7 +307,7 @@ fn the_troubleshooting_guide_has_every_code_that_is_explained() {
     assert!(missing.is_empty(), "{missing:?} have no section");
 }
 
-/// Each section quotes its message.
+/// Each section quotes the message that it is about.
 #[tokio::test]
 async fn the_troubleshooting_guide_quotes_messages_as_they_are() {
     let page = page_at(TROUBLESHOOTING);
@@ -316,15 +319,15 @@ async fn the_troubleshooting_guide_quotes_messages_as_they_are() {
             .iter()
             .filter(|block| block.heading == heading && block.language == "text")
             .collect();
-        assert!(!quoted.is_empty(), "{heading}: no quoted message");
+        assert!(!quoted.is_empty(), "{heading}: quotes no message");
         let message = troubleshooting::message(heading).await;
         let message = message.unwrap_or_else(|| {
-            panic!("{heading}: tests/it/docs/troubleshooting.rs does not reproduce it")
+            panic!("{heading}: tests/it/docs/troubleshooting.rs does not know how to provoke it")
         });
         for block in quoted {
             assert!(
                 contains(&message, &block.text),
-                "{}: the quote is\n{}\nbut the message is\n{message}",
+                "{}: says\n{}\nbut the message is\n{message}",
                 block.place,
                 block.text,
             );
