@@ -1,5 +1,5 @@
-# An access key, from variables. It stays out of the state, but not out of a saved plan: prefer the
-# environment.
+# An AccessKey pair from variables. It is not stored in the state, but in saved plans: prefer environment
+# variables.
 variable "access_key" {
   type = string
 }

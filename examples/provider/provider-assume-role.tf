@@ -1,4 +1,4 @@
-# A role, assumed with the keys of any other source.
+# A role assumed with the credentials of any other source.
 provider "oss" {
   region = "cn-hangzhou"
 

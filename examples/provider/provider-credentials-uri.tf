@@ -1,4 +1,4 @@
-# A service that gives temporary keys to whoever asks it.
+# A service that returns temporary credentials.
 provider "oss" {
   region          = "cn-hangzhou"
   credentials_uri = "http://localhost:7002/credentials"

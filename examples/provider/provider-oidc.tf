@@ -1,4 +1,4 @@
-# A pipeline without stored keys: the token of its identity provider buys a session of a role.
+# A pipeline without stored credentials: it assumes a role with the token of its identity provider.
 provider "oss" {
   region = "cn-hangzhou"
 

@@ -1,4 +1,4 @@
-# A profile of the aliyun command, from ~/.aliyun/config.json.
+# A profile of the Alibaba Cloud CLI, from ~/.aliyun/config.json.
 provider "oss" {
   region  = "cn-hangzhou"
   profile = "production"

@@ -1,4 +1,4 @@
-# Keys come from the environment, for example from ALIBABA_CLOUD_ACCESS_KEY_ID and
+# Credentials from environment variables, for example ALIBABA_CLOUD_ACCESS_KEY_ID and
 # ALIBABA_CLOUD_ACCESS_KEY_SECRET.
 terraform {
   required_providers {

@@ -1,10 +1,13 @@
-//! This provider: its arguments, where each may come from, and its resources.
+//! The provider block: its arguments and how they become the configuration of the client.
 //!
-//! `schema` is what users see, `environment` the variables that stand in for arguments, `settings` and
-//! `sources` turn both into the configuration of the client. Pure: nothing is asked or read here.
+//! `schema` has the arguments, `environment` the variables that can set them. `read` reads one argument;
+//! `settings` reads all of them, `credentials` selects the credential source, `roles` reads the roles to
+//! assume. Pure: no requests are sent and no files are read here.
 
 mod credentials;
 mod environment;
+mod read;
+mod roles;
 mod schema;
 mod settings;
 
@@ -21,7 +24,7 @@ pub struct OssProvider {
 }
 
 impl OssProvider {
-    /// The provider in a process with this environment.
+    /// Creates the provider; arguments that are not set are read from `environment`.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         Self { environment }
@@ -45,17 +48,18 @@ impl Provider for OssProvider {
         terraform_version: &str,
     ) -> ConfigureResponse<ProviderData> {
         let (settings, diagnostics) = settings::resolve(config, &self.environment);
-        let is_partial = settings.as_ref().is_some_and(|settings| !settings.unknown.is_empty());
+        let has_unknown_values =
+            settings.as_ref().is_some_and(|settings| !settings.unknown.is_empty());
         let client = settings.map(|mut settings| {
             if settings.unknown.is_empty() {
                 settings.config.user_agent = self.user_agent(terraform_version);
                 ProviderData::Ready(Box::new(Client::new(settings.config)))
             } else {
-                // An error only if a call needs it.
+                // Reported only if a request must be sent.
                 ProviderData::Unknown(settings.unknown)
             }
         });
-        ConfigureResponse { client, has_unknown_values: is_partial, diagnostics }
+        ConfigureResponse { client, has_unknown_values, diagnostics }
     }
 
     fn resources(&self) -> Vec<Box<dyn Resource<ProviderData>>> {
@@ -64,7 +68,7 @@ impl Provider for OssProvider {
 }
 
 impl OssProvider {
-    /// Who calls: this provider, Terraform, the platform, and what `TF_APPEND_USER_AGENT` adds.
+    /// The `User-Agent` header: provider, Terraform, platform, and the value of `TF_APPEND_USER_AGENT`.
     fn user_agent(&self, terraform_version: &str) -> String {
         let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
         let terraform_version: String = terraform_version.chars().filter(is_safe).collect();
@@ -83,17 +87,4 @@ impl OssProvider {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_user_agent_takes_only_what_a_header_can_hold() {
-        let appended = ("TF_APPEND_USER_AGENT".into(), "ci/7 é\r\n(a: b)".into());
-        let user_agent = OssProvider::new(Environment::new([appended])).user_agent("1.11.4\n");
-        let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-        let own = concat!("terraform-provider-oss/", env!("CARGO_PKG_VERSION"));
-        assert_eq!(user_agent, format!("{own} Terraform/1.11.4 ({os}; {arch}) ci/7 (a: b)"));
-        let plain = OssProvider::new(Environment::default()).user_agent("1.11.4");
-        assert_eq!(plain, format!("{own} Terraform/1.11.4 ({os}; {arch})"));
-    }
-}
+mod tests;

@@ -1,19 +1,19 @@
-//! The arguments of the provider block, as Terraform and its users see them.
+//! The arguments of the provider block, as documented and shown to users.
 
 use crate::tfplugin::{Attribute, AttributeType, Block, NestedBlock, Schema};
 
-/// The schema of the provider block. Every argument is optional.
+/// Returns the schema of the provider block. Every argument is optional.
 pub(super) fn schema() -> Schema {
     Schema {
         version: 0,
         block: Block {
-            description: "Manages the default server-side encryption of Alibaba Cloud OSS \
-                buckets. It talks to OSS and, where keys come from a service, to that one (STS, the \
-                metadata service of an instance, a credentials URI); to nothing else.\n\n\
-                Every argument is optional. Where an argument is not set, the environment variables that \
-                its description names are used, in that order; they are those of the provider \
-                `aliyun/alicloud` and of the OSS tools. Keys are looked for when the first request \
-                needs them, so `terraform validate` and a plan of new resources need none.",
+            description: "Manages the default server-side encryption of Alibaba Cloud OSS buckets. The \
+                provider only connects to OSS and, if one is configured, to the service that issues its \
+                credentials (STS, the ECS metadata service or a credentials URI).\n\n\
+                All arguments are optional. If an argument is not set, the environment variables in its \
+                description are used, in that order. They are the variables of the `aliyun/alicloud` \
+                provider and of the OSS tools. Credentials are resolved when the first request is sent, so \
+                `terraform validate` and planning new resources do not need any.",
             attributes: [location_attributes(), credential_attributes(), transport_attributes()]
                 .concat(),
             blocks: vec![assume_role(), assume_role_with_oidc()],
@@ -21,144 +21,153 @@ pub(super) fn schema() -> Schema {
     }
 }
 
-/// Where the buckets are, and how they are addressed.
+/// Where buckets are located and how they are addressed.
 fn location_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "region",
-            "Region of the buckets, for example `cn-hangzhou`. Also `ALICLOUD_REGION` or \
-             `ALIBABA_CLOUD_REGION`; else the `region_id` of the profile; else taken from an endpoint of \
-             the form `oss-{region}[-internal].aliyuncs.com`.",
+            "Region of the buckets, for example `cn-hangzhou`. Can also be set with the `ALICLOUD_REGION` or \
+             `ALIBABA_CLOUD_REGION` environment variable. Defaults to the `region_id` of the profile, then \
+             to the region in an endpoint of the form `oss-{region}[-internal].aliyuncs.com`.",
         ),
         Attribute::optional(
             "endpoint",
-            "Host, `host:port` or URL that requests go to. Also `ALIBABA_CLOUD_ENDPOINT_OSS` or \
-             `OSS_ENDPOINT`; default `https://oss-{region}.aliyuncs.com`.",
+            "OSS endpoint: a host, `host:port` or URL. Can also be set with the \
+             `ALIBABA_CLOUD_ENDPOINT_OSS` or `OSS_ENDPOINT` environment variable. Defaults to \
+             `https://oss-{region}.aliyuncs.com`. Conflicts with `endpoint_type`.",
         ),
         Attribute::optional(
             "endpoint_type",
-            "Which endpoint of the region, instead of `endpoint`: `public` (default), `internal` (from \
-             inside the region), `accelerate` (buckets with transfer acceleration) or `dual_stack` (IPv4 \
-             and IPv6).",
+            "Type of the regional endpoint: `public`, `internal` (from inside the region), `accelerate` \
+             (buckets with transfer acceleration) or `dual_stack` (IPv4 and IPv6). Defaults to `public`. \
+             Conflicts with `endpoint`.",
         ),
         Attribute::optional(
             "address_style",
-            "Where the bucket stands in the URL: `virtual`, `path`, `cname`, or `auto` (default): \
-             `path` for IP addresses and `localhost`, else `virtual`.",
+            "How buckets are addressed: `virtual` (virtual-hosted style), `path` (path style), `cname` \
+             (custom domain) or `auto`. Defaults to `auto`: `path` for IP addresses and `localhost`, \
+             otherwise `virtual`.",
         ),
         Attribute::optional(
             "signature_version",
-            "`v4` (default), or `v1` for private endpoints that know no other.",
+            "Signature version: `v4`, or `v1` for private endpoints that do not support V4. Defaults to \
+             `v4`.",
         ),
     ]
 }
 
-/// Where keys come from: the first source that is set, whole.
+/// The credential sources, in order of precedence.
 fn credential_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "access_key",
-            "Access key id. Also `ALICLOUD_ACCESS_KEY`, `ALIBABA_CLOUD_ACCESS_KEY_ID`, \
-             `ALIBABACLOUD_ACCESS_KEY_ID` or `OSS_ACCESS_KEY_ID`, each together with its secret.",
+            "AccessKey ID. Can also be set with the `ALICLOUD_ACCESS_KEY`, `ALIBABA_CLOUD_ACCESS_KEY_ID`, \
+             `ALIBABACLOUD_ACCESS_KEY_ID` or `OSS_ACCESS_KEY_ID` environment variable; ID and secret must \
+             come from the same pair of variables.",
         ),
         Attribute::optional(
             "secret_key",
-            "Access key secret. Also `ALICLOUD_SECRET_KEY`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, \
-             `ALIBABACLOUD_ACCESS_KEY_SECRET` or `OSS_ACCESS_KEY_SECRET`.",
+            "AccessKey secret. Can also be set with the `ALICLOUD_SECRET_KEY`, \
+             `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABACLOUD_ACCESS_KEY_SECRET` or \
+             `OSS_ACCESS_KEY_SECRET` environment variable.",
         )
         .sensitive(),
         Attribute::optional(
             "security_token",
-            "Token of temporary (STS) keys. Also `ALICLOUD_SECURITY_TOKEN`, \
-             `ALIBABA_CLOUD_SECURITY_TOKEN`, `ALIBABACLOUD_SECURITY_TOKEN` or `OSS_SESSION_TOKEN`.",
+            "Security token for temporary (STS) credentials. Can also be set with the \
+             `ALICLOUD_SECURITY_TOKEN`, `ALIBABA_CLOUD_SECURITY_TOKEN`, `ALIBABACLOUD_SECURITY_TOKEN` or \
+             `OSS_SESSION_TOKEN` environment variable.",
         )
         .sensitive(),
         Attribute::optional(
             "profile",
-            "Name of a profile in the configuration file of the `aliyun` command. Also \
-             `ALICLOUD_PROFILE` or `ALIBABA_CLOUD_PROFILE`. Used when no access key is set.",
+            "Name of a profile in the Alibaba Cloud CLI configuration file. Can also be set with the \
+             `ALICLOUD_PROFILE` or `ALIBABA_CLOUD_PROFILE` environment variable. Its credentials are used \
+             only if no AccessKey pair is configured.",
         ),
         Attribute::optional(
             "shared_credentials_file",
-            "Path of that file. Also `ALICLOUD_SHARED_CREDENTIALS_FILE` or \
-             `ALIBABA_CLOUD_CREDENTIALS_FILE`; default `~/.aliyun/config.json`. Set here without a \
-             `profile`: the current profile of the file.",
+            "Path of the Alibaba Cloud CLI configuration file. Can also be set with the \
+             `ALICLOUD_SHARED_CREDENTIALS_FILE` or `ALIBABA_CLOUD_CREDENTIALS_FILE` environment variable. \
+             Defaults to `~/.aliyun/config.json`. If set in the provider block without a `profile`, the \
+             current profile of the file is used.",
         ),
         Attribute::optional(
             "credentials_uri",
-            "URL of a service that gives temporary keys (the credentials URI protocol). Also \
-             `ALICLOUD_CREDENTIALS_URI` or `ALIBABA_CLOUD_CREDENTIALS_URI`. Used when no access key and \
-             no profile is set.",
+            "URL of a service that returns temporary credentials (the credentials URI protocol). Can also be \
+             set with the `ALICLOUD_CREDENTIALS_URI` or `ALIBABA_CLOUD_CREDENTIALS_URI` environment \
+             variable. Used only if no AccessKey pair or profile is configured.",
         ),
         Attribute::optional(
             "ecs_role_name",
-            "Name of the RAM role of the ECS instance that Terraform runs on. Also \
-             `ALICLOUD_ECS_ROLE_NAME` or `ALIBABA_CLOUD_ECS_METADATA`. Used when none of the above is \
-             set.",
+            "Name of the RAM role of the ECS instance that Terraform runs on. Can also be set with the \
+             `ALICLOUD_ECS_ROLE_NAME` or `ALIBABA_CLOUD_ECS_METADATA` environment variable. Used only if no \
+             AccessKey pair, profile or credentials URI is configured.",
         ),
         Attribute::optional(
             "sts_endpoint",
-            "Host, `host:port` or URL of the Security Token Service. Also \
-             `ALIBABA_CLOUD_ENDPOINT_STS`, `STS_ENDPOINT` or `ALIBABA_CLOUD_STS_ENDPOINT`; default \
-             `https://sts.{region}.aliyuncs.com`, inside the region `sts-vpc.{region}.aliyuncs.com`.",
+            "Security Token Service (STS) endpoint: a host, `host:port` or URL. Can also be set with the \
+             `ALIBABA_CLOUD_ENDPOINT_STS`, `STS_ENDPOINT` or `ALIBABA_CLOUD_STS_ENDPOINT` environment \
+             variable. Defaults to `https://sts.{region}.aliyuncs.com`, or with `endpoint_type = \
+             \"internal\"` to `https://sts-vpc.{region}.aliyuncs.com`.",
         ),
     ]
 }
 
-/// Limits of the transport.
+/// Retries and timeouts of requests.
 fn transport_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "max_retries",
-            "How often a failed request is repeated at most, within the time limit of the operation. \
-             Default 11.",
+            "Maximum number of retries for a failed request, within the timeout of the operation. Defaults \
+             to `11`.",
         )
         .of_type(AttributeType::Number),
         Attribute::optional(
             "connect_timeout",
-            "How long connecting may take, for example `10s`. Default `5s`.",
+            "Maximum time to establish a connection, for example `10s`. Defaults to `5s`.",
         ),
         Attribute::optional(
             "read_timeout",
-            "How long the other side may be silent, for example `30s`. Default `10s`.",
+            "Maximum time to wait for data from the server, for example `30s`. Defaults to `10s`.",
         ),
     ]
 }
 
-fn session_expiration() -> Attribute {
-    Attribute::optional(
-        "session_expiration",
-        "How long a session lasts, in seconds: 900 to 43200, and not longer than the role allows. \
-         Default 3600. Sessions are renewed before they end.",
-    )
-    .of_type(AttributeType::Number)
+fn session_expiration(description: &'static str) -> Attribute {
+    Attribute::optional("session_expiration", description).of_type(AttributeType::Number)
 }
 
 fn policy() -> Attribute {
-    Attribute::optional("policy", "A policy in JSON that narrows what the sessions may do.")
+    Attribute::optional("policy", "JSON policy that further restricts the session.")
 }
 
 fn assume_role() -> NestedBlock {
     NestedBlock {
         name: "assume_role",
         block: Block {
-            description: "A RAM role to assume, with the keys that were found otherwise.",
+            description: "RAM role to assume with the credentials from the other arguments.",
             attributes: vec![
                 Attribute::optional(
                     "role_arn",
-                    "ARN of the role, `acs:ram::{account}:role/{name}`. Also \
-                     `ALICLOUD_ASSUME_ROLE_ARN` or `ALIBABA_CLOUD_ROLE_ARN`.",
+                    "ARN of the role, `acs:ram::{account}:role/{name}`. Can also be set with the \
+                     `ALICLOUD_ASSUME_ROLE_ARN` or `ALIBABA_CLOUD_ROLE_ARN` environment variable.",
                 ),
                 Attribute::optional(
                     "session_name",
-                    "Name of the sessions in the audit log. Also `ALICLOUD_ASSUME_ROLE_SESSION_NAME` or \
-                     `ALIBABA_CLOUD_ROLE_SESSION_NAME`; default `terraform`.",
+                    "Session name, shown in audit logs. Can also be set with the \
+                     `ALICLOUD_ASSUME_ROLE_SESSION_NAME` or `ALIBABA_CLOUD_ROLE_SESSION_NAME` environment \
+                     variable. Defaults to `terraform`.",
                 ),
-                session_expiration(),
+                session_expiration(
+                    "Session duration in seconds, 900 to 43200 and at most the role's maximum session \
+                     duration. Can also be set with the `ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION` \
+                     environment variable. Defaults to `3600`.",
+                ),
                 policy(),
                 Attribute::optional(
                     "external_id",
-                    "The external id that the owner of the role asks for.",
+                    "External ID required by the role's trust policy.",
                 ),
             ],
             blocks: Vec::new(),
@@ -170,35 +179,92 @@ fn assume_role_with_oidc() -> NestedBlock {
     NestedBlock {
         name: "assume_role_with_oidc",
         block: Block {
-            description: "A RAM role to assume with the token of an identity provider, as pipelines and \
-                pods have it. Used when no keys, profile, URI or ECS role are set.",
+            description: "RAM role to assume with an OIDC token, for example in a CI pipeline or a \
+                Kubernetes pod. Used only if no AccessKey pair, profile, credentials URI or ECS role is \
+                configured.",
             attributes: vec![
                 Attribute::optional(
                     "oidc_provider_arn",
-                    "ARN of the identity provider, `acs:ram::{account}:oidc-provider/{name}`. Also \
-                     `ALIBABA_CLOUD_OIDC_PROVIDER_ARN`.",
+                    "ARN of the OIDC identity provider, `acs:ram::{account}:oidc-provider/{name}`. Can also \
+                     be set with the `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` environment variable.",
                 ),
                 Attribute::optional(
                     "role_arn",
-                    "ARN of the role, `acs:ram::{account}:role/{name}`. Also \
-                     `ALIBABA_CLOUD_ROLE_ARN`.",
+                    "ARN of the role, `acs:ram::{account}:role/{name}`. Can also be set with the \
+                     `ALIBABA_CLOUD_ROLE_ARN` environment variable.",
                 ),
-                Attribute::optional("oidc_token", "The token. Also `ALIBABA_CLOUD_OIDC_TOKEN`.")
-                    .sensitive(),
+                Attribute::optional(
+                    "oidc_token",
+                    "OIDC token. Can also be set with the `ALIBABA_CLOUD_OIDC_TOKEN` environment variable.",
+                )
+                .sensitive(),
                 Attribute::optional(
                     "oidc_token_file",
-                    "A file with the token, read again for each session. Also \
-                     `ALIBABA_CLOUD_OIDC_TOKEN_FILE`. Used when no `oidc_token` is set.",
+                    "Path of a file that contains the OIDC token; it is read again for each session. Can \
+                     also be set with the `ALIBABA_CLOUD_OIDC_TOKEN_FILE` environment variable. Used only \
+                     if `oidc_token` is not set.",
                 ),
                 Attribute::optional(
                     "role_session_name",
-                    "Name of the sessions in the audit log. Also `ALIBABA_CLOUD_ROLE_SESSION_NAME`; \
-                     default `terraform`.",
+                    "Session name, shown in audit logs. Can also be set with the \
+                     `ALIBABA_CLOUD_ROLE_SESSION_NAME` environment variable. Defaults to `terraform`.",
                 ),
                 policy(),
-                session_expiration(),
+                session_expiration(
+                    "Session duration in seconds, 900 to 43200 and at most the role's maximum session \
+                     duration. Defaults to `3600`.",
+                ),
             ],
             blocks: Vec::new(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::environment;
+
+    #[test]
+    fn descriptions_name_the_environment_variables_in_order() {
+        let [access_key, secret_key, security_token] =
+            [0, 1, 2].map(|index| environment::ACCESS_KEY_VARS.map(|set| set[index]));
+        let provider = schema().block;
+        let [role, oidc] = [&provider.blocks[0], &provider.blocks[1]].map(|block| &block.block);
+        let expected: [(&Block, &str, &[&str]); 20] = [
+            (&provider, "region", environment::REGION),
+            (&provider, "endpoint", environment::ENDPOINT),
+            (&provider, "access_key", &access_key),
+            (&provider, "secret_key", &secret_key),
+            (&provider, "security_token", &security_token),
+            (&provider, "profile", environment::PROFILE),
+            (&provider, "shared_credentials_file", environment::SHARED_CREDENTIALS_FILE),
+            (&provider, "credentials_uri", environment::CREDENTIALS_URI),
+            (&provider, "ecs_role_name", environment::ECS_ROLE_NAME),
+            (&provider, "sts_endpoint", environment::STS_ENDPOINT),
+            (role, "role_arn", environment::ASSUME_ROLE_ARN),
+            (role, "session_name", environment::ASSUME_ROLE_SESSION_NAME),
+            (role, "session_expiration", environment::ASSUME_ROLE_SESSION_EXPIRATION),
+            (oidc, "oidc_provider_arn", environment::OIDC_PROVIDER_ARN),
+            (oidc, "role_arn", environment::OIDC_ROLE_ARN),
+            (oidc, "oidc_token", environment::OIDC_TOKEN),
+            (oidc, "oidc_token_file", environment::OIDC_TOKEN_FILE),
+            (oidc, "role_session_name", environment::OIDC_SESSION_NAME),
+            (oidc, "session_expiration", &[]),
+            (role, "external_id", &[]),
+        ];
+        for (block, name, variables) in expected {
+            let attribute = block.attributes.iter().find(|attribute| attribute.name == name);
+            let description = attribute.unwrap().description;
+            let quoted: Vec<String> =
+                variables.iter().map(|variable| format!("`{variable}`")).collect();
+            let list = match quoted.as_slice() {
+                [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+                list => list.concat(),
+            };
+            let sentence = format!("Can also be set with the {list} environment variable");
+            assert_eq!(description.contains(&sentence), !list.is_empty(), "{name}: {description}");
+            assert_eq!(description.contains("environment variable"), !list.is_empty(), "{name}");
+        }
     }
 }

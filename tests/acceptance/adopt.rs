@@ -142,7 +142,7 @@ fn a_bucket_in_another_region_is_managed_and_imported_with_its_region() {
     let import = ["import", "-no-color", "oss_bucket_encryption.far", "far"];
     let run = workspace.terraform(&import).fails();
     assert!(run.stderr.contains("signed for region \"cn-hangzhou\""), "{run}");
-    assert!(run.stderr.contains("for example as `far@cn-shanghai`"), "{run}");
+    assert!(run.stderr.contains("for example `far@cn-shanghai`"), "{run}");
 }
 
 #[test]

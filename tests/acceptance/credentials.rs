@@ -213,9 +213,9 @@ fn a_plan_of_new_resources_needs_no_credentials() {
     workspace.terraform_in(&[], &["plan", "-no-color"]).succeeds();
     let run = workspace.terraform_in(&[], &APPLY).fails();
     for part in [
-        "PutBucketEncryption needs an access key, which was to come from profile \"absent\" of /no/such/file",
+        "Could not get credentials for PutBucketEncryption from profile \"absent\" of /no/such/file",
         "cannot be read: No such file or directory",
-        "the user who runs Terraform may read it",
+        "the user running Terraform can read it",
     ] {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }
@@ -233,11 +233,11 @@ fn the_error_for_a_role_that_cannot_be_assumed_names_the_permission() {
     for part in [
         "Cannot set the encryption of bucket demo",
         &format!(
-            "which was to come from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
+            "Could not get credentials for PutBucketEncryption from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
         ),
-        "answered AssumeRole with 403 NoPermission",
-        "request id",
-        "Grant it the action sts:AssumeRole",
+        "returned 403 NoPermission for AssumeRole",
+        "request ID",
+        "Grant it sts:AssumeRole",
         "set `external_id`",
     ] {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
@@ -249,7 +249,7 @@ fn the_error_for_missing_credentials_lists_the_sources() {
     let Some(workspace) = workspace(|_| String::new()) else { return };
     let run = workspace.terraform_in(&[], &APPLY).fails();
     for part in
-        ["needs an access key, and none was found", "ALIBABA_CLOUD_ACCESS_KEY_ID", "`profile`"]
+        ["needs credentials, and none are configured", "ALIBABA_CLOUD_ACCESS_KEY_ID", "`profile`"]
     {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }

@@ -1,4 +1,4 @@
-//! Invalid input is reported once, at the offending argument, and no request is sent.
+//! Invalid input produces one error at the offending argument, and no requests are sent.
 
 use oss_emulator::{Credentials, Fault};
 
@@ -6,7 +6,7 @@ use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 
 const VALID: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"AES256\"\n}\n";
 
-/// Runs `command`, and expects one error that contains all `parts`, and no request.
+/// Runs `command`, and expects one error that contains all `parts`, and no requests.
 #[track_caller]
 fn check(workspace: &Workspace, environment: &[(&str, &str)], command: &str, parts: &[&str]) {
     let run = workspace.terraform_in(environment, &[command, "-no-color"]).fails();
@@ -18,7 +18,7 @@ fn check(workspace: &Workspace, environment: &[(&str, &str)], command: &str, par
 }
 
 #[test]
-fn bad_resource_arguments() {
+fn invalid_resource_arguments() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     for (find, replace, parts) in [
         (
@@ -47,7 +47,7 @@ fn bad_resource_arguments() {
 }
 
 #[test]
-fn bad_provider_arguments() {
+fn invalid_provider_arguments() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     let url = workspace.emulator.url();
     let endpoint = format!("endpoint = {url:?}\n");
@@ -59,7 +59,7 @@ fn bad_provider_arguments() {
         ),
         (
             format!("{region}{endpoint}access_key = \"only-half\"\n"),
-            ["Incomplete access key", "access_key = \"only-half\"", "`secret_key` is not"],
+            ["Incomplete AccessKey pair", "access_key = \"only-half\"", "`secret_key` is not"],
         ),
         (endpoint, ["Missing region", "provider \"oss\"", "ALIBABA_CLOUD_REGION"]),
     ];
@@ -75,19 +75,19 @@ fn incomplete_access_key_pair_in_the_environment() {
     workspace.configure(VALID);
     let environment = [("ALICLOUD_SECRET_KEY", "only-half")];
     let parts =
-        ["Incomplete access key", "ALICLOUD_SECRET_KEY is set, but ALICLOUD_ACCESS_KEY is not"];
+        ["Incomplete AccessKey pair", "ALICLOUD_SECRET_KEY is set, but ALICLOUD_ACCESS_KEY is not"];
     check(&workspace, &environment, "plan", &parts);
 }
 
 #[test]
-fn errors_from_oss_are_explained() {
+fn error_responses_are_explained() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(&VALID.replace("\"demo\"", "\"no-such-bucket\""));
     let run = workspace.terraform(&["apply", "-auto-approve", "-no-color"]).fails();
     for part in [
         "404 NoSuchBucket",
-        "request id",
-        "There is no bucket of this name",
+        "request ID",
+        "The bucket does not exist",
         "bucket = \"no-such-bucket\"",
     ] {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
@@ -117,12 +117,12 @@ fn no_log_level_shows_a_secret() {
         ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET),
         ("ALIBABA_CLOUD_SECURITY_TOKEN", token),
     ];
-    // A truncated response that contains the string to sign.
+    // A truncated response that repeats the string to sign.
     let echo = format!("<Error><StringToSign>PUT\nx-oss-security-token:{token}\n{KEY_SECRET}");
     workspace.emulator.inject(Fault::raw_response("application/xml", echo).status(403));
     let failed = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).fails();
     let applied = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).succeeds();
-    // Every run is searched for secrets; this shows that the search includes the log.
+    // The logs of every run are searched for secrets; this proves that the search reads the log.
     for run in [failed, applied] {
         assert!(run.log.contains("called OSS"), "the provider's log is there:\n{run}");
         assert_eq!(workspace.secrets_in(&run, &[token, "called OSS"]), ["called OSS"]);

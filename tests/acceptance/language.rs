@@ -277,7 +277,7 @@ fn a_provider_block_that_depends_on_a_resource() {
     // Existing ones must be read.
     configure(2);
     let run = workspace.terraform(&["plan", "-no-color"]).fails();
-    let expected = "The provider's `region` and `endpoint` depend on something that is only known";
+    let expected = "The provider's `region` and `endpoint` depend on values that are known only";
     assert!(run.stderr.contains(expected), "{run}");
     let first = ["apply", "-auto-approve", "-target=terraform_data.place"];
     workspace.terraform(&first).succeeds();

@@ -272,7 +272,11 @@ const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
 
 /// Every error code that a message explains.
 fn explained_codes() -> BTreeSet<String> {
-    let source = fs::read_to_string(root().join("src/resources/explain.rs")).unwrap();
+    let sources = reference::files(&root().join("src/resources/explain"));
+    let sources = sources.iter().filter(|path| {
+        path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs")
+    });
+    let source: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
     let is_code = |text: &&str| {
         text.starts_with(|c: char| c.is_ascii_uppercase())
             && text.chars().all(|c| c.is_ascii_alphanumeric())

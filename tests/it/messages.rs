@@ -1,5 +1,5 @@
-//! Every message about a configuration, as prose to be read: `snapshots/` beside this file. Messages
-//! about failed calls are in `src/resources/explain/`.
+//! Every diagnostic about a configuration, as the user reads it: see `snapshots/` next to this file.
+//! Diagnostics about failed calls are in `src/resources/explain/`.
 
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::provider::{Environment, OssProvider};
@@ -18,8 +18,8 @@ macro_rules! check {
     };
 }
 
-/// Messages as Terraform prints them, without frames and line breaks of its own.
-fn shown(diagnostics: &[pb::Diagnostic]) -> impl Iterator<Item = String> {
+/// Diagnostics as Terraform prints them, without frames and line breaks.
+fn rendered(diagnostics: &[pb::Diagnostic]) -> impl Iterator<Item = String> {
     diagnostics.iter().map(|diagnostic| {
         let severity = match diagnostic.severity() {
             pb::diagnostic::Severity::Warning => "Warning",
@@ -33,7 +33,7 @@ fn shown(diagnostics: &[pb::Diagnostic]) -> impl Iterator<Item = String> {
 
 #[tokio::test]
 async fn about_a_resource() {
-    let mut host = unconfigured();
+    let mut client = unconfigured();
     let mut messages = Vec::new();
     for attributes in [
         json!({}),
@@ -56,15 +56,15 @@ async fn about_a_resource() {
             config: Some(dynamic(&resource(attributes))),
             ..Default::default()
         };
-        let answer = host.validate_resource_config(request).await.unwrap().into_inner();
-        messages.extend(shown(&answer.diagnostics));
+        let response = client.validate_resource_config(request).await.unwrap().into_inner();
+        messages.extend(rendered(&response.diagnostics));
     }
     check!(messages);
 }
 
 #[tokio::test]
 async fn about_the_provider_block() {
-    let mut host = unconfigured();
+    let mut client = unconfigured();
     let mut messages = Vec::new();
     for arguments in [
         json!({ "region": "oss-cn-hangzhou" }),
@@ -88,19 +88,19 @@ async fn about_the_provider_block() {
     ] {
         let config = Some(provider_config(arguments));
         let request = pb::validate_provider_config::Request { config };
-        let answer = host.validate_provider_config(request).await.unwrap().into_inner();
-        messages.extend(shown(&answer.diagnostics));
+        let response = client.validate_provider_config(request).await.unwrap().into_inner();
+        messages.extend(rendered(&response.diagnostics));
     }
     check!(messages);
 }
 
-/// What configuring says, in a process with this environment.
+/// Diagnostics of `ConfigureProvider` in a process with this environment.
 async fn configure(environment: &[(&str, &str)], arguments: Json) -> Vec<String> {
     let variables = environment.iter().map(|(name, value)| (name.into(), value.into()));
-    let mut host = client_for(OssProvider::new(Environment::new(variables)));
+    let mut client = client_for(OssProvider::new(Environment::new(variables)));
     let config = Some(provider_config(arguments));
     let request = pb::configure_provider::Request { config, ..Default::default() };
-    shown(&host.configure_provider(request).await.unwrap().into_inner().diagnostics).collect()
+    rendered(&client.configure_provider(request).await.unwrap().into_inner().diagnostics).collect()
 }
 
 #[tokio::test]
@@ -144,17 +144,17 @@ async fn about_the_whole_configuration() {
 
 #[tokio::test]
 async fn about_imports_moves_and_stored_states() {
-    let mut host = unconfigured();
+    let mut client = unconfigured();
     let config = provider_config(json!({ "region": "cn-hangzhou", "endpoint": UNKNOWN }));
     let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
-    host.configure_provider(request).await.unwrap();
+    client.configure_provider(request).await.unwrap();
     let mut messages = Vec::new();
     for id in ["Bad_Name", "demo@CN", "demo"] {
         let type_name = TYPE.into();
         let request =
             pb::import_resource_state::Request { type_name, id: id.into(), ..Default::default() };
-        let answer = host.import_resource_state(request).await.unwrap().into_inner();
-        messages.extend(shown(&answer.diagnostics));
+        let response = client.import_resource_state(request).await.unwrap().into_inner();
+        messages.extend(rendered(&response.diagnostics));
     }
     for identity in [
         json!({ "bucket": "Bad_Name", "region": null }),
@@ -165,8 +165,8 @@ async fn about_imports_moves_and_stored_states() {
             identity: Some(pb::ResourceIdentityData { identity_data: Some(dynamic(&identity)) }),
             ..Default::default()
         };
-        let answer = host.import_resource_state(request).await.unwrap().into_inner();
-        messages.extend(shown(&answer.diagnostics));
+        let response = client.import_resource_state(request).await.unwrap().into_inner();
+        messages.extend(rendered(&response.diagnostics));
     }
     let raw = |json: &str| Some(pb::RawState { json: json.into(), ..Default::default() });
     for (provider, source_type, state) in [
@@ -184,15 +184,15 @@ async fn about_imports_moves_and_stored_states() {
             target_type_name: TYPE.into(),
             ..Default::default()
         };
-        let answer = host.move_resource_state(request).await.unwrap().into_inner();
-        messages.extend(shown(&answer.diagnostics));
+        let response = client.move_resource_state(request).await.unwrap().into_inner();
+        messages.extend(rendered(&response.diagnostics));
     }
     for (json, version) in [("{}", 7), ("{", 0), ("", 0), (r#"{"bucket":1}"#, 0)] {
         let type_name = TYPE.into();
         let request =
             pb::upgrade_resource_state::Request { type_name, version, raw_state: raw(json) };
-        let answer = host.upgrade_resource_state(request).await.unwrap().into_inner();
-        messages.extend(shown(&answer.diagnostics));
+        let response = client.upgrade_resource_state(request).await.unwrap().into_inner();
+        messages.extend(rendered(&response.diagnostics));
     }
     check!(messages);
 }

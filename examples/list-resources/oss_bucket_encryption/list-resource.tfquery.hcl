@@ -2,7 +2,7 @@ list "oss_bucket_encryption" "all" {
   provider = oss
 }
 
-# Only some of them, with their rules.
+# Only buckets with a prefix in one region, with their rules.
 list "oss_bucket_encryption" "apps" {
   provider         = oss
   include_resource = true

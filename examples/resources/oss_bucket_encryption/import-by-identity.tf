@@ -5,7 +5,7 @@ import {
   }
 }
 
-# A bucket that is not in the provider's region.
+# A bucket outside the provider's region.
 import {
   to = oss_bucket_encryption.invoices
   identity = {

@@ -3,7 +3,7 @@ import {
   id = "my-company-logs"
 }
 
-# A bucket that is not in the provider's region.
+# A bucket outside the provider's region.
 import {
   to = oss_bucket_encryption.invoices
   id = "my-company-invoices@cn-shanghai"

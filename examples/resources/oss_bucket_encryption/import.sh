@@ -1,4 +1,4 @@
 terraform import oss_bucket_encryption.logs my-company-logs
 
-# A bucket that is not in the provider's region:
+# A bucket outside the provider's region:
 terraform import oss_bucket_encryption.invoices my-company-invoices@cn-shanghai

@@ -1,4 +1,4 @@
-# The key that OSS manages in the Key Management Service, with SM4 for the data keys.
+# The default CMK managed by KMS, with SM4 data keys.
 resource "oss_bucket_encryption" "records" {
   bucket              = "my-company-records"
   sse_algorithm       = "KMS"

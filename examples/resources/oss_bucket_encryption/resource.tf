@@ -1,10 +1,10 @@
-# Keys that OSS manages entirely.
+# OSS-managed keys (SSE-OSS).
 resource "oss_bucket_encryption" "logs" {
   bucket        = "my-company-logs"
   sse_algorithm = "AES256"
 }
 
-# A key of the Key Management Service, in a bucket of another region.
+# A specified CMK, for a bucket in another region.
 resource "oss_bucket_encryption" "invoices" {
   bucket            = "my-company-invoices"
   region            = "cn-shanghai"

@@ -1,7 +1,7 @@
 //! `oss_bucket_encryption`: the default server-side encryption of a bucket.
 //!
 //! `schema` is what users see, `validation` and `state` decide, `target` and `list` call OSS; wording about
-//! failed calls is in `explain.rs`.
+//! failed calls is in `explain`.
 
 mod list;
 mod schema;

@@ -183,8 +183,8 @@ impl<'a> Target<'a> {
         Diagnostic::error(
             format!("The encryption of bucket {} was set, but not verified", self.bucket),
             format!(
-                "OSS accepted {written}. The operation was stopped on request while reading the \
-                 rule back still gave {found}. The written rule is kept in the state."
+                "OSS accepted {written}. The operation was cancelled while OSS still returned {found}. \
+                 The state contains the rule that was written."
             ),
         )
     }

@@ -1,6 +1,9 @@
-//! Every message about a failed call, as prose to be read: `snapshots/` beside this file.
+//! Every diagnostic about a failed call, as the user reads it: see `snapshots/` next to this file.
 
-use crate::oss::credentials::ProfileError;
+use crate::oss::ServiceError;
+use crate::oss::credentials::{
+    CredentialServiceError, CredentialsError, CredentialsErrorKind, ProfileError,
+};
 use crate::tfplugin::Severity;
 
 use super::*;
@@ -33,7 +36,7 @@ fn service(status: u16, code: &str, message: &str) -> ServiceError {
     }
 }
 
-fn answered(status: u16, code: &str, message: &str) -> Error {
+fn returned(status: u16, code: &str, message: &str) -> Error {
     error(ErrorKind::Service(Box::new(service(status, code, message))))
 }
 
@@ -49,9 +52,9 @@ fn credentials(origin: &str, problem: CredentialsErrorKind) -> Error {
     }
 }
 
-fn refused(status: u16, code: &str, message: &str) -> Error {
+fn sts_error(status: u16, code: &str, message: &str) -> Error {
     credentials(
-        "role acs:ram::1234567890123456:role/deploy, assumed with keys from the environment variable OSS_ACCESS_KEY_ID",
+        "role acs:ram::1234567890123456:role/deploy, assumed with credentials from the environment variable OSS_ACCESS_KEY_ID",
         CredentialsErrorKind::Service(Box::new(CredentialServiceError {
             host: "https://sts.cn-hangzhou.aliyuncs.com".to_owned(),
             operation: "AssumeRole",
@@ -65,8 +68,8 @@ fn refused(status: u16, code: &str, message: &str) -> Error {
     )
 }
 
-/// A message as Terraform prints it, without frame and line breaks of its own.
-fn shown(diagnostic: &Diagnostic) -> String {
+/// A diagnostic as Terraform prints it, without the frame and without line breaks.
+fn rendered(diagnostic: &Diagnostic) -> String {
     let severity = match diagnostic.severity {
         Severity::Error => "Error",
         Severity::Warning => "Warning",
@@ -76,26 +79,27 @@ fn shown(diagnostic: &Diagnostic) -> String {
     format!("{severity}: {}\n\n{attribute}{}\n", diagnostic.summary, diagnostic.detail)
 }
 
-fn page(messages: impl IntoIterator<Item = Diagnostic>) -> String {
-    let messages: Vec<String> = messages.into_iter().map(|message| shown(&message)).collect();
+fn page(diagnostics: impl IntoIterator<Item = Diagnostic>) -> String {
+    let messages: Vec<String> =
+        diagnostics.into_iter().map(|diagnostic| rendered(&diagnostic)).collect();
     messages.join("\n----\n\n")
 }
 
 macro_rules! check {
-    ($messages:expr) => {
+    ($diagnostics:expr) => {
         insta::with_settings!({ omit_expression => true }, {
-            insta::assert_snapshot!(page($messages));
+            insta::assert_snapshot!(page($diagnostics));
         });
     };
 }
 
 #[test]
 fn service_errors() {
-    let elsewhere = ServiceError {
+    let other_region = ServiceError {
         endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
         ..service(403, "AccessDenied", "The bucket must be addressed using the specified endpoint.")
     };
-    let nowhere = ServiceError {
+    let no_region = ServiceError {
         endpoint: Some("oss-accelerate.aliyuncs.com".to_owned()),
         ..service(403, "AccessDenied", "The bucket must be addressed using the specified endpoint.")
     };
@@ -104,43 +108,47 @@ fn service_errors() {
         ..service(409, "SomethingNew", "This code is not known.")
     };
     let of = |service| error(ErrorKind::Service(Box::new(service)));
-    let skewed = answered(403, "RequestTimeTooSkewed", "The difference is too large.");
-    let listing = |error| Error { operation: Operation::ListBuckets, bucket: None, ..error };
+    let skewed = returned(403, "RequestTimeTooSkewed", "The difference is too large.");
+    let list = |error| Error { operation: Operation::ListBuckets, bucket: None, ..error };
     check!(
         [
-            answered(403, "AccessDenied", "You have no right to access this object."),
-            listing(answered(403, "AccessDenied", "You have no right to list buckets.")),
-            of(elsewhere.clone()),
-            of(ServiceError { code: "PermanentRedirect".to_owned(), ..elsewhere.clone() }),
-            of(ServiceError { endpoint: None, ..elsewhere.clone() }),
-            of(ServiceError { code: "PermanentRedirect".to_owned(), endpoint: None, ..elsewhere }),
-            of(nowhere),
-            answered(404, "NoSuchBucket", "The specified bucket does not exist."),
-            answered(403, "InvalidAccessKeyId", "The access key id does not exist."),
-            answered(403, "SignatureDoesNotMatch", "The signature does not match."),
-            answered(403, "InvalidSecurityToken", "The security token is invalid."),
-            answered(403, "SecurityTokenExpired", "The security token has expired."),
+            returned(403, "AccessDenied", "You have no right to access this object."),
+            list(returned(403, "AccessDenied", "You have no right to list buckets.")),
+            of(other_region.clone()),
+            of(ServiceError { code: "PermanentRedirect".to_owned(), ..other_region.clone() }),
+            of(ServiceError { endpoint: None, ..other_region.clone() }),
+            of(ServiceError {
+                code: "PermanentRedirect".to_owned(),
+                endpoint: None,
+                ..other_region
+            }),
+            of(no_region),
+            returned(404, "NoSuchBucket", "The specified bucket does not exist."),
+            returned(403, "InvalidAccessKeyId", "The access key id does not exist."),
+            returned(403, "SignatureDoesNotMatch", "The signature does not match."),
+            returned(403, "InvalidSecurityToken", "The security token is invalid."),
+            returned(403, "SecurityTokenExpired", "The security token has expired."),
             Error { clock_skew_seconds: Some(-4000), ..skewed.clone() },
             Error { clock_skew_seconds: Some(90_061), ..skewed.clone() },
             skewed,
-            answered(400, "InvalidArgument", "Invalid signing region in Authorization header."),
-            answered(
+            returned(400, "InvalidArgument", "Invalid signing region in Authorization header."),
+            returned(
                 400,
                 "InvalidArgument",
                 "KMSMasterKeyID is not applicable if the default sse algorithm is not KMS",
             ),
-            answered(403, "SecondLevelDomainForbidden", "Please use virtual hosted style."),
-            answered(403, "KmsServiceNotEnabled", "This user does not turn on KMS service."),
-            answered(
+            returned(403, "SecondLevelDomainForbidden", "Please use virtual hosted style."),
+            returned(403, "KmsServiceNotEnabled", "This user does not turn on KMS service."),
+            returned(
                 400,
                 "InvalidEncryptionAlgorithmError",
                 "The Encryption request you specified is not valid.",
             ),
             Error {
                 attempts: 12,
-                ..answered(503, "MetaOperationQpsLimitExceeded", "Qps limit is exceeded.")
+                ..returned(503, "MetaOperationQpsLimitExceeded", "Qps limit is exceeded.")
             },
-            answered(302, "BadErrorResponse", "<html>Please log in"),
+            returned(302, "BadErrorResponse", "<html>Please log in"),
             of(documented),
         ]
         .iter()
@@ -209,17 +217,17 @@ fn credential_errors() {
     let process = "profile \"ci\" of /home/ci/.aliyun/config.json (its external process)";
     check!(
         [
-            refused(403, "NoPermission", "You are not authorized to do this action."),
-            refused(404, "EntityNotExist.Role", "The role does not exist."),
-            refused(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."),
-            refused(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."),
-            refused(401, "AuthenticationFail.OIDCToken.Expired", "This token has expired."),
-            refused(400, "InvalidTimeStamp.Expired", "Specified time stamp is expired."),
-            refused(400, "InvalidParameter.DurationSeconds", "The session is too long."),
-            refused(400, "Throttling.User", "Request was denied due to user flow control."),
-            refused(500, "InternalError", "The request processing has failed."),
-            refused(404, "", ""),
-            refused(418, "Teapot", "Not known."),
+            sts_error(403, "NoPermission", "You are not authorized to do this action."),
+            sts_error(404, "EntityNotExist.Role", "The role does not exist."),
+            sts_error(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."),
+            sts_error(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."),
+            sts_error(401, "AuthenticationFail.OIDCToken.Expired", "This token has expired."),
+            sts_error(400, "InvalidTimeStamp.Expired", "Specified time stamp is expired."),
+            sts_error(400, "InvalidParameter.DurationSeconds", "The session is too long."),
+            sts_error(400, "Throttling.User", "Request was denied due to user flow control."),
+            sts_error(500, "InternalError", "The request processing has failed."),
+            sts_error(404, "", ""),
+            sts_error(418, "Teapot", "Not known."),
             credentials(
                 "role \"worker\" of this ECS instance",
                 CredentialsErrorKind::Transport {
@@ -291,12 +299,12 @@ fn credential_errors() {
 
 #[test]
 fn imports_and_unknown_configurations() {
-    let read = |error| Error { operation: Operation::GetBucketEncryption, ..error };
-    let missing = "The server side encryption configuration was not found.";
+    let get = |error| Error { operation: Operation::GetBucketEncryption, ..error };
+    let no_rule = "The server side encryption configuration was not found.";
     check!([
-        import_error(&read(answered(404, "NoSuchServerSideEncryptionRule", missing))),
-        import_error(&read(answered(404, "NoSuchBucket", "The bucket does not exist."))),
-        import_error(&read(error(ErrorKind::Service(Box::new(ServiceError {
+        import_error(&get(returned(404, "NoSuchServerSideEncryptionRule", no_rule))),
+        import_error(&get(returned(404, "NoSuchBucket", "The bucket does not exist."))),
+        import_error(&get(error(ErrorKind::Service(Box::new(ServiceError {
             endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
             ..service(
                 403,
@@ -304,13 +312,13 @@ fn imports_and_unknown_configurations() {
                 "The bucket must be addressed using the specified endpoint."
             )
         }))))),
-        import_error(&read(answered(
+        import_error(&get(returned(
             400,
             "InvalidArgument",
             "Invalid signing region in Authorization header."
         ))),
-        import_error(&read(error(ErrorKind::DeadlineExceeded { last: None }))),
-        list_error(&read(error(ErrorKind::DeadlineExceeded {
+        import_error(&get(error(ErrorKind::DeadlineExceeded { last: None }))),
+        list_error(&get(error(ErrorKind::DeadlineExceeded {
             last: Some(Box::new(ErrorKind::Service(Box::new(service(
                 503,
                 "ServiceUnavailable",

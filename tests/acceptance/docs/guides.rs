@@ -233,7 +233,7 @@ fn troubleshooting() {
     workspace.write("work/main.tf", &format!("{}provider \"oss\" {{\n  region = \"cn-hangzhou\"\n}}\nresource \"oss_bucket_encryption\" \"logs\" {{\n  bucket        = \"my-company-logs\"\n  sse_algorithm = \"AES256\"\n}}\n", required_providers("")));
     guide.run(TROUBLESHOOTING, "terraform init");
     // Its messages are checked by tests/it/docs.rs.
-    guide.play(&all(&blocks(TROUBLESHOOTING, Some("Looking closer"))));
+    guide.play(&all(&blocks(TROUBLESHOOTING, Some("Logs and support"))));
 }
 
 #[test]

@@ -64,7 +64,7 @@ const PLAYED: &[(&str, &[&str])] = &[
     (MOVING, &["The resource", "The inline rule"]),
     (DISCOVERING, &["Before Terraform 1.14"]),
     (CHOOSING, &[""]),
-    (TROUBLESHOOTING, &["Looking closer"]),
+    (TROUBLESHOOTING, &["Logs and support"]),
     (RESOURCE, &["Import"]),
 ];
 

@@ -79,10 +79,7 @@ async fn changes_wait_for_the_configuration_where_the_host_copes_with_that() {
         let read = pb::read_resource::Request { client_capabilities: capabilities, ..read.clone() };
         let answer = host.read_resource(read).await.unwrap().into_inner();
         assert_eq!(answer.deferred, None);
-        assert_eq!(
-            diagnostics(&answer.diagnostics),
-            ["error: The provider configuration is not known yet"]
-        );
+        assert_eq!(diagnostics(&answer.diagnostics), ["error: Unknown provider configuration"]);
         let plan =
             pb::plan_resource_change::Request { client_capabilities: capabilities, ..plan.clone() };
         assert_eq!(host.plan_resource_change(plan).await.unwrap().into_inner().deferred, None);

@@ -294,7 +294,7 @@ fn wide_account() -> Emulator {
 async fn what_is_wrong_with_every_bucket_ends_a_search_with_one_error() {
     for (fault, expected) in [
         ("SecurityTokenExpired", "The temporary credentials have expired"),
-        ("InvalidAccessKeyId", "OSS does not know the access key id"),
+        ("InvalidAccessKeyId", "The AccessKey ID does not exist"),
     ] {
         let emulator = wide_account();
         let mut host = configured(&emulator).await;

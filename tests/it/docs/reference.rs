@@ -1,6 +1,5 @@
-//! The reference pages, made from the schemas and the files in `examples/`. Names of files and
-//! headings are those that the generator of the Terraform Registry uses, so that its maintainers and
-//! tools find what they expect.
+//! The reference pages, generated from the schemas and the files in `examples/`. File names and headings are
+//! those of HashiCorp's generator `tfplugindocs`, which registry maintainers and tools expect.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,29 +12,29 @@ use terraform_provider_oss::tfplugin::{
 
 use crate::markdown::root;
 
-/// Writes the pages.
+/// The command that writes the pages.
 pub(super) const UPDATE: &str = "UPDATE_DOCS=1 cargo test --test it docs::reference_pages";
 
-/// Every reference page: its path, and what it says.
+/// Every reference page: its path and its text.
 pub(super) fn pages() -> Vec<(String, String)> {
     let provider = OssProvider::new(Environment::default());
     let mut pages = vec![("docs/index.md".to_owned(), provider_page(&provider.schema()))];
     for resource in provider.resources() {
         let name = resource.type_name().trim_start_matches("oss_");
         pages.push((format!("docs/resources/{name}.md"), resource_page(resource.as_ref())));
-        if let Some(search) = resource.list_resource() {
-            let page = search_page(resource.type_name(), &search.schema());
+        if let Some(list) = resource.list_resource() {
+            let page = list_page(resource.type_name(), &list.schema());
             pages.push((format!("docs/list-resources/{name}.md"), page));
         }
     }
     pages
 }
 
-/// The files below a folder, by name.
-pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+/// The files below a directory, by name.
+pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in
-        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
     {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -50,18 +49,18 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn provider_page(schema: &Schema) -> String {
-    // The plain one first, then one for each source of keys.
+    // The minimal one first, then one for each credential source.
     let (plain, sources): (Vec<PathBuf>, Vec<PathBuf>) = examples("provider", "provider", ".tf")
         .into_iter()
         .partition(|path| path.ends_with("provider.tf"));
     [
         head("oss Provider", None, "oss Provider", &schema.block),
-        "New here: [getting started](guides/getting-started.md). Messages and what to do about them: \
-         [troubleshooting](guides/troubleshooting.md).\n\n## Example Usage\n\n"
+        "New users: see [getting started](guides/getting-started.md). For error messages and their \
+         solutions, see [troubleshooting](guides/troubleshooting.md).\n\n## Example Usage\n\n"
             .to_owned(),
         code(&plain, "terraform"),
-        "\nWhere keys come from, one block for each source; [authentication](guides/authentication.md) \
-         tells more about each of them, and which one is taken when several are set.\n\n"
+        "\nCredential sources, one block each. [Authentication](guides/authentication.md) describes them, \
+         and which one is used if several are configured.\n\n"
             .to_owned(),
         code(&sources, "terraform"),
         schema_section(&schema.block),
@@ -94,27 +93,27 @@ fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
         "## Example Usage\n\n".to_owned(),
         code("resource", ".tf", "terraform"),
         schema_section(&schema.block),
-        "\n## Import\n\nBy id, with an `import` block (Terraform 1.5 and later). The id is the name of \
+        "\n## Import\n\nBy ID, with an `import` block (Terraform 1.5 and later). The ID is the name of \
          the bucket, or `bucket@region`:\n\n"
             .to_owned(),
         code("import-by-string-id", ".tf", "terraform"),
-        "\nWith the command:\n\n".to_owned(),
+        "\nWith the `terraform import` command:\n\n".to_owned(),
         code("import", ".sh", "shell"),
-        "\nThe `resource` blocks are yours to write, or let `terraform plan -generate-config-out=FILE` \
-         write them from the `import` blocks. A bucket without a rule cannot be imported; the message \
-         says so.\n"
+        "\nWrite the `resource` blocks yourself, or generate them from the `import` blocks with \
+         `terraform plan -generate-config-out=FILE`. A bucket without an encryption rule cannot be \
+         imported.\n"
             .to_owned(),
         identity.unwrap_or_default(),
-        "\n## Move\n\nA resource `alicloud_oss_bucket_server_side_encryption` of the provider \
-         `aliyun/alicloud` is taken over as it is (Terraform 1.8 and later). \
-         [Moving from alicloud](../guides/moving-from-alicloud.md) shows the whole way.\n\n"
+        "\n## Move\n\nA resource of type `alicloud_oss_bucket_server_side_encryption` from the provider \
+         `aliyun/alicloud` can be moved without changes (Terraform 1.8 and later); see \
+         [moving from alicloud](../guides/moving-from-alicloud.md).\n\n"
             .to_owned(),
         code("moved", ".tf", "terraform"),
     ]
     .concat()
 }
 
-fn search_page(name: &str, schema: &Schema) -> String {
+fn list_page(name: &str, schema: &Schema) -> String {
     let files = examples(&format!("list-resources/{name}"), "list-resource", ".tfquery.hcl");
     [
         head(
@@ -123,9 +122,9 @@ fn search_page(name: &str, schema: &Schema) -> String {
             &format!("{name} (List Resource)"),
             &schema.block,
         ),
-        "`terraform query` needs Terraform 1.14 or later. \
-         [Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) shows what to \
-         do with what it finds, and what works with older versions.\n\n## Example Usage\n\n"
+        "`terraform query` requires Terraform 1.14 or later. \
+         [Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) shows how to use \
+         the results, and what to do with older versions.\n\n## Example Usage\n\n"
             .to_owned(),
         code(&files, "terraform"),
         schema_section(&schema.block),
@@ -133,19 +132,19 @@ fn search_page(name: &str, schema: &Schema) -> String {
     .concat()
 }
 
-/// The files in a folder of `examples/` whose names begin and end so.
-fn examples(folder: &str, start: &str, end: &str) -> Vec<PathBuf> {
+/// The files in a directory of `examples/` whose names start and end so.
+fn examples(directory: &str, start: &str, end: &str) -> Vec<PathBuf> {
     let is_wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
         name.starts_with(start) && name.ends_with(end)
     };
     let found: Vec<PathBuf> =
-        files(&root().join("examples").join(folder)).into_iter().filter(is_wanted).collect();
-    assert!(!found.is_empty(), "examples/{folder}/{start}*{end} is missing");
+        files(&root().join("examples").join(directory)).into_iter().filter(is_wanted).collect();
+    assert!(!found.is_empty(), "examples/{directory}/{start}*{end} is missing");
     found
 }
 
-/// The files as blocks of code, an empty line between two.
+/// The files as code blocks, separated by empty lines.
 fn code(files: &[PathBuf], language: &str) -> String {
     let block = |file: &PathBuf| {
         let text = fs::read_to_string(file).unwrap();
@@ -154,14 +153,14 @@ fn code(files: &[PathBuf], language: &str) -> String {
     files.iter().map(block).collect::<Vec<_>>().join("\n")
 }
 
-/// Front matter, a note for those who would edit the page, its heading, and what the block is for.
+/// Front matter, a note that the page is generated, heading and description.
 fn head(title: &str, subcategory: Option<&str>, heading: &str, block: &Block) -> String {
     let subcategory =
         subcategory.map(|text| format!("subcategory: {text:?}\n")).unwrap_or_default();
     let plain = first_paragraph(block).replace('`', "");
     format!(
         "---\npage_title: {title:?}\n{subcategory}description: |-\n  {plain}\n---\n\n\
-         <!-- Made from the schema and examples/. `{UPDATE}` writes this file. -->\n\n\
+         <!-- Generated from the schema and examples/ by `{UPDATE}`. -->\n\n\
          # {heading}\n\n{}\n\n",
         block.description,
     )
@@ -170,7 +169,7 @@ fn head(title: &str, subcategory: Option<&str>, heading: &str, block: &Block) ->
 fn schema_section(block: &Block) -> String {
     let lists = GROUPS.iter().map(|(title, is_listed)| {
         let mut list = attributes_of(&block.attributes, *is_listed);
-        // Every block may be left out.
+        // All nested blocks are optional.
         if *title == "Optional" {
             list.extend(block.blocks.iter().map(|nested| {
                 let (name, text) = (nested.name, first_paragraph(&nested.block));
@@ -181,7 +180,7 @@ fn schema_section(block: &Block) -> String {
     });
     let nested = block.blocks.iter().map(|nested| {
         let name = nested.name;
-        assert!(nested.block.blocks.is_empty(), "{name}: blocks in blocks in blocks");
+        assert!(nested.block.blocks.is_empty(), "{name}: only one level of nesting is supported");
         format!(
             "\n<a id=\"nestedblock--{name}\"></a>\n\n### Nested Schema for `{name}`\n{}",
             attributes(&nested.block.attributes, "####")
@@ -192,7 +191,7 @@ fn schema_section(block: &Block) -> String {
 
 type Group = (&'static str, fn(&Attribute) -> bool);
 
-/// Who sets an attribute.
+/// The groups of attributes, by who sets them.
 const GROUPS: [Group; 3] = [
     ("Required", |attribute| attribute.configurability == Configurability::Required),
     ("Optional", |attribute| {
@@ -212,7 +211,7 @@ fn attributes(attributes: &[Attribute], level: &str) -> String {
         .collect()
 }
 
-/// A list under a heading; nothing where it is empty.
+/// A list under a heading; nothing if it is empty.
 fn titled(level: &str, title: &str, list: &[String]) -> String {
     if list.is_empty() { String::new() } else { format!("\n{level} {title}\n\n{}", list.concat()) }
 }

@@ -1,6 +1,6 @@
-//! Every section of the troubleshooting guide, by its heading: what makes its message appear. The calls
-//! are those that Terraform makes; the local endpoint refuses by itself where it can, and is told to
-//! where only the real service would.
+//! Reproduces the message of each section of the troubleshooting guide, by its heading. The RPCs are those
+//! that Terraform calls. The emulator returns most errors by itself; errors that only the real service
+//! returns are injected.
 
 use oss_emulator::{Config, Emulator, Fault, Role};
 use serde_json::{Value as Json, json};
@@ -13,30 +13,26 @@ const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 const GUARDED: &str = "acs:ram::1234567890123456:role/guarded";
 const OIDC: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
 
-/// What a person does, and what goes wrong.
+/// What the user does, and what fails.
 struct Scenario {
     emulator: Emulator,
     /// The provider block.
     provider: Json,
-    /// Id and secret in the environment.
-    key: Option<(&'static str, &'static str)>,
+    /// AccessKey ID and secret in the environment.
+    access_key: Option<(&'static str, &'static str)>,
     bucket: &'static str,
     imports: bool,
 }
 
-/// The message that the section with this heading is about; none if it is not known here.
+/// The message of the section with this heading; none if the heading is unknown.
 pub(super) async fn message(heading: &str) -> Option<String> {
-    let scene = scene(heading)?;
-    Some(scene.run().await)
+    let scenario = scenario(heading).or_else(|| sts_scenario(heading))?;
+    Some(scenario.run().await)
 }
 
-fn scene(heading: &str) -> Option<Scenario> {
+fn scenario(heading: &str) -> Option<Scenario> {
     let fault = |status: u16, code: &str, message: &str| {
         Scenario::new().with(Fault::error_response(status, code).message(message).method("PUT"))
-    };
-    let sts = |status: u16, code: &str, message: &str| {
-        let fault = Fault::error_response(status, code).message(message).operation("AssumeRole");
-        Scenario::new().with_role(ROLE).with(fault)
     };
     Some(match heading {
         "`AccessDenied`" => fault(
@@ -52,8 +48,12 @@ fn scene(heading: &str) -> Option<Scenario> {
                 .endpoint("oss-cn-shanghai.aliyuncs.com");
             Scenario::new().with(fault)
         }
-        "`InvalidAccessKeyId`" => Scenario::new().with_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET),
-        "`SignatureDoesNotMatch`" => Scenario::new().with_key(KEY_ID, "AnotherSecretAnotherSecret"),
+        "`InvalidAccessKeyId`" => {
+            Scenario::new().with_access_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET)
+        }
+        "`SignatureDoesNotMatch`" => {
+            Scenario::new().with_access_key(KEY_ID, "AnotherSecretAnotherSecret")
+        }
         "`InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`" => {
             fault(403, "InvalidSecurityToken", "The security token you provided is invalid.")
         }
@@ -65,12 +65,12 @@ fn scene(heading: &str) -> Option<Scenario> {
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
         ),
-        "`NoSuchBucket`" => Scenario::new().about("my-company-log"),
+        "`NoSuchBucket`" => Scenario::new().on_bucket("my-company-log"),
         "`NoSuchServerSideEncryptionRule`" => Scenario::new().importing("my-company-logs"),
         "`InvalidBucketName`" => {
             fault(400, "InvalidBucketName", "The specified bucket is not valid.")
         }
-        "`InvalidArgument`: the signing region" => Scenario::new().about("my-company-invoices"),
+        "`InvalidArgument`: the signing region" => Scenario::new().on_bucket("my-company-invoices"),
         "`InvalidArgument`: the KMS key (`KMSMasterKeyID`)" => fault(
             400,
             "InvalidArgument",
@@ -92,7 +92,7 @@ fn scene(heading: &str) -> Option<Scenario> {
             "MetaOperationQpsLimitExceeded",
             "Qps limit for the meta operation is exceeded.",
         ),
-        "An answer that is not from OSS (`BadErrorResponse`)" => {
+        "A response that is not from OSS (`BadErrorResponse`)" => {
             let page = Fault::raw_response("text/html", "<html>Please log in</html>");
             Scenario::new().with(page.status(302))
         }
@@ -101,19 +101,34 @@ fn scene(heading: &str) -> Option<Scenario> {
                 Fault::error_response(403, "AccessDenied").message("You have no right to read it.");
             Scenario::new().with(fault.method("GET"))
         }
-        "Not known whether it was set" => Scenario::new().with(Fault::reset_after().method("PUT")),
+        "Unknown outcome" => Scenario::new().with(Fault::reset_after().method("PUT")),
         "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
-        "No access key" => Scenario::new().without_key(),
+        "No credentials" => Scenario::new().without_access_key(),
         "No region" => Scenario::new().set("region", ""),
+        "A profile that cannot be used" => Scenario::new()
+            .without_access_key()
+            .set("profile", "ci")
+            .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
+        _ => return None,
+    })
+}
+
+/// The sections about assumed roles.
+fn sts_scenario(heading: &str) -> Option<Scenario> {
+    let sts = |status: u16, code: &str, message: &str| {
+        let fault = Fault::error_response(status, code).message(message).operation("AssumeRole");
+        Scenario::new().with_role(ROLE).with(fault)
+    };
+    Some(match heading {
         "`NoPermission`" => Scenario::new().with_role(GUARDED),
         "`EntityNotExist`" => Scenario::new().with_role("acs:ram::1234567890123456:role/deplyo"),
         "`InvalidAccessKeyId`, `SignatureDoesNotMatch`, `IncompleteSignature` from STS" => {
-            Scenario::new().with_role(ROLE).with_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET)
+            Scenario::new().with_role(ROLE).with_access_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET)
         }
         "`InvalidSecurityToken` from STS" => {
             sts(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
         }
-        "`AuthenticationFail`" => Scenario::new().with_token("a-token-of-somebody-else"),
+        "`AuthenticationFail`" => Scenario::new().with_token("another-token"),
         "`InvalidParameter`" => sts(
             400,
             "InvalidParameter.DurationSeconds",
@@ -125,10 +140,6 @@ fn scene(heading: &str) -> Option<Scenario> {
         "`Throttling`" => {
             sts(400, "Throttling.User", "Request was denied due to user flow control.")
         }
-        "A profile that cannot be used" => Scenario::new()
-            .without_key()
-            .set("profile", "ci")
-            .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
         _ => return None,
     })
 }
@@ -141,7 +152,7 @@ impl Scenario {
             .with_bucket_in("my-company-invoices", "cn-shanghai")
             .with_role(Role::new(ROLE))
             .with_role(Role::new(GUARDED).with_external_id("ticket-7"))
-            .with_oidc_provider(OIDC, "the-token-of-the-pipeline");
+            .with_oidc_provider(OIDC, "the-pipeline-token");
         let emulator = Emulator::start(config).unwrap();
         let provider = json!({
             "region": "cn-hangzhou",
@@ -149,29 +160,29 @@ impl Scenario {
             "sts_endpoint": emulator.url(),
             "max_retries": 0,
         });
-        let key = Some((KEY_ID, KEY_SECRET));
-        Self { emulator, provider, key, bucket: "my-company-logs", imports: false }
+        let access_key = Some((KEY_ID, KEY_SECRET));
+        Self { emulator, provider, access_key, bucket: "my-company-logs", imports: false }
     }
 
-    /// With a fault, again and again.
+    /// Injects a fault for all further requests.
     fn with(self, fault: Fault) -> Self {
         self.emulator.inject(fault.forever());
         self
     }
 
-    /// With an argument of the provider block; `""` takes it out.
+    /// Sets an argument of the provider block; `""` removes it.
     fn set(mut self, name: &str, value: &str) -> Self {
         self.provider[name] = if value.is_empty() { Json::Null } else { value.into() };
         self
     }
 
-    fn with_key(mut self, id: &'static str, secret: &'static str) -> Self {
-        self.key = Some((id, secret));
+    fn with_access_key(mut self, id: &'static str, secret: &'static str) -> Self {
+        self.access_key = Some((id, secret));
         self
     }
 
-    fn without_key(mut self) -> Self {
-        self.key = None;
+    fn without_access_key(mut self) -> Self {
+        self.access_key = None;
         self
     }
 
@@ -181,32 +192,32 @@ impl Scenario {
     }
 
     fn with_token(self, token: &str) -> Self {
-        let mut scene = self.without_key();
-        scene.provider["assume_role_with_oidc"] =
+        let mut scenario = self.without_access_key();
+        scenario.provider["assume_role_with_oidc"] =
             json!({ "role_arn": ROLE, "oidc_provider_arn": OIDC, "oidc_token": token });
-        scene
+        scenario
     }
 
-    fn about(mut self, bucket: &'static str) -> Self {
+    fn on_bucket(mut self, bucket: &'static str) -> Self {
         self.bucket = bucket;
         self
     }
 
     fn importing(mut self, bucket: &'static str) -> Self {
         self.imports = true;
-        self.about(bucket)
+        self.on_bucket(bucket)
     }
 
-    /// Applies, or imports; returns the messages as Terraform prints them.
+    /// Applies or imports, and returns the messages as Terraform prints them.
     async fn run(self) -> String {
-        let variables = self.key.into_iter().flat_map(|(id, secret)| {
+        let variables = self.access_key.into_iter().flat_map(|(id, secret)| {
             [("ALIBABA_CLOUD_ACCESS_KEY_ID", id), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)]
         });
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        let mut host = client_for(OssProvider::new(Environment::new(variables)));
+        let mut client = client_for(OssProvider::new(Environment::new(variables)));
         let config = Some(provider_config(self.provider));
         let request = pb::configure_provider::Request { config, ..Default::default() };
-        let configured = host.configure_provider(request).await.unwrap().into_inner();
+        let configured = client.configure_provider(request).await.unwrap().into_inner();
         let mut messages = configured.diagnostics;
         if self.imports {
             let request = pb::import_resource_state::Request {
@@ -215,7 +226,7 @@ impl Scenario {
                 ..Default::default()
             };
             messages.extend(
-                host.import_resource_state(request).await.unwrap().into_inner().diagnostics,
+                client.import_resource_state(request).await.unwrap().into_inner().diagnostics,
             );
         } else if messages.is_empty() {
             let state = dynamic(&resource(json!({
@@ -229,11 +240,11 @@ impl Scenario {
                 ..Default::default()
             };
             messages.extend(
-                host.apply_resource_change(request).await.unwrap().into_inner().diagnostics,
+                client.apply_resource_change(request).await.unwrap().into_inner().diagnostics,
             );
         }
-        let shown =
+        let rendered =
             |message: &pb::Diagnostic| format!("Error: {}\n\n{}", message.summary, message.detail);
-        messages.iter().map(shown).collect::<Vec<_>>().join("\n\n")
+        messages.iter().map(rendered).collect::<Vec<_>>().join("\n\n")
     }
 }

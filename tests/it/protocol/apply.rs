@@ -221,7 +221,7 @@ async fn stopping_ends_a_retried_call_at_once_and_later_calls_work() {
     assert_eq!(answer.error, "");
     let (_, found) = apply_future.await.unwrap();
     assert_eq!(diagnostics(&found), ["error: Cannot set the encryption of bucket demo"]);
-    assert!(found[0].detail.contains("stopped"), "{}", found[0].detail);
+    assert!(found[0].detail.contains("cancelled"), "{}", found[0].detail);
 
     emulator.clear_faults();
     let (state, found) = apply(&mut host, &Json::Null, &aes256("demo")).await;
@@ -248,7 +248,7 @@ async fn stopping_in_the_middle_of_a_write_keeps_the_state() {
     let (state, found) = stopped_after(1, &emulator).await;
     assert_eq!(state, aes256("demo"), "OSS has set the rule, and nobody knows");
     assert_eq!(diagnostics(&found), ["error: Cannot set the encryption of bucket demo"]);
-    assert!(found[0].detail.contains("stopped on request"), "{}", found[0].detail);
+    assert!(found[0].detail.contains("was cancelled before OSS responded"), "{}", found[0].detail);
     assert!(found[0].detail.contains("terraform untaint"), "{}", found[0].detail);
 }
 
@@ -260,7 +260,7 @@ async fn stopping_while_a_write_is_not_visible_keeps_the_state() {
     assert_eq!(state, aes256("demo"));
     let expected = "error: The encryption of bucket demo was set, but not verified";
     assert_eq!(diagnostics(&found), [expected]);
-    assert!(found[0].detail.contains("stopped on request"), "{}", found[0].detail);
+    assert!(found[0].detail.contains("was cancelled"), "{}", found[0].detail);
 }
 
 #[tokio::test]
@@ -348,7 +348,7 @@ async fn a_state_whose_region_was_the_providers_is_read_and_deleted_where_the_bu
     emulator.inject(elsewhere());
     let (kept, found) = read(&mut host, &state).await;
     assert_eq!(kept, state);
-    assert!(found[0].detail.contains("its endpoint is oss-cn-beijing"), "{}", found[0].detail);
+    assert!(found[0].detail.contains("must be accessed at oss-cn-beijing"), "{}", found[0].detail);
     // What is refused there is told.
     emulator.inject(elsewhere());
     emulator.inject(Fault::error_response(403, "AccessDenied"));
@@ -362,7 +362,11 @@ async fn a_state_whose_region_was_the_providers_is_read_and_deleted_where_the_bu
         emulator.inject(elsewhere());
         emulator.inject(silence);
         let (_, found) = read(&mut host, &hasty).await;
-        assert!(found[0].detail.contains("its endpoint is oss-cn-beijing"), "{}", found[0].detail);
+        assert!(
+            found[0].detail.contains("must be accessed at oss-cn-beijing"),
+            "{}",
+            found[0].detail
+        );
         assert_eq!(calls(&emulator)[0], "GET 403");
     }
 
@@ -431,7 +435,7 @@ async fn what_was_read_last_is_told_when_the_time_is_up_in_the_middle_of_a_read(
     emulator.inject(Fault::delay(Duration::from_mins(5)).method("GET").forever());
     let (state, found) = stopped_after(3, &emulator).await;
     assert_eq!(state, aes256("demo"));
-    assert!(found[0].detail.contains("still gave SM4"), "{}", found[0].detail);
+    assert!(found[0].detail.contains("still returned SM4"), "{}", found[0].detail);
 }
 
 #[tokio::test]

@@ -21,27 +21,27 @@ async fn provider_arguments_are_validated_on_what_is_known() {
             json!({ "signature_version": "v2" }),
             vec!["error at signature_version: Invalid signature version"],
         ),
-        (json!({ "access_key": "id" }), vec!["error at access_key: Incomplete access key"]),
-        (json!({ "secret_key": "s" }), vec!["error at secret_key: Incomplete access key"]),
+        (json!({ "access_key": "id" }), vec!["error at access_key: Incomplete AccessKey pair"]),
+        (json!({ "secret_key": "s" }), vec!["error at secret_key: Incomplete AccessKey pair"]),
         (
             json!({ "access_key": "id\n", "secret_key": "s" }),
-            vec!["error at access_key: Invalid access key"],
+            vec!["error at access_key: Invalid credentials"],
         ),
         (
             json!({ "access_key": "id", "secret_key": "s", "security_token": "t t" }),
-            vec!["error at security_token: Invalid access key"],
+            vec!["error at security_token: Invalid credentials"],
         ),
         (
             json!({ "security_token": "t" }),
-            vec!["error at security_token: Security token without access key"],
+            vec!["error at security_token: Security token without AccessKey pair"],
         ),
         (
             json!({ "endpoint": "http://127.0.0.1:1", "address_style": "virtual" }),
-            vec!["error at address_style: Impossible address style"],
+            vec!["error at address_style: Unsupported address style"],
         ),
         (
             json!({ "endpoint": "oss-cn-hangzhou.aliyuncs.com", "address_style": "path" }),
-            vec!["error at address_style: Impossible address style"],
+            vec!["error at address_style: Unsupported address style"],
         ),
         // The endpoint may come from the environment.
         (json!({ "region": "cn-hangzhou", "address_style": "path" }), vec![]),
@@ -49,7 +49,7 @@ async fn provider_arguments_are_validated_on_what_is_known() {
         (json!({ "endpoint": UNKNOWN, "address_style": "path" }), vec![]),
         (
             json!({ "endpoint": "oss-cn-hangzhou.aliyuncs.com", "region": "cn-beijing" }),
-            vec!["warning at region: Region and endpoint disagree"],
+            vec!["warning at region: Region does not match endpoint"],
         ),
         (
             json!({ "endpoint": "oss-cn-hangzhou.aliyuncs.com", "region": "cn-beijing",
@@ -92,7 +92,7 @@ async fn half_a_key_pair_in_the_environment_names_both_halves() {
         ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-of-another"),
     ];
     let found = configure(&environment, json!({ "region": "cn-hangzhou" })).await;
-    assert_eq!(diagnostics(&found), ["error at access_key: Incomplete access key"]);
+    assert_eq!(diagnostics(&found), ["error at access_key: Incomplete AccessKey pair"]);
     let detail = &found[0].detail;
     assert!(
         detail.contains("ALICLOUD_ACCESS_KEY is set, but ALICLOUD_SECRET_KEY is not"),
@@ -113,7 +113,7 @@ async fn virtual_hosted_addressing_of_an_ip_address_is_refused() {
     let arguments = json!({ "region": "cn-hangzhou", "endpoint": "http://127.0.0.1:1",
                             "address_style": "virtual" });
     let found = configure(&[], arguments).await;
-    assert_eq!(diagnostics(&found), ["error at address_style: Impossible address style"]);
+    assert_eq!(diagnostics(&found), ["error at address_style: Unsupported address style"]);
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn an_unknown_provider_argument_fails_only_the_call_that_needs_it() {
 
     let state = kms("demo");
     let (kept, found) = read(&mut host, &state).await;
-    assert_eq!(diagnostics(&found), ["error: The provider configuration is not known yet"]);
+    assert_eq!(diagnostics(&found), ["error: Unknown provider configuration"]);
     assert!(found[0].detail.contains("`region`"), "{}", found[0].detail);
     assert_eq!(kept, state);
 }

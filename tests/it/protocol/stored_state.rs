@@ -52,7 +52,7 @@ async fn importing_what_is_not_there_says_what_is_missing() {
     let mut host = configured(&emulator).await;
     for (id, expected) in [
         ("demo", "error: Bucket demo has no encryption to import"),
-        ("no-such-bucket", "error: There is no bucket no-such-bucket to import"),
+        ("no-such-bucket", "error: Bucket no-such-bucket does not exist"),
     ] {
         let answer = import(&mut host, id).await;
         assert_eq!(diagnostics(&answer.diagnostics), [expected]);

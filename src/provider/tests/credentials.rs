@@ -1,0 +1,265 @@
+//! The selection of a credential source.
+
+use secrecy::ExposeSecret as _;
+
+use crate::tfplugin::Value;
+
+use super::*;
+
+/// AccessKey ID, security token and origin of the selected credentials.
+fn static_credentials(block: &[(&str, &str)], variables: &[(&str, &str)]) -> [String; 3] {
+    let found = config(&self::block(block), variables).credentials;
+    let Some(CredentialSource::Static { credentials, origin }) = found else {
+        return Default::default();
+    };
+    let token = credentials.security_token.map(|token| token.expose_secret().to_owned());
+    [credentials.access_key_id, token.unwrap_or_default(), origin]
+}
+
+#[test]
+fn sets_of_variables_are_never_mixed() {
+    let variables: Vec<(&str, &str)> = environment::ACCESS_KEY_VARS
+        .iter()
+        .flat_map(|[id, secret, token]| [(*id, *id), (*secret, "secret"), (*token, *token)])
+        .collect();
+    for (index, [id, _, token]) in environment::ACCESS_KEY_VARS.into_iter().enumerate() {
+        let origin = format!("the environment variable {id}");
+        assert_eq!(static_credentials(&[], &variables[index * 3..]), [id, token, origin.as_str()]);
+    }
+    // A token of another set is not used.
+    let mixed = [
+        ("ALICLOUD_ACCESS_KEY", "id"),
+        ("ALICLOUD_SECRET_KEY", "secret"),
+        ("ALIBABA_CLOUD_SECURITY_TOKEN", "token"),
+    ];
+    assert_eq!(static_credentials(&[], &mixed)[..2], ["id", ""]);
+    // The block takes precedence, also without a token.
+    let block = [("access_key", "mine"), ("secret_key", "secret")];
+    assert_eq!(static_credentials(&block, &variables), ["mine", "", "the provider block"]);
+    // Empty variables count as not set.
+    assert_eq!(
+        static_credentials(&[], &[("ALICLOUD_ACCESS_KEY", ""), ("OSS_ACCESS_KEY_ID", "")])[0],
+        ""
+    );
+}
+
+#[test]
+fn an_incomplete_pair_names_the_missing_half() {
+    for (arguments, expected) in [
+        ([("access_key", "id")], "access_key: Incomplete AccessKey pair"),
+        ([("secret_key", "secret")], "secret_key: Incomplete AccessKey pair"),
+        ([("security_token", "token")], "security_token: Security token without AccessKey pair"),
+        ([("access_key", "a b")], "access_key: Invalid credentials"),
+    ] {
+        let found = errors(&block(&arguments).with("region", "cn-hangzhou"), &[]);
+        assert_eq!(found[0], expected);
+    }
+    let region = block(&[("region", "cn-hangzhou")]);
+    for (variable, expected) in [
+        ("OSS_ACCESS_KEY_ID", "access_key: Incomplete AccessKey pair"),
+        ("ALICLOUD_SECRET_KEY", "secret_key: Incomplete AccessKey pair"),
+    ] {
+        assert_eq!(errors(&region, &[(variable, "x")]), [expected]);
+    }
+    // An unknown argument may turn out to be set.
+    let half = block(&[("access_key", "id")]).with("secret_key", Value::Unknown);
+    assert_eq!(errors(&half, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn credentials_from_the_environment_are_checked() {
+    let region = block(&[("region", "cn-hangzhou")]);
+    let good = ["id", "secret", "token"];
+    let [id, secret, token] = environment::ACCESS_KEY_VARS[3];
+    for (index, attribute) in ["access_key", "secret_key", "security_token"].into_iter().enumerate()
+    {
+        let mut values = good;
+        values[index] = "with a\nbreak";
+        let variables = [(id, values[0]), (secret, values[1]), (token, values[2])];
+        assert_eq!(errors(&region, &variables), [format!("{attribute}: Invalid credentials")]);
+    }
+}
+
+#[test]
+fn sources_have_the_precedence_of_the_alicloud_provider() {
+    let variables = [
+        ("OSS_ACCESS_KEY_ID", "id"),
+        ("OSS_ACCESS_KEY_SECRET", "secret"),
+        ("ALICLOUD_PROFILE", "dev"),
+        ("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/x"),
+        ("ALIBABA_CLOUD_ECS_METADATA", "instance"),
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/gh"),
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token"),
+        ("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1:role/r"),
+        ("HOME", "/home/me"),
+    ];
+    let home = variables[8];
+    let nothing = Object::new();
+    for (skipped, expected) in [
+        (0, "static:id"),
+        (2, "profile:dev:/home/me/.aliyun/config.json"),
+        (3, "uri:127.0.0.1:1"),
+        (4, "ecs:instance"),
+        (5, "oidc:acs:ram::1:role/r:File(\"/token\")@https://sts.aliyuncs.com"),
+        // All three variables are needed to use the token.
+        (6, ""),
+        (8, ""),
+    ] {
+        assert_eq!(source(&nothing, &variables[skipped..]), expected);
+    }
+    let mine = block(&[("access_key", "mine"), ("secret_key", "secret")]);
+    assert_eq!(source(&mine, &variables), "static:mine");
+    let profile = block(&[("profile", "mine"), ("ecs_role_name", "ecs")]);
+    assert_eq!(source(&profile, &[home]), "profile:mine:/home/me/.aliyun/config.json");
+}
+
+#[test]
+fn role_variables_alone_select_no_source() {
+    let region = block(&[("region", "cn-hangzhou")]);
+    let variables =
+        [("ALIBABA_CLOUD_ROLE_ARN", "no ARN"), ("ALIBABA_CLOUD_ROLE_SESSION_NAME", "x")];
+    assert_eq!(errors(&region, &variables), Vec::<String>::new());
+}
+
+#[test]
+fn a_file_without_a_profile_uses_its_current_profile() {
+    let file = block(&[("shared_credentials_file", "~/ci.json")]);
+    assert_eq!(source(&file, &[("HOME", "/home/me")]), "profile:current:/home/me/ci.json");
+    // The variable alone may be meant for another tool.
+    assert_eq!(source(&Object::new(), &[("ALIBABA_CLOUD_CREDENTIALS_FILE", "/ini")]), "");
+}
+
+#[test]
+fn a_profile_is_kept_for_its_region() {
+    let profile = block(&[("profile", "dev")]);
+    assert_eq!(source(&profile, &PAIR), "static:id");
+    assert!(config(&profile, &PAIR).profile.is_some());
+}
+
+#[test]
+fn normal_mode_of_the_metadata_service_can_be_disabled() {
+    for (value, expected) in [("true", true), ("false", false), ("", false)] {
+        let variables = [("ALICLOUD_ECS_ROLE_NAME", "r"), ("ALIBABA_CLOUD_IMDSV1_DISABLED", value)];
+        let Some(CredentialSource::EcsRole(role)) = config(&Object::new(), &variables).credentials
+        else {
+            panic!()
+        };
+        assert_eq!(role.defaults.is_metadata_v1_disabled, expected, "{value:?}");
+    }
+}
+
+#[test]
+fn variables_of_unused_sources_are_ignored() {
+    let region = block(&[("region", "cn-hangzhou")]);
+    for (name, value, problem) in [
+        ("STS_ENDPOINT", "no endpoint", None),
+        ("STS_ENDPOINT", "http://sts.example.com", None),
+        ("ALIBABA_CLOUD_STS_REGION", "NO REGION", None),
+        ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", "nothing", None),
+        ("ALICLOUD_CREDENTIALS_URI", "nothing", Some("credentials_uri: Invalid credentials URI")),
+        ("ALICLOUD_ECS_ROLE_NAME", "a/b", Some("ecs_role_name: Invalid role name")),
+    ] {
+        let [id, secret] = PAIR;
+        assert_eq!(errors(&region, &[id, secret, (name, value)]), Vec::<String>::new(), "{name}");
+        // It is checked if the credentials come from it.
+        if let Some(problem) = problem {
+            assert_eq!(errors(&region, &[(name, value)]), [problem]);
+        }
+    }
+    let oidc = [
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "nothing"),
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token"),
+        ("ALIBABA_CLOUD_ROLE_ARN", "nothing"),
+    ];
+    assert_eq!(errors(&region, &[PAIR, [oidc[0], oidc[1]]].concat()), Vec::<String>::new());
+    assert_eq!(errors(&region, &[&PAIR[..], &oidc].concat()), Vec::<String>::new());
+    assert_eq!(
+        errors(&region, &oidc),
+        [
+            "assume_role_with_oidc.oidc_provider_arn: Invalid identity provider ARN",
+            "assume_role_with_oidc.role_arn: Invalid role ARN",
+        ]
+    );
+    // Assuming a role needs STS, whatever the base source is.
+    let role = region.clone().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
+    for (name, problem) in [
+        ("STS_ENDPOINT", "sts_endpoint: Invalid endpoint"),
+        ("ALIBABA_CLOUD_STS_REGION", "region: Invalid region"),
+    ] {
+        assert_eq!(errors(&role, &[PAIR[0], PAIR[1], (name, "NO x")]), [problem]);
+    }
+    // Nothing is checked without a source, or if unknown credentials are selected.
+    let metadata = ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", "nothing");
+    let sts = ("STS_ENDPOINT", "http://sts.example.com");
+    let uri = ("ALICLOUD_CREDENTIALS_URI", "nothing");
+    assert_eq!(errors(&region, &[metadata, sts]), Vec::<String>::new());
+    assert_eq!(errors(&role, &[PAIR[0], PAIR[1], metadata]), Vec::<String>::new());
+    let later =
+        region.clone().with("access_key", Value::Unknown).with("secret_key", Value::Unknown);
+    assert_eq!(errors(&later, &[uri]), Vec::<String>::new());
+    let instance = region.clone().with("ecs_role_name", "worker");
+    assert_eq!(errors(&instance, &[sts]), Vec::<String>::new());
+    assert_eq!(errors(&instance, &[metadata]), ["ecs_role_name: Invalid metadata endpoint"]);
+    // Arguments of the block are always checked.
+    let block = region.with("credentials_uri", "nothing").with("sts_endpoint", "no endpoint");
+    assert_eq!(
+        errors(&block, &PAIR),
+        ["sts_endpoint: Invalid endpoint", "credentials_uri: Invalid credentials URI"]
+    );
+}
+
+#[test]
+fn unknown_arguments_of_unused_sources_are_ignored() {
+    let unknown = |block: &Object, variables: &[(&str, &str)]| {
+        resolve(block, &environment(variables)).0.unwrap().unknown
+    };
+    let region = block(&[("region", "cn-hangzhou")]);
+    let uri = region.clone().with("credentials_uri", Value::Unknown);
+    let role = region.clone().with("ecs_role_name", Value::Unknown);
+    for (block, name) in [(uri, "credentials_uri"), (role, "ecs_role_name")] {
+        assert_eq!(unknown(&block, &PAIR), Vec::<String>::new());
+        assert_eq!(unknown(&block, &[]), [name]);
+    }
+    // Known credentials need neither STS nor, with a region, a profile.
+    for name in ["sts_endpoint", "profile", "shared_credentials_file"] {
+        let block = region.clone().with(name, Value::Unknown);
+        assert_eq!(unknown(&block, &PAIR), Vec::<String>::new(), "{name}");
+        let no_region = Object::new().with("endpoint", "https://oss.example.com");
+        let expected: &[&str] = if name == "sts_endpoint" { &[] } else { &[name] };
+        let (settings, _) = resolve(&no_region.with(name, Value::Unknown), &environment(&PAIR));
+        assert_eq!(
+            settings.map(|settings| settings.unknown).unwrap_or_default(),
+            expected,
+            "{name}"
+        );
+    }
+    // A role needs STS.
+    let role = block(&[("role_arn", "acs:ram::1:role/r")]);
+    let role = region.clone().with("assume_role", role).with("sts_endpoint", Value::Unknown);
+    assert_eq!(unknown(&role, &PAIR), ["sts_endpoint"]);
+    // The role of an unused block may be unknown.
+    for (name, value) in [("role_arn", Value::Unknown), ("oidc_token", Value::Unknown)] {
+        let mut oidc = block(&[
+            ("oidc_provider_arn", "acs:ram::1:oidc-provider/gh"),
+            ("role_arn", "acs:ram::1:role/r"),
+        ]);
+        oidc.set(name, value);
+        if name == "role_arn" {
+            oidc.set("oidc_token_file", "/token");
+        }
+        let block = region.clone().with("assume_role_with_oidc", oidc);
+        assert_eq!(unknown(&block, &PAIR), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(
+        unknown(&region.clone().with("assume_role_with_oidc", Value::Unknown), &PAIR),
+        Vec::<String>::new()
+    );
+    for block in ["assume_role", "assume_role_with_oidc"] {
+        assert_eq!(unknown(&region.clone().with(block, Value::Unknown), &[]), [block]);
+    }
+    // A variable does not replace an unknown endpoint.
+    let endpoint = region.clone().with("endpoint", Value::Unknown);
+    let variable = ("OSS_ENDPOINT", "oss.example.com");
+    assert_eq!(unknown(&endpoint, &[variable]), ["endpoint"]);
+    assert!(config(&endpoint, &[variable]).endpoint.is_none());
+}

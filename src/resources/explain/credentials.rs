@@ -1,0 +1,129 @@
+//! Credentials that could not be obtained: the reason and what to do next.
+//!
+//! Source for STS: its API reference, error codes of `AssumeRole` and `AssumeRoleWithOIDC`.
+
+use crate::oss::TransportError;
+use crate::oss::credentials::{CredentialServiceError, CredentialsErrorKind};
+
+use super::{clock_skew, transport};
+
+/// What to do if no credential source is configured.
+pub(super) const NO_CREDENTIALS_ADVICE: &str = "Set the environment variables ALIBABA_CLOUD_ACCESS_KEY_ID \
+     and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or configure one of these in the provider block: `access_key` and \
+     `secret_key`, `profile`, `credentials_uri`, `ecs_role_name` or `assume_role_with_oidc`.";
+
+/// The address of the metadata service, which exists on ECS instances only.
+const METADATA_ADDRESS: &str = "100.100.100.200";
+
+/// Why there are no credentials, in one paragraph.
+pub(super) fn reason(kind: &CredentialsErrorKind) -> String {
+    match kind {
+        CredentialsErrorKind::Service(service) => response_line(service),
+        other => sentence(&other.to_string()),
+    }
+}
+
+/// What the service returned, in the form that is used for OSS.
+fn response_line(service: &CredentialServiceError) -> String {
+    let CredentialServiceError { host, operation, status, code, message, .. } = service;
+    let code = if code.is_empty() { String::new() } else { format!(" {code}") };
+    let message = if message.is_empty() { String::new() } else { format!(": {message}") };
+    let request_id = service.request_id.as_ref().map(|id| format!(" (request ID {id})"));
+    let request_id = request_id.unwrap_or_default();
+    format!("{host} returned {status}{code} for {operation}{message}{request_id}")
+}
+
+/// The text with a full stop. A plain word at its beginning is capitalized; the name of a host or a file is
+/// not.
+fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    let mut letters = text.chars();
+    let capitalized = match letters.next() {
+        Some(first) if word.chars().all(|c| c.is_ascii_lowercase()) => {
+            format!("{}{}", first.to_ascii_uppercase(), letters.as_str())
+        }
+        _ => text.to_owned(),
+    };
+    if capitalized.ends_with('.') { capitalized } else { format!("{capitalized}.") }
+}
+
+/// What to do if a source gave no credentials.
+pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> String {
+    match kind {
+        CredentialsErrorKind::Service(service) => service_advice(service, skew_seconds),
+        CredentialsErrorKind::Transport { host, .. } if host.contains(METADATA_ADDRESS) => {
+            "The metadata service is only available on ECS instances. Elsewhere, use another credential \
+             source: remove `ecs_role_name`, and unset the environment variables ALICLOUD_ECS_ROLE_NAME \
+             and ALIBABA_CLOUD_ECS_METADATA."
+                .to_owned()
+        }
+        CredentialsErrorKind::Transport { host, error: error @ TransportError::Proxy(_) } => {
+            transport::advice(error, host)
+        }
+        CredentialsErrorKind::Transport { host, error } if error.is_transient() => format!(
+            "Check that {host} is reachable from this machine, and check the proxy variables (HTTPS_PROXY, \
+             NO_PROXY).{}",
+            if host.contains("://sts.") {
+                " Inside a VPC, you may need to set `sts_endpoint` to the VPC endpoint of STS."
+            } else {
+                ""
+            },
+        ),
+        CredentialsErrorKind::Transport { host, error } => transport::advice(error, host),
+        CredentialsErrorKind::InvalidResponse { host, .. } => format!(
+            "Check that {host} is the intended service. If a proxy or captive portal responded instead, add \
+             the host to NO_PROXY."
+        ),
+        CredentialsErrorKind::Timeout => {
+            "The provider was still waiting for credentials. Check that their source is reachable from \
+             this machine."
+                .to_owned()
+        }
+        CredentialsErrorKind::File { .. } => {
+            "Check that the file exists and that the user running Terraform can read it.".to_owned()
+        }
+        CredentialsErrorKind::Profile(_) => "Correct the profile, for example with `aliyun configure`, or \
+             set `profile` to another one."
+            .to_owned(),
+        CredentialsErrorKind::Process { .. } => {
+            "Run the `process_command` of the profile manually: it must print one JSON object with `mode` \
+             (AK or StsToken), `access_key_id`, `access_key_secret` and, for StsToken, `sts_token`."
+                .to_owned()
+        }
+    }
+}
+
+/// What an error code of STS, or of another service that issues credentials, means and what to do next.
+fn service_advice(service: &CredentialServiceError, skew_seconds: Option<i64>) -> String {
+    let is = |prefix: &str| service.code.starts_with(prefix);
+    let text = if is("InvalidTimeStamp") {
+        return clock_skew(skew_seconds, &service.host);
+    } else if is("NoPermission") {
+        "The caller is not allowed to assume the role. Grant it sts:AssumeRole and add it to the role's \
+         trust policy. If the policy requires an external ID, set `external_id`."
+    } else if is("EntityNotExist") {
+        "The role or identity provider does not exist. Check the account ID and the name in the ARN."
+    } else if is("InvalidAccessKeyId") || is("SignatureDoesNotMatch") || is("IncompleteSignature") {
+        "The credentials used to assume the role are invalid, disabled or incomplete. Check them at their \
+         source."
+    } else if is("InvalidSecurityToken") {
+        "The security token used to assume the role is invalid or has expired. Get new credentials."
+    } else if is("AuthenticationFail") {
+        "The identity provider's token was rejected. Check that it has not expired, that its issuer matches \
+         the OIDC provider in RAM, that its audience is one of the provider's client IDs, and that the \
+         role's trust policy allows its subject."
+    } else if is("InvalidParameter") {
+        "Correct the argument that the message names. A session cannot be longer than the role's maximum \
+         session duration."
+    } else if is("Throttling") || service.status == 429 {
+        "The service limits the request rate. Run again later."
+    } else if service.status >= 500 {
+        "The service failed to process the request. Run again later."
+    } else if service.status == 404 {
+        "The requested credentials do not exist. On an ECS instance, check that the role is attached to the \
+         instance."
+    } else {
+        "Check the credential source and the error that the service returned."
+    };
+    text.to_owned()
+}

@@ -1,0 +1,224 @@
+//! What a failed call means to the user, and what to do next: one diagnostic an error.
+//!
+//! The detail says what was attempted, what was returned, what that means and what to do, a paragraph each;
+//! advice about a timeout comes last. `service` explains the error codes of OSS, `credentials` the
+//! credential sources and STS, `transport` calls without a complete response. Pure.
+
+mod credentials;
+mod service;
+mod transport;
+
+use crate::oss::{BucketName, Error, ErrorKind, Operation, TransportError};
+use crate::tfplugin::Diagnostic;
+
+/// What to do if a timeout passed that the resource can set.
+const RESOURCE_TIMEOUT_ADVICE: &str = "There is no time left for another attempt. Set a longer timeout in the \
+     resource's `timeouts` block.";
+/// The same for an import or a list query, which cannot set one.
+const FIXED_TIMEOUT_ADVICE: &str = "There is no time left for another attempt: each request of an import or \
+     a list query may take one minute.";
+
+/// Explains a failed call of a resource.
+pub(super) fn call_error(error: &Error) -> Diagnostic {
+    explain(error, RESOURCE_TIMEOUT_ADVICE)
+}
+
+/// Explains a failed call of a list query.
+pub(super) fn list_error(error: &Error) -> Diagnostic {
+    explain(error, FIXED_TIMEOUT_ADVICE)
+}
+
+fn explain(error: &Error, timeout_advice: &str) -> Diagnostic {
+    let bucket = bucket_name(error);
+    let summary = match error.operation {
+        Operation::PutBucketEncryption => format!("Cannot set the encryption of bucket {bucket}"),
+        Operation::GetBucketEncryption => format!("Cannot read the encryption of bucket {bucket}"),
+        Operation::DeleteBucketEncryption => {
+            format!("Cannot remove the encryption of bucket {bucket}")
+        }
+        Operation::ListBuckets => "Cannot list buckets".to_owned(),
+    };
+    let (mut paragraphs, attribute) = match error.service_error() {
+        Some(service) => {
+            let meaning = service::meaning(error, service);
+            let mut paragraphs = vec![service::response_line(error, service), meaning.advice];
+            paragraphs.extend(service::recommended_page(service));
+            (paragraphs, meaning.attribute)
+        }
+        None => (without_service_error(error), None),
+    };
+    if matches!(error.kind, ErrorKind::DeadlineExceeded { .. }) {
+        paragraphs.push(timeout_advice.to_owned());
+    }
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    let diagnostic = Diagnostic::error(summary, paragraphs.join("\n\n"));
+    match attribute {
+        Some(attribute) => diagnostic.with_attribute(attribute),
+        None => diagnostic,
+    }
+}
+
+/// The bucket's name; empty for calls on the account.
+fn bucket_name(error: &Error) -> &str {
+    error.bucket.as_ref().map(BucketName::as_str).unwrap_or_default()
+}
+
+/// Explains an error other than one that OSS returned.
+fn without_service_error(error: &Error) -> Vec<String> {
+    let Error { operation, endpoint, attempts, .. } = error;
+    match &error.kind {
+        // Explained by its code, see `service`.
+        ErrorKind::Service(service) => vec![service.to_string()],
+        ErrorKind::Transport(problem) => vec![
+            format!("{operation} to {endpoint} failed{}: {problem}.", attempts_suffix(*attempts)),
+            match problem {
+                TransportError::InvalidRequest(_) if bucket_name(error).starts_with("xn--") => {
+                    transport::PUNYCODE_BUCKET_ADVICE.to_owned()
+                }
+                _ => transport::advice(problem, endpoint),
+            },
+        ],
+        ErrorKind::UnexpectedResponse(reason) => vec![
+            format!("{operation} returned a success status, but {reason}."),
+            transport::not_oss_advice(endpoint),
+        ],
+        ErrorKind::NoCredentials => vec![
+            format!("{operation} needs credentials, and none are configured."),
+            credentials::NO_CREDENTIALS_ADVICE.to_owned(),
+        ],
+        ErrorKind::Credentials(problem) => vec![
+            format!("Could not get credentials for {operation} from {}.", problem.origin),
+            credentials::reason(&problem.kind),
+            credentials::advice(&problem.kind, error.clock_skew_seconds),
+        ],
+        ErrorKind::NoRegion => vec![
+            format!("{operation} must be signed for a region, and none is configured."),
+            "Set `region` on the resource or in the provider block, or set the environment variable \
+             ALIBABA_CLOUD_REGION."
+                .to_owned(),
+        ],
+        ErrorKind::RegionFromProfile(problem) => vec![
+            format!(
+                "{operation} must be signed for a region, and none could be read from {}.",
+                problem.origin,
+            ),
+            credentials::reason(&problem.kind),
+            format!(
+                "{} Alternatively, set `region` in the provider block or the environment variable \
+                 ALIBABA_CLOUD_REGION.",
+                credentials::advice(&problem.kind, None),
+            ),
+        ],
+        ErrorKind::DeadlineExceeded { last } => {
+            let mut paragraphs = vec![format!("{operation} to {endpoint} timed out.")];
+            if let Some(last) = last {
+                paragraphs.push(format!("Last error: {last}."));
+            }
+            match last.as_deref() {
+                Some(ErrorKind::Transport(problem)) => {
+                    paragraphs.push(transport::advice(problem, endpoint));
+                }
+                Some(ErrorKind::Credentials(problem)) => {
+                    paragraphs.push(credentials::advice(&problem.kind, error.clock_skew_seconds));
+                }
+                _ => {}
+            }
+            paragraphs
+        }
+        ErrorKind::Cancelled => vec![
+            format!("{operation} was cancelled before OSS responded."),
+            "Run Terraform again to complete the operation.".to_owned(),
+        ],
+    }
+}
+
+/// How many attempts failed, from two on.
+fn attempts_suffix(attempts: u32) -> String {
+    if attempts < 2 { String::new() } else { format!(" after {attempts} attempts") }
+}
+
+/// How far the clock is off, and what to do about it.
+fn clock_skew(skew_seconds: Option<i64>, server: &str) -> String {
+    let difference = match skew_seconds {
+        None | Some(0) => format!("differs too much from that of {server}"),
+        Some(seconds) => {
+            let side = if seconds > 0 { "behind" } else { "ahead of" };
+            let (minutes, seconds) = (seconds.unsigned_abs() / 60, seconds.unsigned_abs() % 60);
+            let (hours, minutes) = (minutes / 60, minutes % 60);
+            format!("is {hours} h {minutes} min {seconds} s {side} {server}")
+        }
+    };
+    format!(
+        "This machine's clock {difference}; at most 15 minutes are allowed. Synchronize it (for example \
+         with NTP) and run again."
+    )
+}
+
+/// Explains a failed import: the bucket could not be read, or has no rule.
+pub(super) fn import_error(error: &Error) -> Diagnostic {
+    let bucket = bucket_name(error);
+    let Some(service) = error.service_error() else { return other_import_error(error) };
+    let line = service::response_line(error, service);
+    match service.code.as_str() {
+        "NoSuchServerSideEncryptionRule" => Diagnostic::error(
+            format!("Bucket {bucket} has no encryption to import"),
+            format!(
+                "{line}\n\nThe bucket exists but has no default encryption. Apply without the import to \
+                 set the encryption from the configuration."
+            ),
+        ),
+        "NoSuchBucket" => Diagnostic::error(
+            format!("Bucket {bucket} does not exist"),
+            format!(
+                "{line}\n\nCheck the name in the import. For a bucket in another account, OSS would \
+                 return AccessDenied. The request was sent to {}.",
+                error.endpoint,
+            ),
+        ),
+        _ if let Some(region) = error.redirect_region() => Diagnostic::error(
+            format!("Bucket {bucket} is in another region"),
+            format!(
+                "{line}\n\nThe bucket is in {region}. Import it as `{bucket}@{region}`, or with `region = \
+                 \"{region}\"` in the identity, and set `region = \"{region}\"` on the resource. \
+                 Alternatively, correct the provider's `region` (or `endpoint`, if set)."
+            ),
+        ),
+        _ => {
+            let mut diagnostic = other_import_error(error);
+            if service::is_signing_region_error(service) {
+                let hint = format!(
+                    "\n\nTo import a bucket of another region, add the region to the import ID, for \
+                     example `{bucket}@cn-shanghai`."
+                );
+                diagnostic.detail.push_str(&hint);
+            }
+            diagnostic
+        }
+    }
+}
+
+fn other_import_error(error: &Error) -> Diagnostic {
+    // The configuration may not contain the resource yet, so there is no argument to point to.
+    Diagnostic { attribute: None, ..explain(error, FIXED_TIMEOUT_ADVICE) }
+}
+
+/// Explains that a call is needed while the provider configuration is still unknown.
+pub(super) fn unknown_configuration(arguments: &[String]) -> Diagnostic {
+    let names: Vec<String> = arguments.iter().map(|name| format!("`{name}`")).collect();
+    let (depend, their) = if names.len() == 1 { ("depends", "its") } else { ("depend", "their") };
+    let names = match names.as_slice() {
+        [all @ .., one, last] => [all, &[format!("{one} and {last}")]].concat().join(", "),
+        names => names.concat(),
+    };
+    Diagnostic::error(
+        "Unknown provider configuration",
+        format!(
+            "The provider's {names} {depend} on values that are known only after apply, but an existing \
+             bucket must be read now. Apply {their} dependencies first, for example with `terraform \
+             apply -target=…`, or use known values.",
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! The error codes of OSS: what each means and what to do next.
+//!
+//! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404 and 503 and the troubleshooting
+//! pages by EC.
+
+use crate::oss::{Endpoint, Error, Operation, ServiceError};
+
+use super::{attempts_suffix, bucket_name, clock_skew, transport};
+
+/// What an error code means.
+pub(super) struct Meaning {
+    /// The meaning and the next step; empty if the page that OSS recommends says it.
+    pub(super) advice: String,
+    /// The offending argument.
+    pub(super) attribute: Option<&'static str>,
+}
+
+impl Meaning {
+    fn new(advice: impl Into<String>) -> Self {
+        Self { advice: advice.into(), attribute: None }
+    }
+
+    fn with_attribute(self, attribute: &'static str) -> Self {
+        Self { attribute: Some(attribute), ..self }
+    }
+}
+
+/// What OSS returned, in one paragraph.
+pub(super) fn response_line(error: &Error, service: &ServiceError) -> String {
+    let ServiceError { status, code, message, .. } = service;
+    let (operation, attempts) = (error.operation, attempts_suffix(error.attempts));
+    let request_id = service.request_id.as_ref().map(|id| format!("request ID {id}"));
+    let ec = service.ec.as_ref().map(|ec| format!("EC {ec}"));
+    let ids: Vec<String> = request_id.into_iter().chain(ec).collect();
+    let ids = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join(", ")) };
+    if is_not_oss(service) {
+        format!(
+            "{operation} returned HTTP {status}{attempts} with a body that is not an OSS error response: \
+             {message}{ids}"
+        )
+    } else {
+        format!("OSS returned {status} {code} for {operation}{attempts}: {message}{ids}")
+    }
+}
+
+/// Explains an error code.
+pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
+    let Error { operation, region, endpoint, credentials_origin: origin, .. } = error;
+    let bucket = bucket_name(error);
+    match service.code.as_str() {
+        "AccessDenied" | "PermanentRedirect" | "TemporaryRedirect"
+            if let Some(right) = &service.endpoint =>
+        {
+            Meaning::new(wrong_endpoint(right, endpoint))
+        }
+        "PermanentRedirect" | "TemporaryRedirect" => Meaning::new(wrong_region(endpoint)),
+        "AccessDenied" if service.message.contains("specified endpoint") => {
+            Meaning::new(wrong_region(endpoint))
+        }
+        "AccessDenied" if *operation == Operation::ListBuckets => Meaning::new(format!(
+            "The credentials from {origin} are not authorized to perform {} on acs:oss:*:*:*. Grant this \
+             action to the RAM user or role.",
+            operation.ram_action(),
+        )),
+        "AccessDenied" => Meaning::new(format!(
+            "The credentials from {origin} are not authorized to perform {} on acs:oss:*:*:{bucket}. Grant \
+             this action to the RAM user or role, and check that the bucket belongs to the same account \
+             and that no bucket policy denies the request.",
+            operation.ram_action(),
+        )),
+        "NoSuchBucket" => Meaning::new(format!(
+            "The bucket does not exist. Create it first (if Terraform manages it, reference the bucket \
+             resource in `bucket`), or correct `bucket`. For a bucket in another account, OSS would return \
+             AccessDenied. The request was sent to {endpoint}."
+        ))
+        .with_attribute("bucket"),
+        "InvalidBucketName" => unknown_code(service).with_attribute("bucket"),
+        "InvalidAccessKeyId" => Meaning::new(format!(
+            "The AccessKey ID does not exist or is disabled, is temporary (STS.…) but was sent without its \
+             security token, or is permanent but was sent with one. Check {origin}."
+        )),
+        "SignatureDoesNotMatch" => Meaning::new(format!(
+            "The AccessKey secret does not match the AccessKey ID, or the request was modified in transit. \
+             Check {origin}."
+        )),
+        "InvalidSecurityToken" | "AccessKeyIdAndSecurityTokenNotMatch" => Meaning::new(format!(
+            "The security token does not belong to the AccessKey pair. Use the AccessKey ID, secret and \
+             security token of the same session. They came from {origin}."
+        )),
+        "SecurityTokenExpired" => Meaning::new(format!(
+            "The temporary credentials have expired, and {origin} provides no newer ones. Get new \
+             credentials and run again; completed changes are in the state. Credentials from a credentials \
+             URI or an assumed role are refreshed automatically."
+        )),
+        "RequestTimeTooSkewed" => Meaning::new(clock_skew(error.clock_skew_seconds, "OSS")),
+        "InvalidArgument" if is_signing_region_error(service) => Meaning::new(format!(
+            "The request was signed for region {region:?}, but {endpoint} belongs to another region. Make \
+             the provider's `region` and `endpoint` match, or set `region` on this resource."
+        )),
+        "InvalidArgument" if service.message.contains("KMSMasterKeyID") => Meaning::new(
+            "OSS rejected the KMS key ID. It requires `sse_algorithm = \"KMS\"`. If the message mentions a \
+             whitelist, ask Alibaba Cloud to enable the feature for your account.",
+        )
+        .with_attribute("kms_master_key_id"),
+        "SecondLevelDomainForbidden" => Meaning::new(
+            "Public OSS endpoints accept only virtual-hosted-style requests. Remove `address_style = \
+             \"path\"` from the provider.",
+        ),
+        "KmsServiceNotEnabled" => kms_not_activated().with_attribute("sse_algorithm"),
+        "KmsUbsmsInvalidBid" => kms_not_activated(),
+        "InvalidEncryptionAlgorithmError" => {
+            unsupported_algorithm().with_attribute("sse_algorithm")
+        }
+        "InvalidDataEncryptionAlgorithmError" => {
+            unsupported_algorithm().with_attribute("kms_data_encryption")
+        }
+        "MetaOperationQpsLimitExceeded" | "TotalQpsLimitExceeded" | "ServiceUnavailable" => {
+            Meaning::new(
+                "OSS limits the request rate for bucket operations. Run again later, or lower \
+                 `-parallelism`.",
+            )
+        }
+        _ if is_not_oss(service) => Meaning::new(transport::not_oss_advice(endpoint)),
+        _ => unknown_code(service),
+    }
+}
+
+/// Whether the response has no error code: a proxy or another service may have sent it.
+fn is_not_oss(service: &ServiceError) -> bool {
+    service.code == "BadErrorResponse"
+}
+
+/// Whether the request was signed for a region other than that of the endpoint.
+pub(super) fn is_signing_region_error(service: &ServiceError) -> bool {
+    service.code == "InvalidArgument" && service.message.contains("region")
+}
+
+fn unknown_code(service: &ServiceError) -> Meaning {
+    Meaning::new(match service.recommend_doc {
+        Some(_) => "",
+        None => "Contact Alibaba Cloud support with the request ID.",
+    })
+}
+
+/// The bucket is in another region, and OSS names the endpoint.
+fn wrong_endpoint(right: &str, endpoint: &str) -> String {
+    let region = Endpoint::parse(right).ok().and_then(|endpoint| endpoint.region());
+    let hint = match region {
+        Some(region) => format!("Set `region = \"{region}\"` on this resource"),
+        None => "Set `region` on this resource to the region of the bucket".to_owned(),
+    };
+    format!(
+        "The bucket must be accessed at {right}, but the request was sent to {endpoint}. {hint}, or correct \
+         the provider's `region` (or `endpoint`, if set)."
+    )
+}
+
+/// The bucket is in another region, and OSS does not name it.
+fn wrong_region(endpoint: &str) -> String {
+    format!(
+        "The bucket is in another region, and OSS did not say which one; the request was sent to {endpoint}. \
+         Look up the bucket's region in the OSS console and set it as `region` on this resource, or correct \
+         the provider's `region` (or `endpoint`, if set)."
+    )
+}
+
+fn kms_not_activated() -> Meaning {
+    Meaning::new(
+        "Key Management Service (KMS) is not activated for this account. Activate it in the console, or use \
+         `sse_algorithm = \"AES256\"`.",
+    )
+}
+
+fn unsupported_algorithm() -> Meaning {
+    Meaning::new(
+        "OSS does not support this algorithm for the bucket. SM4 and KMS are not available in every region \
+         or account. Choose another algorithm, for example `sse_algorithm = \"AES256\"`.",
+    )
+}
+
+/// The page that OSS names for the error.
+pub(super) fn recommended_page(service: &ServiceError) -> Option<String> {
+    service.recommend_doc.as_ref().map(|page| format!("OSS recommends: {page}"))
+}
