@@ -114,11 +114,14 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
         fs::copy(&archive, directory.join(archive.file_name().ok_or("the archive has no name")?))?;
     }
     let mirror = fs::canonicalize(mirror)?;
+    // Without its host, an address is that of the default registry, which is another one in OpenTofu.
+    let addresses = MIRRORED_HOSTS.map(|host| format!("\"{host}/oss-tools/oss\"")).join(", ");
+    let addresses = format!("[{addresses}]");
     print_line(&format!(
         "Created {}.\n\nTo install the provider from the mirror, add this to ~/.terraformrc (OpenTofu: ~/.tofurc) or \
          to the file in TF_CLI_CONFIG_FILE:\n\n\
          provider_installation {{\n  filesystem_mirror {{\n    path    = {:?}\n    \
-         include = [\"oss-tools/oss\"]\n  }}\n  direct {{\n    exclude = [\"oss-tools/oss\"]\n  }}\n}}",
+         include = {addresses}\n  }}\n  direct {{\n    exclude = {addresses}\n  }}\n}}",
         archive.display(),
         mirror.to_str().ok_or("the path of the output directory is not valid UTF-8")?,
     ));

@@ -236,6 +236,22 @@ fn an_archive_in_a_mirror_is_installed() {
     fs::remove_dir_all(workspace.path(".terraform")).unwrap();
     let rejected = workspace.terraform(&["init", "-no-color"]).fails();
     assert!(rejected.stderr.contains("checksum"), "{rejected}");
+
+    // Terraform and OpenTofu complete `oss-tools/oss` with different hosts. Written in full, both
+    // addresses come from the mirror in both.
+    for host in HOSTS {
+        let _ = fs::remove_file(workspace.path(".terraform.lock.hcl"));
+        let _ = fs::remove_dir_all(workspace.path(".terraform"));
+        workspace.write(
+            "main.tf",
+            &format!(
+                "terraform {{\n  required_providers {{\n    oss = {{ source = \"{host}/oss-tools/oss\" }}\n  }}\n}}\n"
+            ),
+        );
+        workspace.terraform(&["init", "-no-color"]).succeeds();
+        let lock = fs::read_to_string(workspace.path(".terraform.lock.hcl")).unwrap();
+        assert!(lock.contains(&format!("provider \"{host}/oss-tools/oss\"")), "{lock}");
+    }
 }
 
 /// A signing key in a temporary directory. The gpg agent is stopped when the value is dropped.
