@@ -1,9 +1,9 @@
 output "algorithms" {
-  description = "The algorithm of each bucket. Known once the rule is set, so that what uploads can wait for it."
-  value       = { for name, rule in oss_bucket_encryption.this : rule.id => rule.sse_algorithm }
+  description = "Algorithm of each bucket. Reference it where something must wait until the rules are set."
+  value       = { for rule in oss_bucket_encryption.this : rule.bucket => rule.sse_algorithm }
 }
 
 output "kms_master_key_ids" {
-  description = "The customer master keys that are used. Whoever uploads or downloads needs leave to use them."
-  value       = toset(compact([for rule in oss_bucket_encryption.this : rule.kms_master_key_id]))
+  description = "IDs of the customer master keys (CMKs) in use. Clients that upload or download need permission to use them."
+  value       = toset(compact([for rule in var.buckets : rule.kms_master_key_id]))
 }
