@@ -21,6 +21,18 @@ pub(crate) struct Introduction<'c> {
     pub(crate) credentials_uri: Option<String>,
 }
 
+/// What Terraform and `OpenTofu` need to find the provider.
+const REQUIRED_PROVIDERS: &str = "\
+terraform {
+  required_providers {
+    oss = {
+      source  = \"oss-tools/oss\"
+      version = \"~> 0.1\"
+    }
+  }
+}
+";
+
 impl Introduction<'_> {
     /// One line of JSON, without the services that are not enabled.
     pub(crate) fn to_json(&self) -> serde_json::Value {
@@ -53,7 +65,7 @@ impl Introduction<'_> {
         let arguments =
             arguments.into_iter().chain(access_key.into_iter().filter(|_| has_access_key));
         let sts = self.sts_endpoint().map(|url| ("sts_endpoint", url));
-        writeln!(formatter, "provider \"oss\" {{")?;
+        writeln!(formatter, "{REQUIRED_PROVIDERS}\nprovider \"oss\" {{")?;
         write_arguments(formatter, "  ", &arguments.chain(sts).collect::<Vec<_>>())?;
         if let Some(role) = self.roles.first() {
             let role = ("role_arn", role.as_str());

@@ -3,7 +3,8 @@
 terraform {
   required_providers {
     oss = {
-      source = "oss-tools/oss"
+      source  = "oss-tools/oss"
+      version = "~> 0.1"
     }
   }
 }

@@ -93,7 +93,8 @@ fn prints_a_provider_block_that_uses_the_oidc_token_if_there_is_one() {
     let provider = ["--oidc-provider", "acs:ram::1:oidc-provider/gh=the-token"];
     for (arguments, has_keys) in [([&role[..], &provider].concat(), false), (role.to_vec(), true)] {
         let introduction = Running::start(&arguments).introduction().join("\n");
-        let (block, environment) = introduction.split_once("\n}\n").unwrap();
+        let (block, environment) = introduction.split_once("\n}\n\n# ").unwrap();
+        assert!(block.contains("version = \"~> 0.1\""), "{block}");
         assert_eq!(block.contains("access_key"), has_keys, "{block}");
         assert_eq!(block.contains("the-token"), !has_keys, "{block}");
         assert!(environment.contains("\nexport ALIBABA_CLOUD_ROLE_ARN=acs:ram::1:role/deploy\n"));
