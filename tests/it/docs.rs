@@ -56,6 +56,29 @@ fn every_example_is_on_a_page() {
     assert_eq!(missing, Vec::<std::path::PathBuf>::new(), "every example file is on a page");
 }
 
+#[test]
+fn every_example_is_in_the_index() {
+    let directory = root().join("examples");
+    let index = fs::read_to_string(directory.join("README.md")).unwrap();
+    let names = |path: &Path| -> Vec<String> {
+        let entries = fs::read_dir(path).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let mut missing = Vec::new();
+    for name in names(&directory).into_iter().filter(|name| name != "README.md") {
+        // The directories of resources and modules are listed by what is in them.
+        let nested = matches!(name.as_str(), "resources" | "list-resources" | "modules");
+        let links = if nested {
+            let inner = names(&directory.join(&name)).into_iter();
+            inner.map(|inner| format!("]({name}/{inner})")).collect()
+        } else {
+            vec![format!("]({name})")]
+        };
+        missing.extend(links.into_iter().filter(|link| !index.contains(link.as_str())));
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
 /// The requirements of the Terraform Registry. Source: its documentation, "Provider documentation".
 #[test]
 fn pages_meet_the_registrys_requirements() {
