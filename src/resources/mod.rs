@@ -2,6 +2,7 @@
 //!
 //! A further resource is a file here and a line in [`all`].
 
+pub mod bucket;
 mod bucket_encryption;
 mod explain;
 

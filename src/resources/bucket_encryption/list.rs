@@ -9,12 +9,13 @@ use futures_util::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
 use crate::oss::{Bucket, BucketName, CallOptions, Client, ListBucketsRequest, Region};
+use crate::resources::bucket::{check_known, non_empty_string};
 use crate::resources::{ProviderData, explain};
 use crate::tfplugin::{
     BoxStream, Context, Diagnostic, Diagnostics, ListEvent, ListResource, Object, Schema,
 };
 
-use super::state::{bare_state, check_known, non_empty_string, state_with_rule};
+use super::state::{bare_state, state_with_rule};
 use super::{schema, validation};
 
 /// How many buckets are asked at once.

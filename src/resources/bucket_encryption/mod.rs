@@ -1,14 +1,15 @@
 //! `oss_bucket_encryption`: the default server-side encryption of a bucket.
 //!
-//! `schema` is what users see, `validation` and `state` decide, `target` and `list` call OSS; wording about
+//! `schema` is what users see, `validation` and `state` decide, `write` and `list` call OSS; wording about
 //! failed calls is in `explain`.
 
 mod list;
 mod schema;
 mod state;
-mod target;
 mod validation;
+mod write;
 
+use crate::resources::bucket::{self, non_empty_string};
 use crate::resources::{ProviderData, explain};
 use crate::tfplugin::{
     AttributePath, BoxFuture, Context, Diagnostics, ImportTarget, ListResource, MoveSource, Object,
@@ -16,8 +17,8 @@ use crate::tfplugin::{
 };
 
 use list::BucketEncryptionList;
-use state::{keeps_prior_unset, non_empty_string, rule_from_state, state_with_rule};
-use target::{Target, WriteError};
+use state::{keeps_prior_unset, rule_from_state, state_with_rule};
+use write::WriteError;
 
 /// What Terraform does with an object whose creation failed half-way.
 const TAINTED_NOTE: &str = "\n\nThe rule may be in place, so the resource is kept in the state. Terraform \
@@ -68,11 +69,11 @@ impl Resource<ProviderData> for BucketEncryption {
         planned_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let target = match Target::from_state(context, &planned_state, "create") {
+            let target = match write::target(context, &planned_state, "create") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(None, diagnostic),
             };
-            match target.write(&rule_from_state(&planned_state)).await {
+            match write::put_and_verify(&target, &rule_from_state(&planned_state)).await {
                 Ok(()) => Outcome::state(planned_state),
                 Err(WriteError { diagnostic, may_have_changed: false, .. }) => {
                     Outcome::failed(None, diagnostic)
@@ -91,11 +92,11 @@ impl Resource<ProviderData> for BucketEncryption {
         current_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let target = match Target::from_state(context, &current_state, "read") {
+            let target = match write::target(context, &current_state, "read") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(Some(current_state), diagnostic),
             };
-            match target.get().await {
+            match write::get(&target).await {
                 Ok(rule) => Outcome::state(state_with_rule(current_state, &target.bucket, &rule)),
                 Err(error) if error.is_not_found() => {
                     tracing::warn!(bucket = target.bucket.as_str(), "{error}; removing from state");
@@ -113,7 +114,7 @@ impl Resource<ProviderData> for BucketEncryption {
         planned_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let target = match Target::from_state(context, &planned_state, "update") {
+            let target = match write::target(context, &planned_state, "update") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
             };
@@ -125,7 +126,7 @@ impl Resource<ProviderData> for BucketEncryption {
                 // Only timeouts, or the spelling of "no key", have changed: nothing for OSS to do.
                 return Outcome::state(planned_state);
             }
-            match target.write(&written).await {
+            match write::put_and_verify(&target, &written).await {
                 Ok(()) => Outcome::state(planned_state),
                 Err(WriteError { was_accepted: true, diagnostic, .. }) => {
                     Outcome::failed(Some(planned_state), diagnostic)
@@ -146,11 +147,11 @@ impl Resource<ProviderData> for BucketEncryption {
         prior_state: Object,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let target = match Target::from_state(context, &prior_state, "delete") {
+            let target = match write::target(context, &prior_state, "delete") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
             };
-            match target.delete().await {
+            match write::delete(&target).await {
                 Ok(()) => Outcome::removed(),
                 Err(error) => {
                     let mut diagnostic = explain::call_error(&error);
@@ -173,7 +174,7 @@ impl Resource<ProviderData> for BucketEncryption {
                 Ok(state) => state,
                 Err(diagnostic) => return Outcome::failed(None, diagnostic),
             };
-            let target = match Target::from_state(context, &state, "read") {
+            let target = match write::target(context, &state, "read") {
                 Ok(target) => target,
                 Err(diagnostic) => return Outcome::failed(None, diagnostic),
             };
@@ -187,11 +188,11 @@ impl Resource<ProviderData> for BucketEncryption {
     }
 
     fn identity_schema(&self) -> Option<Schema> {
-        Some(schema::identity_schema())
+        Some(bucket::identity_schema())
     }
 
     fn identity(&self, state: &Object) -> Option<Object> {
-        state::identity(state)
+        bucket::identity(state)
     }
 
     fn move_state(&self, source: &MoveSource<'_>) -> Result<Object, Diagnostics> {

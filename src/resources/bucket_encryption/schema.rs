@@ -1,7 +1,7 @@
-//! The arguments of the resource, of its identity and of its list resource, as documented and shown to
-//! users.
+//! The arguments of the resource and of its list resource, as documented and shown to users.
 
-use crate::tfplugin::{Attribute, Block, NestedBlock, Schema};
+use crate::resources::bucket::timeouts_block;
+use crate::tfplugin::{Attribute, Block, Schema};
 
 pub(super) fn schema() -> Schema {
     Schema {
@@ -50,49 +50,12 @@ pub(super) fn schema() -> Schema {
                 ),
                 Attribute::computed("id", "Name of the bucket."),
             ],
-            blocks: vec![NestedBlock {
-                name: "timeouts",
-                block: Block {
-                    description: "Maximum duration of each operation, including retries, for example `30s`, \
-                        `5m` or `1h30m`.",
-                    attributes: vec![
-                        Attribute::optional(
-                            "create",
-                            "Timeout for setting the rule and reading it back. Defaults to `5m`.",
-                        ),
-                        Attribute::optional(
-                            "read",
-                            "Timeout for reading the rule. Defaults to `1m`.",
-                        ),
-                        Attribute::optional(
-                            "update",
-                            "Timeout for changing the rule and reading it back. Defaults to `5m`.",
-                        ),
-                        Attribute::optional(
-                            "delete",
-                            "Timeout for deleting the rule. Defaults to `5m`.",
-                        ),
-                    ],
-                    blocks: Vec::new(),
-                },
-            }],
-        },
-    }
-}
-
-/// The identity of a rule. Bucket names are globally unique; the region says where requests are sent.
-pub(super) fn identity_schema() -> Schema {
-    Schema {
-        version: 0,
-        block: Block {
-            attributes: vec![
-                Attribute::required("bucket", "Name of the bucket."),
-                Attribute::optional(
-                    "region",
-                    "Region of the bucket. Defaults to the provider's region.",
-                ),
-            ],
-            ..Block::default()
+            blocks: vec![timeouts_block([
+                "Timeout for setting the rule and reading it back. Defaults to `5m`.",
+                "Timeout for reading the rule. Defaults to `1m`.",
+                "Timeout for changing the rule and reading it back. Defaults to `5m`.",
+                "Timeout for deleting the rule. Defaults to `5m`.",
+            ])],
         },
     }
 }

@@ -1,43 +1,9 @@
 //! States: what they say about the rule, and how answers, imports and other resource types become one.
 //! Pure.
 
-use std::time::Duration;
-
-use crate::oss::{BucketName, EncryptionRule, Region, SseAlgorithm};
-use crate::tfplugin::{
-    Diagnostic, Diagnostics, ImportTarget, MoveSource, Object, Value, parse_duration,
-};
-
-/// An attribute that is known and not empty: to OSS, empty is the same as absent.
-pub(super) fn non_empty_string<'a>(state: &'a Object, name: &str) -> Option<&'a str> {
-    state.string(name).known().filter(|text| !text.is_empty())
-}
-
-/// Refuses an object of which something is not known: a call about it would be about something else.
-pub(super) fn check_known(object: &Object) -> Result<(), Diagnostic> {
-    let is_unknown = |value: &Value| match value {
-        Value::Object(block) => block.iter().any(|(_, value)| *value == Value::Unknown),
-        value => *value == Value::Unknown,
-    };
-    let Some((name, _)) = object.iter().find(|(_, value)| is_unknown(value)) else { return Ok(()) };
-    let detail = format!(
-        "`{name}` is not known, although Terraform asks for a call that needs it. This is a bug in the \
-         caller of the provider."
-    );
-    Err(Diagnostic::error("Unknown value", detail).with_attribute(name))
-}
-
-/// How long an operation may take: what the `timeouts` block says, else the defaults that it
-/// documents.
-pub(super) fn timeout(state: &Object, operation: &str) -> Duration {
-    let configured = state
-        .block("timeouts")
-        .known()
-        .and_then(|timeouts| timeouts.string(operation).known())
-        .and_then(parse_duration);
-    let default = if operation == "read" { Duration::from_mins(1) } else { Duration::from_mins(5) };
-    configured.unwrap_or(default)
-}
+use crate::oss::{BucketName, EncryptionRule, SseAlgorithm};
+use crate::resources::bucket::{non_empty_string, parse_import};
+use crate::tfplugin::{Diagnostic, Diagnostics, ImportTarget, MoveSource, Object, Value};
 
 /// The rule that a known state describes.
 pub(super) fn rule_from_state(state: &Object) -> EncryptionRule {
@@ -88,15 +54,6 @@ pub(super) fn keeps_prior_unset(prior: &Value, configured: &Value) -> bool {
     may_stay && is_unset(prior) && is_unset(configured)
 }
 
-/// The identity of a rule; none while its parts are unknown.
-pub(super) fn identity(state: &Object) -> Option<Object> {
-    let bucket = non_empty_string(state, "bucket")?;
-    if *state.get("region") == Value::Unknown {
-        return None;
-    }
-    Some(Object::new().with("bucket", bucket).with("region", non_empty_string(state, "region")))
-}
-
 /// The state of a bucket about which only its place is known.
 pub(super) fn bare_state(bucket: &str, region: Option<&str>) -> Object {
     Object::new()
@@ -110,44 +67,9 @@ pub(super) fn bare_state(bucket: &str, region: Option<&str>) -> Object {
         .with("timeouts", Value::Null)
 }
 
-/// What an import names: `bucket`, `bucket@region`, or an identity.
+/// The state of the bucket that an import names; the read that follows fills in the rule.
 pub(super) fn state_from_import(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
-    let (bucket, region) = match target {
-        ImportTarget::Id(id) => match id.split_once('@') {
-            Some((bucket, region)) => (bucket, Some(region)),
-            None => (id, None),
-        },
-        ImportTarget::Identity(identity) => {
-            check_known(identity)?;
-            (
-                non_empty_string(identity, "bucket").unwrap_or_default(),
-                non_empty_string(identity, "region"),
-            )
-        }
-    };
-    let invalid = |what: &str, reason: &dyn std::fmt::Display| match target {
-        ImportTarget::Id(id) => Diagnostic::error(
-            "Invalid import id",
-            format!(
-                "The {what} in the import id {id:?} {reason}. Write the name of the bucket, for \
-                 example `my-bucket`, or `my-bucket@cn-shanghai` when it is not in the provider's \
-                 region."
-            ),
-        ),
-        ImportTarget::Identity(_) => Diagnostic::error(
-            "Invalid identity",
-            format!(
-                "The {what} in the identity of the import {reason}; got {:?}. Write for example `identity \
-                 = {{ bucket = \"my-bucket\" }}`, with `region = \"cn-shanghai\"` beside it when the \
-                 bucket is not in the provider's region.",
-                if what == "region" { region.unwrap_or_default() } else { bucket },
-            ),
-        ),
-    };
-    BucketName::parse(bucket).map_err(|error| invalid("bucket name", &error))?;
-    if let Some(region) = region {
-        Region::parse(region).map_err(|error| invalid("region", &error))?;
-    }
+    let (bucket, region) = parse_import(target)?;
     Ok(bare_state(bucket, region))
 }
 
@@ -208,23 +130,14 @@ pub(super) fn state_from_move(source: &MoveSource<'_>) -> Result<Object, Diagnos
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn time_limits_are_those_of_the_block_or_the_documented_defaults() {
-        let minutes = |state: &Object| {
-            ["create", "read", "update", "delete"]
-                .map(|operation| timeout(state, operation).as_secs() / 60)
-        };
-        assert_eq!(minutes(&Object::new()), [5, 1, 5, 5]);
-        let timeouts = Object::new().with("create", "9m").with("read", Value::Null);
-        assert_eq!(minutes(&Object::new().with("timeouts", timeouts)), [9, 1, 5, 5]);
-    }
+    use super::*;
+    use crate::resources::bucket::{identity, timeout};
 
     #[test]
     fn an_identity_is_whole_or_absent() {
         let state = bare_state("demo", Some("cn-beijing"));
-        let identity = |state: &Object| super::identity(state);
         let expected = Object::new().with("bucket", "demo").with("region", "cn-beijing");
         assert_eq!(identity(&state), Some(expected));
         let nowhere = Object::new().with("bucket", "demo").with("region", Value::Null);
@@ -235,7 +148,7 @@ mod tests {
 
     #[test]
     fn an_import_names_a_bucket_and_maybe_its_region() {
-        let id = |id| state_from_import(ImportTarget::Id(id)).map(|state| super::identity(&state));
+        let id = |id| state_from_import(ImportTarget::Id(id)).map(|state| identity(&state));
         let place = |bucket: &str, region: Option<&str>| {
             Ok(Some(Object::new().with("bucket", bucket).with("region", region)))
         };
@@ -244,12 +157,12 @@ mod tests {
         for invalid in ["", "Demo", "demo@", "demo@CN", "demo/x", "a.evil.example/", "demo@cn@x"] {
             assert_eq!(id(invalid).unwrap_err().summary, "Invalid import id", "{invalid:?}");
         }
-        let identity = Object::new().with("bucket", "demo").with("region", "cn-beijing");
-        let state = state_from_import(ImportTarget::Identity(&identity)).unwrap();
-        assert_eq!(super::identity(&state), Some(identity.clone()));
+        let named = Object::new().with("bucket", "demo").with("region", "cn-beijing");
+        let state = state_from_import(ImportTarget::Identity(&named)).unwrap();
+        assert_eq!(identity(&state), Some(named.clone()));
         for (name, value) in [("bucket", ""), ("bucket", "a.evil.example/"), ("region", "c/n")] {
-            let identity = identity.clone().with(name, value);
-            let error = state_from_import(ImportTarget::Identity(&identity)).unwrap_err();
+            let invalid = named.clone().with(name, value);
+            let error = state_from_import(ImportTarget::Identity(&invalid)).unwrap_err();
             assert_eq!(error.summary, "Invalid identity");
         }
     }

@@ -1,18 +1,18 @@
 //! What can be known to be wrong before anything is sent, on known values only: each mistake once, at
 //! the attribute to blame.
 
-use crate::oss::{BucketName, Region, SseAlgorithm};
-use crate::tfplugin::{
-    AttributePath, AttributeValue, Diagnostic, Diagnostics, Object, Value, parse_duration,
+use crate::oss::SseAlgorithm;
+use crate::resources::bucket::{
+    non_empty_string, validate_bucket, validate_region, validate_required, validate_timeouts,
 };
-
-use super::state::non_empty_string;
+use crate::tfplugin::{AttributeValue, Diagnostic, Diagnostics, Object};
 
 const ALGORITHMS: &str = "`AES256`, `KMS` or `SM4`";
 
 /// Checks a configuration.
 pub(super) fn validate(config: &Object) -> Diagnostics {
-    let mut diagnostics = validate_required(config);
+    let mut diagnostics = validate_required(config, "bucket", "the name of a bucket");
+    diagnostics.extend(validate_required(config, "sse_algorithm", ALGORITHMS));
     diagnostics.extend(validate_bucket(config));
     diagnostics.extend(validate_region(config));
     diagnostics.extend(validate_rule(config));
@@ -33,34 +33,6 @@ pub(super) fn validate_list(config: &Object) -> Diagnostics {
         diagnostics.push(Diagnostic::error("Invalid prefix", detail).with_attribute("prefix"));
     }
     diagnostics
-}
-
-/// Terraform lets a null pass for an argument that must be set, such as a variable without value.
-fn validate_required(config: &Object) -> Diagnostics {
-    let mut diagnostics = Diagnostics::new();
-    for (name, what) in
-        [("bucket", "the name of a bucket".to_owned()), ("sse_algorithm", ALGORITHMS.to_owned())]
-    {
-        if *config.get(name) == Value::Null {
-            let detail = format!("`{name}` is null. Set it to {what}.");
-            diagnostics.push(Diagnostic::error("Missing argument", detail).with_attribute(name));
-        }
-    }
-    diagnostics
-}
-
-fn validate_bucket(config: &Object) -> Diagnostics {
-    let Some(bucket) = config.string("bucket").known() else { return Diagnostics::new() };
-    let Err(error) = BucketName::parse(bucket) else { return Diagnostics::new() };
-    let detail = format!("The name of a bucket {error}; got {bucket:?}.");
-    Diagnostic::error("Invalid bucket name", detail).with_attribute("bucket").into()
-}
-
-fn validate_region(config: &Object) -> Diagnostics {
-    let Some(region) = non_empty_string(config, "region") else { return Diagnostics::new() };
-    let Err(error) = Region::parse(region) else { return Diagnostics::new() };
-    let detail = format!("The region {error}; got {region:?}.");
-    Diagnostic::error("Invalid region", detail).with_attribute("region").into()
 }
 
 fn validate_rule(config: &Object) -> Diagnostics {
@@ -127,27 +99,6 @@ fn validate_rule(config: &Object) -> Diagnostics {
                     .with_attribute(name),
                 );
             }
-        }
-    }
-    diagnostics
-}
-
-fn validate_timeouts(config: &Object) -> Diagnostics {
-    let mut diagnostics = Diagnostics::new();
-    let AttributeValue::Known(timeouts) = config.block("timeouts") else { return diagnostics };
-    for operation in ["create", "read", "update", "delete"] {
-        let AttributeValue::Known(text) = timeouts.string(operation) else { continue };
-        if parse_duration(text).is_none() {
-            diagnostics.push(
-                Diagnostic::error(
-                    "Invalid timeout",
-                    format!(
-                        "`{operation}` must be a positive duration such as `30s`, `5m` or `1h30m`, at \
-                         most a year; got {text:?}."
-                    ),
-                )
-                .with_path(AttributePath::root("timeouts").attribute(operation)),
-            );
         }
     }
     diagnostics
