@@ -100,7 +100,7 @@ impl HttpResponse {
 /// The HTTP clients, each made by the first exchange that needs it.
 pub(super) struct Http {
     settings: HttpSettings,
-    /// By [`Route`]: the settings of a client cannot be changed for a single request.
+    /// By [`ConnectionKind`]: the settings of a client cannot be changed for a single request.
     clients: [OnceLock<reqwest::Client>; 6],
 }
 

@@ -1,6 +1,6 @@
-//! The OSS client, a library on its own: request → signature → HTTP → answer.
+//! The OSS client, a library on its own: request → signature → HTTP → response.
 //!
-//! [`Client`] offers the calls; everything else is the vocabulary of their arguments and answers.
+//! [`Client`] offers the calls; everything else is the vocabulary of their arguments and responses.
 //! Signing, retry decisions, XML, addressing and the formats of credential services are pure; IO is in
 //! `http`, `credentials` and the send loop of `client`. It knows nothing of Terraform.
 //!
@@ -11,7 +11,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
-//! use terraform_provider_oss::oss::{BucketName, Call, Client, ClientConfig, Credentials, Region};
+//! use terraform_provider_oss::oss::{BucketName, CallOptions, Client, ClientConfig, Credentials, Region};
 //!
 //! let client = Client::new(ClientConfig {
 //!     region: Some(Region::parse("cn-hangzhou")?),
@@ -19,7 +19,8 @@
 //!     ..ClientConfig::default()
 //! });
 //! let bucket = BucketName::parse("my-bucket")?;
-//! let rule = client.get_bucket_encryption(&bucket, &Call::within(Duration::from_mins(1))).await?;
+//! let options = CallOptions::with_timeout(Duration::from_mins(1));
+//! let rule = client.get_bucket_encryption(&bucket, &options).await?;
 //! println!("{rule}");
 //! # Ok(())
 //! # }

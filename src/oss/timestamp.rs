@@ -19,7 +19,7 @@ pub(super) fn format_iso8601(time: OffsetDateTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Reads what [`http_date`] writes.
+/// Reads what [`format_http_date`] writes.
 pub(super) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text.trim(), &Rfc2822).ok()
 }

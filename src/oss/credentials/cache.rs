@@ -24,7 +24,7 @@ pub(in crate::oss) struct CredentialsCache {
     state: Mutex<State>,
     /// Held while the source is asked.
     refresh: tokio::sync::Mutex<()>,
-    /// See [`PATIENCE`]; tests have less.
+    /// See [`REFRESH_TIMEOUT`]; tests have less.
     refresh_timeout: std::time::Duration,
 }
 

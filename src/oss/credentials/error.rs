@@ -14,7 +14,7 @@ use crate::oss::TransportError;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("no credentials from {origin}: {kind}")]
 pub struct CredentialsError {
-    /// The source, see [`Source::origin`](super::Source::origin).
+    /// The source, see [`CredentialSource::origin`](super::CredentialSource::origin).
     pub origin: String,
     /// Why.
     pub kind: CredentialsErrorKind,

@@ -1,6 +1,6 @@
 //! Access keys, and where they come from.
 //!
-//! [`Source`] describes a place, `profile` turns a file into one, `sts` and `answer` are the formats of
+//! [`CredentialSource`] describes a place, `profile` turns a file into one, `sts` and `response` are the formats of
 //! the services: all pure. `fetch` asks them (with `process` for programs), and `cache` keeps what came
 //! back until it has to be asked again.
 
