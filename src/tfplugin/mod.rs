@@ -11,7 +11,6 @@ mod duration;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod json;
-mod lifecycle;
 mod message_codec;
 mod msgpack;
 mod path;

@@ -1,6 +1,6 @@
 //! The messages and services that `build.rs` generates from `proto/tfplugin6.proto`.
 //!
-//! Only `wire.rs`, `server.rs` and the protocol tests use them.
+//! Only `wire.rs`, `server` and the protocol tests use them.
 
 #![allow(
     missing_docs,

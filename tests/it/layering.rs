@@ -41,7 +41,7 @@ const CONFINED: [(&str, &[&str]); 12] = [
             "plugin/",
             "tfplugin/message_codec.rs",
             "tfplugin/pb.rs",
-            "tfplugin/server.rs",
+            "tfplugin/server/",
             "main.rs",
             "fuzz.rs",
         ],

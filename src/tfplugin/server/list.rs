@@ -1,0 +1,99 @@
+//! What the RPCs about list resources do.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tonic::codegen::BoxStream;
+
+use super::Server;
+use super::respond::panicked;
+use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics, Severity};
+use crate::tfplugin::resource::{ListEvent, ListResource, Provider};
+use crate::tfplugin::value::Object;
+use crate::tfplugin::{pb, wire};
+
+pub(super) fn validate<P: Provider>(
+    server: &Server<P>,
+    request: &pb::validate_list_resource_config::Request,
+) -> Result<pb::validate_list_resource_config::Response, Diagnostics> {
+    let (_, list_resource) = server.list_resource(&request.type_name)?;
+    let config = list_config(&*list_resource, request.config.as_ref())?;
+    let diagnostics = list_resource.validate(&config);
+    Ok(pb::validate_list_resource_config::Response {
+        diagnostics: wire::to_diagnostics(diagnostics),
+    })
+}
+
+/// The stream of a list query. Errors and panics become events of it.
+pub(super) async fn list<P: Provider>(
+    server: &Server<P>,
+    request: pb::list_resource::Request,
+) -> BoxStream<pb::list_resource::Event> {
+    let found = AssertUnwindSafe(async { list_events(server, &request) }).catch_unwind().await;
+    let found = found.unwrap_or_else(|_| Err(panicked("ListResource")));
+    let events = found
+        .unwrap_or_else(|diagnostics| Box::pin(stream::iter(diagnostics.into_iter().map(message))));
+    // A panic ends the search with a message instead of a broken connection.
+    let events = AssertUnwindSafe(events).catch_unwind().map(|event| {
+        let panicked = || pb::list_resource::Event {
+            diagnostic: wire::to_diagnostics(panicked("ListResource")),
+            ..Default::default()
+        };
+        Ok(event.unwrap_or_else(|_| panicked()))
+    });
+    Box::pin(events)
+}
+
+/// Searches for objects, until as many are found as the host wants.
+fn list_events<P: Provider>(
+    server: &Server<P>,
+    request: &pb::list_resource::Request,
+) -> Result<crate::tfplugin::BoxStream<pb::list_resource::Event>, Diagnostics> {
+    let (registered, list_resource) = server.list_resource(&request.type_name)?;
+    let config = list_config(&*list_resource, request.config.as_ref())?;
+    let events = list_resource.list(server.context()?, &config);
+    let with_object = request.include_resource_object;
+    let to_event = move |event| match event {
+        ListEvent::Diagnostic(diagnostic) => message(diagnostic),
+        ListEvent::Result { display_name, state } => pb::list_resource::Event {
+            identity: registered.identity(Some(&state)),
+            display_name,
+            resource_object: with_object.then(|| wire::to_dynamic_object(Some(state))),
+            ..Default::default()
+        },
+    };
+    let wanted = u64::try_from(request.limit).ok().filter(|limit| *limit > 0);
+    let events = stream::unfold((events, wanted), |(mut events, wanted)| async move {
+        if wanted == Some(0) {
+            return None;
+        }
+        let event = events.next().await?;
+        let wanted = match &event {
+            ListEvent::Result { .. } => wanted.map(|wanted| wanted - 1),
+            // The host takes nothing that comes after an error.
+            ListEvent::Diagnostic(message) if message.severity == Severity::Error => Some(0),
+            ListEvent::Diagnostic(_) => wanted,
+        };
+        Some((event, (events, wanted)))
+    });
+    Ok(Box::pin(events.map(to_event)))
+}
+
+/// An event of a search that is only a message.
+fn message(diagnostic: Diagnostic) -> pb::list_resource::Event {
+    pb::list_resource::Event {
+        diagnostic: wire::to_diagnostics(diagnostic.into()),
+        ..Default::default()
+    }
+}
+
+/// The configuration of a search. Null, as the first hosts sent it for an absent `config` block, is one
+/// that sets nothing.
+fn list_config<Client>(
+    list_resource: &dyn ListResource<Client>,
+    config: Option<&pb::DynamicValue>,
+) -> Result<Object, Diagnostics> {
+    let block = list_resource.schema().block;
+    let config = wire::from_dynamic_object(config, &block, "configuration")?;
+    Ok(config.unwrap_or_default())
+}

@@ -1,0 +1,112 @@
+//! What the RPCs about the provider itself do.
+
+use std::sync::{Arc, PoisonError};
+
+use secrecy::zeroize::Zeroize as _;
+
+use super::respond::required;
+use super::{ConfiguredProvider, RegisteredResource, Server};
+use crate::tfplugin::diagnostics::Diagnostics;
+use crate::tfplugin::resource::Provider;
+use crate::tfplugin::value::Object;
+use crate::tfplugin::{pb, wire};
+
+pub(super) fn metadata<P: Provider>(server: &Server<P>) -> pb::get_metadata::Response {
+    let metadata = |registered: &Arc<RegisteredResource<P::Client>>| {
+        pb::get_metadata::ResourceMetadata { type_name: registered.resource.type_name().to_owned() }
+    };
+    let list_metadata = |registered: &Arc<RegisteredResource<P::Client>>| {
+        registered.resource.list_resource()?;
+        let type_name = registered.resource.type_name().to_owned();
+        Some(pb::get_metadata::ListResourceMetadata { type_name })
+    };
+    pb::get_metadata::Response {
+        server_capabilities: Some(capabilities()),
+        resources: server.resources.iter().map(metadata).collect(),
+        list_resources: server.resources.iter().filter_map(list_metadata).collect(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn schema<P: Provider>(server: &Server<P>) -> pb::get_provider_schema::Response {
+    let entry = |registered: &Arc<RegisteredResource<P::Client>>| {
+        let schema = wire::to_schema(&registered.schema);
+        (registered.resource.type_name().to_owned(), schema)
+    };
+    let list_entry = |registered: &Arc<RegisteredResource<P::Client>>| {
+        let schema = wire::to_schema(&registered.resource.list_resource()?.schema());
+        Some((registered.resource.type_name().to_owned(), schema))
+    };
+    pb::get_provider_schema::Response {
+        provider: Some(wire::to_schema(&server.provider_schema)),
+        resource_schemas: server.resources.iter().map(entry).collect(),
+        list_resource_schemas: server.resources.iter().filter_map(list_entry).collect(),
+        server_capabilities: Some(capabilities()),
+        ..Default::default()
+    }
+}
+
+pub(super) fn validate<P: Provider>(
+    server: &Server<P>,
+    request: pb::validate_provider_config::Request,
+) -> Result<pb::validate_provider_config::Response, Diagnostics> {
+    let block = &server.provider_schema.block;
+    let config = wire::from_dynamic_object(request.config.as_ref(), block, "configuration")?;
+    let mut config = required(config)?;
+    let diagnostics = server.provider.validate(&config);
+    wipe(&mut config, request.config);
+    Ok(pb::validate_provider_config::Response { diagnostics: wire::to_diagnostics(diagnostics) })
+}
+
+pub(super) fn configure<P: Provider>(
+    server: &Server<P>,
+    request: pb::configure_provider::Request,
+) -> Result<pb::configure_provider::Response, Diagnostics> {
+    let block = &server.provider_schema.block;
+    let config = wire::from_dynamic_object(request.config.as_ref(), block, "configuration")?;
+    let version = &request.terraform_version;
+    let mut config = required(config)?;
+    let configuration = server.provider.configure(&config, version);
+    wipe(&mut config, request.config);
+    let may_defer = configuration.has_unknown_values && !misreports_deferral_support(version);
+    let configured = configuration
+        .client
+        .map(|client| ConfiguredProvider { client: Arc::new(client), may_defer });
+    *server.configured.lock().unwrap_or_else(PoisonError::into_inner) = configured;
+    Ok(pb::configure_provider::Response {
+        diagnostics: wire::to_diagnostics(configuration.diagnostics),
+    })
+}
+
+/// Cancels the requests in flight. Later ones start with a fresh token, as in Go.
+pub(super) fn stop<P: Provider>(server: &Server<P>) {
+    let mut stop = server.stop.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *stop, server.process_stop.child_token()).cancel();
+}
+
+fn capabilities() -> pb::ServerCapabilities {
+    pb::ServerCapabilities {
+        // There is nothing to say about a plan that destroys; it is answered all the same.
+        plan_destroy: false,
+        // The schema never changes: Terraform may ask for it once per command.
+        get_provider_schema_optional: true,
+        move_resource_state: true,
+        generate_resource_config: true,
+    }
+}
+
+/// Overwrites a provider block that is done with, and what it was read from: there are keys in it. Those that
+/// the provider keeps are in types that do the same.
+fn wipe(config: &mut Object, sent: Option<pb::DynamicValue>) {
+    config.zeroize();
+    if let Some(mut sent) = sent {
+        sent.msgpack.zeroize();
+        sent.json.zeroize();
+    }
+}
+
+/// `OpenTofu` 1.11.0 to 1.11.3 says that it copes with deferral and does not; Terraform of the same
+/// version only copes when built for experiments, which its version tells.
+fn misreports_deferral_support(version: &str) -> bool {
+    matches!(version, "1.11.0" | "1.11.1" | "1.11.2" | "1.11.3")
+}

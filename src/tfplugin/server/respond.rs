@@ -1,0 +1,111 @@
+//! How an RPC completes: errors and panics become diagnostics, because a gRPC error would not tell the
+//! user anything.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
+use tonic::{Response, Status};
+
+use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics};
+use crate::tfplugin::value::Object;
+use crate::tfplugin::{pb, wire};
+
+/// An answer that can carry diagnostics instead of a result.
+pub(super) trait DiagnosticsResponse: Default {
+    fn failed(diagnostics: Vec<pb::Diagnostic>) -> Self;
+}
+
+macro_rules! impl_diagnostics_response {
+    ($($message:ident),* $(,)?) => {
+        $(impl DiagnosticsResponse for pb::$message::Response {
+            #[allow(clippy::needless_update, reason = "some answers have nothing else")]
+            fn failed(diagnostics: Vec<pb::Diagnostic>) -> Self {
+                Self { diagnostics, ..Self::default() }
+            }
+        })*
+    };
+}
+
+impl_diagnostics_response!(
+    apply_resource_change,
+    close_ephemeral_resource,
+    configure_provider,
+    configure_state_store,
+    delete_state,
+    generate_resource_config,
+    get_functions,
+    get_metadata,
+    get_provider_schema,
+    get_resource_identity_schemas,
+    get_states,
+    import_resource_state,
+    lock_state,
+    move_resource_state,
+    open_ephemeral_resource,
+    plan_action,
+    plan_resource_change,
+    read_data_source,
+    read_resource,
+    read_state_bytes,
+    renew_ephemeral_resource,
+    unlock_state,
+    upgrade_resource_identity,
+    upgrade_resource_state,
+    validate_action_config,
+    validate_data_resource_config,
+    validate_ephemeral_resource_config,
+    validate_list_resource_config,
+    validate_provider_config,
+    validate_resource_config,
+    validate_state_store,
+    write_state_bytes,
+);
+
+impl DiagnosticsResponse for pb::call_function::Response {
+    fn failed(diagnostics: Vec<pb::Diagnostic>) -> Self {
+        let text = diagnostics.into_iter().map(|diagnostic| diagnostic.detail).collect();
+        let error = pb::FunctionError { text, function_argument: None };
+        Self { error: Some(error), result: None }
+    }
+}
+
+pub(super) type RpcResult<T> = Result<Response<T>, Status>;
+
+/// Completes an RPC: an error becomes an answer with diagnostics, and so does a panic.
+pub(super) async fn respond<T: DiagnosticsResponse>(
+    rpc: &'static str,
+    work: impl Future<Output = Result<T, Diagnostics>>,
+) -> RpcResult<T> {
+    tracing::trace!(rpc, "call received");
+    let diagnostics = match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(answer)) => return Ok(Response::new(answer)),
+        Ok(Err(diagnostics)) => diagnostics,
+        Err(_) => panicked(rpc),
+    };
+    tracing::debug!(rpc, "call failed");
+    Ok(Response::new(T::failed(wire::to_diagnostics(diagnostics))))
+}
+
+pub(super) fn panicked(rpc: &str) -> Diagnostics {
+    Diagnostic::error(
+        "The provider crashed",
+        format!(
+            "An internal error stopped {rpc}. This is a bug in the provider, not in the \
+             configuration. Please report it together with the lines after \"panic:\" in the log \
+             (TF_LOG=debug)."
+        ),
+    )
+    .into()
+}
+
+pub(super) fn unknown_type_error(kind: &str, name: &str) -> Diagnostics {
+    Diagnostic::error(format!("Unknown {kind}"), format!("This provider has no {kind} {name:?}."))
+        .into()
+}
+
+/// A configuration that must not be null.
+pub(super) fn required(object: Option<Object>) -> Result<Object, Diagnostics> {
+    object.ok_or_else(|| {
+        Diagnostic::error("Missing configuration", "Terraform sent a null configuration.").into()
+    })
+}
