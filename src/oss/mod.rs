@@ -39,6 +39,7 @@ mod http;
 mod names;
 mod request;
 mod retry;
+mod send;
 pub mod sign;
 mod timestamp;
 mod xml;

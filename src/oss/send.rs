@@ -1,0 +1,393 @@
+//! Sending a request: sign, send, decide, again, until the deadline.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::client::{CallOptions, Client, ResponseMetadata};
+use super::credentials::{
+    Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind, profile_region,
+};
+use super::endpoint::Endpoint;
+use super::error::{Error, ErrorKind, ServiceError};
+use super::http::HttpRequest;
+use super::names::{BucketName, Region};
+use super::request::Request;
+use super::retry::{RetryDecision, RetryState};
+use super::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
+
+/// A successful answer, read to its end.
+pub(super) struct Response {
+    pub(super) metadata: ResponseMetadata,
+    pub(super) body: Vec<u8>,
+}
+
+/// What is known about a call that is under way, for its errors.
+#[derive(Default)]
+pub(super) struct CallState {
+    /// The attempts so far, those after something was mended included.
+    attempts: u32,
+    /// When the present attempt was sent; none before it is.
+    sent_at: Option<Instant>,
+    /// An attempt was sent whose end is unknown.
+    outcome_unknown: bool,
+    /// The credentials of the last attempt.
+    credentials: Option<Arc<Credentials>>,
+    /// Credentials that OSS did not take, and how it said so.
+    rejected: Option<(Arc<Credentials>, ErrorKind)>,
+    region: Option<Region>,
+    clock_skew_seconds: Option<i64>,
+}
+
+impl Client {
+    /// Signs and sends, again and again as the retry policy says, until the deadline.
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        call: &CallOptions,
+    ) -> Result<(Response, CallState), Error> {
+        let mut course = CallState::default();
+        let mut progress = RetryState::default();
+        let mut last = None;
+        loop {
+            if call.cancellation.is_cancelled() {
+                return Err(self.error(request, call, &course, ErrorKind::Cancelled));
+            }
+            if Instant::now() >= call.deadline {
+                let kind = ErrorKind::DeadlineExceeded { last };
+                return Err(self.error(request, call, &course, kind));
+            }
+            course.sent_at = None;
+            let outcome = tokio::select! {
+                biased;
+                () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
+                outcome = timeout_at(call.deadline, self.attempt(request, call, &mut course)) => {
+                    outcome.unwrap_or_else(|_| Err(self.deadline_exceeded(&course, last.take())))
+                }
+            };
+            log_attempt(request, &course, &outcome);
+            let kind = match outcome {
+                Ok(answer) => return Ok((answer, course)),
+                Err(kind) => kind,
+            };
+            if let Some(time) = kind.server_time() {
+                course.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
+            }
+            course.outcome_unknown |= course.sent_at.is_some() && kind.outcome_unknown();
+            progress.record_failure(&kind);
+            match self.config.retry.decide(progress, &kind, fastrand::f64()) {
+                RetryDecision::Retry(wait) => {
+                    let resume = Instant::now() + wait;
+                    if resume >= call.deadline {
+                        let kind = ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) };
+                        return Err(self.error(request, call, &course, kind));
+                    }
+                    last = Some(Box::new(kind));
+                    tokio::select! {
+                        () = call.cancellation.cancelled() => {}
+                        () = tokio::time::sleep_until(resume) => {}
+                    }
+                }
+                RetryDecision::CorrectClock(server_time) => {
+                    let ahead = self.config.clock.skew(server_time).whole_seconds();
+                    let side = if ahead > 0 { "behind" } else { "ahead of" };
+                    tracing::warn!(
+                        "this machine's clock is {} s {side} that of {}, which is used from now on",
+                        ahead.unsigned_abs(),
+                        kind.server_name(),
+                    );
+                    self.config.clock.adjust_to(server_time);
+                    progress.is_clock_corrected = true;
+                    progress.failed_attempts -= 1;
+                    last = Some(Box::new(kind));
+                }
+                RetryDecision::RefreshCredentials => {
+                    // The next attempt asks the source, and what comes of that is retried as usual.
+                    if let (Some(cache), Some(refused)) =
+                        (&self.credentials, course.credentials.take())
+                    {
+                        cache.mark_rejected(&refused);
+                        course.rejected = Some((refused, kind.clone()));
+                    }
+                    progress.credentials_refreshed = true;
+                    progress.failed_attempts -= 1;
+                    last = Some(Box::new(kind));
+                }
+                RetryDecision::GiveUp => return Err(self.error(request, call, &course, kind)),
+            }
+        }
+    }
+
+    /// How an attempt ended whose time was up.
+    fn deadline_exceeded(&self, course: &CallState, last: Option<Box<ErrorKind>>) -> ErrorKind {
+        let unanswered = || {
+            let (None, Some(cache)) = (course.sent_at, &self.credentials) else { return None };
+            let (origin, problem) = (cache.origin(), CredentialsErrorKind::Timeout);
+            Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError {
+                origin,
+                kind: problem,
+            }))))
+        };
+        // What was refused before is no news while others are awaited.
+        let last = last.filter(|_| course.sent_at.is_some() || course.rejected.is_none());
+        ErrorKind::DeadlineExceeded { last: last.or_else(unanswered) }
+    }
+
+    /// One attempt, signed with the current time.
+    async fn attempt(
+        &self,
+        request: &Request,
+        call: &CallOptions,
+        course: &mut CallState,
+    ) -> Result<Response, ErrorKind> {
+        let cache = self.credentials.as_ref().ok_or(ErrorKind::NoCredentials)?;
+        course.region = self.region(call).await?;
+        let credentials = cache.get(&self.http, &self.config.clock).await;
+        let credentials = credentials.map_err(|error| ErrorKind::Credentials(Box::new(error)))?;
+        if let Some((refused, kind)) = &course.rejected
+            && refused.matches(&credentials)
+        {
+            // The source has no others.
+            return Err(kind.clone());
+        }
+        let (url, headers) = self.sign(request, course.region.as_ref(), &credentials)?;
+        course.credentials = Some(credentials);
+        course.attempts += 1;
+        course.sent_at = Some(Instant::now());
+        self.send_once(request, &url, &headers).await
+    }
+
+    /// The region of a call: its own, the configured one, the profile's, the endpoint's.
+    async fn region(&self, call: &CallOptions) -> Result<Option<Region>, ErrorKind> {
+        if let Some(region) = call.region.as_ref().or(self.config.region.as_ref()) {
+            return Ok(Some(region.clone()));
+        }
+        let of_endpoint = self.config.endpoint.as_ref().and_then(Endpoint::region);
+        let Some(profile) = &self.config.profile else { return Ok(of_endpoint) };
+        if let Some(region) = self.profile_region.get() {
+            return Ok(region.clone().or(of_endpoint));
+        }
+        match profile_region(profile).await {
+            Ok(region) => Ok(self.profile_region.get_or_init(|| region).clone().or(of_endpoint)),
+            // Where the keys are in the profile as well, they will say the same.
+            Err(_) if of_endpoint.is_some() || self.needs_no_region() => Ok(of_endpoint),
+            Err(error) => Err(ErrorKind::RegionFromProfile(Box::new(error))),
+        }
+    }
+
+    /// V1 signs no region, so with an endpoint none is needed.
+    fn needs_no_region(&self) -> bool {
+        self.config.signature_version == SignatureVersion::V1 && self.config.endpoint.is_some()
+    }
+
+    /// The URL and all headers of a request, signed for this instant.
+    fn sign(
+        &self,
+        request: &Request,
+        region: Option<&Region>,
+        credentials: &Credentials,
+    ) -> Result<(String, Vec<(String, String)>), ErrorKind> {
+        let endpoint = self.endpoint(region).ok_or(ErrorKind::NoRegion)?;
+        let region = match (region, self.config.signature_version) {
+            (Some(region), _) => region.as_str(),
+            // V1 signs no region.
+            (None, SignatureVersion::V1) => "",
+            (None, SignatureVersion::V4) => return Err(ErrorKind::NoRegion),
+        };
+        let signature = sign(
+            self.config.signature_version,
+            &SignableRequest {
+                method: request.method,
+                bucket: request.bucket.as_ref().map(BucketName::as_str),
+                object_key: None,
+                query: &request.query,
+                headers: &request.headers,
+                sub_resources: request.sub_resources,
+                additional_headers: &[],
+            },
+            &SigningContext { credentials, time: self.config.clock.now(), region, product: "oss" },
+        );
+        let style = self.config.address_style;
+        let url = endpoint.url(style, request.bucket.as_ref(), &request.encoded_query());
+        let mut headers = request.headers.clone();
+        headers.extend(signature.headers);
+        Ok((url, headers))
+    }
+
+    /// The endpoint for buckets of this region.
+    fn endpoint(&self, region: Option<&Region>) -> Option<Endpoint> {
+        let of_region =
+            || region.map(|region| Endpoint::for_region(region, self.config.endpoint_type));
+        self.config.endpoint.clone().or_else(of_region)
+    }
+
+    /// Sends one signed request and tells success from error.
+    async fn send_once(
+        &self,
+        request: &Request,
+        url: &str,
+        headers: &[(String, String)],
+    ) -> Result<Response, ErrorKind> {
+        let answer = self
+            .http
+            .execute(HttpRequest {
+                method: request.method,
+                url,
+                headers,
+                body: request.body.clone(),
+                timeout: None,
+                is_metadata: false,
+            })
+            .await
+            .map_err(ErrorKind::Transport)?;
+        let status = answer.status;
+        let header = |name: &str| answer.header(name);
+        if !answer.is_success() {
+            let service = ServiceError::parse(status, header, &answer.body);
+            return Err(ErrorKind::Service(Box::new(service)));
+        }
+        // OSS always sends one. Without it a captive portal's page would pass for a deletion.
+        let request_id = header("x-oss-request-id").ok_or_else(|| {
+            let reason = format!("the answer with status {status} has no x-oss-request-id");
+            ErrorKind::UnexpectedResponse(reason)
+        })?;
+        Ok(Response { metadata: ResponseMetadata { status, request_id }, body: answer.body })
+    }
+
+    pub(super) fn error(
+        &self,
+        request: &Request,
+        call: &CallOptions,
+        course: &CallState,
+        kind: ErrorKind,
+    ) -> Error {
+        let region = course.region.as_ref().or(call.region.as_ref());
+        let region = region.or(self.config.region.as_ref());
+        let (style, bucket) = (self.config.address_style, request.bucket.as_ref());
+        let address = self.endpoint(region).map(|endpoint| endpoint.address(style, bucket));
+        let origin = self.credentials.as_ref().map(CredentialsCache::origin);
+        Error {
+            operation: request.operation,
+            bucket: request.bucket.clone(),
+            attempts: course.attempts,
+            endpoint: address.unwrap_or_default(),
+            region: region.map(ToString::to_string).unwrap_or_default(),
+            credentials_origin: origin.unwrap_or_default(),
+            clock_skew_seconds: course.clock_skew_seconds,
+            may_have_taken_effect: course.outcome_unknown,
+            kind,
+        }
+    }
+}
+
+/// Tells the log how an attempt ended, also one that was cut off.
+fn log_attempt(request: &Request, course: &CallState, outcome: &Result<Response, ErrorKind>) {
+    let Some(sent) = course.sent_at else { return };
+    let (status, code, request_id) = match outcome {
+        Ok(answer) => (answer.metadata.status, "", answer.metadata.request_id.as_str()),
+        Err(ErrorKind::Service(service)) => {
+            let request_id = service.request_id.as_deref().unwrap_or_default();
+            (service.status, service.code.as_str(), request_id)
+        }
+        Err(_) => (0, "", ""),
+    };
+    tracing::debug!(
+        operation = request.operation.name(),
+        method = request.method,
+        bucket = request.bucket.as_ref().map(BucketName::as_str),
+        status,
+        code,
+        request_id,
+        attempt = course.attempts,
+        duration_ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX),
+        error = outcome.as_ref().err().map(ToString::to_string),
+        "called OSS",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::oss::client::{ClientConfig, encryption_request};
+    use crate::oss::credentials::Profile;
+    use crate::oss::endpoint::EndpointType;
+    use crate::oss::request::Operation;
+
+    /// Where a call goes and what it is signed for.
+    async fn target(config: ClientConfig, region: Option<&str>) -> (String, String) {
+        let client = Client::new(ClientConfig {
+            credentials: Some(Credentials::new("id", "secret").into()),
+            ..config
+        });
+        let bucket = BucketName::parse("demo").unwrap();
+        let request = encryption_request(Operation::GetBucketEncryption, "GET", &bucket);
+        let mut call = CallOptions::with_timeout(Duration::ZERO);
+        call.region = region.map(|region| Region::parse(region).unwrap());
+        let region = client.region(&call).await.unwrap();
+        let credentials = Credentials::new("id", "secret");
+        let (url, headers) = client.sign(&request, region.as_ref(), &credentials).unwrap();
+        let authorization = headers.iter().find(|(name, _)| name == "Authorization").unwrap();
+        let scope = authorization.1.split('/').nth(2).unwrap();
+        (url, scope.to_owned())
+    }
+
+    fn config(endpoint: Option<&str>, region: Option<&str>) -> ClientConfig {
+        ClientConfig {
+            region: region.map(|region| Region::parse(region).unwrap()),
+            endpoint: endpoint.map(|endpoint| Endpoint::parse(endpoint).unwrap()),
+            ..ClientConfig::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_region_of_a_call_moves_address_and_signature() {
+        let of = |url: &str, region: &str| (url.to_owned(), region.to_owned());
+        let hangzhou = || config(None, Some("cn-hangzhou"));
+        assert_eq!(
+            target(hangzhou(), None).await,
+            of("https://demo.oss-cn-hangzhou.aliyuncs.com/?encryption", "cn-hangzhou")
+        );
+        assert_eq!(
+            target(hangzhou(), Some("cn-shanghai")).await,
+            of("https://demo.oss-cn-shanghai.aliyuncs.com/?encryption", "cn-shanghai")
+        );
+        let internal = ClientConfig { endpoint_type: EndpointType::Internal, ..hangzhou() };
+        assert_eq!(
+            target(internal, Some("cn-shanghai")).await,
+            of("https://demo.oss-cn-shanghai-internal.aliyuncs.com/?encryption", "cn-shanghai")
+        );
+        assert_eq!(
+            target(config(Some("oss.example.com"), Some("cn-hangzhou")), Some("cn-shanghai")).await,
+            of("https://demo.oss.example.com/?encryption", "cn-shanghai")
+        );
+        assert_eq!(
+            target(config(Some("oss-cn-beijing.aliyuncs.com"), None), None).await,
+            of("https://demo.oss-cn-beijing.aliyuncs.com/?encryption", "cn-beijing")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_profile_that_cannot_be_read_matters_only_where_nothing_else_tells_the_region() {
+        let profile = Profile {
+            path: "/no/such/file".into(),
+            name: Some("ci".to_owned()),
+            defaults: crate::oss::credentials::SourceDefaults::default(),
+        };
+        let region = async |endpoint: Option<&str>, signature_version| {
+            let profile = Some(profile.clone());
+            let config = ClientConfig { signature_version, profile, ..config(endpoint, None) };
+            Client::new(config).region(&CallOptions::with_timeout(Duration::ZERO)).await
+        };
+        let hangzhou = region(Some("oss-cn-hangzhou.aliyuncs.com"), SignatureVersion::V4).await;
+        assert_eq!(hangzhou, Ok(Region::parse("cn-hangzhou").ok()));
+        assert_eq!(region(Some("oss.example.com"), SignatureVersion::V1).await, Ok(None));
+        for (endpoint, version) in
+            [(Some("oss.example.com"), SignatureVersion::V4), (None, SignatureVersion::V1)]
+        {
+            let error = region(endpoint, version).await.unwrap_err();
+            assert!(matches!(error, ErrorKind::RegionFromProfile(_)), "{error}");
+        }
+    }
+}
