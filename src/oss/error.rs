@@ -1,12 +1,5 @@
-//! What can go wrong with a call, named by what the caller can do about it.
-//!
-//! Source of the body's shape: OSS documentation, "Error responses". A `SignatureDoesNotMatch` body
-//! repeats the string to sign, which can hold a security token: only the fields below are kept.
+//! Errors of the OSS client, grouped by how callers handle them.
 
-use std::fmt;
-use std::time::Duration;
-
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -14,16 +7,7 @@ use super::credentials::CredentialsError;
 use super::endpoint::Endpoint;
 use super::names::{BucketName, Region};
 use super::request::Operation;
-use super::retry::retry_after;
-use super::timestamp::{parse_http_date, parse_iso8601};
-use super::xml::Element;
-
-/// How much of a body that is not XML is kept, in bytes.
-const MAX_SNIPPET: usize = 256;
-/// How much of an element's text is kept, in characters.
-const MAX_TEXT: usize = 1024;
-/// From the first of these on, a body that cannot be parsed may repeat what was signed.
-const SECRET_MARKERS: [&str; 4] = ["stringtosign", "security-token", "authorization", "signature"];
+use super::service_error::ServiceError;
 
 /// A call that did not succeed: what was attempted, and why it failed in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -82,89 +66,6 @@ pub enum ErrorKind {
     /// The caller asked to stop.
     #[error("the call was cancelled")]
     Cancelled,
-}
-
-/// An error that OSS answered with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceError {
-    /// The HTTP status.
-    pub status: u16,
-    /// The `Code` element; `BadErrorResponse` when the body had none, as in the V2 SDKs.
-    pub code: String,
-    /// The `Message` element, or the beginning of a body that is not XML.
-    pub message: String,
-    /// The request id, for a support ticket.
-    pub request_id: Option<String>,
-    /// The fine-grained error code, for diagnosis only: OSS may change it.
-    pub ec: Option<String>,
-    /// A page of OSS about this error.
-    pub recommend_doc: Option<String>,
-    /// The endpoint that OSS says the bucket must be addressed at.
-    pub endpoint: Option<String>,
-    /// How long OSS asks to wait, from `Retry-After`.
-    pub retry_after: Option<Duration>,
-    /// OSS's time: the `ServerTime` element, else the `Date` header.
-    pub server_time: Option<OffsetDateTime>,
-}
-
-impl ServiceError {
-    /// Reads an error answer. `header` looks up a header by its lower-case name.
-    pub(super) fn parse(status: u16, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Self {
-        // Without a body (HEAD, some 3xx and 4xx) the same XML comes in base64 in a header.
-        let from_header =
-            || header("x-oss-err").and_then(|value| BASE64_STANDARD.decode(value.trim()).ok());
-        let body = match body {
-            [] => from_header().unwrap_or_default(),
-            body => body.to_vec(),
-        };
-        let root = Element::parse(&body).ok().filter(|root| root.name == "Error");
-        let text = |name: &str| root.as_ref().and_then(|root| root.child_text(name)).map(sanitize);
-        let date = header("date").as_deref().and_then(parse_http_date);
-        let server_time = text("ServerTime").as_deref().and_then(parse_iso8601).or(date);
-        Self {
-            status,
-            code: text("Code").unwrap_or_else(|| "BadErrorResponse".to_owned()),
-            message: match &root {
-                Some(_) => text("Message").unwrap_or_default(),
-                None => body_snippet(&body),
-            },
-            request_id: text("RequestId").or_else(|| header("x-oss-request-id").map(sanitize)),
-            ec: text("EC").or_else(|| header("x-oss-ec").map(sanitize)),
-            recommend_doc: text("RecommendDoc"),
-            endpoint: text("Endpoint"),
-            retry_after: header("retry-after").and_then(|value| retry_after(&value, date)),
-            server_time,
-        }
-    }
-}
-
-/// A text of the answer as it may stand on a terminal: bounded, without control characters.
-pub(super) fn sanitize(text: impl AsRef<str>) -> String {
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    text.as_ref().chars().take(MAX_TEXT).map(printable).collect()
-}
-
-/// The beginning of a body that is not an error of OSS.
-fn body_snippet(body: &[u8]) -> String {
-    let start = String::from_utf8_lossy(body.get(..MAX_SNIPPET).unwrap_or(body)).into_owned();
-    // Only ASCII letters change, so positions stay the same.
-    let lower = start.to_ascii_lowercase();
-    let secret = SECRET_MARKERS.iter().filter_map(|marker| lower.find(marker)).min();
-    let start = sanitize(start.get(..secret.unwrap_or(start.len())).unwrap_or_default());
-    match start.trim() {
-        "" => "the answer had no body".to_owned(),
-        start => start.to_owned(),
-    }
-}
-
-impl fmt::Display for ServiceError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "OSS answered {} {}: {}", self.status, self.code, self.message)?;
-        match &self.request_id {
-            Some(request_id) => write!(formatter, " (request id {request_id})"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Why there was no whole answer.
@@ -324,99 +225,6 @@ mod tests {
     use super::*;
 
     const NO_HEADERS: fn(&str) -> Option<String> = |_| None;
-
-    #[test]
-    fn keeps_what_oss_said() {
-        let body = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code>
-            <Message>must be addressed using the specified endpoint</Message>
-            <RequestId>5C3D9175B6FC201293AD</RequestId><HostId>h</HostId><Bucket>demo</Bucket>
-            <Endpoint>oss-cn-shanghai.aliyuncs.com</Endpoint><EC>0003-00001403</EC>
-            <RecommendDoc>https://api.aliyun.com/troubleshoot?q=1</RecommendDoc></Error>";
-        let error = ServiceError::parse(403, NO_HEADERS, body);
-        assert_eq!(
-            error,
-            ServiceError {
-                status: 403,
-                code: "AccessDenied".to_owned(),
-                message: "must be addressed using the specified endpoint".to_owned(),
-                request_id: Some("5C3D9175B6FC201293AD".to_owned()),
-                ec: Some("0003-00001403".to_owned()),
-                recommend_doc: Some("https://api.aliyun.com/troubleshoot?q=1".to_owned()),
-                endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
-                retry_after: None,
-                server_time: None,
-            }
-        );
-    }
-
-    #[test]
-    fn never_keeps_the_string_to_sign() {
-        for body in [
-            "<Error><Code>SignatureDoesNotMatch</Code><Message>m</Message>
-             <StringToSign>x-oss-security-token:TOKEN</StringToSign></Error>",
-            // Cut off, and not well-formed.
-            "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>PUT\nTOKEN",
-            "<Error><bad><stringtosign>TOKEN</Error>",
-            "x-oss-Security-Token: TOKEN",
-            "proxy log: Authorization: OSS4-HMAC-SHA256 TOKEN",
-        ] {
-            let error = ServiceError::parse(403, NO_HEADERS, body.as_bytes());
-            assert!(!format!("{error:?} {error}").contains("TOKEN"), "{error}");
-        }
-    }
-
-    #[test]
-    fn what_is_shown_is_bounded_and_printable() {
-        let body = format!(
-            "<Error><Code>\u{1b}[31mX</Code><Message>{}</Message></Error>",
-            "y".repeat(9999)
-        );
-        let error =
-            ServiceError::parse(400, NO_HEADERS, body.replace('\u{1b}', "&#x1b;").as_bytes());
-        assert!(!error.to_string().contains('\u{1b}'), "{error}");
-        assert_eq!(error.message.len(), MAX_TEXT);
-        let error = ServiceError::parse(400, NO_HEADERS, b"not \x1b[31mXML");
-        assert_eq!(error.message, "not  [31mXML");
-    }
-
-    #[test]
-    fn reads_the_error_header_when_there_is_no_body() {
-        let header = |name: &str| match name {
-            "x-oss-err" => Some(BASE64_STANDARD.encode("<Error><Code>NoSuchBucket</Code></Error>")),
-            "x-oss-request-id" => Some("R1".to_owned()),
-            "retry-after" => Some("7".to_owned()),
-            _ => None,
-        };
-        let error = ServiceError::parse(404, header, b"");
-        assert_eq!(
-            (error.code.as_str(), error.request_id.as_deref()),
-            ("NoSuchBucket", Some("R1"))
-        );
-        assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
-    }
-
-    #[test]
-    fn knows_the_time_of_oss() {
-        let date =
-            |name: &str| (name == "date").then(|| "Wed, 28 Dec 2022 10:27:41 GMT".to_owned());
-        let body = b"<Error><ServerTime>2022-12-28T11:00:00.000Z</ServerTime></Error>";
-        let unix_time = |body: &[u8]| {
-            ServiceError::parse(403, date, body).server_time.map(OffsetDateTime::unix_timestamp)
-        };
-        assert_eq!(unix_time(body), Some(1_672_225_200), "the body knows better");
-        assert_eq!(unix_time(b"<Error/>"), Some(1_672_223_261));
-        assert_eq!(ServiceError::parse(403, NO_HEADERS, b"<Error/>").server_time, None);
-    }
-
-    #[test]
-    fn keeps_the_beginning_of_what_is_not_xml() {
-        let page = format!("<html><body>{}", "x".repeat(1000));
-        let error = ServiceError::parse(502, NO_HEADERS, page.as_bytes());
-        assert_eq!(error.code, "BadErrorResponse");
-        assert_eq!(error.message.len(), MAX_SNIPPET);
-        let error = ServiceError::parse(403, NO_HEADERS, b"");
-        assert_eq!(error.message, "the answer had no body");
-    }
 
     #[test]
     fn what_was_not_clearly_refused_may_have_been_done() {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use url::Url;
 
 use super::buckets::BucketPage;
-use super::error::{ErrorKind, ServiceError};
-use super::retry::{RetryDecision, RetryPolicy, RetryState, retry_after};
+use super::error::ErrorKind;
+use super::retry::{RetryDecision, RetryPolicy, RetryState};
+use super::service_error::{ServiceError, retry_after};
 use super::timestamp::{format_http_date, parse_http_date, parse_iso8601};
 use super::{AddressStyle, BucketName, EncryptionRule, Endpoint, Region};
 

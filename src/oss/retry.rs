@@ -11,7 +11,6 @@ use time::OffsetDateTime;
 
 use super::credentials::CredentialsErrorKind;
 use super::error::ErrorKind;
-use super::timestamp::parse_http_date;
 
 /// How often and how long a call is tried. The deadline of the call bounds it as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,17 +119,6 @@ impl RetryPolicy {
     }
 }
 
-/// The wait that a `Retry-After` header asks for: seconds, or a date (RFC 9110), which is understood
-/// by the clock of the server that sent it.
-pub(super) fn retry_after(value: &str, server_time: Option<OffsetDateTime>) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = parse_http_date(value)?;
-    // A date that has passed asks for no wait.
-    Some(Duration::try_from(until - server_time?).unwrap_or_default())
-}
-
 /// The server's time, if the failure is that the machine's clock is too far off.
 fn server_time_for_skew(kind: &ErrorKind) -> Option<OffsetDateTime> {
     match kind {
@@ -179,7 +167,8 @@ fn is_transient(kind: &ErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::credentials::{CredentialServiceError, CredentialsError};
-    use super::super::error::{ServiceError, TransportError};
+    use super::super::error::TransportError;
+    use super::super::service_error::ServiceError;
     use super::*;
 
     fn service(status: u16, code: &str, retry_after: Option<u64>) -> ErrorKind {
@@ -376,23 +365,6 @@ mod tests {
             decide(1, &service(403, "InvalidAccessKeyId", None), 0.5),
             RetryDecision::GiveUp
         );
-    }
-
-    #[test]
-    fn reads_a_retry_after_of_both_forms() {
-        let now = parse_http_date("Wed, 28 Dec 2022 10:00:00 GMT");
-        for (value, server_time, expected) in [
-            ("7", None, Some(7)),
-            (" 7 ", now, Some(7)),
-            ("Wed, 28 Dec 2022 10:00:30 GMT", now, Some(30)),
-            ("Wed, 28 Dec 2022 09:00:00 GMT", now, Some(0)),
-            ("Wed, 28 Dec 2022 10:00:30 GMT", None, None),
-            ("-1", now, None),
-            ("soon", now, None),
-        ] {
-            let expected = expected.map(Duration::from_secs);
-            assert_eq!(retry_after(value, server_time), expected, "{value}");
-        }
     }
 
     #[test]

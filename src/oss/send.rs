@@ -9,11 +9,12 @@ use super::credentials::{
     Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind, profile_region,
 };
 use super::endpoint::Endpoint;
-use super::error::{Error, ErrorKind, ServiceError};
+use super::error::{Error, ErrorKind};
 use super::http::HttpRequest;
 use super::names::{BucketName, Region};
 use super::request::Request;
 use super::retry::{RetryDecision, RetryState};
+use super::service_error::ServiceError;
 use super::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
 
 /// A successful answer, read to its end.

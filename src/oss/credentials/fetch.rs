@@ -16,7 +16,7 @@ use super::{
 };
 use crate::oss::clock::Clock;
 use crate::oss::http::{Http, HttpRequest, HttpResponse};
-use crate::oss::retry::retry_after;
+use crate::oss::service_error::retry_after;
 use crate::oss::timestamp::parse_http_date;
 use crate::oss::{Region, TransportError};
 

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::response::{CredentialsResponse, parse_json};
 use super::{Credentials, Role};
-use crate::oss::error::sanitize;
+use crate::oss::sanitize::sanitize;
 use crate::oss::sign::{UNRESERVED, sign_rpc};
 use crate::oss::timestamp::format_iso8601;
 
