@@ -23,7 +23,7 @@ use time::OffsetDateTime;
 pub(super) use cache::CredentialsCache;
 pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind};
 pub(super) use fetch::profile_region;
-pub use profile::ProfileError;
+pub use profile::{Mode, ProfileError};
 pub use source::{
     CredentialSource, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn,
     RoleError, RoleSession, SourceDefaults, StsConfig,

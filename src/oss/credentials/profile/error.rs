@@ -1,0 +1,73 @@
+//! Why a profile cannot be used.
+
+use thiserror::Error;
+
+use super::mode::Mode;
+
+/// Longest chain of profiles that refer to each other.
+pub(super) const MAX_CHAIN: usize = 16;
+
+/// Why a profile cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ProfileError {
+    /// The file is not what the CLI writes.
+    #[error("the file cannot be understood: {0}")]
+    Syntax(String),
+    /// The file has no profile of that name.
+    #[error("there is no profile {name:?}; the file has {}", list(known))]
+    NotFound {
+        /// The name that was looked for.
+        name: String,
+        /// The names that the file has.
+        known: Vec<String>,
+    },
+    /// The file marks no profile as current.
+    #[error("the file marks no profile as current; name one")]
+    NoCurrent,
+    /// A key that the mode needs is not there.
+    #[error("profile {profile:?} has mode {mode}, which needs `{key}`")]
+    Missing {
+        /// The profile.
+        profile: String,
+        /// Its mode.
+        mode: Mode,
+        /// The key.
+        key: &'static str,
+    },
+    /// A value that cannot be right. The text completes "… must".
+    #[error("`{key}` of profile {profile:?} {must}")]
+    Invalid {
+        /// The profile.
+        profile: String,
+        /// The key.
+        key: &'static str,
+        /// What it must be.
+        must: String,
+    },
+    /// A mode that only a person at a browser can log in with, or that OSS does not take.
+    #[error(
+        "profile {profile:?} has mode {mode}, which this provider cannot use. Use a profile of mode \
+         External whose process_command prints temporary keys, or export temporary keys as \
+         ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and \
+         ALIBABA_CLOUD_SECURITY_TOKEN"
+    )]
+    UnsupportedMode {
+        /// The profile.
+        profile: String,
+        /// Its mode.
+        mode: String,
+    },
+    /// Profiles that refer to each other in a circle.
+    #[error("the profiles refer to each other in a circle: {}", .0.join(" → "))]
+    Cycle(Vec<String>),
+    /// More profiles on top of each other than anybody needs.
+    #[error("more than {MAX_CHAIN} profiles refer to each other, beginning with {0:?}")]
+    ChainTooLong(String),
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    }
+}

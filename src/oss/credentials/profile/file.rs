@@ -1,0 +1,308 @@
+//! The configuration file of Alibaba Cloud's CLI, `~/.aliyun/config.json`: text in, source out.
+//!
+//! Rules: aliyun-cli, `config/profile.go` (modes and keys); credentials-go, `profile.go`. Unknown keys
+//! are other tools' business. Values of the file never get into an error: some are secrets.
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::error::{MAX_CHAIN, ProfileError};
+use super::mode::Mode;
+use crate::oss::credentials::response::parse_json;
+use crate::oss::credentials::{
+    CredentialSource, Credentials, CredentialsUri, EcsRole, OidcRole, OidcToken, Role, RoleArn,
+    RoleSession, SourceDefaults, StsConfig,
+};
+use crate::oss::timestamp::parse_iso8601;
+use crate::oss::{Endpoint, Region};
+
+/// The file: a profile is looked at only when it is used, since the others are other tools' business.
+pub(in crate::oss::credentials) struct ProfileFile {
+    current: Option<String>,
+    profiles: Vec<Map<String, Value>>,
+}
+
+impl ProfileFile {
+    pub(in crate::oss::credentials) fn parse(text: &[u8]) -> Result<Self, ProfileError> {
+        // Editors on Windows put a byte order mark in front.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let mut file: Map<String, Value> = parse_json(text).map_err(ProfileError::Syntax)?;
+        let profiles = match file.remove("profiles") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(profiles)) => profiles,
+            Some(_) => return Err(ProfileError::Syntax("`profiles` is no list".to_owned())),
+        };
+        let profile = |value| if let Value::Object(profile) = value { Some(profile) } else { None };
+        let current = file.remove("current");
+        Ok(Self {
+            current: current.as_ref().and_then(Value::as_str).map(str::to_owned),
+            profiles: profiles.into_iter().filter_map(profile).collect(),
+        })
+    }
+
+    /// The source that a profile describes; without a name the current one.
+    pub(in crate::oss::credentials) fn source(
+        &self,
+        name: Option<&str>,
+        defaults: &SourceDefaults,
+    ) -> Result<CredentialSource, ProfileError> {
+        self.resolve(self.name(name)?, defaults, &mut Vec::new())
+    }
+
+    /// The region that a profile names.
+    pub(in crate::oss::credentials) fn region(
+        &self,
+        name: Option<&str>,
+    ) -> Result<Option<Region>, ProfileError> {
+        let name = self.name(name)?;
+        // The region does not depend on the mode.
+        ProfileReader { entry: self.entry(name)?, name, mode: Mode::Ak }.region("region_id")
+    }
+
+    fn name<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, ProfileError> {
+        name.or(self.current.as_deref())
+            .filter(|name| !name.is_empty())
+            .ok_or(ProfileError::NoCurrent)
+    }
+
+    fn entry(&self, name: &str) -> Result<&Map<String, Value>, ProfileError> {
+        fn name_of(entry: &Map<String, Value>) -> Option<&str> {
+            entry.get("name").and_then(Value::as_str)
+        }
+        self.profiles.iter().find(|entry| name_of(entry) == Some(name)).ok_or_else(|| {
+            let known = self.profiles.iter().filter_map(name_of).map(str::to_owned).collect();
+            ProfileError::NotFound { name: name.to_owned(), known }
+        })
+    }
+
+    fn resolve(
+        &self,
+        name: &str,
+        defaults: &SourceDefaults,
+        visited: &mut Vec<String>,
+    ) -> Result<CredentialSource, ProfileError> {
+        let is_circle = visited.iter().any(|visited| visited == name);
+        visited.push(name.to_owned());
+        if is_circle {
+            return Err(ProfileError::Cycle(std::mem::take(visited)));
+        }
+        if visited.len() > MAX_CHAIN {
+            return Err(ProfileError::ChainTooLong(visited.swap_remove(0)));
+        }
+        let profile = ProfileReader::new(self.entry(name)?, name)?;
+        let assume = |base: CredentialSource| -> Result<CredentialSource, ProfileError> {
+            let (role, sts) = (profile.role()?, profile.sts(defaults)?);
+            Ok(CredentialSource::AssumeRole { base: Box::new(base), role, sts })
+        };
+        match profile.mode {
+            Mode::Ak => Ok(profile.static_source(profile.key_pair()?)),
+            Mode::StsToken => {
+                let token = profile.require("sts_token")?;
+                Ok(profile.static_source(profile.key_pair()?.with_security_token(token)))
+            }
+            Mode::RamRoleArn => {
+                let keys = profile.key_pair()?;
+                assume(profile.static_source(match profile.text("sts_token")? {
+                    Some(token) => keys.with_security_token(token),
+                    None => keys,
+                }))
+            }
+            Mode::EcsRamRole => profile.ecs_role(defaults),
+            Mode::RamRoleArnWithRoleName => assume(profile.ecs_role(defaults)?),
+            Mode::ChainableRamRoleArn => {
+                let source = profile.require("source_profile")?;
+                assume(self.resolve(source, defaults, visited)?)
+            }
+            Mode::Oidc => profile.oidc(defaults),
+            Mode::CredentialsUri => {
+                let uri = CredentialsUri::parse(profile.require("credentials_uri")?);
+                uri.map(CredentialSource::CredentialsUri).ok_or_else(|| {
+                    profile.invalid("credentials_uri", &"must be an http or https URL")
+                })
+            }
+            Mode::External => {
+                Ok(CredentialSource::Process(profile.require("process_command")?.into()))
+            }
+        }
+    }
+}
+
+/// A profile that is being read. Absent, null and empty mean the same.
+struct ProfileReader<'a> {
+    entry: &'a Map<String, Value>,
+    name: &'a str,
+    mode: Mode,
+}
+
+impl<'a> ProfileReader<'a> {
+    fn new(entry: &'a Map<String, Value>, name: &'a str) -> Result<Self, ProfileError> {
+        // The CLI's first versions wrote no mode: they knew only one.
+        let mut reader = Self { entry, name, mode: Mode::Ak };
+        if let Some(mode) = reader.text("mode")? {
+            reader.mode = Mode::parse(mode).ok_or_else(|| ProfileError::UnsupportedMode {
+                profile: name.to_owned(),
+                mode: mode.chars().take(64).collect(),
+            })?;
+        }
+        Ok(reader)
+    }
+
+    fn text(&self, key: &'static str) -> Result<Option<&'a str>, ProfileError> {
+        match self.entry.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(_) => Err(self.invalid(key, &"must be a text")),
+        }
+    }
+
+    fn require(&self, key: &'static str) -> Result<&'a str, ProfileError> {
+        self.text(key)?.ok_or_else(|| ProfileError::Missing {
+            profile: self.name.to_owned(),
+            mode: self.mode,
+            key,
+        })
+    }
+
+    fn invalid(&self, key: &'static str, must: &dyn ToString) -> ProfileError {
+        ProfileError::Invalid { profile: self.name.to_owned(), key, must: must.to_string() }
+    }
+
+    fn key_pair(&self) -> Result<Credentials, ProfileError> {
+        Ok(Credentials::new(self.require("access_key_id")?, self.require("access_key_secret")?))
+    }
+
+    fn static_source(&self, credentials: Credentials) -> CredentialSource {
+        CredentialSource::Static { credentials, origin: format!("profile {:?}", self.name) }
+    }
+
+    fn ecs_role(&self, defaults: &SourceDefaults) -> Result<CredentialSource, ProfileError> {
+        let name = self.text("ram_role_name")?.map(str::to_owned);
+        Ok(CredentialSource::EcsRole(EcsRole { name, defaults: defaults.clone() }))
+    }
+
+    fn region(&self, key: &'static str) -> Result<Option<Region>, ProfileError> {
+        let region = self.text(key)?.map(Region::parse).transpose();
+        region.map_err(|error| self.invalid(key, &error))
+    }
+
+    /// The session's length. The CLI writes 0 where nothing was chosen.
+    fn seconds(&self) -> Result<Option<u32>, ProfileError> {
+        let key = "expired_seconds";
+        let number = match self.entry.get(key) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(value) => value.as_u64().and_then(|seconds| u32::try_from(seconds).ok()),
+        };
+        let number = number.ok_or_else(|| self.invalid(key, &"must be a number of seconds"))?;
+        Ok(Some(number).filter(|seconds| *seconds != 0))
+    }
+
+    fn sts_endpoint(&self) -> Result<Option<Endpoint>, ProfileError> {
+        let key = "sts_endpoint";
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let endpoint = Endpoint::parse(text).map_err(|error| self.invalid(key, &error))?;
+        if endpoint.is_insecure() {
+            return Err(self.invalid(key, &"must begin with https://: STS answers with keys"));
+        }
+        Ok(Some(endpoint))
+    }
+
+    fn role(&self) -> Result<Role, ProfileError> {
+        let arn = RoleArn::parse(self.require("ram_role_arn")?)
+            .map_err(|error| self.invalid("ram_role_arn", &error))?;
+        let mut session = RoleSession::default();
+        if let Some(name) = self.text("ram_session_name")? {
+            session = session
+                .with_name(name)
+                .map_err(|error| self.invalid("ram_session_name", &error))?;
+        }
+        if let Some(seconds) = self.seconds()? {
+            session = session
+                .with_duration_seconds(seconds)
+                .map_err(|error| self.invalid("expired_seconds", &error))?;
+        }
+        if let Some(policy) = self.text("policy")? {
+            session =
+                session.with_policy(policy).map_err(|error| self.invalid("policy", &error))?;
+        }
+        if let Some(id) = self.text("external_id")? {
+            session = session
+                .with_external_id(id)
+                .map_err(|error| self.invalid("external_id", &error))?;
+        }
+        Ok(Role { arn, session })
+    }
+
+    /// Where STS is asked: what the provider says explicitly, then what the profile says.
+    fn sts(&self, defaults: &SourceDefaults) -> Result<StsConfig, ProfileError> {
+        let mut sts = defaults.sts.clone();
+        if sts.endpoint.is_none() {
+            sts.endpoint = self.sts_endpoint()?;
+        }
+        if let Some(region) = self.region("sts_region")? {
+            sts.region = Some(region);
+        } else if sts.region.is_none() {
+            sts.region = self.region("region_id")?;
+        }
+        sts.use_vpc_endpoint |= self.entry.get("enable_vpc").and_then(Value::as_bool) == Some(true);
+        Ok(sts)
+    }
+
+    fn oidc(&self, defaults: &SourceDefaults) -> Result<CredentialSource, ProfileError> {
+        let provider_arn = self.require("oidc_provider_arn")?;
+        OidcRole::check_provider_arn(provider_arn)
+            .map_err(|error| self.invalid("oidc_provider_arn", &error))?;
+        let file = self.require("oidc_token_file")?;
+        Ok(CredentialSource::AssumeRoleWithOidc(OidcRole {
+            role: self.role()?,
+            provider_arn: provider_arn.to_owned(),
+            token: OidcToken::File(defaults.expand_home(file)),
+            sts: self.sts(defaults)?,
+        }))
+    }
+}
+
+/// The credentials in what an external process prints: a profile of mode `AK` or `StsToken`.
+pub(in crate::oss::credentials) fn parse_process_output(
+    output: &[u8],
+) -> Result<Credentials, String> {
+    let entry: Map<String, Value> = parse_json(output)?;
+    // It has no name, so the texts of `ProfileError` would not fit.
+    let said = |error| match error {
+        ProfileError::Missing { key, .. } => format!("it has no `{key}`"),
+        ProfileError::Invalid { key, must, .. } => format!("its `{key}` {must}"),
+        _ => "its `mode` is unknown".to_owned(),
+    };
+    let printed = ProfileReader::new(&entry, "").map_err(said)?;
+    if !matches!(printed.mode, Mode::Ak | Mode::StsToken) {
+        return Err(format!("its `mode` is {}; only AK and StsToken can be printed", printed.mode));
+    }
+    let mut credentials = printed.key_pair().map_err(said)?;
+    if printed.mode == Mode::StsToken {
+        credentials = credentials.with_security_token(printed.require("sts_token").map_err(said)?);
+    }
+    match parse_expiration(entry.get("expiration")) {
+        Ok(Some(expiration)) => Ok(credentials.with_expiration(expiration)),
+        Ok(None) => Ok(credentials),
+        Err(()) => Err("its `expiration` is neither an instant such as 2026-01-31T12:00:00Z nor \
+                        a number of seconds since 1970"
+            .to_owned()),
+    }
+}
+
+/// An instant as text or in seconds since 1970; none where the program knows none.
+fn parse_expiration(value: Option<&Value>) -> Result<Option<OffsetDateTime>, ()> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) => parse_iso8601(text).map(Some).ok_or(()),
+        Some(value) => match value.as_i64() {
+            Some(0) => Ok(None),
+            Some(seconds) => OffsetDateTime::from_unix_timestamp(seconds).map(Some).map_err(drop),
+            None => Err(()),
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
