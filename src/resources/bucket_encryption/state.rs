@@ -90,10 +90,11 @@ pub(super) fn state_from_move(source: &MoveSource<'_>) -> Result<Object, Diagnos
         );
         Diagnostics::from(Diagnostic::error("This resource cannot be moved", detail))
     };
-    let is_known_provider = source
-        .provider_address
-        .split_once('/')
-        .is_some_and(|(_, provider)| MOVABLE_PROVIDERS.contains(&provider));
+    // OpenTofu 1.10.0 to 1.11.11 and 1.12.0 to 1.12.3 send only the name of the provider.
+    let is_known_provider = match source.provider_address.split_once('/') {
+        Some((_, provider)) => MOVABLE_PROVIDERS.contains(&provider),
+        None => source.provider_address == "alicloud",
+    };
     if !is_known_provider || source.type_name != MOVABLE_TYPE {
         return Err(refused(format!("The resource to move is {source}.")));
     }
@@ -213,13 +214,15 @@ mod tests {
                 detail
             })
         };
-        for provider in
-            ["registry.terraform.io/aliyun/alicloud", "mirror.example/hashicorp/alicloud"]
-        {
+        for provider in [
+            "registry.terraform.io/aliyun/alicloud",
+            "mirror.example/hashicorp/alicloud",
+            "alicloud",
+        ] {
             assert_eq!(move_from(provider, MOVABLE_TYPE, &state), Ok(()), "{provider}");
             assert!(move_from(provider, "alicloud_oss_bucket", &state).is_err());
         }
-        for provider in ["registry.terraform.io/evil/alicloud", "aliyun/alicloud", ""] {
+        for provider in ["registry.terraform.io/evil/alicloud", "aliyun/alicloud", "oss", ""] {
             assert!(move_from(provider, MOVABLE_TYPE, &state).is_err(), "{provider}");
         }
         let official = "registry.terraform.io/aliyun/alicloud";
