@@ -1,15 +1,18 @@
-//! What the resources for the settings of a bucket share: the bucket, region and timeout in their states,
-//! redirects to the bucket's region, import IDs, identities and checks of these arguments.
+//! Shared parts of the resources that manage a setting of a bucket.
+//!
+//! They all have the arguments `bucket`, `region` and `timeouts` and the attribute `id`: this module plans
+//! and checks them, and derives request targets, import IDs and identities from them.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::oss::{BucketName, CallOptions, Client, Error, Region};
-use crate::resources::ProviderData;
+use crate::resources::{ProviderData, call_error};
 use crate::tfplugin::{
     Attribute, AttributePath, AttributeValue, Block, Context, Diagnostic, Diagnostics,
-    ImportTarget, NestedBlock, Object, RESTORE_STATE, Schema, Value, parse_duration,
+    ImportTarget, NestedBlock, Object, Plan, PlanRequest, RESTORE_STATE, Schema, Value,
+    parse_duration,
 };
 
 /// The operations that have a timeout.
@@ -44,8 +47,8 @@ impl<'a> BucketTarget<'a> {
             Diagnostic::error(
                 format!("Invalid {name}"),
                 format!(
-                    "The {name} {text:?} in the state {reason}. No configuration is let through with \
-                     it, so the state is broken. {RESTORE_STATE}"
+                    "The {name} {text:?} in the state {reason}. No configuration with this value is \
+                     valid, so the state is corrupted. {RESTORE_STATE}"
                 ),
             )
             .with_attribute(name)
@@ -61,9 +64,28 @@ impl<'a> BucketTarget<'a> {
         Ok(Self { client, bucket, call: CallOptions { region, deadline, cancellation } })
     }
 
-    /// Makes a call, and repeats it in the region that OSS redirects to, unless the state itself names a
-    /// region. The provider's region may have changed since the state was written, and users cannot edit
-    /// a state.
+    /// Reads the setting; without a region in the state, follows a redirect to the bucket's region. `None`
+    /// if the bucket or the setting does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Explains why the setting could not be read.
+    pub async fn read<T, F>(&self, call: impl Fn(CallOptions) -> F) -> Result<Option<T>, Diagnostic>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        match self.follow_redirect(call).await {
+            Ok(setting) => Ok(Some(setting)),
+            Err(error) if error.is_not_found() => {
+                tracing::warn!(bucket = self.bucket.as_str(), "{error}; removing from state");
+                Ok(None)
+            }
+            Err(error) => Err(call_error(&error)),
+        }
+    }
+
+    /// Makes a call, and retries it in the region that OSS redirects to, unless the state has a region. The
+    /// provider's region may have changed since the state was written, and users cannot edit a state.
     ///
     /// # Errors
     ///
@@ -92,17 +114,75 @@ impl<'a> BucketTarget<'a> {
     }
 }
 
+/// The planned state of a setting: the configuration with the bucket name as `id`. `region` and the
+/// arguments in `optional`, which must be computed, keep their prior value where it means the same as the
+/// configured one. Another bucket requires a replacement.
+#[must_use]
+pub fn plan(request: &PlanRequest<'_>, optional: &[&str]) -> Plan {
+    let PlanRequest { prior_state, config } = *request;
+    let mut planned_state = config.clone();
+    planned_state.set("id", config.get("bucket").clone());
+    let Some(prior_state) = prior_state else {
+        return Plan { planned_state, requires_replace: Vec::new() };
+    };
+    for name in optional.iter().copied().chain(["region"]) {
+        if keeps_prior_unset(prior_state.get(name), config.get(name)) {
+            planned_state.set(name, prior_state.get(name).clone());
+        }
+    }
+    let is_other_bucket = prior_state.get("bucket") != config.get("bucket");
+    let requires_replace =
+        if is_other_bucket { vec![AttributePath::root("bucket")] } else { Vec::new() };
+    Plan { planned_state, requires_replace }
+}
+
+/// Whether the prior value and the configured one both mean "not set", so that keeping the prior one shows
+/// no difference. Terraform rejects a planned null for a configured value, even for `""`.
+fn keeps_prior_unset(prior: &Value, configured: &Value) -> bool {
+    let may_keep = *prior != Value::Null || *configured == Value::Null;
+    may_keep && is_unset(prior) && is_unset(configured)
+}
+
+/// Whether a value is null or an empty string, which mean the same to OSS.
+#[must_use]
+pub fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether two states have the same bucket and region.
+#[must_use]
+pub fn is_same_bucket(one: &Object, other: &Object) -> bool {
+    ["bucket", "region"]
+        .into_iter()
+        .all(|name| non_empty_string(one, name) == non_empty_string(other, name))
+}
+
+/// The state of a setting of which only the bucket and its region are known. An unset region is `""`, which
+/// fits configurations with and without the argument.
+#[must_use]
+pub fn bare_state(bucket: &str, region: Option<&str>) -> Object {
+    Object::new()
+        .with("bucket", bucket)
+        .with("region", region.unwrap_or_default())
+        .with("id", bucket)
+        .with("timeouts", Value::Null)
+}
+
 /// A string attribute that is known and not empty; OSS treats an empty value as absent.
 #[must_use]
 pub fn non_empty_string<'a>(state: &'a Object, name: &str) -> Option<&'a str> {
     state.string(name).known().filter(|text| !text.is_empty())
 }
 
-/// Refuses an object with unknown values, since a request built from it could target something else.
+/// Rejects an object with unknown values, because a request built from it could affect another bucket.
 ///
 /// # Errors
 ///
-/// Names the first unknown attribute.
+/// Reports the first unknown attribute.
 pub fn check_known(object: &Object) -> Result<(), Diagnostic> {
     let is_unknown = |value: &Value| match value {
         Value::Object(block) => block.iter().any(|(_, value)| *value == Value::Unknown),
@@ -110,8 +190,8 @@ pub fn check_known(object: &Object) -> Result<(), Diagnostic> {
     };
     let Some((name, _)) = object.iter().find(|(_, value)| is_unknown(value)) else { return Ok(()) };
     let detail = format!(
-        "`{name}` is not known, although Terraform asks for a call that needs it. This is a bug in the \
-         caller of the provider."
+        "`{name}` is unknown, but this request requires a known value. This is a bug in Terraform or \
+         OpenTofu, not in your configuration."
     );
     Err(Diagnostic::error("Unknown value", detail).with_attribute(name))
 }
@@ -159,19 +239,18 @@ pub fn parse_import(target: ImportTarget<'_>) -> Result<(&str, Option<&str>), Di
     };
     let invalid = |what: &str, reason: &dyn std::fmt::Display| match target {
         ImportTarget::Id(id) => Diagnostic::error(
-            "Invalid import id",
+            "Invalid import ID",
             format!(
-                "The {what} in the import id {id:?} {reason}. Write the name of the bucket, for \
-                 example `my-bucket`, or `my-bucket@cn-shanghai` when it is not in the provider's \
-                 region."
+                "The {what} in import ID {id:?} {reason}. Use the bucket name, for example `my-bucket`, \
+                 or `my-bucket@cn-shanghai` if the bucket is not in the provider's region."
             ),
         ),
         ImportTarget::Identity(_) => Diagnostic::error(
             "Invalid identity",
             format!(
-                "The {what} in the identity of the import {reason}; got {:?}. Write for example `identity \
-                 = {{ bucket = \"my-bucket\" }}`, with `region = \"cn-shanghai\"` beside it when the \
-                 bucket is not in the provider's region.",
+                "The {what} in the import identity {reason}; got {:?}. Use for example `identity = {{ bucket \
+                 = \"my-bucket\" }}`, and add `region = \"cn-shanghai\"` if the bucket is not in the \
+                 provider's region.",
                 if what == "region" { region.unwrap_or_default() } else { bucket },
             ),
         ),
@@ -183,7 +262,7 @@ pub fn parse_import(target: ImportTarget<'_>) -> Result<(&str, Option<&str>), Di
     Ok((bucket, region))
 }
 
-/// The identity of a bucket setting. Bucket names are globally unique; the region says where requests are
+/// The schema of [`identity`]. Bucket names are globally unique; the region only decides where requests are
 /// sent.
 #[must_use]
 pub fn identity_schema() -> Schema {
@@ -219,8 +298,8 @@ pub fn timeouts_block(descriptions: [&'static str; 4]) -> NestedBlock {
     }
 }
 
-/// Checks that a required argument is set: Terraform accepts null for one, such as a variable without a
-/// value. `what` says what to set it to.
+/// Checks that a required argument is not null, which Terraform allows, for example from a variable without
+/// a value. `what` describes valid values.
 #[must_use]
 pub fn validate_required(config: &Object, name: &str, what: &str) -> Diagnostics {
     if *config.get(name) != Value::Null {
@@ -235,7 +314,7 @@ pub fn validate_required(config: &Object, name: &str, what: &str) -> Diagnostics
 pub fn validate_bucket(config: &Object) -> Diagnostics {
     let Some(bucket) = config.string("bucket").known() else { return Diagnostics::new() };
     let Err(error) = BucketName::parse(bucket) else { return Diagnostics::new() };
-    let detail = format!("The name of a bucket {error}; got {bucket:?}.");
+    let detail = format!("`bucket` {error}; got {bucket:?}.");
     Diagnostic::error("Invalid bucket name", detail).with_attribute("bucket").into()
 }
 
@@ -244,7 +323,7 @@ pub fn validate_bucket(config: &Object) -> Diagnostics {
 pub fn validate_region(config: &Object) -> Diagnostics {
     let Some(region) = non_empty_string(config, "region") else { return Diagnostics::new() };
     let Err(error) = Region::parse(region) else { return Diagnostics::new() };
-    let detail = format!("The region {error}; got {region:?}.");
+    let detail = format!("`region` {error}; got {region:?}.");
     Diagnostic::error("Invalid region", detail).with_attribute("region").into()
 }
 
@@ -276,7 +355,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_limits_are_those_of_the_block_or_the_documented_defaults() {
+    fn timeouts_are_configured_or_the_documented_defaults() {
         let minutes = |state: &Object| {
             ["create", "read", "update", "delete"]
                 .map(|operation| timeout(state, operation).as_secs() / 60)

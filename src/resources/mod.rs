@@ -1,6 +1,7 @@
-//! The resources, one file each, and what they share.
+//! The resources, and what they share.
 //!
-//! A further resource is a file here and a line in [`all`].
+//! To add a resource, add a module and a line to [`all`]. [`bucket`] has the shared parts of resources that
+//! manage a setting of a bucket.
 
 pub mod bucket;
 mod bucket_encryption;
@@ -9,17 +10,19 @@ mod explain;
 use crate::oss;
 use crate::tfplugin::{Diagnostic, Resource};
 
-/// What a configured provider gives its resources.
+pub use explain::call_error;
+
+/// What the configured provider hands to its resources.
 #[derive(Debug)]
 pub enum ProviderData {
-    /// Everything is known.
+    /// The client.
     Ready(Box<oss::Client>),
-    /// These provider arguments are known only after an apply; until then no call can be made.
+    /// These provider arguments are known only after an apply; until then no request can be sent.
     Unknown(Vec<String>),
 }
 
 impl ProviderData {
-    /// The client, or the reason why there cannot be one yet.
+    /// The client, or an error while provider arguments are unknown.
     fn client(&self) -> Result<&oss::Client, Diagnostic> {
         match self {
             Self::Ready(client) => Ok(client),

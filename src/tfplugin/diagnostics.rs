@@ -46,6 +46,14 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(summary, detail) }
     }
 
+    /// Adds a paragraph to the detail.
+    #[must_use]
+    pub fn with_paragraph(mut self, paragraph: &str) -> Self {
+        self.detail.push_str("\n\n");
+        self.detail.push_str(paragraph);
+        self
+    }
+
     /// The same message, blaming an attribute.
     #[must_use]
     pub fn with_path(mut self, attribute: AttributePath) -> Self {

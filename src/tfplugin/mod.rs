@@ -1,8 +1,8 @@
 //! Terraform plugin protocol 6: values, schemas, diagnostics, and the gRPC service.
 //!
-//! Knows no resource and no service of Alibaba Cloud. A provider implements [`Provider`], a resource
-//! implements [`Resource`], and [`Server`] translates between them and the wire. The pure parts
-//! (codec, conformance, conversions) do no IO.
+//! Independent of any resource and of Alibaba Cloud. A provider implements [`Provider`], a resource
+//! [`Resource`] and possibly [`ListResource`]; [`Server`] translates between them and the wire. The codec,
+//! schemas and conversions are pure.
 //!
 //! Contract: `docs/plugin-protocol` and `docs/resource-instance-change-lifecycle.md` of Terraform.
 
@@ -11,23 +11,26 @@ mod duration;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod json;
+mod list_resource;
 mod message_codec;
 mod msgpack;
 mod path;
 pub mod pb;
+mod provider;
 mod resource;
 mod schema;
 mod server;
 mod value;
 mod wire;
 
+/// The macro for implementations of [`Resource`].
+pub use async_trait::async_trait;
 pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 pub use duration::parse_duration;
+pub use list_resource::{BoxStream, ListEvent, ListResource};
 pub use path::AttributePath;
-pub use resource::{
-    BoxFuture, BoxStream, ConfigureResponse, Context, ImportTarget, ListEvent, ListResource,
-    MoveSource, Outcome, Plan, PlanRequest, Provider, Resource,
-};
+pub use provider::{ConfigureResponse, Context, Provider};
+pub use resource::{Applied, Failure, ImportTarget, MoveSource, Plan, PlanRequest, Resource};
 pub use schema::{Attribute, AttributeType, Block, Configurability, NestedBlock, Schema};
 pub use server::Server;
 pub use value::{AttributeValue, Object, Value};

@@ -1,120 +1,78 @@
-//! What the author of a provider implements.
+//! The trait that a resource implements, and the results of its methods.
 
-use std::pin::Pin;
-use std::sync::Arc;
-
-use futures_util::Stream;
-use tokio_util::sync::CancellationToken;
+use async_trait::async_trait;
 
 use super::diagnostics::{Diagnostic, Diagnostics};
+use super::list_resource::ListResource;
 use super::path::AttributePath;
+use super::provider::Context;
 use super::schema::Schema;
 use super::value::{Object, Value};
 
-/// A future behind a pointer, so that resources of different types fit into one list.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The same for what comes one by one.
-pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
-
-/// A provider: its configuration and its resources.
-pub trait Provider: Send + Sync + 'static {
-    /// What a configured provider hands to its resources.
-    type Client: Send + Sync + 'static;
-
-    /// The schema of the provider block.
-    fn schema(&self) -> Schema;
-
-    /// Checks a configuration on what is known of it. Must not do IO.
-    fn validate(&self, config: &Object) -> Diagnostics;
-
-    /// Makes the client. During a plan parts of the configuration may be unknown; that is an error
-    /// only once a call needs them. Must not do IO: that waits until a call needs it.
-    fn configure(
-        &self,
-        config: &Object,
-        terraform_version: &str,
-    ) -> ConfigureResponse<Self::Client>;
-
-    /// All resources, one line each.
-    fn resources(&self) -> Vec<Box<dyn Resource<Self::Client>>>;
-}
-
-/// The result of configuring a provider.
-#[derive(Debug)]
-pub struct ConfigureResponse<Client> {
-    /// The client; none after an error.
-    pub client: Option<Client>,
-    /// Parts of the configuration are known only after an apply, so calls cannot be made yet.
-    pub has_unknown_values: bool,
-    /// Errors and warnings.
-    pub diagnostics: Diagnostics,
-}
-
-/// A resource type. The state that a method gets conforms to [`Resource::schema`].
+/// A resource type. The states that its methods receive conform to [`Resource::schema`].
+///
+/// A method that fails can return its error with `?`: the state from before the call is kept, unless the
+/// [`Failure`] has another.
+#[async_trait]
 pub trait Resource<Client>: Send + Sync {
-    /// The name in configurations, e.g. `oss_bucket_encryption`.
+    /// The name in configurations, for example `oss_bucket_encryption`.
     fn type_name(&self) -> &'static str;
 
-    /// The schema.
+    /// The attributes and nested blocks of configurations and states.
     fn schema(&self) -> Schema;
 
-    /// Checks a configuration on what is known of it. Must not do IO.
+    /// Checks the known values of a configuration. Must not do IO.
     fn validate(&self, config: &Object) -> Diagnostics;
 
-    /// Decides what applying would lead to. A pure function: Terraform calls it several times and
-    /// compares the answers.
+    /// Plans a change. A pure function: Terraform calls it several times and compares the results.
     fn plan(&self, request: &PlanRequest<'_>) -> Plan;
 
-    /// Creates what `planned_state` describes.
-    fn create<'a>(
-        &'a self,
-        context: &'a Context<Client>,
+    /// Creates the object that `planned_state` describes. After a failure with a state, Terraform marks the
+    /// object as tainted; after one without, it assumes that nothing was created.
+    async fn create(
+        &self,
+        context: &Context<Client>,
         planned_state: Object,
-    ) -> BoxFuture<'a, Outcome>;
+    ) -> Result<Applied, Failure>;
 
-    /// Reads the real object. No state without an error means that it is gone.
-    fn read<'a>(
-        &'a self,
-        context: &'a Context<Client>,
+    /// Reads the object. `None` if it no longer exists.
+    async fn read(
+        &self,
+        context: &Context<Client>,
         current_state: Object,
-    ) -> BoxFuture<'a, Outcome>;
+    ) -> Result<Option<Object>, Failure>;
 
     /// Changes the object in place.
-    fn update<'a>(
-        &'a self,
-        context: &'a Context<Client>,
+    async fn update(
+        &self,
+        context: &Context<Client>,
         prior_state: Object,
         planned_state: Object,
-    ) -> BoxFuture<'a, Outcome>;
+    ) -> Result<Applied, Failure>;
 
-    /// Deletes the object. On error the state has to be returned with it.
-    fn delete<'a>(
-        &'a self,
-        context: &'a Context<Client>,
-        prior_state: Object,
-    ) -> BoxFuture<'a, Outcome>;
+    /// Deletes the object.
+    async fn delete(&self, context: &Context<Client>, prior_state: Object) -> Result<(), Failure>;
 
-    /// Reads the object that an import names. No state without an error is refused by Terraform.
-    fn import<'a>(
-        &'a self,
-        context: &'a Context<Client>,
-        target: ImportTarget<'a>,
-    ) -> BoxFuture<'a, Outcome>;
+    /// Reads the object that an import names.
+    async fn import(
+        &self,
+        context: &Context<Client>,
+        target: ImportTarget<'_>,
+    ) -> Result<Object, Diagnostics>;
 
-    /// What tells one object from all others, as a schema of strings: required ones an import has to
-    /// give, optional ones it may give. None: objects have no identity.
+    /// The identity of objects as a schema of strings: an import must set the required ones and can set the
+    /// optional ones. `None` if objects have no identity.
     fn identity_schema(&self) -> Option<Schema> {
         None
     }
 
-    /// The identity of the object with this state; none while a part of it is unknown.
+    /// The identity of the object with this state, or `None` while a part of it is unknown.
     fn identity(&self, _state: &Object) -> Option<Object> {
         None
     }
 
-    /// The state of an object that another resource type, maybe of another provider, managed so far.
-    /// Called without a configuration. Must not do IO.
+    /// Converts the state of another resource type, possibly of another provider. Called without a
+    /// configuration. Must not do IO.
     fn move_state(&self, source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
         Err(Diagnostic::error(
             "Move not supported",
@@ -126,42 +84,78 @@ pub trait Resource<Client>: Send + Sync {
         .into())
     }
 
-    /// How objects of this type are searched for; none: they cannot be.
+    /// The list resource of this type, or `None` if its objects cannot be listed.
     fn list_resource(&self) -> Option<Box<dyn ListResource<Client>>> {
         None
     }
 }
 
-/// The search for objects of a resource type that has an identity.
-pub trait ListResource<Client>: Send + Sync {
-    /// The schema of the search's `config` block.
-    fn schema(&self) -> Schema;
-
-    /// Checks a configuration on what is known of it. Must not do IO.
-    fn validate(&self, config: &Object) -> Diagnostics;
-
-    /// Searches, for as long as the stream is asked for more.
-    fn list(&self, context: Context<Client>, config: &Object) -> BoxStream<ListEvent>;
+/// What a plan is based on. The deletion of an object is planned without calling the resource.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanRequest<'a> {
+    /// The state before the change, or `None` if the object is to be created.
+    pub prior_state: Option<&'a Object>,
+    /// The configuration, with computed attributes null.
+    pub config: &'a Object,
 }
 
-/// Something that a search has to tell.
+/// The result of [`Resource::plan`].
 #[derive(Debug)]
-pub enum ListEvent {
-    /// An object.
-    Result {
-        /// What people call it.
-        display_name: String,
-        /// Its state.
-        state: Object,
-    },
-    /// A message. An error ends the search, a warning does not.
-    Diagnostic(Diagnostic),
+pub struct Plan {
+    /// The expected state after the change.
+    pub planned_state: Object,
+    /// The attributes whose change cannot be made in place.
+    pub requires_replace: Vec<AttributePath>,
 }
 
-/// What an import names.
+/// The result of a successful create or update.
+#[derive(Debug)]
+pub struct Applied {
+    /// The state to store.
+    pub state: Object,
+    /// What the user should know about it.
+    pub warnings: Diagnostics,
+}
+
+impl From<Object> for Applied {
+    fn from(state: Object) -> Self {
+        Self { state, warnings: Diagnostics::new() }
+    }
+}
+
+/// A failed operation on an object.
+#[derive(Debug)]
+pub struct Failure {
+    /// The state to store, or `None` to keep the one from before the operation, which for a create is none.
+    pub state: Option<Object>,
+    /// At least one error.
+    pub diagnostics: Diagnostics,
+}
+
+impl Failure {
+    /// Stores `state`, because the operation may have taken effect.
+    #[must_use]
+    pub fn with_state(self, state: Object) -> Self {
+        Self { state: Some(state), ..self }
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self { state: None, diagnostics }
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Diagnostics::from(diagnostic).into()
+    }
+}
+
+/// The object to import.
 #[derive(Debug, Clone, Copy)]
 pub enum ImportTarget<'a> {
-    /// The id, as the user wrote it.
+    /// The import ID, as written by the user.
     Id(&'a str),
     /// The identity; conforms to [`Resource::identity_schema`].
     Identity(&'a Object),
@@ -170,75 +164,18 @@ pub enum ImportTarget<'a> {
 /// A state that another resource type has stored.
 #[derive(Debug, Clone, Copy)]
 pub struct MoveSource<'a> {
-    /// The provider in full: `host/namespace/type`.
+    /// The full provider address: `host/namespace/type`.
     pub provider_address: &'a str,
     /// The resource type.
     pub type_name: &'a str,
     /// The version of its schema.
     pub schema_version: i64,
-    /// The state.
+    /// The stored state.
     pub state: &'a Value,
 }
 
 impl std::fmt::Display for MoveSource<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} of {}", self.type_name, self.provider_address)
-    }
-}
-
-/// What a call that does IO works with.
-#[derive(Debug)]
-pub struct Context<Client> {
-    /// The configured client.
-    pub client: Arc<Client>,
-    /// Cancelled when the person at the terminal asks Terraform to stop.
-    pub cancellation: CancellationToken,
-}
-
-/// What a plan is made from. Destroying is planned without asking the resource.
-#[derive(Debug, Clone, Copy)]
-pub struct PlanRequest<'a> {
-    /// The state before; none when the object is to be created.
-    pub prior_state: Option<&'a Object>,
-    /// The configuration, with computed attributes null.
-    pub config: &'a Object,
-}
-
-/// A plan.
-#[derive(Debug)]
-pub struct Plan {
-    /// The state to expect after applying.
-    pub planned_state: Object,
-    /// The attributes whose change cannot be made in place.
-    pub requires_replace: Vec<AttributePath>,
-}
-
-/// The result of a call: the state as it is now, together with what there is to say. Both, because
-/// an operation can fail half-way.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The state; none when the object does not exist.
-    pub state: Option<Object>,
-    /// Errors and warnings.
-    pub diagnostics: Diagnostics,
-}
-
-impl Outcome {
-    /// The object exists in this state.
-    #[must_use]
-    pub fn state(state: Object) -> Self {
-        Self { state: Some(state), diagnostics: Diagnostics::new() }
-    }
-
-    /// The object does not exist.
-    #[must_use]
-    pub fn removed() -> Self {
-        Self { state: None, diagnostics: Diagnostics::new() }
-    }
-
-    /// The call failed; `state` is what is known to exist.
-    #[must_use]
-    pub fn failed(state: Option<Object>, diagnostics: impl Into<Diagnostics>) -> Self {
-        Self { state, diagnostics: diagnostics.into() }
     }
 }

@@ -209,7 +209,7 @@ fn other_versions_and_addresses_of_the_alicloud_provider_move_too() {
             && plan.stderr.contains("/hashicorp/alicloud");
     assert!(named, "{plan}");
     for part in
-        ["This resource cannot be moved", "Only alicloud_oss_bucket_server_side_encryption of"]
+        ["Unsupported resource move", "Only alicloud_oss_bucket_server_side_encryption from"]
     {
         assert!(plan.stderr.contains(part), "{part:?} is missing:\n{plan}");
     }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use terraform_provider_oss::plugin;
 use terraform_provider_oss::tfplugin::{
-    Attribute, Block, BoxFuture, ConfigureResponse, Context, Diagnostics, ImportTarget,
-    NestedBlock, Object, Outcome, Plan, PlanRequest, Provider, Resource, Schema, Server, Value,
+    Applied, Attribute, Block, ConfigureResponse, Context, Diagnostic, Diagnostics, Failure,
+    ImportTarget, NestedBlock, Object, Plan, PlanRequest, Provider, Resource, Schema, Server,
+    Value, async_trait,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -85,6 +86,7 @@ struct StateOnly {
     schema: Schema,
 }
 
+#[async_trait]
 impl Resource<()> for StateOnly {
     fn type_name(&self) -> &'static str {
         self.type_name
@@ -103,28 +105,28 @@ impl Resource<()> for StateOnly {
         Plan { planned_state: request.config.clone().with("id", id), requires_replace: Vec::new() }
     }
 
-    fn create<'a>(&'a self, _: &'a Context<()>, planned: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::state(planned) })
+    async fn create(&self, _: &Context<()>, planned: Object) -> Result<Applied, Failure> {
+        Ok(planned.into())
     }
 
-    fn read<'a>(&'a self, _: &'a Context<()>, state: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::state(state) })
+    async fn read(&self, _: &Context<()>, state: Object) -> Result<Option<Object>, Failure> {
+        Ok(Some(state))
     }
 
-    fn update<'a>(
-        &'a self,
-        _: &'a Context<()>,
+    async fn update(
+        &self,
+        _: &Context<()>,
         _: Object,
         planned: Object,
-    ) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::state(planned) })
+    ) -> Result<Applied, Failure> {
+        Ok(planned.into())
     }
 
-    fn delete<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::removed() })
+    async fn delete(&self, _: &Context<()>, _: Object) -> Result<(), Failure> {
+        Ok(())
     }
 
-    fn import<'a>(&'a self, _: &'a Context<()>, _: ImportTarget<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::removed() })
+    async fn import(&self, _: &Context<()>, _: ImportTarget<'_>) -> Result<Object, Diagnostics> {
+        Err(Diagnostic::error("Import not supported", "").into())
     }
 }

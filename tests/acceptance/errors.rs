@@ -32,13 +32,13 @@ fn invalid_resource_arguments() {
             [
                 "Invalid encryption algorithm",
                 "sse_algorithm = \"aes256\"",
-                "Write it in upper case: `AES256`",
+                "Use uppercase: `AES256`",
             ],
         ),
         (
             "\"AES256\"",
             "\"AES256\"\n  kms_master_key_id = \"k\"",
-            ["KMS argument without KMS", "kms_master_key_id = \"k\"", "Remove it, or use KMS"],
+            ["Invalid argument combination", "kms_master_key_id = \"k\"", "Remove it, or use KMS"],
         ),
     ] {
         workspace.configure(&VALID.replace(find, replace));

@@ -209,7 +209,7 @@ fn a_partially_failed_replacement_is_completed_by_the_next_apply() {
     // The rule is deleted, but the response is lost: the state is unchanged.
     workspace.emulator.inject(Fault::reset_after().method("DELETE"));
     let run = apply().fails();
-    assert!(run.stderr.contains("OSS may have done it all the same"), "{run}");
+    assert!(run.stderr.contains("OSS may have applied the change anyway"), "{run}");
     assert_eq!(workspace.state()[0].1["bucket"], "before");
     assert_eq!(algorithm(&workspace, "before"), None);
 
@@ -232,7 +232,7 @@ fn a_partially_failed_replacement_is_completed_by_the_next_apply() {
     workspace.configure_with(&provider, &resource("this", "after", "KMS", ""));
     workspace.emulator.inject(Fault::reset_after().method("PUT"));
     let run = apply().fails();
-    assert!(run.stderr.contains("OSS may have done it all the same"), "{run}");
+    assert!(run.stderr.contains("OSS may have applied the change anyway"), "{run}");
     assert_eq!(workspace.state()[0].1["sse_algorithm"], "AES256");
     workspace.expect_no_changes();
 }

@@ -144,7 +144,7 @@ fn import_by_command_and_by_block() {
     let absent = workspace.terraform(&["import", "oss_bucket_encryption.other", "other"]).fails();
     assert!(absent.stderr.contains("Bucket other has no encryption to import"), "{absent}");
     let invalid = workspace.terraform(&["import", "oss_bucket_encryption.other", "Other!"]).fails();
-    assert!(invalid.stderr.contains("Invalid import id"), "{invalid}");
+    assert!(invalid.stderr.contains("Invalid import ID"), "{invalid}");
 
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.emulator.set_rule("demo", rule("SM4", None, None));

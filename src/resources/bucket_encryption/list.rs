@@ -124,8 +124,8 @@ impl ListQuery {
             Ok(name) => name,
             Err(error) => {
                 return warning(format!(
-                    "The name of a bucket {error}. Buckets with older names cannot be managed by this \
-                     provider."
+                    "Its name {error}. This provider cannot manage buckets with names from before the \
+                     current naming rules."
                 ));
             }
         };
@@ -135,8 +135,7 @@ impl ListQuery {
         };
         if self.unresponsive_regions().contains(&bucket.region) {
             return warning(
-                "Its region did not answer when another bucket was asked for, see the first such \
-                 warning."
+                "Its region did not respond to an earlier request; see the first warning for that region."
                     .to_owned(),
             );
         }

@@ -1,7 +1,8 @@
 //! `oss_bucket_encryption`: the default server-side encryption of a bucket.
 //!
-//! `schema` is what users see, `validation` and `state` decide, `write` and `list` call OSS; wording about
-//! failed calls is in `explain`.
+//! `schema` has the arguments and their documentation. `validation` and `state` are pure: they check
+//! configurations and convert states. `write` and `list` send requests to OSS. Failed requests are explained
+//! in `resources::explain`.
 
 mod list;
 mod schema;
@@ -9,30 +10,28 @@ mod state;
 mod validation;
 mod write;
 
-use crate::resources::bucket::{self, non_empty_string};
-use crate::resources::{ProviderData, explain};
+use crate::resources::{ProviderData, bucket, explain};
 use crate::tfplugin::{
-    AttributePath, BoxFuture, Context, Diagnostics, ImportTarget, ListResource, MoveSource, Object,
-    Outcome, Plan, PlanRequest, Resource, Schema,
+    Applied, Context, Diagnostics, Failure, ImportTarget, ListResource, MoveSource, Object, Plan,
+    PlanRequest, Resource, Schema, async_trait,
 };
 
 use list::BucketEncryptionList;
-use state::{keeps_prior_unset, rule_from_state, state_with_rule};
+use state::{rule_from_state, state_with_rule};
 use write::WriteError;
 
-/// What Terraform does with an object whose creation failed half-way.
-const TAINTED_NOTE: &str = "\n\nThe rule may be in place, so the resource is kept in the state. Terraform \
-     marks it as tainted and would remove and set the rule again; if the bucket's rule is right, \
-     `terraform untaint` with the address of the resource avoids that.";
+const TAINTED_NOTE: &str = "The rule may have been set, so the resource stays in the state, marked as tainted: \
+     the next apply would delete and create the rule again. If the bucket's rule is correct, run `terraform \
+     untaint` with the resource address instead.";
 
-/// What else may be true after a change or a removal that failed half-way.
-const OUTCOME_UNKNOWN_NOTE: &str = "\n\nOSS may have done it all the same. The state keeps the resource as it was \
-     before; the next plan reads the bucket and shows what is left to do.";
+const OUTCOME_UNKNOWN_NOTE: &str = "OSS may have applied the change anyway. The state is unchanged; the next plan \
+     reads the bucket and shows any remaining difference.";
 
-/// The resource type. It has no state of its own.
+/// The resource type.
 #[derive(Debug)]
 pub(super) struct BucketEncryption;
 
+#[async_trait]
 impl Resource<ProviderData> for BucketEncryption {
     fn type_name(&self) -> &'static str {
         "oss_bucket_encryption"
@@ -47,144 +46,82 @@ impl Resource<ProviderData> for BucketEncryption {
     }
 
     fn plan(&self, request: &PlanRequest<'_>) -> Plan {
-        let PlanRequest { prior_state, config } = *request;
-        let mut planned_state = config.clone();
-        planned_state.set("id", config.get("bucket").clone());
-        let Some(prior_state) = prior_state else {
-            return Plan { planned_state, requires_replace: Vec::new() };
-        };
-        for name in ["kms_master_key_id", "kms_data_encryption", "region"] {
-            if keeps_prior_unset(prior_state.get(name), config.get(name)) {
-                planned_state.set(name, prior_state.get(name).clone());
+        bucket::plan(request, &["kms_master_key_id", "kms_data_encryption"])
+    }
+
+    async fn create(
+        &self,
+        context: &Context<ProviderData>,
+        planned_state: Object,
+    ) -> Result<Applied, Failure> {
+        let target = write::target(context, &planned_state, "create")?;
+        match write::put_and_verify(&target, &rule_from_state(&planned_state)).await {
+            Ok(()) => Ok(planned_state.into()),
+            Err(WriteError::Rejected(diagnostic)) => Err(diagnostic.into()),
+            Err(WriteError::OutcomeUnknown(diagnostic) | WriteError::NotVerified(diagnostic)) => {
+                let diagnostic = diagnostic.with_paragraph(TAINTED_NOTE);
+                Err(Failure::from(diagnostic).with_state(planned_state))
             }
         }
-        let moved = prior_state.get("bucket") != config.get("bucket");
-        let requires_replace = if moved { vec![AttributePath::root("bucket")] } else { Vec::new() };
-        Plan { planned_state, requires_replace }
     }
 
-    fn create<'a>(
-        &'a self,
-        context: &'a Context<ProviderData>,
-        planned_state: Object,
-    ) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let target = match write::target(context, &planned_state, "create") {
-                Ok(target) => target,
-                Err(diagnostic) => return Outcome::failed(None, diagnostic),
-            };
-            match write::put_and_verify(&target, &rule_from_state(&planned_state)).await {
-                Ok(()) => Outcome::state(planned_state),
-                Err(WriteError { diagnostic, may_have_changed: false, .. }) => {
-                    Outcome::failed(None, diagnostic)
-                }
-                Err(WriteError { mut diagnostic, .. }) => {
-                    diagnostic.detail.push_str(TAINTED_NOTE);
-                    Outcome::failed(Some(planned_state), diagnostic)
-                }
-            }
-        })
-    }
-
-    fn read<'a>(
-        &'a self,
-        context: &'a Context<ProviderData>,
+    async fn read(
+        &self,
+        context: &Context<ProviderData>,
         current_state: Object,
-    ) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let target = match write::target(context, &current_state, "read") {
-                Ok(target) => target,
-                Err(diagnostic) => return Outcome::failed(Some(current_state), diagnostic),
-            };
-            match write::get(&target).await {
-                Ok(rule) => Outcome::state(state_with_rule(current_state, &target.bucket, &rule)),
-                Err(error) if error.is_not_found() => {
-                    tracing::warn!(bucket = target.bucket.as_str(), "{error}; removing from state");
-                    Outcome::removed()
-                }
-                Err(error) => Outcome::failed(Some(current_state), explain::call_error(&error)),
-            }
-        })
+    ) -> Result<Option<Object>, Failure> {
+        let target = write::target(context, &current_state, "read")?;
+        let rule = write::get(&target).await?;
+        Ok(rule.map(|rule| state_with_rule(current_state, &target.bucket, &rule)))
     }
 
-    fn update<'a>(
-        &'a self,
-        context: &'a Context<ProviderData>,
+    async fn update(
+        &self,
+        context: &Context<ProviderData>,
         prior_state: Object,
         planned_state: Object,
-    ) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let target = match write::target(context, &planned_state, "update") {
-                Ok(target) => target,
-                Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
-            };
-            let written = rule_from_state(&planned_state);
-            let same_place = ["bucket", "region"].into_iter().all(|name| {
-                non_empty_string(&prior_state, name) == non_empty_string(&planned_state, name)
-            });
-            if same_place && rule_from_state(&prior_state) == written {
-                // Only timeouts, or the spelling of "no key", have changed: nothing for OSS to do.
-                return Outcome::state(planned_state);
+    ) -> Result<Applied, Failure> {
+        let target = write::target(context, &planned_state, "update")?;
+        let rule = rule_from_state(&planned_state);
+        if bucket::is_same_bucket(&prior_state, &planned_state)
+            && rule_from_state(&prior_state) == rule
+        {
+            // Only the timeouts changed, or an unset argument from null to "".
+            return Ok(planned_state.into());
+        }
+        match write::put_and_verify(&target, &rule).await {
+            Ok(()) => Ok(planned_state.into()),
+            Err(WriteError::Rejected(diagnostic)) => Err(diagnostic.into()),
+            Err(WriteError::OutcomeUnknown(diagnostic)) => {
+                Err(diagnostic.with_paragraph(OUTCOME_UNKNOWN_NOTE).into())
             }
-            match write::put_and_verify(&target, &written).await {
-                Ok(()) => Outcome::state(planned_state),
-                Err(WriteError { was_accepted: true, diagnostic, .. }) => {
-                    Outcome::failed(Some(planned_state), diagnostic)
-                }
-                Err(WriteError { mut diagnostic, may_have_changed, .. }) => {
-                    if may_have_changed {
-                        diagnostic.detail.push_str(OUTCOME_UNKNOWN_NOTE);
-                    }
-                    Outcome::failed(Some(prior_state), diagnostic)
-                }
+            Err(WriteError::NotVerified(diagnostic)) => {
+                Err(Failure::from(diagnostic).with_state(planned_state))
             }
-        })
+        }
     }
 
-    fn delete<'a>(
-        &'a self,
-        context: &'a Context<ProviderData>,
+    async fn delete(
+        &self,
+        context: &Context<ProviderData>,
         prior_state: Object,
-    ) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let target = match write::target(context, &prior_state, "delete") {
-                Ok(target) => target,
-                Err(diagnostic) => return Outcome::failed(Some(prior_state), diagnostic),
-            };
-            match write::delete(&target).await {
-                Ok(()) => Outcome::removed(),
-                Err(error) => {
-                    let mut diagnostic = explain::call_error(&error);
-                    if error.may_have_taken_effect {
-                        diagnostic.detail.push_str(OUTCOME_UNKNOWN_NOTE);
-                    }
-                    Outcome::failed(Some(prior_state), diagnostic)
-                }
-            }
-        })
+    ) -> Result<(), Failure> {
+        let target = write::target(context, &prior_state, "delete")?;
+        Ok(write::delete(&target).await?)
     }
 
-    fn import<'a>(
-        &'a self,
-        context: &'a Context<ProviderData>,
-        target: ImportTarget<'a>,
-    ) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let state = match state::state_from_import(target) {
-                Ok(state) => state,
-                Err(diagnostic) => return Outcome::failed(None, diagnostic),
-            };
-            let target = match write::target(context, &state, "read") {
-                Ok(target) => target,
-                Err(diagnostic) => return Outcome::failed(None, diagnostic),
-            };
-            // Terraform reads again after this; but about a missing rule it could only say that
-            // the object does not exist.
-            match target.client.get_bucket_encryption(&target.bucket, &target.call).await {
-                Ok(rule) => Outcome::state(state_with_rule(state, &target.bucket, &rule)),
-                Err(error) => Outcome::failed(None, explain::import_error(&error)),
-            }
-        })
+    async fn import(
+        &self,
+        context: &Context<ProviderData>,
+        target: ImportTarget<'_>,
+    ) -> Result<Object, Diagnostics> {
+        let state = state::state_from_import(target)?;
+        let target = write::target(context, &state, "read")?;
+        // Terraform reads the object after an import, but would report a missing rule as an object that
+        // does not exist.
+        let rule = target.client.get_bucket_encryption(&target.bucket, &target.call).await;
+        let rule = rule.map_err(|error| explain::import_error(&error))?;
+        Ok(state_with_rule(state, &target.bucket, &rule))
     }
 
     fn identity_schema(&self) -> Option<Schema> {

@@ -1,11 +1,10 @@
-//! States: what they say about the rule, and how answers, imports and other resource types become one.
-//! Pure.
+//! Converts states to rules, and responses, imports and states of other resource types to states. Pure.
 
 use crate::oss::{BucketName, EncryptionRule, SseAlgorithm};
-use crate::resources::bucket::{non_empty_string, parse_import};
+use crate::resources::bucket::{self, is_unset, non_empty_string, parse_import};
 use crate::tfplugin::{Diagnostic, Diagnostics, ImportTarget, MoveSource, Object, Value};
 
-/// The rule that a known state describes.
+/// The rule in a state without unknown values.
 pub(super) fn rule_from_state(state: &Object) -> EncryptionRule {
     EncryptionRule {
         sse_algorithm: SseAlgorithm::from(
@@ -16,7 +15,7 @@ pub(super) fn rule_from_state(state: &Object) -> EncryptionRule {
     }
 }
 
-/// The state with what OSS answered. Where that means the same, the state's spelling stays.
+/// Sets the rule that OSS returned. An argument that is not in the rule stays null or `""`, as it is.
 pub(super) fn state_with_rule(
     mut state: Object,
     bucket: &BucketName,
@@ -24,13 +23,13 @@ pub(super) fn state_with_rule(
 ) -> Object {
     state.set("id", bucket.as_str());
     state.set("sse_algorithm", rule.sse_algorithm.as_str());
-    for (name, answered) in [
+    for (name, returned) in [
         ("kms_master_key_id", &rule.kms_master_key_id),
         ("kms_data_encryption", &rule.kms_data_encryption),
     ] {
-        match answered {
-            Some(answered) => state.set(name, answered.as_str()),
-            // The spelling that fits both ways.
+        match returned {
+            Some(returned) => state.set(name, returned.as_str()),
+            // Fits configurations with and without the argument.
             None if !is_unset(state.get(name)) => state.set(name, ""),
             None => {}
         }
@@ -38,57 +37,37 @@ pub(super) fn state_with_rule(
     state
 }
 
-/// Absent and empty are the same to OSS.
-fn is_unset(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    }
-}
-
-/// Whether the prior value means the same as the configured one, and may stay so that the plan shows
-/// no difference. Terraform takes a planned null for nothing that is configured, not even for `""`.
-pub(super) fn keeps_prior_unset(prior: &Value, configured: &Value) -> bool {
-    let may_stay = *prior != Value::Null || *configured == Value::Null;
-    may_stay && is_unset(prior) && is_unset(configured)
-}
-
-/// The state of a bucket about which only its place is known.
+/// The state of a bucket whose rule is not known yet.
 pub(super) fn bare_state(bucket: &str, region: Option<&str>) -> Object {
-    Object::new()
-        .with("bucket", bucket)
+    bucket::bare_state(bucket, region)
         .with("sse_algorithm", Value::Null)
-        // How the configuration spells "not set" is not known, and this fits both ways.
+        // Fits configurations with and without the arguments.
         .with("kms_master_key_id", "")
         .with("kms_data_encryption", "")
-        .with("region", region.unwrap_or_default())
-        .with("id", bucket)
-        .with("timeouts", Value::Null)
 }
 
-/// The state of the bucket that an import names; the read that follows fills in the rule.
+/// The state of the bucket that an import names, without its rule.
 pub(super) fn state_from_import(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
     let (bucket, region) = parse_import(target)?;
     Ok(bare_state(bucket, region))
 }
 
-/// The provider and the resource type whose states can be taken over. Mirrors and private registries
-/// have hosts of their own, and the provider was `hashicorp/alicloud` once.
+/// The providers whose states can be moved, without the host: mirrors and private registries have their own.
+/// The provider was formerly published as `hashicorp/alicloud`.
 const MOVABLE_PROVIDERS: [&str; 2] = ["aliyun/alicloud", "hashicorp/alicloud"];
 const MOVABLE_TYPE: &str = "alicloud_oss_bucket_server_side_encryption";
 
-/// The state of a rule that another provider managed so far. Its attributes have the same names and
-/// meanings in every version of that provider.
+/// Converts the state of the alicloud provider's resource. Its attributes have the same names and meanings
+/// in every version of that provider.
 pub(super) fn state_from_move(source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
-    let refused = |reason: String| {
+    let unsupported = |reason: String| {
         let detail = format!(
-            "{reason}\n\nOnly {MOVABLE_TYPE} of {} can be moved to oss_bucket_encryption. Anything else \
-             can be imported: remove it from the state with `removed` or `terraform state rm`, then \
-             import it by the name of the bucket.",
+            "{reason}\n\nOnly {MOVABLE_TYPE} from {} can be moved to oss_bucket_encryption. For other \
+             resources, remove them from the state with a `removed` block or `terraform state rm`, then \
+             import the bucket by name.",
             MOVABLE_PROVIDERS.join(" or "),
         );
-        Diagnostics::from(Diagnostic::error("This resource cannot be moved", detail))
+        Diagnostics::from(Diagnostic::error("Unsupported resource move", detail))
     };
     // OpenTofu 1.10.0 to 1.11.11 and 1.12.0 to 1.12.3 send only the name of the provider.
     let is_known_provider = match source.provider_address.split_once('/') {
@@ -96,22 +75,22 @@ pub(super) fn state_from_move(source: &MoveSource<'_>) -> Result<Object, Diagnos
         None => source.provider_address == "alicloud",
     };
     if !is_known_provider || source.type_name != MOVABLE_TYPE {
-        return Err(refused(format!("The resource to move is {source}.")));
+        return Err(unsupported(format!("The resource to move is {source}.")));
     }
     let Value::Object(state) = source.state else {
-        return Err(refused("The stored state is not an object.".to_owned()));
+        return Err(unsupported("The stored state is not an object.".to_owned()));
     };
-    // Its id is the name of the bucket as well.
+    // Its ID is the bucket name, too.
     let bucket = non_empty_string(state, "bucket")
         .or_else(|| non_empty_string(state, "id"))
         .unwrap_or_default();
     if let Err(error) = BucketName::parse(bucket) {
-        return Err(refused(format!("The bucket {bucket:?} in the stored state {error}.")));
+        return Err(unsupported(format!("The bucket {bucket:?} in the stored state {error}.")));
     }
     let mut moved = bare_state(bucket, None);
     for name in ["sse_algorithm", "kms_master_key_id", "kms_data_encryption"] {
         let value = non_empty_string(state, name);
-        // What is not set stays in the spelling that fits both ways.
+        // Unset arguments stay `""`.
         if value.is_some() || name == "sse_algorithm" {
             moved.set(name, value);
         }
@@ -137,26 +116,26 @@ mod tests {
     use crate::resources::bucket::{identity, timeout};
 
     #[test]
-    fn an_identity_is_whole_or_absent() {
+    fn an_identity_is_complete_or_absent() {
         let state = bare_state("demo", Some("cn-beijing"));
         let expected = Object::new().with("bucket", "demo").with("region", "cn-beijing");
         assert_eq!(identity(&state), Some(expected));
-        let nowhere = Object::new().with("bucket", "demo").with("region", Value::Null);
-        assert_eq!(identity(&bare_state("demo", None)), Some(nowhere));
+        let without_region = Object::new().with("bucket", "demo").with("region", Value::Null);
+        assert_eq!(identity(&bare_state("demo", None)), Some(without_region));
         assert_eq!(identity(&state.clone().with("bucket", Value::Unknown)), None);
         assert_eq!(identity(&state.with("region", Value::Unknown)), None);
     }
 
     #[test]
-    fn an_import_names_a_bucket_and_maybe_its_region() {
+    fn an_import_id_is_a_bucket_with_an_optional_region() {
         let id = |id| state_from_import(ImportTarget::Id(id)).map(|state| identity(&state));
-        let place = |bucket: &str, region: Option<&str>| {
+        let identity_of = |bucket: &str, region: Option<&str>| {
             Ok(Some(Object::new().with("bucket", bucket).with("region", region)))
         };
-        assert_eq!(id("demo"), place("demo", None));
-        assert_eq!(id("demo@cn-beijing"), place("demo", Some("cn-beijing")));
+        assert_eq!(id("demo"), identity_of("demo", None));
+        assert_eq!(id("demo@cn-beijing"), identity_of("demo", Some("cn-beijing")));
         for invalid in ["", "Demo", "demo@", "demo@CN", "demo/x", "a.evil.example/", "demo@cn@x"] {
-            assert_eq!(id(invalid).unwrap_err().summary, "Invalid import id", "{invalid:?}");
+            assert_eq!(id(invalid).unwrap_err().summary, "Invalid import ID", "{invalid:?}");
         }
         let named = Object::new().with("bucket", "demo").with("region", "cn-beijing");
         let state = state_from_import(ImportTarget::Identity(&named)).unwrap();
@@ -178,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_the_alicloud_provider_is_taken_over() {
+    fn states_of_the_alicloud_provider_are_moved() {
         let timeouts = Object::new().with("create", "10m").with("delete", Value::Null);
         let state = Object::new()
             .with("bucket", "demo")
@@ -204,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn only_that_resource_of_that_provider_can_be_moved() {
+    fn other_resources_and_providers_are_not_moved() {
         let state = Value::Object(Object::new().with("bucket", "demo"));
         let move_from = |provider_address: &str, type_name: &str, state: &Value| {
             let source = MoveSource { provider_address, type_name, schema_version: 3, state };
             state_from_move(&source).map(|_| ()).map_err(|diagnostics| {
                 let detail = diagnostics.into_iter().next().unwrap().detail;
-                assert!(detail.contains("Only alicloud_oss_bucket_server_side_encryption of"));
+                assert!(detail.contains("Only alicloud_oss_bucket_server_side_encryption from"));
                 detail
             })
         };

@@ -1,5 +1,4 @@
-//! What can be known to be wrong before anything is sent, on known values only: each mistake once, at
-//! the attribute to blame.
+//! Checks the known values of a configuration. Each mistake is reported once, at the offending argument. Pure.
 
 use crate::oss::SseAlgorithm;
 use crate::resources::bucket::{
@@ -9,7 +8,6 @@ use crate::tfplugin::{AttributeValue, Diagnostic, Diagnostics, Object};
 
 const ALGORITHMS: &str = "`AES256`, `KMS` or `SM4`";
 
-/// Checks a configuration.
 pub(super) fn validate(config: &Object) -> Diagnostics {
     let mut diagnostics = validate_required(config, "bucket", "the name of a bucket");
     diagnostics.extend(validate_required(config, "sse_algorithm", ALGORITHMS));
@@ -20,14 +18,13 @@ pub(super) fn validate(config: &Object) -> Diagnostics {
     diagnostics
 }
 
-/// Checks the configuration of a search.
 pub(super) fn validate_list(config: &Object) -> Diagnostics {
     let mut diagnostics = validate_region(config);
     if let Some(prefix) = non_empty_string(config, "prefix")
         && !prefix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     {
         let detail = format!(
-            "No bucket's name begins with {prefix:?}: names consist of lower-case letters, digits and \
+            "No bucket name begins with {prefix:?}: names consist of lowercase letters, digits and \
              hyphens."
         );
         diagnostics.push(Diagnostic::error("Invalid prefix", detail).with_attribute("prefix"));
@@ -42,7 +39,7 @@ fn validate_rule(config: &Object) -> Diagnostics {
         let upper = name.to_uppercase();
         let hint = match SseAlgorithm::from(upper.as_str()) {
             SseAlgorithm::Other(_) => String::new(),
-            _ => format!(" Write it in upper case: `{upper}`."),
+            _ => format!(" Use uppercase: `{upper}`."),
         };
         diagnostics.push(
             Diagnostic::error(
@@ -57,15 +54,15 @@ fn validate_rule(config: &Object) -> Diagnostics {
     {
         diagnostics.push(
             Diagnostic::error(
-                "Invalid KMS key id",
-                // The id may be sensitive: it is not repeated.
-                "`kms_master_key_id` must not contain white space or control characters. Write the \
-                 id of the key as the KMS console shows it.",
+                "Invalid KMS key ID",
+                // Not repeated, because the ID may be sensitive.
+                "`kms_master_key_id` must not contain whitespace or control characters. Use the key ID as \
+                 shown in the KMS console.",
             )
             .with_attribute("kms_master_key_id"),
         );
     }
-    // Without KMS the cipher is wrong whatever it is, which is said below.
+    // Without KMS, no cipher is valid; that is reported below.
     let is_kms =
         !matches!(algorithm, AttributeValue::Known(SseAlgorithm::Aes256 | SseAlgorithm::Sm4));
     if let AttributeValue::Known(cipher) = config.string("kms_data_encryption")
@@ -76,8 +73,8 @@ fn validate_rule(config: &Object) -> Diagnostics {
             Diagnostic::error(
                 "Invalid data encryption",
                 format!(
-                    "`kms_data_encryption` must be `SM4`; got {cipher:?}. For AES-256 data keys \
-                         leave it out."
+                    "`kms_data_encryption` must be `SM4`; got {cipher:?}. For AES-256 data keys, \
+                     omit it."
                 ),
             )
             .with_attribute("kms_data_encryption"),
@@ -90,10 +87,10 @@ fn validate_rule(config: &Object) -> Diagnostics {
             if non_empty_string(config, name).is_some() {
                 diagnostics.push(
                     Diagnostic::error(
-                        "KMS argument without KMS",
+                        "Invalid argument combination",
                         format!(
-                            "`{name}` has a meaning only with `sse_algorithm = \"KMS\"`, not with \
-                             {algorithm}. Remove it, or use KMS."
+                            "`{name}` is only valid with `sse_algorithm = \"KMS\"`, not with {algorithm}. Remove \
+                             it, or use KMS."
                         ),
                     )
                     .with_attribute(name),

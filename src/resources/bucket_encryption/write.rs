@@ -1,4 +1,4 @@
-//! Setting, reading and deleting the rule of a bucket. After setting it, reads until the rule is visible.
+//! Sets, reads and deletes the rule of a bucket. After setting it, reads it until it is visible.
 
 use std::time::Duration;
 
@@ -9,19 +9,23 @@ use crate::resources::bucket::{BucketTarget, check_known, non_empty_string};
 use crate::resources::{ProviderData, explain};
 use crate::tfplugin::{Context, Diagnostic, Object};
 
-/// The first pause between two reads while a write is not visible yet; it doubles up to the second.
-const VERIFY_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+use super::OUTCOME_UNKNOWN_NOTE;
 
-/// A write that did not end well.
-pub(super) struct WriteError {
-    pub(super) diagnostic: Diagnostic,
-    /// OSS answered that the rule is set; only reading it back failed.
-    pub(super) was_accepted: bool,
-    /// The bucket's rule may be another one than before.
-    pub(super) may_have_changed: bool,
+/// The first delay between two reads while the rule is not visible yet. It doubles up to [`MAX_VERIFY_BACKOFF`].
+const INITIAL_VERIFY_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_VERIFY_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Why the rule could not be set, or not be verified.
+pub(super) enum WriteError {
+    /// The rule was not set.
+    Rejected(Diagnostic),
+    /// OSS did not respond and may have set the rule.
+    OutcomeUnknown(Diagnostic),
+    /// OSS accepted the rule but did not return it when it was read.
+    NotVerified(Diagnostic),
 }
 
-/// The bucket of a state, which must also have a rule if `operation` sets one.
+/// The target of an operation. The state must contain a rule if the operation sets one.
 pub(super) fn target<'a>(
     context: &'a Context<ProviderData>,
     state: &Object,
@@ -31,62 +35,64 @@ pub(super) fn target<'a>(
     if non_empty_string(state, "sse_algorithm").is_none()
         && matches!(operation, "create" | "update")
     {
-        let detail = "`sse_algorithm` is not set, although Terraform asks to set the rule. This is \
-                      a bug in the caller of the provider.";
+        let detail = "`sse_algorithm` is not set, but it is required to set the rule. This is a bug in \
+                      Terraform or OpenTofu, not in your configuration.";
         return Err(Diagnostic::error("Missing value", detail).with_attribute("sse_algorithm"));
     }
     BucketTarget::from_state(context, state, operation)
 }
 
-/// Reads the rule.
-pub(super) async fn get(target: &BucketTarget<'_>) -> Result<EncryptionRule, Error> {
+/// Reads the rule; without a region in the state, follows a redirect to the bucket's region. `None` if the
+/// bucket or its rule does not exist.
+pub(super) async fn get(target: &BucketTarget<'_>) -> Result<Option<EncryptionRule>, Diagnostic> {
     let (client, bucket) = (target.client, &target.bucket);
-    target
-        .follow_redirect(|call| async move { client.get_bucket_encryption(bucket, &call).await })
-        .await
+    target.read(|call| async move { client.get_bucket_encryption(bucket, &call).await }).await
 }
 
-/// Deletes the rule.
-pub(super) async fn delete(target: &BucketTarget<'_>) -> Result<(), Error> {
+/// Deletes the rule; without a region in the state, follows a redirect to the bucket's region.
+pub(super) async fn delete(target: &BucketTarget<'_>) -> Result<(), Diagnostic> {
     let (client, bucket) = (target.client, &target.bucket);
-    target
-        .follow_redirect(|call| async move {
-            client.delete_bucket_encryption(bucket, &call).await.map(drop)
-        })
-        .await
+    let result = target
+        .follow_redirect(|call| async move { client.delete_bucket_encryption(bucket, &call).await })
+        .await;
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if error.may_have_taken_effect => {
+            Err(explain::call_error(&error).with_paragraph(OUTCOME_UNKNOWN_NOTE))
+        }
+        Err(error) => Err(explain::call_error(&error)),
+    }
 }
 
-/// Sets the rule, then reads until it is visible: OSS is eventually consistent.
+/// Sets the rule, then reads it until it is visible, because OSS is eventually consistent.
 pub(super) async fn put_and_verify(
     target: &BucketTarget<'_>,
     rule: &EncryptionRule,
 ) -> Result<(), WriteError> {
-    target.client.put_bucket_encryption(&target.bucket, rule, &target.call).await.map_err(
-        |error| WriteError {
-            diagnostic: explain::call_error(&error),
-            was_accepted: false,
-            may_have_changed: error.may_have_taken_effect,
-        },
-    )?;
-    wait_until_visible(target, rule).await.map_err(|diagnostic| WriteError {
-        diagnostic,
-        was_accepted: true,
-        may_have_changed: true,
-    })
+    let result = target.client.put_bucket_encryption(&target.bucket, rule, &target.call).await;
+    result.map_err(|error| {
+        let diagnostic = explain::call_error(&error);
+        if error.may_have_taken_effect {
+            WriteError::OutcomeUnknown(diagnostic)
+        } else {
+            WriteError::Rejected(diagnostic)
+        }
+    })?;
+    wait_until_visible(target, rule).await.map_err(WriteError::NotVerified)
 }
 
 async fn wait_until_visible(
     target: &BucketTarget<'_>,
     written: &EncryptionRule,
 ) -> Result<(), Diagnostic> {
-    let (mut wait, longest) = VERIFY_BACKOFF;
+    let mut backoff = INITIAL_VERIFY_BACKOFF;
     let mut last: Option<String> = None;
     loop {
         let found = match target.client.get_bucket_encryption(&target.bucket, &target.call).await {
             Ok(rule) if rule == *written => return Ok(()),
             Ok(rule) => rule.to_string(),
             Err(error) if error.is_not_found() => "no rule".to_owned(),
-            // Cut off in the middle of a read: what the one before found still counts.
+            // A read that was interrupted: report what the one before it returned.
             Err(error) => {
                 return Err(match (&error.kind, last) {
                     (ErrorKind::DeadlineExceeded { last: None }, Some(found)) => {
@@ -99,7 +105,7 @@ async fn wait_until_visible(
                 });
             }
         };
-        let resume = Instant::now() + wait;
+        let resume = Instant::now() + backoff;
         if resume >= target.call.deadline {
             return Err(verification_timed_out(target, written, &found));
         }
@@ -110,7 +116,7 @@ async fn wait_until_visible(
             }
             () = sleep_until(resume) => {}
         }
-        wait = (wait * 2).min(longest);
+        backoff = (backoff * 2).min(MAX_VERIFY_BACKOFF);
         last = Some(found);
     }
 }
@@ -122,12 +128,12 @@ fn verification_timed_out(
 ) -> Diagnostic {
     let bucket = &target.bucket;
     Diagnostic::error(
-        format!("The encryption of bucket {bucket} does not read back as written"),
+        format!("Bucket {bucket} does not return the rule that was written"),
         format!(
-            "OSS accepted {written}, but reading the rule back still gives {found}. Either OSS \
-             needs more time, or something else changes the rule of this bucket at the same \
-             time.\n\nThe written rule is kept in the state. Run `terraform plan` to compare it \
-             with the bucket. A longer limit can be set in the `timeouts` block."
+            "OSS accepted {written}, but still returns {found}. Either the change has not propagated yet, \
+             or something else is changing the rule.\n\nThe state contains the rule that was written. \
+             Run `terraform plan` to compare it with the bucket. If OSS needs more time, set a longer \
+             timeout in the resource's `timeouts` block."
         ),
     )
 }
@@ -155,8 +161,8 @@ fn verification_failed(
     diagnostic.summary =
         format!("The encryption of bucket {} was set, but not verified", target.bucket);
     diagnostic.detail = format!(
-        "OSS accepted {written}. Reading it back failed:\n\n{}\n\nThe written rule is kept in \
-         the state.",
+        "OSS accepted {written}. Reading it back failed:\n\n{}\n\nThe state contains the rule that \
+         was written.",
         diagnostic.detail,
     );
     if matches!(error.kind, ErrorKind::Service(_)) {

@@ -19,7 +19,8 @@ const FIXED_TIMEOUT_ADVICE: &str = "There is no time left for another attempt: e
      a list query may take one minute.";
 
 /// Explains a failed call of a resource.
-pub(super) fn call_error(error: &Error) -> Diagnostic {
+#[must_use]
+pub fn call_error(error: &Error) -> Diagnostic {
     explain(error, RESOURCE_TIMEOUT_ADVICE)
 }
 

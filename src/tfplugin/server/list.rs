@@ -8,7 +8,8 @@ use tonic::codegen::BoxStream;
 use super::Server;
 use super::respond::panicked;
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics, Severity};
-use crate::tfplugin::resource::{ListEvent, ListResource, Provider};
+use crate::tfplugin::list_resource::{ListEvent, ListResource};
+use crate::tfplugin::provider::Provider;
 use crate::tfplugin::value::Object;
 use crate::tfplugin::{pb, wire};
 

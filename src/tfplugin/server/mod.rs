@@ -16,8 +16,10 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Streaming};
 
 use super::diagnostics::{Diagnostic, Diagnostics};
+use super::list_resource::ListResource;
 use super::pb::provider_server::{Provider as Service, ProviderServer};
-use super::resource::{Context, ListResource, Provider, Resource};
+use super::provider::{Context, Provider};
+use super::resource::Resource;
 use super::schema::Schema;
 use super::value::Object;
 use super::{pb, wire};

@@ -7,7 +7,7 @@ use secrecy::zeroize::Zeroize as _;
 use super::respond::required;
 use super::{ConfiguredProvider, RegisteredResource, Server};
 use crate::tfplugin::diagnostics::Diagnostics;
-use crate::tfplugin::resource::Provider;
+use crate::tfplugin::provider::Provider;
 use crate::tfplugin::value::Object;
 use crate::tfplugin::{pb, wire};
 

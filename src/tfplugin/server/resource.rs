@@ -8,7 +8,8 @@ use futures_util::FutureExt as _;
 use super::respond::{panicked, required, unknown_type_error};
 use super::{RegisteredResource, Server};
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics};
-use crate::tfplugin::resource::{ImportTarget, MoveSource, Outcome, PlanRequest, Provider};
+use crate::tfplugin::provider::Provider;
+use crate::tfplugin::resource::{Failure, ImportTarget, MoveSource, PlanRequest};
 use crate::tfplugin::value::{Object, Value};
 use crate::tfplugin::{pb, wire};
 
@@ -46,16 +47,22 @@ pub(super) async fn read<P: Provider>(
     let block = &registered.schema.block;
     let current = request.current_state.as_ref();
     let deferred = server.deferred(request.client_capabilities);
-    let outcome = match wire::from_dynamic_object(current, block, "state")? {
-        Some(state) if deferred.is_some() => Outcome::state(state),
-        Some(state) => registered.resource.read(&server.context()?, state).await,
-        None => Outcome::removed(),
+    let current_state = wire::from_dynamic_object(current, block, "state")?;
+    let result = match current_state.clone() {
+        Some(state) if deferred.is_none() => {
+            registered.resource.read(&server.context()?, state).await
+        }
+        state => Ok(state),
     };
-    let identity = registered.identity(outcome.state.as_ref());
+    let (state, diagnostics) = match result {
+        Ok(state) => (state, Diagnostics::new()),
+        Err(failure) => (failure.state.or(current_state), failure.diagnostics),
+    };
+    let identity = registered.identity(state.as_ref());
     Ok(pb::read_resource::Response {
         new_identity: identity.or(request.current_identity),
-        new_state: Some(wire::to_dynamic_object(outcome.state)),
-        diagnostics: wire::to_diagnostics(outcome.diagnostics),
+        new_state: Some(wire::to_dynamic_object(state)),
+        diagnostics: wire::to_diagnostics(diagnostics),
         private: request.private,
         deferred,
     })
@@ -106,22 +113,20 @@ pub(super) async fn apply<P: Provider>(
     };
     let prior_state = object(&request.prior_state, "prior state")?;
     let planned_state = object(&request.planned_state, "planned state")?;
-    // When the operation cannot tell what happened, the object may exist: an error with the
-    // state kept is repaired by the next refresh, a lost one never.
-    let kept = prior_state.clone().or_else(|| planned_state.clone());
-    let change = classify(prior_state.clone(), planned_state);
-    let work = AssertUnwindSafe(run(server, registered, change)).catch_unwind();
-    let outcome = match work.await {
-        Ok(Ok(outcome)) => outcome,
-        // Nothing was begun.
-        Ok(Err(diagnostics)) => Outcome::failed(prior_state, diagnostics),
-        Err(_) => Outcome::failed(kept, panicked("ApplyResourceChange")),
+    let change = classify(prior_state.clone(), planned_state.clone());
+    let operation = AssertUnwindSafe(run(server, registered, change)).catch_unwind();
+    let (state, diagnostics) = match operation.await {
+        Ok(Ok((state, warnings))) => (state, warnings),
+        Ok(Err(failure)) => (failure.state.or(prior_state), failure.diagnostics),
+        // After a panic the object may exist. If it does not, the next refresh corrects the state; an object
+        // that is missing from the state would be lost.
+        Err(_) => (prior_state.or(planned_state), panicked("ApplyResourceChange")),
     };
-    let identity = registered.identity(outcome.state.as_ref());
+    let identity = registered.identity(state.as_ref());
     Ok(pb::apply_resource_change::Response {
         new_identity: request.planned_identity.or(identity),
-        new_state: Some(wire::to_dynamic_object(outcome.state)),
-        diagnostics: wire::to_diagnostics(outcome.diagnostics),
+        new_state: Some(wire::to_dynamic_object(state)),
+        diagnostics: wire::to_diagnostics(diagnostics),
         private: request.planned_private,
         ..Default::default()
     })
@@ -151,12 +156,10 @@ pub(super) async fn import<P: Provider>(
         Some(identity) => ImportTarget::Identity(identity),
         None => ImportTarget::Id(&request.id),
     };
-    let outcome = registered.resource.import(&server.context()?, target).await;
-    let identity = registered.identity(outcome.state.as_ref());
-    let state = outcome.state.map(Value::Object);
+    let state = registered.resource.import(&server.context()?, target).await?;
+    let identity = registered.identity(Some(&state));
     Ok(pb::import_resource_state::Response {
-        imported_resources: state.map(|state| imported(state, identity)).into_iter().collect(),
-        diagnostics: wire::to_diagnostics(outcome.diagnostics),
+        imported_resources: vec![imported(state.into(), identity)],
         ..Default::default()
     })
 }
@@ -226,25 +229,29 @@ pub(super) fn upgrade_identity<P: Provider>(
     })
 }
 
-/// Runs the operation that the states mean, and returns the state to store.
+/// Makes a change. Returns the state to store and warnings.
 async fn run<P: Provider>(
     server: &Server<P>,
     registered: &RegisteredResource<P::Client>,
     change: Change,
-) -> Result<Outcome, Diagnostics> {
+) -> Result<(Option<Object>, Diagnostics), Failure> {
     let context = server.context()?;
     let resource = &registered.resource;
-    Ok(match change {
-        Change::Create { planned_state } => resource.create(&context, planned_state).await,
+    let applied = match change {
+        Change::Create { planned_state } => resource.create(&context, planned_state).await?,
         Change::Update { prior_state, planned_state } => {
-            resource.update(&context, prior_state, planned_state).await
+            resource.update(&context, prior_state, planned_state).await?
         }
-        Change::Delete { prior_state } => resource.delete(&context, prior_state).await,
-        Change::NoOp => Outcome::removed(),
-    })
+        Change::Delete { prior_state } => {
+            resource.delete(&context, prior_state).await?;
+            return Ok((None, Diagnostics::new()));
+        }
+        Change::NoOp => return Ok((None, Diagnostics::new())),
+    };
+    Ok((Some(applied.state), applied.warnings))
 }
 
-/// What `ApplyResourceChange` is to do.
+/// The operation that `ApplyResourceChange` asks for.
 #[derive(Debug, PartialEq)]
 enum Change {
     Create {
@@ -257,11 +264,10 @@ enum Change {
     Delete {
         prior_state: Object,
     },
-    /// Neither before nor after there is an object.
+    /// There is no object before or after.
     NoOp,
 }
 
-/// Reads the change off the two states.
 fn classify(prior_state: Option<Object>, planned_state: Option<Object>) -> Change {
     match (prior_state, planned_state) {
         (None, Some(planned_state)) => Change::Create { planned_state },

@@ -85,14 +85,14 @@ async fn a_flat_map_is_refused() {
 async fn what_cannot_be_moved_is_told_what_can() {
     let mut host = unconfigured();
     for (provider, source_type, state, expected) in [
-        (ALICLOUD, "alicloud_oss_bucket", "{}", "error: This resource cannot be moved"),
+        (ALICLOUD, "alicloud_oss_bucket", "{}", "error: Unsupported resource move"),
         (
             "registry.terraform.io/hashicorp/aws",
             "aws_s3_bucket_server_side_encryption_configuration",
             "{}",
-            "error: This resource cannot be moved",
+            "error: Unsupported resource move",
         ),
-        (ALICLOUD, ALICLOUD_TYPE, "null", "error: This resource cannot be moved"),
+        (ALICLOUD, ALICLOUD_TYPE, "null", "error: Unsupported resource move"),
         (ALICLOUD, ALICLOUD_TYPE, "{", "error: Unreadable source state"),
         (ALICLOUD, ALICLOUD_TYPE, "", "error: Unsupported source state"),
     ] {

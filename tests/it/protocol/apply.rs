@@ -129,7 +129,7 @@ async fn a_refused_create_leaves_no_state_and_a_doubtful_one_does() {
 
 #[tokio::test]
 async fn a_doubtful_update_or_delete_keeps_the_state_before_and_says_so() {
-    let doubt = "OSS may have done it all the same";
+    let doubt = "OSS may have applied the change anyway";
     for (planned, method, rule) in
         [(kms("demo"), "PUT", Some(EncryptionRule::new("KMS"))), (Json::Null, "DELETE", None)]
     {
@@ -200,9 +200,9 @@ async fn a_write_that_never_becomes_visible_keeps_the_state_and_says_both_rules(
     planned["timeouts"] = json!({ "create": null, "read": null, "update": "1s", "delete": null });
     let (state, found) = apply(&mut host, &aes256("demo"), &planned).await;
     assert_eq!(state, planned);
-    let expected = "error: The encryption of bucket demo does not read back as written";
+    let expected = "error: Bucket demo does not return the rule that was written";
     assert_eq!(diagnostics(&found), [expected]);
-    assert!(found[0].detail.contains("accepted KMS, but reading the rule back still gives AES256"));
+    assert!(found[0].detail.contains("accepted KMS, but still returns AES256"));
 }
 
 #[tokio::test]
@@ -423,9 +423,9 @@ async fn what_was_read_last_is_told_when_the_time_is_up_in_the_middle_of_a_read(
     planned["timeouts"] = json!({ "create": "1s", "read": null, "update": null, "delete": null });
     let (state, found) = apply(&mut host, &Json::Null, &planned).await;
     assert_eq!(state, planned);
-    let expected = "error: The encryption of bucket demo does not read back as written";
+    let expected = "error: Bucket demo does not return the rule that was written";
     assert_eq!(diagnostics(&found), [expected]);
-    assert!(found[0].detail.contains("still gives SM4"), "{}", found[0].detail);
+    assert!(found[0].detail.contains("still returns SM4"), "{}", found[0].detail);
 
     emulator.clear_faults();
     emulator.clear_requests();

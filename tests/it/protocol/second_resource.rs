@@ -3,8 +3,9 @@
 use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::tfplugin::{
-    Attribute, Block, BoxFuture, BoxStream, ConfigureResponse, Context, Diagnostics, ImportTarget,
-    ListEvent, ListResource, Object, Outcome, Plan, PlanRequest, Provider, Resource, Schema, pb,
+    Applied, Attribute, Block, BoxStream, ConfigureResponse, Context, Diagnostics, Failure,
+    ImportTarget, ListEvent, ListResource, Object, Plan, PlanRequest, Provider, Resource, Schema,
+    async_trait, pb,
 };
 
 use super::apply;
@@ -40,6 +41,7 @@ impl Provider for Toy {
     }
 }
 
+#[async_trait]
 impl Resource<()> for Fragile {
     fn type_name(&self) -> &'static str {
         TYPE
@@ -58,24 +60,24 @@ impl Resource<()> for Fragile {
         Plan { planned_state: request.config.clone(), requires_replace: Vec::new() }
     }
 
-    fn create<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { panic!("fragile") })
+    async fn create(&self, _: &Context<()>, _: Object) -> Result<Applied, Failure> {
+        panic!("fragile")
     }
 
-    fn read<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { panic!("fragile") })
+    async fn read(&self, _: &Context<()>, _: Object) -> Result<Option<Object>, Failure> {
+        panic!("fragile")
     }
 
-    fn update<'a>(&'a self, _: &'a Context<()>, _: Object, _: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { panic!("fragile") })
+    async fn update(&self, _: &Context<()>, _: Object, _: Object) -> Result<Applied, Failure> {
+        panic!("fragile")
     }
 
-    fn delete<'a>(&'a self, _: &'a Context<()>, _: Object) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::removed() })
+    async fn delete(&self, _: &Context<()>, _: Object) -> Result<(), Failure> {
+        Ok(())
     }
 
-    fn import<'a>(&'a self, _: &'a Context<()>, _: ImportTarget<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { panic!("fragile") })
+    async fn import(&self, _: &Context<()>, _: ImportTarget<'_>) -> Result<Object, Diagnostics> {
+        panic!("fragile")
     }
 
     fn list_resource(&self) -> Option<Box<dyn ListResource<()>>> {

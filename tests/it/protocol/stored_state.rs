@@ -40,7 +40,7 @@ async fn an_import_id_is_a_bucket_with_or_without_region() {
     calls(&emulator);
     for id in ["", "Bad_Name", "demo@", "demo@CN", "acs:oss:demo", "a@b@c"] {
         let answer = import(&mut host, id).await;
-        assert_eq!(diagnostics(&answer.diagnostics), ["error: Invalid import id"], "{id}");
+        assert_eq!(diagnostics(&answer.diagnostics), ["error: Invalid import ID"], "{id}");
         assert_eq!(answer.imported_resources, []);
     }
     assert_eq!(calls(&emulator), Vec::<String>::new());

@@ -37,15 +37,15 @@ async fn each_mistake_is_one_error_at_its_attribute() {
         (json!({ "sse_algorithm": "" }), "error at sse_algorithm: Invalid encryption algorithm"),
         (
             json!({ "kms_master_key_id": "9468da86" }),
-            "error at kms_master_key_id: KMS argument without KMS",
+            "error at kms_master_key_id: Invalid argument combination",
         ),
         (
             json!({ "sse_algorithm": "SM4", "kms_data_encryption": "SM4" }),
-            "error at kms_data_encryption: KMS argument without KMS",
+            "error at kms_data_encryption: Invalid argument combination",
         ),
         (
             json!({ "sse_algorithm": "KMS", "kms_master_key_id": "two words" }),
-            "error at kms_master_key_id: Invalid KMS key id",
+            "error at kms_master_key_id: Invalid KMS key ID",
         ),
         (
             json!({ "sse_algorithm": "KMS", "kms_data_encryption": "AES256" }),

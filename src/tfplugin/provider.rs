@@ -1,0 +1,53 @@
+//! The trait that a provider implements, and what it hands to its resources.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::diagnostics::Diagnostics;
+use super::resource::Resource;
+use super::schema::Schema;
+use super::value::Object;
+
+/// A provider: its configuration and its resources.
+pub trait Provider: Send + Sync + 'static {
+    /// What a configured provider hands to its resources.
+    type Client: Send + Sync + 'static;
+
+    /// The schema of the provider block.
+    fn schema(&self) -> Schema;
+
+    /// Checks the known values of a configuration. Must not do IO.
+    fn validate(&self, config: &Object) -> Diagnostics;
+
+    /// Creates the client. During a plan, parts of the configuration may be unknown; that is an error
+    /// only if a request must be sent. Must not do IO.
+    fn configure(
+        &self,
+        config: &Object,
+        terraform_version: &str,
+    ) -> ConfigureResponse<Self::Client>;
+
+    /// All resources, one line each.
+    fn resources(&self) -> Vec<Box<dyn Resource<Self::Client>>>;
+}
+
+/// The result of [`Provider::configure`].
+#[derive(Debug)]
+pub struct ConfigureResponse<Client> {
+    /// The client, or `None` after an error.
+    pub client: Option<Client>,
+    /// Whether parts of the configuration are known only after an apply, so that no request can be sent yet.
+    pub has_unknown_values: bool,
+    /// Errors and warnings.
+    pub diagnostics: Diagnostics,
+}
+
+/// What the methods of a resource that do IO work with.
+#[derive(Debug)]
+pub struct Context<Client> {
+    /// The client of the configured provider.
+    pub client: Arc<Client>,
+    /// Cancelled when the user interrupts Terraform.
+    pub cancellation: CancellationToken,
+}
