@@ -8,15 +8,30 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::oss::{BucketName, CallOptions, Client, Error, Region};
-use crate::resources::{ProviderData, call_error};
+use crate::resources::{Context, explain};
 use crate::tfplugin::{
-    Attribute, AttributePath, AttributeValue, Block, Context, Diagnostic, Diagnostics,
+    Applied, Attribute, AttributePath, AttributeValue, Block, Diagnostic, Diagnostics, Failure,
     ImportTarget, NestedBlock, Object, Plan, PlanRequest, RESTORE_STATE, Schema, Value,
     parse_duration,
 };
 
 /// The operations that have a timeout.
 const OPERATIONS: [&str; 4] = ["create", "read", "update", "delete"];
+
+/// What else to report if OSS did not respond to a change or deletion.
+const OUTCOME_UNKNOWN_NOTE: &str = "OSS may have applied the change anyway. The state is unchanged; the next \
+     plan reads the bucket and shows any remaining difference.";
+
+/// A method of the client for a setting of a bucket, such as [`Client::get_bucket_encryption`].
+pub trait ClientCall<T>:
+    AsyncFn(&Client, &BucketName, &CallOptions) -> Result<T, Error> + Send + Sync
+{
+}
+
+impl<T, F> ClientCall<T> for F where
+    F: AsyncFn(&Client, &BucketName, &CallOptions) -> Result<T, Error> + Send + Sync
+{
+}
 
 /// The bucket that a state describes, with everything a request to it needs.
 #[derive(Debug)]
@@ -36,7 +51,7 @@ impl<'a> BucketTarget<'a> {
     ///
     /// Unknown values, a bucket or region that is not valid, or a provider that is not fully configured.
     pub fn from_state(
-        context: &'a Context<ProviderData>,
+        context: &'a Context,
         state: &Object,
         operation: &str,
     ) -> Result<Self, Diagnostic> {
@@ -64,37 +79,44 @@ impl<'a> BucketTarget<'a> {
         Ok(Self { client, bucket, call: CallOptions { region, deadline, cancellation } })
     }
 
-    /// Reads the setting; without a region in the state, follows a redirect to the bucket's region. `None`
-    /// if the bucket or the setting does not exist.
+    /// Reads the setting with a method of the client, which can be retried in another region. `None` if the
+    /// bucket or the setting does not exist.
     ///
     /// # Errors
     ///
     /// Explains why the setting could not be read.
-    pub async fn read<T, F>(&self, call: impl Fn(CallOptions) -> F) -> Result<Option<T>, Diagnostic>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
+    pub async fn read<T>(&self, call: impl ClientCall<T>) -> Result<Option<T>, Diagnostic> {
         match self.follow_redirect(call).await {
             Ok(setting) => Ok(Some(setting)),
             Err(error) if error.is_not_found() => {
                 tracing::warn!(bucket = self.bucket.as_str(), "{error}; removing from state");
                 Ok(None)
             }
-            Err(error) => Err(call_error(&error)),
+            Err(error) => Err(explain::call_error(&error)),
+        }
+    }
+
+    /// Deletes the setting with a method of the client, which can be retried in another region.
+    ///
+    /// # Errors
+    ///
+    /// Explains why the setting could not be deleted, and whether OSS may have deleted it anyway.
+    pub async fn delete<T>(&self, call: impl ClientCall<T>) -> Result<(), Diagnostic> {
+        match self.follow_redirect(call).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.may_have_taken_effect => {
+                Err(explain::call_error(&error).with_paragraph(OUTCOME_UNKNOWN_NOTE))
+            }
+            Err(error) => Err(explain::call_error(&error)),
         }
     }
 
     /// Makes a call, and retries it in the region that OSS redirects to, unless the state has a region. The
     /// provider's region may have changed since the state was written, and users cannot edit a state.
     ///
-    /// # Errors
-    ///
-    /// The error of the last call; the first one's if the other region does not respond.
-    pub async fn follow_redirect<T, F>(&self, call: impl Fn(CallOptions) -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        let error = match call(self.call.clone()).await {
+    /// Returns the error of the last call, or of the first one if the other region does not respond.
+    async fn follow_redirect<T>(&self, call: impl ClientCall<T>) -> Result<T, Error> {
+        let error = match call(self.client, &self.bucket, &self.call).await {
             Err(error) if self.call.region.is_none() => error,
             result => return result,
         };
@@ -107,9 +129,74 @@ impl<'a> BucketTarget<'a> {
             region = region.as_str(),
             "bucket is in another region; retrying there",
         );
-        match call(CallOptions { region: Some(region), ..self.call.clone() }).await {
+        let options = CallOptions { region: Some(region), ..self.call.clone() };
+        match call(self.client, &self.bucket, &options).await {
             Err(other) if other.is_unresponsive() => Err(error),
             result => result,
+        }
+    }
+}
+
+/// Why a setting could not be written, or not be verified.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The setting was not written.
+    Rejected(Diagnostic),
+    /// OSS did not respond and may have written the setting.
+    OutcomeUnknown(Diagnostic),
+    /// OSS accepted the setting but did not return it when it was read.
+    NotVerified(Diagnostic),
+}
+
+impl From<Error> for WriteError {
+    fn from(error: Error) -> Self {
+        let diagnostic = explain::call_error(&error);
+        if error.may_have_taken_effect {
+            Self::OutcomeUnknown(diagnostic)
+        } else {
+            Self::Rejected(diagnostic)
+        }
+    }
+}
+
+/// The result of a create that wrote a setting. `setting` names it in messages, for example `rule`.
+///
+/// # Errors
+///
+/// Keeps the planned state, if OSS may have written the setting.
+pub fn created(
+    result: Result<(), WriteError>,
+    planned_state: Object,
+    setting: &str,
+) -> Result<Applied, Failure> {
+    match result {
+        Ok(()) => Ok(planned_state.into()),
+        Err(WriteError::Rejected(diagnostic)) => Err(diagnostic.into()),
+        Err(WriteError::OutcomeUnknown(diagnostic) | WriteError::NotVerified(diagnostic)) => {
+            let note = format!(
+                "The {setting} may have been set, so the resource stays in the state, marked as tainted: \
+                 the next apply would delete and create the {setting} again. If the bucket's {setting} is \
+                 correct, run `terraform untaint` with the resource address instead."
+            );
+            Err(Failure::from(diagnostic.with_paragraph(&note)).with_state(planned_state))
+        }
+    }
+}
+
+/// The result of an update that wrote a setting.
+///
+/// # Errors
+///
+/// Keeps the planned state if OSS accepted the setting, the prior state otherwise.
+pub fn updated(result: Result<(), WriteError>, planned_state: Object) -> Result<Applied, Failure> {
+    match result {
+        Ok(()) => Ok(planned_state.into()),
+        Err(WriteError::Rejected(diagnostic)) => Err(diagnostic.into()),
+        Err(WriteError::OutcomeUnknown(diagnostic)) => {
+            Err(diagnostic.with_paragraph(OUTCOME_UNKNOWN_NOTE).into())
+        }
+        Err(WriteError::NotVerified(diagnostic)) => {
+            Err(Failure::from(diagnostic).with_state(planned_state))
         }
     }
 }
@@ -218,12 +305,13 @@ pub fn identity(state: &Object) -> Option<Object> {
     Some(Object::new().with("bucket", bucket).with("region", non_empty_string(state, "region")))
 }
 
-/// The bucket and region that an import names as `bucket`, `bucket@region` or an identity.
+/// The state of the bucket that an import names as `bucket`, `bucket@region` or an identity, without the
+/// setting.
 ///
 /// # Errors
 ///
 /// Unknown values, or a bucket or region that is not valid.
-pub fn parse_import(target: ImportTarget<'_>) -> Result<(&str, Option<&str>), Diagnostic> {
+pub fn state_from_import(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
     let (bucket, region) = match target {
         ImportTarget::Id(id) => match id.split_once('@') {
             Some((bucket, region)) => (bucket, Some(region)),
@@ -259,7 +347,7 @@ pub fn parse_import(target: ImportTarget<'_>) -> Result<(&str, Option<&str>), Di
     if let Some(region) = region {
         Region::parse(region).map_err(|error| invalid("region", &error))?;
     }
-    Ok((bucket, region))
+    Ok(bare_state(bucket, region))
 }
 
 /// The schema of [`identity`]. Bucket names are globally unique; the region only decides where requests are
@@ -298,20 +386,37 @@ pub fn timeouts_block(descriptions: [&'static str; 4]) -> NestedBlock {
     }
 }
 
-/// Checks that a required argument is not null, which Terraform allows, for example from a variable without
-/// a value. `what` describes valid values.
+/// Checks the known values of a configuration: the required arguments `bucket` and those in `required`, each
+/// with a description of its values; `bucket` and `region`; with `validate_setting`, the arguments of the
+/// setting; and `timeouts`.
 #[must_use]
-pub fn validate_required(config: &Object, name: &str, what: &str) -> Diagnostics {
+pub fn validate(
+    config: &Object,
+    required: &[(&str, &str)],
+    validate_setting: impl Fn(&Object) -> Diagnostics,
+) -> Diagnostics {
+    let mut diagnostics = validate_required(config, "bucket", "the name of a bucket");
+    for (name, values) in required {
+        diagnostics.extend(validate_required(config, name, values));
+    }
+    diagnostics.extend(validate_bucket(config));
+    diagnostics.extend(validate_region(config));
+    diagnostics.extend(validate_setting(config));
+    diagnostics.extend(validate_timeouts(config));
+    diagnostics
+}
+
+/// Checks that a required argument is not null, which Terraform allows, for example from a variable without
+/// a value.
+fn validate_required(config: &Object, name: &str, values: &str) -> Diagnostics {
     if *config.get(name) != Value::Null {
         return Diagnostics::new();
     }
-    let detail = format!("`{name}` is null. Set it to {what}.");
+    let detail = format!("`{name}` is null. Set it to {values}.");
     Diagnostic::error("Missing argument", detail).with_attribute(name).into()
 }
 
-/// Checks the syntax of `bucket`, if it is known.
-#[must_use]
-pub fn validate_bucket(config: &Object) -> Diagnostics {
+fn validate_bucket(config: &Object) -> Diagnostics {
     let Some(bucket) = config.string("bucket").known() else { return Diagnostics::new() };
     let Err(error) = BucketName::parse(bucket) else { return Diagnostics::new() };
     let detail = format!("`bucket` {error}; got {bucket:?}.");
@@ -327,9 +432,7 @@ pub fn validate_region(config: &Object) -> Diagnostics {
     Diagnostic::error("Invalid region", detail).with_attribute("region").into()
 }
 
-/// Checks the durations in the `timeouts` block.
-#[must_use]
-pub fn validate_timeouts(config: &Object) -> Diagnostics {
+fn validate_timeouts(config: &Object) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
     let AttributeValue::Known(timeouts) = config.block("timeouts") else { return diagnostics };
     for operation in OPERATIONS {

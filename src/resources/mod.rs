@@ -8,9 +8,10 @@ mod bucket_encryption;
 mod explain;
 
 use crate::oss;
-use crate::tfplugin::{Diagnostic, Resource};
+use crate::tfplugin::{self, Diagnostic, Resource};
 
-pub use explain::call_error;
+/// What the methods of a resource that send requests work with.
+pub type Context = tfplugin::Context<ProviderData>;
 
 /// What the configured provider hands to its resources.
 #[derive(Debug)]

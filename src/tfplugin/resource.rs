@@ -152,6 +152,13 @@ impl From<Diagnostic> for Failure {
     }
 }
 
+impl From<Failure> for Diagnostics {
+    /// For operations without a state to keep, such as an import.
+    fn from(failure: Failure) -> Self {
+        failure.diagnostics
+    }
+}
+
 /// The object to import.
 #[derive(Debug, Clone, Copy)]
 pub enum ImportTarget<'a> {

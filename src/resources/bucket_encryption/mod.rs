@@ -10,22 +10,15 @@ mod state;
 mod validation;
 mod write;
 
-use crate::resources::{ProviderData, bucket, explain};
+use crate::oss::Client;
+use crate::resources::{Context, ProviderData, bucket, explain};
 use crate::tfplugin::{
-    Applied, Context, Diagnostics, Failure, ImportTarget, ListResource, MoveSource, Object, Plan,
+    Applied, Diagnostics, Failure, ImportTarget, ListResource, MoveSource, Object, Plan,
     PlanRequest, Resource, Schema, async_trait,
 };
 
 use list::BucketEncryptionList;
 use state::{rule_from_state, state_with_rule};
-use write::WriteError;
-
-const TAINTED_NOTE: &str = "The rule may have been set, so the resource stays in the state, marked as tainted: \
-     the next apply would delete and create the rule again. If the bucket's rule is correct, run `terraform \
-     untaint` with the resource address instead.";
-
-const OUTCOME_UNKNOWN_NOTE: &str = "OSS may have applied the change anyway. The state is unchanged; the next plan \
-     reads the bucket and shows any remaining difference.";
 
 /// The resource type.
 #[derive(Debug)]
@@ -49,35 +42,25 @@ impl Resource<ProviderData> for BucketEncryption {
         bucket::plan(request, &["kms_master_key_id", "kms_data_encryption"])
     }
 
-    async fn create(
-        &self,
-        context: &Context<ProviderData>,
-        planned_state: Object,
-    ) -> Result<Applied, Failure> {
+    async fn create(&self, context: &Context, planned_state: Object) -> Result<Applied, Failure> {
         let target = write::target(context, &planned_state, "create")?;
-        match write::put_and_verify(&target, &rule_from_state(&planned_state)).await {
-            Ok(()) => Ok(planned_state.into()),
-            Err(WriteError::Rejected(diagnostic)) => Err(diagnostic.into()),
-            Err(WriteError::OutcomeUnknown(diagnostic) | WriteError::NotVerified(diagnostic)) => {
-                let diagnostic = diagnostic.with_paragraph(TAINTED_NOTE);
-                Err(Failure::from(diagnostic).with_state(planned_state))
-            }
-        }
+        let written = write::put_and_verify(&target, &rule_from_state(&planned_state)).await;
+        bucket::created(written, planned_state, "rule")
     }
 
     async fn read(
         &self,
-        context: &Context<ProviderData>,
+        context: &Context,
         current_state: Object,
     ) -> Result<Option<Object>, Failure> {
         let target = write::target(context, &current_state, "read")?;
-        let rule = write::get(&target).await?;
+        let rule = target.read(Client::get_bucket_encryption).await?;
         Ok(rule.map(|rule| state_with_rule(current_state, &target.bucket, &rule)))
     }
 
     async fn update(
         &self,
-        context: &Context<ProviderData>,
+        context: &Context,
         prior_state: Object,
         planned_state: Object,
     ) -> Result<Applied, Failure> {
@@ -89,30 +72,17 @@ impl Resource<ProviderData> for BucketEncryption {
             // Only the timeouts changed, or an unset argument from null to "".
             return Ok(planned_state.into());
         }
-        match write::put_and_verify(&target, &rule).await {
-            Ok(()) => Ok(planned_state.into()),
-            Err(WriteError::Rejected(diagnostic)) => Err(diagnostic.into()),
-            Err(WriteError::OutcomeUnknown(diagnostic)) => {
-                Err(diagnostic.with_paragraph(OUTCOME_UNKNOWN_NOTE).into())
-            }
-            Err(WriteError::NotVerified(diagnostic)) => {
-                Err(Failure::from(diagnostic).with_state(planned_state))
-            }
-        }
+        bucket::updated(write::put_and_verify(&target, &rule).await, planned_state)
     }
 
-    async fn delete(
-        &self,
-        context: &Context<ProviderData>,
-        prior_state: Object,
-    ) -> Result<(), Failure> {
+    async fn delete(&self, context: &Context, prior_state: Object) -> Result<(), Failure> {
         let target = write::target(context, &prior_state, "delete")?;
-        Ok(write::delete(&target).await?)
+        Ok(target.delete(Client::delete_bucket_encryption).await?)
     }
 
     async fn import(
         &self,
-        context: &Context<ProviderData>,
+        context: &Context,
         target: ImportTarget<'_>,
     ) -> Result<Object, Diagnostics> {
         let state = state::state_from_import(target)?;

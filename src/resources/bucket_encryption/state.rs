@@ -1,7 +1,7 @@
 //! Converts states to rules, and responses, imports and states of other resource types to states. Pure.
 
 use crate::oss::{BucketName, EncryptionRule, SseAlgorithm};
-use crate::resources::bucket::{self, is_unset, non_empty_string, parse_import};
+use crate::resources::bucket::{self, is_unset, non_empty_string};
 use crate::tfplugin::{Diagnostic, Diagnostics, ImportTarget, MoveSource, Object, Value};
 
 /// The rule in a state without unknown values.
@@ -39,7 +39,11 @@ pub(super) fn state_with_rule(
 
 /// The state of a bucket whose rule is not known yet.
 pub(super) fn bare_state(bucket: &str, region: Option<&str>) -> Object {
-    bucket::bare_state(bucket, region)
+    without_rule(bucket::bare_state(bucket, region))
+}
+
+fn without_rule(state: Object) -> Object {
+    state
         .with("sse_algorithm", Value::Null)
         // Fits configurations with and without the arguments.
         .with("kms_master_key_id", "")
@@ -48,8 +52,7 @@ pub(super) fn bare_state(bucket: &str, region: Option<&str>) -> Object {
 
 /// The state of the bucket that an import names, without its rule.
 pub(super) fn state_from_import(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
-    let (bucket, region) = parse_import(target)?;
-    Ok(bare_state(bucket, region))
+    bucket::state_from_import(target).map(without_rule)
 }
 
 /// The providers whose states can be moved, without the host: mirrors and private registries have their own.

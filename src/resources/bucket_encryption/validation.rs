@@ -1,21 +1,13 @@
 //! Checks the known values of a configuration. Each mistake is reported once, at the offending argument. Pure.
 
 use crate::oss::SseAlgorithm;
-use crate::resources::bucket::{
-    non_empty_string, validate_bucket, validate_region, validate_required, validate_timeouts,
-};
+use crate::resources::bucket::{self, non_empty_string, validate_region};
 use crate::tfplugin::{AttributeValue, Diagnostic, Diagnostics, Object};
 
 const ALGORITHMS: &str = "`AES256`, `KMS` or `SM4`";
 
 pub(super) fn validate(config: &Object) -> Diagnostics {
-    let mut diagnostics = validate_required(config, "bucket", "the name of a bucket");
-    diagnostics.extend(validate_required(config, "sse_algorithm", ALGORITHMS));
-    diagnostics.extend(validate_bucket(config));
-    diagnostics.extend(validate_region(config));
-    diagnostics.extend(validate_rule(config));
-    diagnostics.extend(validate_timeouts(config));
-    diagnostics
+    bucket::validate(config, &[("sse_algorithm", ALGORITHMS)], validate_rule)
 }
 
 pub(super) fn validate_list(config: &Object) -> Diagnostics {

@@ -1,33 +1,21 @@
-//! Sets, reads and deletes the rule of a bucket. After setting it, reads it until it is visible.
+//! Sets the rule of a bucket, then reads it until it is visible.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use crate::oss::{EncryptionRule, Error, ErrorKind};
-use crate::resources::bucket::{BucketTarget, check_known, non_empty_string};
-use crate::resources::{ProviderData, explain};
-use crate::tfplugin::{Context, Diagnostic, Object};
-
-use super::OUTCOME_UNKNOWN_NOTE;
+use crate::resources::bucket::{BucketTarget, WriteError, check_known, non_empty_string};
+use crate::resources::{Context, explain};
+use crate::tfplugin::{Diagnostic, Object};
 
 /// The first delay between two reads while the rule is not visible yet. It doubles up to [`MAX_VERIFY_BACKOFF`].
 const INITIAL_VERIFY_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_VERIFY_BACKOFF: Duration = Duration::from_secs(2);
 
-/// Why the rule could not be set, or not be verified.
-pub(super) enum WriteError {
-    /// The rule was not set.
-    Rejected(Diagnostic),
-    /// OSS did not respond and may have set the rule.
-    OutcomeUnknown(Diagnostic),
-    /// OSS accepted the rule but did not return it when it was read.
-    NotVerified(Diagnostic),
-}
-
 /// The target of an operation. The state must contain a rule if the operation sets one.
 pub(super) fn target<'a>(
-    context: &'a Context<ProviderData>,
+    context: &'a Context,
     state: &Object,
     operation: &str,
 ) -> Result<BucketTarget<'a>, Diagnostic> {
@@ -42,42 +30,12 @@ pub(super) fn target<'a>(
     BucketTarget::from_state(context, state, operation)
 }
 
-/// Reads the rule; without a region in the state, follows a redirect to the bucket's region. `None` if the
-/// bucket or its rule does not exist.
-pub(super) async fn get(target: &BucketTarget<'_>) -> Result<Option<EncryptionRule>, Diagnostic> {
-    let (client, bucket) = (target.client, &target.bucket);
-    target.read(|call| async move { client.get_bucket_encryption(bucket, &call).await }).await
-}
-
-/// Deletes the rule; without a region in the state, follows a redirect to the bucket's region.
-pub(super) async fn delete(target: &BucketTarget<'_>) -> Result<(), Diagnostic> {
-    let (client, bucket) = (target.client, &target.bucket);
-    let result = target
-        .follow_redirect(|call| async move { client.delete_bucket_encryption(bucket, &call).await })
-        .await;
-    match result {
-        Ok(_) => Ok(()),
-        Err(error) if error.may_have_taken_effect => {
-            Err(explain::call_error(&error).with_paragraph(OUTCOME_UNKNOWN_NOTE))
-        }
-        Err(error) => Err(explain::call_error(&error)),
-    }
-}
-
 /// Sets the rule, then reads it until it is visible, because OSS is eventually consistent.
 pub(super) async fn put_and_verify(
     target: &BucketTarget<'_>,
     rule: &EncryptionRule,
 ) -> Result<(), WriteError> {
-    let result = target.client.put_bucket_encryption(&target.bucket, rule, &target.call).await;
-    result.map_err(|error| {
-        let diagnostic = explain::call_error(&error);
-        if error.may_have_taken_effect {
-            WriteError::OutcomeUnknown(diagnostic)
-        } else {
-            WriteError::Rejected(diagnostic)
-        }
-    })?;
+    target.client.put_bucket_encryption(&target.bucket, rule, &target.call).await?;
     wait_until_visible(target, rule).await.map_err(WriteError::NotVerified)
 }
 

@@ -19,8 +19,7 @@ const FIXED_TIMEOUT_ADVICE: &str = "There is no time left for another attempt: e
      a list query may take one minute.";
 
 /// Explains a failed call of a resource.
-#[must_use]
-pub fn call_error(error: &Error) -> Diagnostic {
+pub(super) fn call_error(error: &Error) -> Diagnostic {
     explain(error, RESOURCE_TIMEOUT_ADVICE)
 }
 

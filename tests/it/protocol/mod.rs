@@ -1,11 +1,13 @@
 //! The protocol as Terraform speaks it, message by message, without a process around it.
 
 mod apply;
+mod bucket_setting;
 mod every_rpc;
 mod plan;
 mod provider_config;
 mod schema;
 mod second_resource;
+mod second_setting;
 mod stored_state;
 mod validation;
 
@@ -69,29 +71,46 @@ async fn plan(prior: Json, config: Json) -> pb::plan_resource_change::Response {
 }
 
 async fn apply<P: Provider>(
-    host: &mut TestClient<P>,
+    client: &mut TestClient<P>,
+    prior: &Json,
+    planned: &Json,
+) -> (Json, Vec<pb::Diagnostic>) {
+    apply_type(client, TYPE, prior, planned).await
+}
+
+async fn apply_type<P: Provider>(
+    client: &mut TestClient<P>,
+    type_name: &str,
     prior: &Json,
     planned: &Json,
 ) -> (Json, Vec<pb::Diagnostic>) {
     let request = pb::apply_resource_change::Request {
-        type_name: TYPE.into(),
+        type_name: type_name.into(),
         prior_state: Some(dynamic(prior)),
         planned_state: Some(dynamic(planned)),
         config: Some(dynamic(planned)),
         ..Default::default()
     };
-    let answer = host.apply_resource_change(request).await.unwrap().into_inner();
-    (from_dynamic(answer.new_state.as_ref()), answer.diagnostics)
+    let response = client.apply_resource_change(request).await.unwrap().into_inner();
+    (from_dynamic(response.new_state.as_ref()), response.diagnostics)
 }
 
-async fn read(host: &mut TestClient<OssProvider>, state: &Json) -> (Json, Vec<pb::Diagnostic>) {
+async fn read(client: &mut TestClient<OssProvider>, state: &Json) -> (Json, Vec<pb::Diagnostic>) {
+    read_type(client, TYPE, state).await
+}
+
+async fn read_type<P: Provider>(
+    client: &mut TestClient<P>,
+    type_name: &str,
+    state: &Json,
+) -> (Json, Vec<pb::Diagnostic>) {
     let request = pb::read_resource::Request {
-        type_name: TYPE.into(),
+        type_name: type_name.into(),
         current_state: Some(dynamic(state)),
         ..Default::default()
     };
-    let answer = host.read_resource(request).await.unwrap().into_inner();
-    (from_dynamic(answer.new_state.as_ref()), answer.diagnostics)
+    let response = client.read_resource(request).await.unwrap().into_inner();
+    (from_dynamic(response.new_state.as_ref()), response.diagnostics)
 }
 
 fn kms(bucket: &str) -> Json {
