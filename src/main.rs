@@ -1,4 +1,4 @@
-//! `terraform-provider-oss`: started by Terraform or OpenTofu, never by hand.
+//! `terraform-provider-oss`: the binary that Terraform and OpenTofu start.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,18 +17,18 @@ const PROVIDER_ADDRESSES: [&str; 2] =
     ["registry.terraform.io/oss-tools/oss", "registry.opentofu.org/oss-tools/oss"];
 
 const HELP: &str = "\
-terraform-provider-oss: the default server-side encryption of Alibaba Cloud OSS buckets,
-as a provider for Terraform and OpenTofu.
+Terraform and OpenTofu provider for the default server-side encryption of Alibaba Cloud
+OSS buckets.
 
-Terraform and OpenTofu start this program by themselves. By hand:
+Terraform and OpenTofu start this binary when they need it. To run it yourself:
 
-  terraform-provider-oss --debug     Serve until Ctrl-C, for use under a debugger. Prints the
-                                     variable TF_REATTACH_PROVIDERS that makes terraform or
-                                     tofu use this process.
+  terraform-provider-oss --debug     Serve until Ctrl-C, for use with a debugger. Prints the
+                                     environment variable TF_REATTACH_PROVIDERS, with which
+                                     terraform or tofu use this process.
   terraform-provider-oss --version   Print the version.
   terraform-provider-oss --help      Print this text.
 
-A configuration that uses it:
+Example configuration:
 
   terraform {
     required_providers {
@@ -45,11 +45,10 @@ A configuration that uses it:
     sse_algorithm = \"KMS\"
   }
 
-Keys come from ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or from the
-provider block. TF_LOG=debug shows every call to OSS.
+Credentials are read from ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or
+from the provider block. TF_LOG=debug logs every request to OSS.
 ";
 
-/// What the command line asks for.
 enum Command {
     Serve,
     Debug,
@@ -60,13 +59,13 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match parse(&arguments) {
         Ok(Command::Print(text)) => {
-            // Whoever closed the pipe has seen enough.
+            // Fails if the reader has closed the pipe, as `head` does.
             let _ = io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
         Ok(Command::Serve) => serve(false),
         Ok(Command::Debug) => serve(true),
-        Err(problem) => fail(&format!("{problem}\n\n{HELP}"), ExitCode::from(2)),
+        Err(error) => fail(&format!("{error}\n\n{HELP}"), ExitCode::from(2)),
     }
 }
 
@@ -74,24 +73,24 @@ fn parse(arguments: &[OsString]) -> Result<Command, String> {
     let texts: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
     match (texts.as_slice(), arguments.len()) {
         (&[], 0) => Ok(Command::Serve),
-        // With one hyphen as Go programs are used to.
+        // Go programs accept one hyphen.
         (&["--debug" | "-debug"], 1) => Ok(Command::Debug),
         (&["--version" | "-version" | "-V"], 1) => {
             let version = env!("CARGO_PKG_VERSION");
             Ok(Command::Print(format!("terraform-provider-oss {version}\n")))
         }
         (&["--help" | "-help" | "-h"], 1) => Ok(Command::Print(HELP.to_owned())),
-        _ => Err("terraform-provider-oss takes one of --debug, --version and --help.".to_owned()),
+        _ => Err("terraform-provider-oss accepts one of --debug, --version and --help.".to_owned()),
     }
 }
 
 fn serve(debug: bool) -> ExitCode {
     let variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     let lookup = |name: &str| variables.get(&OsString::from(name)).cloned();
-    let host = plugin::HandshakeEnv::read(lookup);
-    let session = plugin::negotiate(&host);
+    let handshake_env = plugin::HandshakeEnv::read(lookup);
+    let params = plugin::negotiate(&handshake_env);
     let level = plugin::log::level(|name| lookup(name)?.into_string().ok());
-    if !debug && session.is_none() {
+    if !debug && params.is_none() {
         return fail(plugin::DIRECT_RUN_MESSAGE, ExitCode::FAILURE);
     }
     plugin::install_panic_hook();
@@ -102,18 +101,21 @@ fn serve(debug: bool) -> ExitCode {
         let server = Server::new(OssProvider::new(environment.clone()), stop.clone());
         routes.add_service(server.into_service());
     };
-    // One thread: the provider waits for OSS nearly all the time, and starts faster without more.
+    // One thread is enough because the provider mostly waits for OSS, and it starts faster.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}\n"), ExitCode::FAILURE),
     };
     let served = runtime.block_on(async {
-        match session {
-            Some(session) if !debug => plugin::serve(&session, services, io::stdout()).await,
-            _ => plugin::serve_debug(&PROVIDER_ADDRESSES, &host, services, io::stdout()).await,
+        match params {
+            Some(params) if !debug => plugin::serve(&params, services, io::stdout()).await,
+            _ => {
+                let addresses = &PROVIDER_ADDRESSES;
+                plugin::serve_debug(addresses, &handshake_env, services, io::stdout()).await
+            }
         }
     });
-    // What still runs on other threads, such as a name resolution, is not waited for.
+    // Does not wait for other threads, such as a name resolution.
     runtime.shutdown_background();
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -121,7 +123,7 @@ fn serve(debug: bool) -> ExitCode {
     }
 }
 
-/// An error and why, from the outermost to the innermost cause.
+/// An error and its causes, the innermost last.
 fn error_chain(error: &dyn Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", error_chain(cause)),
@@ -129,7 +131,7 @@ fn error_chain(error: &dyn Error) -> String {
     }
 }
 
-/// Prints to standard error, whether or not somebody reads it.
+/// Prints to standard error. Unlike `eprint!`, does not panic if it is closed.
 fn fail(text: &str, code: ExitCode) -> ExitCode {
     let _ = io::stderr().write_all(text.as_bytes());
     code

@@ -1,4 +1,4 @@
-//! What fuzzing and its kept inputs drive in this module.
+//! Fuzz targets of this module.
 
 use std::ffi::OsString;
 
@@ -15,20 +15,20 @@ const VARIABLES: [&str; 8] = [
     "TF_PLUGIN_MAGIC_COOKIE",
 ];
 
-/// The environment that a host starts a plugin with: the values of the variables, separated by zeros.
+/// The environment of a plugin: the values of the variables, separated by zero bytes.
 pub(crate) fn handshake(data: &[u8]) {
     let values: Vec<&[u8]> = data.split(|byte| *byte == 0).collect();
     let lookup = |name: &str| -> Option<OsString> {
         let position = VARIABLES.iter().position(|variable| *variable == name)?;
         let value = values.get(position).copied();
-        // The cookie is right unless the input gives one.
+        // The cookie is valid unless the input contains one.
         let value =
             value.or((position == 7).then_some(super::handshake::MAGIC_COOKIE.as_bytes()))?;
         Some(String::from_utf8_lossy(value).into_owned().into())
     };
     let environment = HandshakeEnv::read(lookup);
-    let session = negotiate(&environment);
-    if let Some(certificate) = session.and_then(|session| session.client_certificate) {
+    let params = negotiate(&environment);
+    if let Some(certificate) = params.and_then(|params| params.client_certificate) {
         drop(super::tls::acceptor(&certificate));
     }
 }

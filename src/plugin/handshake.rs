@@ -1,6 +1,6 @@
-//! What host and plugin tell each other before they speak gRPC. Pure.
+//! The handshake of host and plugin before gRPC. Pure.
 //!
-//! The host passes environment variables; the plugin answers with one line on standard output.
+//! The host sets environment variables; the plugin prints one line to standard output.
 //! Rules: go-plugin, `server.go` (Serve), `client.go` (Start); Terraform, `internal/plugin/serve.go`.
 
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 
-/// Terraform's proof that it, and not a person, has started the process.
+/// The value of `TF_PLUGIN_MAGIC_COOKIE`: proves that Terraform, not a user, has started the process.
 pub(super) const MAGIC_COOKIE: &str =
     "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 /// Version of the handshake itself.
@@ -17,11 +17,11 @@ const CORE_PROTOCOL_VERSION: u32 = 1;
 /// Version of the plugin protocol that the gRPC services implement.
 pub(super) const PROTOCOL_VERSION: u32 = 6;
 
-/// What a person sees who runs the program by hand.
+/// What a user who runs the binary directly sees.
 pub const DIRECT_RUN_MESSAGE: &str = "\
-This program is a plugin of Terraform and OpenTofu: it does nothing on its own.
+This binary is a Terraform and OpenTofu plugin and is not meant to be run directly.
 
-Name it in a configuration, and terraform or tofu starts it when it is needed:
+Add it to a configuration, and Terraform starts it when needed:
 
   terraform {
     required_providers {
@@ -29,10 +29,10 @@ Name it in a configuration, and terraform or tofu starts it when it is needed:
     }
   }
 
-Run it with --help to see what else it can do.
+Run it with --help for other options.
 ";
 
-/// The variables with which a host starts a plugin.
+/// The environment variables that a host sets for a plugin.
 #[derive(Debug, Clone, Default)]
 pub struct HandshakeEnv {
     magic_cookie: Option<String>,
@@ -46,8 +46,8 @@ pub struct HandshakeEnv {
 }
 
 impl HandshakeEnv {
-    /// Looks the variables up; an empty one counts as absent. Text that is damaged is kept as far as
-    /// it is text: a damaged certificate must be an error later, not the absence of TLS.
+    /// Looks the variables up; an empty one counts as absent. Invalid UTF-8 is replaced, not dropped: an
+    /// invalid certificate must cause an error later, not disable TLS.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         let raw = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let get = |name: &str| Some(raw(name)?.to_string_lossy().into_owned());
@@ -63,33 +63,31 @@ impl HandshakeEnv {
         }
     }
 
-    /// Where sockets go.
     fn socket_directory(&self) -> PathBuf {
         self.socket_directory.clone().unwrap_or_else(|| "/tmp".into()).into()
     }
 }
 
-/// What the host asked for.
+/// What the host requests in the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandshakeParams {
-    /// The PEM certificate that the host's client will show; none means no TLS at all.
+    /// The PEM certificate of the host's client, or `None` to serve without TLS.
     pub(super) client_certificate: Option<String>,
-    /// Where to put the socket.
     pub(super) socket_directory: PathBuf,
-    /// Group, by name or number, that may connect to the socket as well.
+    /// Another group, by name or number, that can connect to the socket.
     pub(super) socket_group: Option<String>,
-    /// Ports to try when the socket is TCP; 0 means any.
+    /// Ports to try for a TCP socket; 0 means any.
     pub(super) ports: RangeInclusive<u16>,
-    /// Whether the host wants to hear if the broker multiplexes.
+    /// Whether the handshake line must report that the broker does not multiplex.
     pub(super) report_multiplexing: bool,
-    /// Parts of `PLUGIN_PROTOCOL_VERSIONS` that are no versions, for the log.
+    /// Parts of `PLUGIN_PROTOCOL_VERSIONS` that are not versions, for the log.
     pub(super) invalid_versions: Vec<String>,
-    /// Whether the host knows our protocol version. If not, it says so itself, and better.
+    /// Whether the host supports protocol version 6. If not, the host reports it better than the plugin could.
     pub(super) supports_protocol: bool,
 }
 
 impl HandshakeParams {
-    /// A session without a host: no TLS.
+    /// Parameters of debug mode, in which there is no handshake and no TLS.
     pub(super) fn standalone(environment: &HandshakeEnv) -> Self {
         Self {
             client_certificate: None,
@@ -103,7 +101,7 @@ impl HandshakeParams {
     }
 }
 
-/// Reads the environment as a host's; none where it is not.
+/// Reads what the host requests, or returns `None` if the process was not started by a host.
 #[must_use]
 pub fn negotiate(environment: &HandshakeEnv) -> Option<HandshakeParams> {
     if environment.magic_cookie.as_deref() != Some(MAGIC_COOKIE) {
@@ -111,7 +109,7 @@ pub fn negotiate(environment: &HandshakeEnv) -> Option<HandshakeParams> {
     }
     let versions = environment.protocol_versions.as_deref().unwrap_or_default();
     let parts = versions.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let (readable, unreadable): (Vec<&str>, Vec<&str>) =
+    let (valid, invalid): (Vec<&str>, Vec<&str>) =
         parts.partition(|part| part.parse::<u32>().is_ok());
     let port = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
     let min_port = port(&environment.min_port).unwrap_or(0);
@@ -122,24 +120,24 @@ pub fn negotiate(environment: &HandshakeEnv) -> Option<HandshakeParams> {
         socket_group: environment.socket_group.clone(),
         ports: min_port..=max_port,
         report_multiplexing: environment.multiplex.is_some(),
-        invalid_versions: unreadable.into_iter().map(str::to_owned).collect(),
-        supports_protocol: readable.iter().any(|part| part.parse() == Ok(PROTOCOL_VERSION)),
+        invalid_versions: invalid.into_iter().map(str::to_owned).collect(),
+        supports_protocol: valid.iter().any(|part| part.parse() == Ok(PROTOCOL_VERSION)),
     })
 }
 
-/// The line that tells the host where and how to connect, with its line break.
+/// The line that tells the host where and how to connect, including the line break.
 ///
-/// `network` is `unix` or `tcp`; `certificate` is the server's, in DER, empty without TLS. Its
-/// base64 has no padding: the host decodes without.
+/// `network` is `unix` or `tcp`. `certificate` is the server's in DER, empty without TLS; it is encoded without
+/// padding because the host decodes it so.
 pub(super) fn handshake_line(
-    session: &HandshakeParams,
+    params: &HandshakeParams,
     network: &str,
     address: &str,
     certificate: &[u8],
 ) -> String {
     let certificate = BASE64_STANDARD_NO_PAD.encode(certificate);
-    // Older hosts take a seventh field for a part of the certificate.
-    let multiplexing = if session.report_multiplexing { "|false" } else { "" };
+    // Older hosts would read a seventh field as part of the certificate.
+    let multiplexing = if params.report_multiplexing { "|false" } else { "" };
     format!(
         "{CORE_PROTOCOL_VERSION}|{PROTOCOL_VERSION}|{network}|{address}|grpc|{certificate}\
          {multiplexing}\n"
@@ -161,12 +159,12 @@ mod tests {
         })
     }
 
-    fn session(variables: &[(&str, &str)]) -> HandshakeParams {
+    fn params(variables: &[(&str, &str)]) -> HandshakeParams {
         negotiate(&environment(variables)).unwrap()
     }
 
     #[test]
-    fn without_the_cookie_nobody_is_served() {
+    fn there_is_no_handshake_without_the_cookie() {
         for cookie in
             ["", "wrong", "D602BF8F470BC67CA7FAA0386276BBDD4330EFAF76D1A219CB4D6991CA9872B2"]
         {
@@ -176,8 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn versions_come_in_any_order() {
-        for (versions, known, unreadable) in [
+    fn protocol_versions_are_read_in_any_order() {
+        for (versions, supported, invalid) in [
             ("5,6", true, vec![]),
             ("6,5", true, vec![]),
             (" 6 ", true, vec![]),
@@ -185,15 +183,15 @@ mod tests {
             ("", false, vec![]),
             ("six,6,-1", true, vec!["six", "-1"]),
         ] {
-            let session = session(&[("PLUGIN_PROTOCOL_VERSIONS", versions)]);
-            assert_eq!(session.supports_protocol, known, "{versions:?}");
-            assert_eq!(session.invalid_versions, unreadable, "{versions:?}");
+            let params = params(&[("PLUGIN_PROTOCOL_VERSIONS", versions)]);
+            assert_eq!(params.supports_protocol, supported, "{versions:?}");
+            assert_eq!(params.invalid_versions, invalid, "{versions:?}");
         }
     }
 
     #[test]
-    fn the_socket_goes_where_the_host_says() {
-        let directory = |variables: &[_]| session(variables).socket_directory;
+    fn the_host_chooses_the_socket_directory() {
+        let directory = |variables: &[_]| params(variables).socket_directory;
         assert_eq!(directory(&[]), PathBuf::from("/tmp"));
         assert_eq!(directory(&[("TMPDIR", "/t")]), PathBuf::from("/t"));
         let both = [("TMPDIR", "/t"), ("PLUGIN_UNIX_SOCKET_DIR", "/s")];
@@ -202,16 +200,16 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_ports_mean_any() {
-        let ports = |min, max| session(&[("PLUGIN_MIN_PORT", min), ("PLUGIN_MAX_PORT", max)]).ports;
+    fn invalid_ports_mean_any_port() {
+        let ports = |min, max| params(&[("PLUGIN_MIN_PORT", min), ("PLUGIN_MAX_PORT", max)]).ports;
         assert_eq!(ports("10000", "25000"), 10000..=25000);
         assert_eq!(ports("", "nonsense"), 0..=0);
         assert_eq!(ports("10000", ""), 10000..=u16::MAX);
     }
 
     #[test]
-    fn the_certificate_is_announced_without_padding() {
-        let line = |certificate: &[u8]| handshake_line(&session(&[]), "unix", "/s", certificate);
+    fn the_certificate_is_encoded_without_padding() {
+        let line = |certificate: &[u8]| handshake_line(&params(&[]), "unix", "/s", certificate);
         assert_eq!(line(b""), "1|6|unix|/s|grpc|\n");
         assert_eq!(line(b"a"), "1|6|unix|/s|grpc|YQ\n");
         assert_eq!(line(b"ab"), "1|6|unix|/s|grpc|YWI\n");
@@ -219,9 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn multiplexing_is_announced_only_when_asked_for() {
-        let asked = session(&[("PLUGIN_MULTIPLEX_GRPC", "true")]);
-        let line = handshake_line(&asked, "tcp", "127.0.0.1:1", b"");
+    fn multiplexing_is_reported_only_on_request() {
+        let params = params(&[("PLUGIN_MULTIPLEX_GRPC", "true")]);
+        let line = handshake_line(&params, "tcp", "127.0.0.1:1", b"");
         assert_eq!(line, "1|6|tcp|127.0.0.1:1|grpc||false\n");
     }
 }

@@ -1,11 +1,9 @@
-//! Log lines as the host reads them from standard error: one hclog JSON object a line.
+//! Log lines in the format that the host reads from standard error: one hclog JSON object per line.
 //!
-//! Rules: go-plugin, `client.go` (`logStderr`) and `log_entry.go`. The values of the `@` keys must
-//! be strings, or Terraform itself crashes; the time stamp has exactly six fractional digits; a line
-//! stays below 64 KiB.
+//! Rules: go-plugin, `client.go` (`logStderr`) and `log_entry.go`. The values of the `@` keys must be strings, or
+//! Terraform crashes; timestamps have exactly six fractional digits; lines are shorter than 64 KiB.
 //!
-//! Only this crate's own events are written below `WARN`: HTTP libraries log requests with their
-//! headers, and those are secrets.
+//! Below `WARN`, only events of this crate are logged: HTTP libraries log request headers, which contain secrets.
 
 use std::fmt;
 use std::io::Write;
@@ -17,18 +15,18 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// The longest text of one field, in characters.
+/// Maximum length of a field, in characters.
 const MAX_TEXT: usize = 4096;
-/// The longest line, in bytes; the host takes a line of 64 KiB apart.
+/// Maximum length of a line, in bytes; the host splits lines of 64 KiB.
 const MAX_LINE: usize = 60 * 1024;
 
-/// The level that the environment asks for; none when logging is off. An unknown word means
-/// everything, as it does to Terraform.
+/// The log level from the environment variables, or `None` if logging is off. As in Terraform, unknown values
+/// mean `TRACE`.
 pub fn level(lookup: impl Fn(&str) -> Option<String>) -> Option<Level> {
-    let word = ["TF_LOG_PROVIDER_OSS", "TF_LOG_PROVIDER", "TF_LOG"]
+    let value = ["TF_LOG_PROVIDER_OSS", "TF_LOG_PROVIDER", "TF_LOG"]
         .iter()
         .find_map(|name| lookup(name).filter(|value| !value.is_empty()))?;
-    match word.to_ascii_uppercase().as_str() {
+    match value.to_ascii_uppercase().as_str() {
         "OFF" => None,
         "ERROR" => Some(Level::ERROR),
         "WARN" => Some(Level::WARN),
@@ -38,17 +36,17 @@ pub fn level(lookup: impl Fn(&str) -> Option<String>) -> Option<Level> {
     }
 }
 
-/// Writes events to standard error from now on, if `level` asks for any. When it does not, nothing
-/// is installed and an event costs next to nothing.
+/// Starts to log to standard error. Without a `level`, no subscriber is installed, so that events cost next to
+/// nothing.
 pub fn init(level: Option<Level>) {
     if let Some(level) = level {
         let subscriber = Hclog { level, writer: Mutex::new(std::io::stderr()) };
-        // Fails only if there is a subscriber already, which then does the work.
+        // Fails only if a subscriber is already installed.
         let _ = tracing::subscriber::set_global_default(subscriber);
     }
 }
 
-/// Writes events, one line each. It keeps no spans: none are opened by this crate.
+/// Writes a line per event. Ignores spans, because this crate does not use them.
 struct Hclog<W> {
     level: Level,
     writer: Mutex<W>,
@@ -70,7 +68,7 @@ where
         let now = OffsetDateTime::from(std::time::SystemTime::now());
         let line = format_event(event, now);
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // One write a line; and nothing to do when nobody reads any more.
+        // A single write per line. Fails if standard error is closed.
         let _ = writer.write_all(line.as_bytes());
     }
 
@@ -87,7 +85,6 @@ where
     fn exit(&self, _: &Id) {}
 }
 
-/// One line with its line break.
 fn format_event(event: &Event<'_>, time: OffsetDateTime) -> String {
     let mut fields = Fields(Map::new());
     event.record(&mut fields);
@@ -106,7 +103,7 @@ fn format_event(event: &Event<'_>, time: OffsetDateTime) -> String {
     if line.len() <= MAX_LINE {
         return format!("{line}\n");
     }
-    // Six bytes are the longest form of a character in JSON: what is left always fits.
+    // The remaining fields always fit, because a character takes at most six bytes in JSON.
     object.retain(|name, _| name.starts_with('@'));
     object.insert("truncated".to_owned(), true.into());
     format!("{}\n", Json::Object(object))
@@ -136,7 +133,7 @@ struct Fields(Map<String, Json>);
 
 impl Fields {
     fn insert(&mut self, field: &Field, value: Json) {
-        // Keys with an @ are the host's.
+        // Keys with an @ are reserved for the host.
         self.0.insert(field.name().replace('@', "_"), value);
     }
 }
@@ -204,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_at_key_is_a_string_that_the_host_accepts() {
+    fn the_values_of_at_keys_are_strings() {
         let lines = logged(Level::TRACE, || {
             tracing::warn!(status = 404, retried = true, bucket = "demo\n", "a \"message\"");
             tracing::trace!("@level" = 1, "@message" = "mine", seconds = 0.5, "other");
@@ -226,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_stamp_has_six_digits_always() {
+    fn timestamps_have_six_fractional_digits() {
         assert_eq!(timestamp(OffsetDateTime::UNIX_EPOCH), "1970-01-01T00:00:00.000000Z");
     }
 
@@ -241,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_below_the_wanted_one_are_dropped() {
+    fn events_below_the_level_are_dropped() {
         let lines = logged(Level::INFO, || {
             tracing::debug!("no");
             tracing::info!("yes");
@@ -250,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut() {
+    fn long_fields_are_truncated() {
         let lines = logged(Level::INFO, || tracing::info!("{}", "ä".repeat(100_000)));
         assert_eq!(lines[0]["@message"].as_str().unwrap().chars().count(), MAX_TEXT + 1);
     }
 
     #[test]
-    fn no_line_is_longer_than_the_host_takes() {
+    fn lines_are_shorter_than_the_limit_of_the_host() {
         let long = "\u{1}".repeat(100_000);
         let long = long.as_str();
         let lines = logged(Level::INFO, || tracing::info!(a = long, b = long, c = long, "{long}"));
@@ -265,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_variable_decides() {
+    fn the_most_specific_variable_takes_precedence() {
         let with = |variables: &[(&str, &str)]| {
             level(|name| {
                 let found = variables.iter().find(|(candidate, _)| *candidate == name);

@@ -1,7 +1,7 @@
 //! The process as a plugin of Terraform or OpenTofu: handshake, mutual TLS, shutdown, logging.
 //!
-//! It knows nothing of providers: the caller passes the gRPC services to offer. Each connection
-//! gets services of its own, so that several configurations can be in use at once in debug mode.
+//! Independent of providers: the caller passes the gRPC services. Each connection gets its own services, so that
+//! several configurations can be used at once in debug mode.
 //!
 //! Contract: go-plugin, `docs/internals.md`, `server.go` and `client.go`; Terraform,
 //! `internal/plugin6/serve.go`.

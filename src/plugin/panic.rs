@@ -1,20 +1,20 @@
-//! Panics as Terraform recognises them.
+//! Panic messages in the format that Terraform recognizes.
 //!
-//! The host collects lines from one that begins with `panic: ` and shows them after the command's
-//! own errors (Terraform, `internal/logging/panic.go`); Rust's own form is not recognised.
+//! The host collects the lines from one that begins with `panic: ` and shows them after the command's own
+//! errors (Terraform, `internal/logging/panic.go`). It does not recognize Rust's own format.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write as _};
 use std::panic::{PanicHookInfo, set_hook};
 
-/// The longest message printed, in characters.
+/// Maximum length of a message, in characters.
 const MAX_MESSAGE: usize = 4096;
 
-/// Makes panics print to standard error in the form that the host collects.
+/// Prints panics to standard error in the format that the host collects.
 pub fn install_panic_hook() {
     set_hook(Box::new(|info| {
         let text = format_panic(info, &Backtrace::capture());
-        // Not through a macro: those panic again when nobody reads standard error any more.
+        // `eprint!` would panic again if standard error is closed.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }));
 }
@@ -36,20 +36,18 @@ mod tests {
 
     use super::*;
 
-    /// Says to this test that it is the process that is to panic: to the harness, one more name of a test.
+    /// Tells the test that it runs in the process that panics. The test harness takes it for a filter.
     const PANICS: &str = "this-process-panics";
 
     #[test]
-    fn a_panic_is_told_in_the_form_that_the_host_collects_and_no_longer_than_that() {
+    fn panics_are_truncated_and_printed_in_the_format_of_the_host() {
         if std::env::args().any(|argument| argument == PANICS) {
             install_panic_hook();
             panic!("{}", "é".repeat(100_000));
         }
-        // In a process of its own: a hook is for the whole process.
-        let this = concat!(
-            module_path!(),
-            "::a_panic_is_told_in_the_form_that_the_host_collects_and_no_longer_than_that"
-        );
+        // In a separate process, because the hook applies to the whole process.
+        let this =
+            concat!(module_path!(), "::panics_are_truncated_and_printed_in_the_format_of_the_host");
         let this = this.split_once("::").map(|(_, path)| path).unwrap();
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", this, PANICS, "--nocapture"])

@@ -1,14 +1,14 @@
-//! What debug mode prints, so that Terraform uses a provider that is running already. Pure.
+//! The instructions that debug mode prints to make Terraform use a running provider. Pure.
 //!
-//! Contract: Terraform, `main.go` (`parseReattachProviders`). `Test` must be true: otherwise the
-//! host does not learn the protocol version, takes it for 5 and crashes.
+//! Contract: Terraform, `main.go` (`parseReattachProviders`). `Test` must be true: otherwise the host ignores
+//! the protocol version, assumes version 5 and crashes.
 
 use serde_json::{Map, json};
 
 use super::handshake::PROTOCOL_VERSION;
 
-/// The value of `TF_REATTACH_PROVIDERS` for one provider under all its addresses. Hosts ignore those that
-/// no configuration names.
+/// The value of `TF_REATTACH_PROVIDERS` for all addresses of one provider. Hosts ignore addresses that are
+/// not in the configuration.
 fn value(provider_addresses: &[&str], pid: u32, network: &str, address: &str) -> String {
     let process = json!({
         "Protocol": "grpc",
@@ -21,7 +21,7 @@ fn value(provider_addresses: &[&str], pid: u32, network: &str, address: &str) ->
     json!(provider_addresses.iter().map(entry).collect::<Map<_, _>>()).to_string()
 }
 
-/// Instructions for the person who started debug mode, ready to paste.
+/// Instructions for the user, with an assignment to paste into a shell.
 pub(super) fn instructions(
     provider_addresses: &[&str],
     pid: u32,
@@ -40,8 +40,8 @@ pub(super) fn instructions(
         format!("\tTF_REATTACH_PROVIDERS='{quoted}'\n")
     };
     format!(
-        "The provider is running. Set this variable where terraform or tofu runs; end with Ctrl-C.\n\
-         \n{assignments}\n"
+        "Provider started. To use it, set this environment variable in the shell that runs terraform or \
+         tofu. Stop with Ctrl-C.\n\n{assignments}\n"
     )
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_everything_that_terraform_needs() {
+    fn prints_an_entry_for_each_address() {
         let addresses =
             ["registry.terraform.io/oss-tools/oss", "registry.opentofu.org/oss-tools/oss"];
         let text = instructions(&addresses, 42, "unix", "/tmp/it's");

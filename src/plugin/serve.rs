@@ -1,4 +1,4 @@
-//! The life of the process: bind, announce, serve, end.
+//! The lifetime of the plugin process: bind a socket, print the handshake line, serve, shut down.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -22,102 +22,98 @@ use super::reattach;
 use super::services::with_plugin_services;
 use super::tls::{self, TlsError};
 
-/// How long a host may take to connect; it kills a plugin that takes 60 s to start.
+/// Maximum time until a client connects. Hosts kill a plugin that takes 60 s to start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(90);
-/// How long to stay after the last connection has ended: the host is gone, or about to be.
+/// How long to keep serving without connections: the host has exited or is about to.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many clients may be in a handshake at once. The oldest one makes room, so that silent clients
-/// never keep the host out.
+/// Maximum number of concurrent handshakes. Beyond it the oldest one is dropped, so that clients that send
+/// nothing cannot lock the host out.
 const MAX_HANDSHAKES: usize = 256;
-/// How long calls in flight may take once the host asked to end; it kills after 2 s.
+/// Maximum time for calls in flight after a shutdown request. The host kills the process after 2 s.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Why the process could not serve. Printed to standard error; Terraform shows that in its log.
+/// Why the process could not serve. Printed to standard error, which Terraform shows in its log.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// No socket, or the line to the host could not be written.
+    /// The socket could not be opened, or the handshake line could not be written.
     #[error("the plugin could not open its socket")]
     Io(#[from] io::Error),
-    /// No TLS.
+    /// Mutual TLS could not be set up.
     #[error("the plugin could not set up mutual TLS")]
     Tls(#[from] TlsError),
 }
 
-/// Adds the plugin's own services for one connection. The token is cancelled when the process is
-/// to end: what is in flight then has half a second to answer.
+/// Adds the plugin's own services for one connection. The token is cancelled on shutdown: calls in flight
+/// then have half a second to respond.
 pub trait Services: Fn(&mut RoutesBuilder, &CancellationToken) + Send + Sync + 'static {}
 
 impl<T: Fn(&mut RoutesBuilder, &CancellationToken) + Send + Sync + 'static> Services for T {}
 
-/// Serves a host until it asks to end or is gone (go-plugin, `server.go`, Serve). `announce` is
-/// standard output, which gets exactly one line.
+/// Serves a host until it requests a shutdown or disconnects (go-plugin, `server.go`, Serve). `stdout` gets
+/// exactly one line.
 ///
 /// # Errors
 ///
-/// No socket can be opened, the host's certificate is unreadable, or the line cannot be written.
+/// No socket can be opened, the host's certificate is invalid, or the line cannot be written.
 pub async fn serve(
-    session: &HandshakeParams,
+    params: &HandshakeParams,
     services: impl Services,
-    mut announce: impl Write,
+    mut stdout: impl Write,
 ) -> Result<(), Error> {
-    // A Ctrl-C at the terminal reaches the whole process group; Terraform then says what to do.
+    // Ctrl-C reaches the whole process group; Terraform then tells the plugin what to do.
     let stop = CancellationToken::new();
     handle_signals(&stop, OnInterrupt::Ignore)?;
-    let (acceptor, certificate) = match &session.client_certificate {
+    let (acceptor, certificate) = match &params.client_certificate {
         Some(pem) => {
             let (acceptor, certificate) = tls::acceptor(pem)?;
             (Some(acceptor), certificate)
         }
         None => (None, Vec::new()),
     };
-    let listener = Listener::bind(session).await?;
+    let listener = Listener::bind(params).await?;
     let (network, address) = listener.address()?;
-    announce.write_all(handshake_line(session, network, &address, &certificate).as_bytes())?;
-    announce.flush()?;
-    for version in &session.invalid_versions {
-        tracing::warn!(version = version.as_str(), "not a protocol version");
+    stdout.write_all(handshake_line(params, network, &address, &certificate).as_bytes())?;
+    stdout.flush()?;
+    for version in &params.invalid_versions {
+        tracing::warn!(version = version.as_str(), "invalid protocol version");
     }
-    if !session.supports_protocol {
-        tracing::warn!("the host does not offer protocol version 6");
+    if !params.supports_protocol {
+        tracing::warn!("the host does not support protocol version 6");
     }
     accept_connections(listener, acceptor, Arc::new(services), stop, OnIdle::Exit).await;
     Ok(())
 }
 
-/// Serves any number of hosts without TLS until Ctrl-C (Terraform, `main.go`,
-/// `parseReattachProviders`). `print` gets the value of `TF_REATTACH_PROVIDERS` for
-/// `provider_addresses`, ready to paste.
+/// Serves any number of hosts without TLS until Ctrl-C (Terraform, `main.go`, `parseReattachProviders`).
+/// `stdout` gets instructions with the value of `TF_REATTACH_PROVIDERS` for `provider_addresses`.
 ///
 /// # Errors
 ///
-/// No socket can be opened, or the text cannot be written.
+/// No socket can be opened, or the instructions cannot be written.
 pub async fn serve_debug(
     provider_addresses: &[&str],
     environment: &HandshakeEnv,
     services: impl Services,
-    mut print: impl Write,
+    mut stdout: impl Write,
 ) -> Result<(), Error> {
     let stop = CancellationToken::new();
     handle_signals(&stop, OnInterrupt::Shutdown)?;
     let listener = Listener::bind(&HandshakeParams::standalone(environment)).await?;
     let (network, address) = listener.address()?;
     let text = reattach::instructions(provider_addresses, std::process::id(), network, &address);
-    print.write_all(text.as_bytes())?;
-    print.flush()?;
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
     accept_connections(listener, None, Arc::new(services), stop, OnIdle::KeepServing).await;
     Ok(())
 }
 
-/// What a Ctrl-C does.
 #[derive(Clone, Copy, PartialEq)]
 enum OnInterrupt {
     Ignore,
     Shutdown,
 }
 
-/// What happens when no client is left.
 #[derive(Clone, Copy, PartialEq)]
 enum OnIdle {
     Exit,
@@ -161,23 +157,23 @@ async fn accept_connections(
     acceptor: Option<TlsAcceptor>,
     services: Arc<impl Services>,
     stop: CancellationToken,
-    host_gone: OnIdle,
+    on_idle: OnIdle,
 ) {
-    // Those of the clients that came last; ended ones among them do no harm.
+    // The latest handshakes; some may have completed.
     let mut handshakes = VecDeque::with_capacity(MAX_HANDSHAKES + 1);
     let connections = TaskTracker::new();
     let (open, watcher) = watch::channel(0_usize);
-    let abandoned = wait_until_idle(watcher, host_gone);
-    tokio::pin!(abandoned);
+    let idle = wait_until_idle(watcher, on_idle);
+    tokio::pin!(idle);
     loop {
         let stream = tokio::select! {
             () = stop.cancelled() => break,
-            () = &mut abandoned => break,
+            () = &mut idle => break,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => stream,
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    // Such as too many open files: trying again at once would spin.
+                    tracing::warn!(%error, "could not accept a connection");
+                    // For example, too many open files: retrying at once would spin.
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 }
@@ -196,7 +192,7 @@ async fn accept_connections(
                     stream = accept_tls(&acceptor, stream) => stream,
                     () = stop.cancelled() => None,
                     () = handshake.cancelled() => {
-                        tracing::warn!("a TLS handshake made room for others");
+                        tracing::warn!("dropped the oldest pending TLS handshake");
                         None
                     }
                 },
@@ -208,13 +204,13 @@ async fn accept_connections(
             serve_connection(stream, routes, &stop).await;
         });
     }
-    // No new calls; those in flight get a moment, then end with the process.
+    // New calls are rejected. Calls in flight can complete within the timeout.
     stop.cancel();
     connections.close();
     let _ = timeout(DRAIN_TIMEOUT, connections.wait()).await;
 }
 
-/// Counts a connection as long as it lives, however it ends.
+/// Counts an open connection until it is dropped.
 struct ConnectionGuard(watch::Sender<usize>);
 
 impl ConnectionGuard {
@@ -230,56 +226,56 @@ impl Drop for ConnectionGuard {
     }
 }
 
-/// Completes when no client has come, or none is left.
-async fn wait_until_idle(mut open: watch::Receiver<usize>, host_gone: OnIdle) {
-    if host_gone == OnIdle::KeepServing {
+/// Completes if no client connects in time, or when all have disconnected.
+async fn wait_until_idle(mut open: watch::Receiver<usize>, on_idle: OnIdle) {
+    if on_idle == OnIdle::KeepServing {
         return std::future::pending().await;
     }
     if timeout(CONNECT_TIMEOUT, open.wait_for(|count| *count > 0)).await.is_err() {
-        tracing::warn!("no host has connected");
+        tracing::warn!("no client connected in time");
         return;
     }
     loop {
-        // The sender lives as long as the accept loop that waits for this.
+        // Cannot fail: the accept loop, which waits for this function, owns a sender.
         let _ = open.wait_for(|count| *count == 0).await;
         if timeout(IDLE_TIMEOUT, open.wait_for(|count| *count > 0)).await.is_err() {
-            tracing::debug!("the host is gone");
+            tracing::debug!("all clients disconnected");
             return;
         }
     }
 }
 
-/// The TLS stream of a client that proved to be the host.
+/// The TLS stream of a client that authenticated as the host.
 async fn accept_tls(
     acceptor: &TlsAcceptor,
     stream: Box<dyn ByteStream>,
 ) -> Option<Box<dyn ByteStream>> {
     match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => Some(Box::new(stream)),
-        // Hosts look whether somebody listens before they connect to a reattached provider.
+        // Hosts test whether the port is open before they connect to a reattached provider.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            tracing::debug!("a client left before the TLS handshake");
+            tracing::debug!("a client disconnected before the TLS handshake");
             None
         }
-        // The host tells its user nothing but "did not respond": the cause is only known here.
+        // The host only reports "did not respond", so the cause must be logged here.
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a TLS handshake failed");
+            tracing::warn!(%error, "TLS handshake failed");
             None
         }
         Err(_) => {
-            tracing::warn!("a TLS handshake took too long");
+            tracing::warn!("TLS handshake timed out");
             None
         }
     }
 }
 
-/// Serves one connection to its end. Once the host has asked to stop, no new calls are taken.
+/// Serves one connection until it closes. After a shutdown request, new calls are rejected.
 async fn serve_connection(stream: Box<dyn ByteStream>, routes: Routes, stop: &CancellationToken) {
     let connection = http2::Builder::new(TokioExecutor::new())
-        // hyper's limit of 200 calls at once would make the next one wait, a StopProvider included;
-        // Terraform's own limit is its -parallelism.
+        // hyper's limit of 200 concurrent calls would delay others, including StopProvider. Terraform limits
+        // them with -parallelism.
         .max_concurrent_streams(None)
-        // No host looks at it.
+        // Hosts ignore the header.
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     tokio::pin!(connection);
@@ -291,7 +287,7 @@ async fn serve_connection(stream: Box<dyn ByteStream>, routes: Routes, stop: &Ca
         }
     };
     if let Err(error) = ended {
-        // Hosts close without the farewell of HTTP/2: this is how each connection ends.
-        tracing::trace!(%error, "a connection ended");
+        // Expected: hosts close connections without an HTTP/2 GOAWAY.
+        tracing::trace!(%error, "connection closed");
     }
 }

@@ -1,4 +1,4 @@
-//! The services of go-plugin that every plugin offers beside its own.
+//! The services of go-plugin that every plugin has in addition to its own.
 
 use futures_util::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use super::pb::grpc_controller_server::{GrpcController, GrpcControllerServer};
 use super::pb::grpc_stdio_server::{GrpcStdio, GrpcStdioServer};
 use super::pb::{ConnInfo, Empty, StdioData};
 
-/// The service name that go-plugin's hosts ask the health of.
+/// The service whose health go-plugin's hosts query.
 const HEALTH_NAME: &str = "plugin";
 
 /// Adds controller, stdio, broker and health to a plugin's own services.
@@ -40,7 +40,7 @@ struct Controller {
 
 #[tonic::async_trait]
 impl GrpcController for Controller {
-    /// Answers at once: the host sets no deadline, and waits two seconds for the process to end.
+    /// Responds immediately: the host sets no deadline, and waits two seconds for the process to exit.
     async fn shutdown(&self, _: Request<Empty>) -> Result<Response<Empty>, Status> {
         self.stop.cancel();
         Ok(Response::new(Empty {}))
@@ -55,13 +55,13 @@ struct Stdio {
 impl GrpcStdio for Stdio {
     type StreamStdioStream = BoxStream<StdioData>;
 
-    /// Stays open and silent: what there is to say goes to standard error, as log lines.
+    /// Stays open without messages, because this plugin only writes log lines to standard error.
     async fn stream_stdio(
         &self,
         _: Request<()>,
     ) -> Result<Response<Self::StreamStdioStream>, Status> {
-        let silent = stream::pending().take_until(self.stop.clone().cancelled_owned());
-        Ok(Response::new(Box::pin(silent)))
+        let empty = stream::pending().take_until(self.stop.clone().cancelled_owned());
+        Ok(Response::new(Box::pin(empty)))
     }
 }
 
@@ -73,16 +73,16 @@ struct Broker {
 impl GrpcBroker for Broker {
     type StartStreamStream = BoxStream<ConnInfo>;
 
-    /// Stays open until the host closes its side. Terraform announces nothing on it.
+    /// Stays open until the host closes its side. Terraform does not use it.
     async fn start_stream(
         &self,
         request: Request<Streaming<ConnInfo>>,
     ) -> Result<Response<Self::StartStreamStream>, Status> {
-        let silent = request
+        let empty = request
             .into_inner()
             .take_while(|message| std::future::ready(message.is_ok()))
             .filter_map(|_| std::future::ready(None))
             .take_until(self.stop.clone().cancelled_owned());
-        Ok(Response::new(Box::pin(silent)))
+        Ok(Response::new(Box::pin(empty)))
     }
 }

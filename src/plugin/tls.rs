@@ -1,9 +1,9 @@
-//! Mutual TLS with the host: each side trusts exactly the one certificate that it was told of.
+//! Mutual TLS with the host: each side trusts only the certificate that it got in the handshake.
 //!
-//! The host's client certificate is self-signed, marks itself as an authority and has a P-521 key
-//! (go-plugin, `mtls.go`). rustls' own client verifier refuses an authority as an end entity, so
-//! this one compares the certificate byte for byte and leaves only the proof of possession to
-//! rustls. The `aws-lc-rs` provider is named everywhere because `ring` has no P-521.
+//! The host's client certificate is self-signed, has the CA flag and a P-521 key (go-plugin, `mtls.go`). rustls'
+//! own client verifier rejects a CA as an end entity, so this one compares the certificate byte for byte and
+//! uses rustls only for the proof of possession. It uses the `aws-lc-rs` provider because `ring` does not
+//! support P-521.
 
 use std::sync::Arc;
 
@@ -20,32 +20,32 @@ use rustls::{
 use thiserror::Error;
 use tokio_rustls::{TlsAcceptor, rustls};
 
-/// Why no TLS server could be set up.
+/// Why mutual TLS could not be set up.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// `PLUGIN_CLIENT_CERT` holds something else than one PEM certificate.
+    /// `PLUGIN_CLIENT_CERT` is not exactly one PEM certificate.
     #[error("PLUGIN_CLIENT_CERT is not a PEM certificate")]
     ClientCertificate(#[source] rustls::pki_types::pem::Error),
-    /// The PEM block holds no X.509 certificate.
-    #[error("PLUGIN_CLIENT_CERT holds no X.509 certificate")]
-    UnreadableCertificate(#[source] rustls::Error),
-    /// The certificate of this process could not be made.
-    #[error("no certificate could be made")]
+    /// The PEM block is not an X.509 certificate.
+    #[error("PLUGIN_CLIENT_CERT is not an X.509 certificate")]
+    InvalidCertificate(#[source] rustls::Error),
+    /// The server certificate could not be generated.
+    #[error("could not generate a certificate")]
     ServerCertificate(#[from] rcgen::Error),
-    /// rustls refused the settings.
-    #[error("TLS could not be set up")]
+    /// rustls rejected the configuration.
+    #[error("could not configure TLS")]
     Setup(#[from] rustls::Error),
 }
 
-/// A TLS server that accepts one client certificate, and its own throwaway certificate in DER.
+/// A TLS acceptor for one client certificate, and its own ephemeral certificate in DER.
 pub(super) fn acceptor(client_certificate_pem: &str) -> Result<(TlsAcceptor, Vec<u8>), TlsError> {
     let pinned = CertificateDer::from_pem_slice(client_certificate_pem.as_bytes())
         .map_err(TlsError::ClientCertificate)?;
-    // Nobody could ever prove to be the owner of something that is no certificate.
-    ParsedCertificate::try_from(&pinned).map_err(TlsError::UnreadableCertificate)?;
+    // No client could prove possession of an invalid certificate.
+    ParsedCertificate::try_from(&pinned).map_err(TlsError::InvalidCertificate)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
 
-    // P-256: the key type that is made and used fastest.
+    // P-256 is the fastest key type.
     let key = KeyPair::generate()?;
     let mut parameters = CertificateParams::new(["localhost".to_owned()])?;
     parameters.extended_key_usages =
@@ -57,15 +57,15 @@ pub(super) fn acceptor(client_certificate_pem: &str) -> Result<(TlsAcceptor, Vec
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(Arc::new(PinnedClientVerifier { pinned, provider }))
         .with_single_cert(vec![certificate.der().clone()], private_key)?;
-    // grpc-go from 1.67 on refuses a server that does not choose it.
+    // grpc-go 1.67 and later reject servers that do not select it.
     config.alpn_protocols = vec![b"h2".to_vec()];
-    // There is one connection in the life of the process: nothing to resume.
+    // A process has only one connection, so there are no sessions to resume.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok((TlsAcceptor::from(Arc::new(config)), certificate.der().to_vec()))
 }
 
-/// Accepts exactly one certificate, with proof of its key.
+/// Accepts exactly one certificate, with proof of possession of its key.
 #[derive(Debug)]
 struct PinnedClientVerifier {
     pinned: CertificateDer<'static>,

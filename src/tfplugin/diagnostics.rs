@@ -1,30 +1,30 @@
-//! Messages for the person at the terminal.
+//! Errors and warnings for the user.
 
 use super::path::AttributePath;
 
-/// What to do about a state that is broken.
+/// What to do about a corrupted state.
 pub const RESTORE_STATE: &str = "Restore the state from a backup, or remove the resource from it with \
      `terraform state rm` and import it again.";
 
-/// How bad it is.
+/// Severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The operation failed.
     Error,
-    /// The operation goes on.
+    /// The operation continues.
     Warning,
 }
 
-/// One message: what happened, why and what to do, and which attribute is to blame.
+/// An error or warning: what happened, why, what to do, and the offending attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// One short line without a full stop.
+    /// A short line without a full stop.
     pub summary: String,
-    /// Sentences; an empty line separates paragraphs.
+    /// Sentences; paragraphs are separated by an empty line.
     pub detail: String,
-    /// The attribute whose line Terraform prints.
+    /// The offending attribute, whose line in the configuration Terraform shows.
     pub attribute: Option<AttributePath>,
 }
 
@@ -54,46 +54,46 @@ impl Diagnostic {
         self
     }
 
-    /// The same message, blaming an attribute.
+    /// Sets the offending attribute.
     #[must_use]
     pub fn with_path(mut self, attribute: AttributePath) -> Self {
         self.attribute = Some(attribute);
         self
     }
 
-    /// The same message, blaming an attribute at the root.
+    /// Sets the offending attribute, which is at the root.
     #[must_use]
     pub fn with_attribute(self, name: &str) -> Self {
         self.with_path(AttributePath::root(name))
     }
 }
 
-/// The messages of one call, in the order they were found.
+/// The diagnostics of one call, in the order in which they were added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
-    /// No messages.
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a message, unless the very same one is there already.
+    /// Adds a diagnostic, unless the list contains an equal one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         if !self.0.contains(&diagnostic) {
             self.0.push(diagnostic);
         }
     }
 
-    /// Adds all messages of `other`.
+    /// Adds all diagnostics of `other`.
     pub fn extend(&mut self, other: Self) {
         for diagnostic in other.0 {
             self.push(diagnostic);
         }
     }
 
-    /// Whether any of them is an error.
+    /// Whether the list contains an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)

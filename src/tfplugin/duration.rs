@@ -1,14 +1,15 @@
-//! Durations as Terraform users write them: the syntax of Go, e.g. `30s`, `5m`, `1h30m`, `1.5h`.
+//! Durations in the syntax of Go, which Terraform uses: for example `30s`, `5m`, `1h30m` or `1.5h`.
 //!
-//! Rule: Go standard library, `time.ParseDuration`, without a sign: limits are positive. No
-//! maintained crate was found that reads exactly this syntax.
+//! Rule: Go standard library, `time.ParseDuration`, without negative values. No maintained crate was found that
+//! parses exactly this syntax.
 
 use std::time::Duration;
 
-/// The longest duration taken, a year: longer ones are typing mistakes.
+/// Longer durations are rejected as typing errors.
 const MAX: Duration = Duration::from_hours(365 * 24);
 
-/// Reads a duration. A plus sign in front is fine, as in Go. None for anything that is not a positive duration of at most a year.
+/// Parses a duration, with an optional plus sign as in Go. `None` if it is invalid, not positive, or longer than
+/// a year.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_syntax_of_go() {
+    fn parses_the_syntax_of_go() {
         for (text, milliseconds) in [
             ("30s", 30_000),
             ("5m", 300_000),
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_everything_else() {
+    fn rejects_invalid_durations() {
         for text in [
             "",
             "+",

@@ -1,9 +1,9 @@
-//! What fuzzing and its kept inputs drive in this module.
+//! Fuzz targets of this module.
 
 use super::value::Value;
 use super::{Attribute, AttributeType, Block, json, msgpack, parse_duration};
 
-/// Both codecs, alone and against a schema: what is understood is written so that it reads the same.
+/// Both codecs, with and without a schema: every decoded value is encoded to bytes that decode to the same value.
 pub(crate) fn codec(data: &[u8]) {
     let block = Block {
         attributes: vec![
@@ -15,7 +15,10 @@ pub(crate) fn codec(data: &[u8]) {
     };
     if let Ok(value) = msgpack::decode(data) {
         let written = msgpack::encode(&value);
-        assert!(msgpack::decode(&written).is_ok_and(|read| read == value), "it reads differently");
+        assert!(
+            msgpack::decode(&written).is_ok_and(|read| read == value),
+            "decodes to another value"
+        );
     }
     for value in [msgpack::decode(data).ok(), json::decode(data).ok()].into_iter().flatten() {
         let Ok(object) = block.conform(value) else { continue };
@@ -23,12 +26,12 @@ pub(crate) fn codec(data: &[u8]) {
         let read = msgpack::decode(&written).map(|value| block.conform(value));
         assert!(
             read.is_ok_and(|read| read.is_ok_and(|read| read == object)),
-            "it reads differently"
+            "decodes to another value"
         );
     }
 }
 
-/// Durations: what is taken is more than nothing and at most a year.
+/// Durations: those that are accepted are positive and at most a year.
 pub(crate) fn duration(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Some(duration) = parse_duration(text) {

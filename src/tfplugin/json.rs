@@ -1,12 +1,12 @@
-//! JSON as `RawState` and, rarely, `DynamicValue` carry it.
+//! JSON, in which `RawState` and, rarely, `DynamicValue` contain values.
 //!
-//! JSON has no unknown values: stored states are wholly known.
+//! JSON has no unknown values, and stored states do not contain any.
 
 use serde_json::Value as Json;
 
 use super::value::Value;
 
-/// Reads one value. The error is the parser's, without any of the text.
+/// Decodes a value. The error contains the position, but none of the text, which may be secret.
 pub(super) fn decode(bytes: &[u8]) -> Result<Value, String> {
     let json: Json = serde_json::from_slice(bytes).map_err(|error| {
         format!("the JSON value is malformed at line {}, column {}", error.line(), error.column())
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_stored_state() {
+    fn decodes_a_stored_state() {
         let state =
             br#"{"bucket":"demo","kms_master_key_id":null,"n":1,"timeouts":{"create":"5m"}}"#;
         let expected = Object::new()
@@ -45,13 +45,13 @@ mod tests {
     }
 
     #[test]
-    fn never_repeats_the_text_that_it_refuses() {
+    fn errors_do_not_contain_the_text() {
         let error = decode(b"{\"secret\": oops").unwrap_err();
         assert_eq!(error, "the JSON value is malformed at line 1, column 12");
     }
 
     #[test]
-    fn refuses_deep_nesting() {
+    fn rejects_deep_nesting() {
         assert!(decode("[".repeat(100_000).as_bytes()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! How a message becomes the bytes of a gRPC frame: as prost does it, in buffers of fitting size.
+//! The gRPC codec: the one of prost, with smaller buffers.
 
 use std::marker::PhantomData;
 
@@ -6,14 +6,13 @@ use prost::Message;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-/// The messages about a resource have some hundred bytes, and larger ones let their buffer grow. What tonic
-/// takes without being asked, 8 KiB for each message in each direction, is beyond what allocators keep at
-/// hand.
+/// Initial size of a buffer. Messages about a resource have some hundred bytes; larger ones make their buffer
+/// grow. tonic's default of 8 KiB for each message and direction exceeds what allocators cache.
 const BUFFER: usize = 1024;
-/// How much of a stream's answers is sent in one piece; tonic's own limit.
+/// Maximum size of a chunk of a response stream; tonic's default.
 const YIELD_THRESHOLD: usize = 32 * 1024;
 
-/// The codec that `build.rs` names for the services of `proto/tfplugin6.proto`.
+/// The codec that `build.rs` selects for the services of `proto/tfplugin6.proto`.
 pub(super) struct MessageCodec<T, U>(PhantomData<(T, U)>);
 
 impl<T, U> Default for MessageCodec<T, U> {

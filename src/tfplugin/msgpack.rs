@@ -1,7 +1,7 @@
-//! `MessagePack` as `DynamicValue` carries it, both ways.
+//! `MessagePack`, in which `DynamicValue` contains values.
 //!
-//! Contract: Terraform, `docs/plugin-protocol/object-wire-format.md`. Any extension is an unknown
-//! value; refinements of unknown values are not used.
+//! Contract: Terraform, `docs/plugin-protocol/object-wire-format.md`. Every extension is an unknown
+//! value; refinements of unknown values are ignored.
 
 use rmpv::ValueRef as Wire;
 use serde_json::Number;
@@ -9,21 +9,21 @@ use thiserror::Error;
 
 use super::value::{Object, Value};
 
-/// Deeper values than this are refused; schemas here nest two levels.
+/// Maximum depth of a value. The schemas of this provider have two levels.
 const MAX_DEPTH: usize = 64;
 
-/// Why bytes are not a value.
+/// Why bytes could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum MsgpackError {
     #[error("the MessagePack value is malformed: {0}")]
     Malformed(String),
     #[error("the MessagePack value is followed by {0} more bytes")]
     Trailing(usize),
-    #[error("the MessagePack value holds {0}, which has no meaning to Terraform")]
+    #[error("the MessagePack value contains {0}, which Terraform does not use")]
     Unsupported(&'static str),
 }
 
-/// Reads exactly one value.
+/// Decodes exactly one value.
 pub(super) fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
     let mut rest = bytes;
     let wire = rmpv::decode::read_value_ref_with_max_depth(&mut rest, MAX_DEPTH)
@@ -31,16 +31,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
     if !rest.is_empty() {
         return Err(MsgpackError::Trailing(rest.len()));
     }
-    // The decoder takes the one reserved byte for a null, which would mean "delete" in a state.
+    // rmpv decodes the reserved byte as null, which would mean "delete" in a state.
     if bytes == [0xc1] {
         return Err(MsgpackError::Malformed("a reserved byte".to_owned()));
     }
     from_wire(wire)
 }
 
-/// Writes one value.
 pub(super) fn encode(value: &Value) -> Vec<u8> {
-    // A resource's values take about two hundred.
+    // The states of a resource have about 200 bytes.
     let mut bytes = Vec::with_capacity(256);
     // Writing to a vector cannot fail.
     let _ = rmpv::encode::write_value_ref(&mut bytes, &to_wire(value));
@@ -92,7 +91,7 @@ fn to_wire(value: &Value) -> Wire<'_> {
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => Wire::from(number),
             (None, Some(number)) => Wire::from(number),
-            // What serde_json keeps beside integers are finite floats.
+            // All other numbers of serde_json are finite floats.
             (None, None) => number.as_f64().map_or(Wire::Nil, Wire::F64),
         },
         Value::String(text) => Wire::from(text.as_str()),
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_terraform_sends() {
+    fn decodes_the_values_that_terraform_sends() {
         check(b"\xc0", &Value::Null);
         check(b"\xc3", &Value::Bool(true));
         check(b"\x07", &Value::Number(7.into()));
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn every_extension_is_an_unknown_value() {
-        // Both forms were observed: plain, and refined to "not null".
+        // Terraform sends both forms: plain, and refined to "not null".
         check(b"\xd4\x00\x00", &Value::Unknown);
         check(b"\xc7\x03\x0c\x81\x01\xc2", &Value::Unknown);
         check(b"\xd4\x7f\x00", &Value::Unknown);
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_value() {
+    fn rejects_invalid_values() {
         for bytes in [
             &b""[..],
             b"\xa3ab",

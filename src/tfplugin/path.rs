@@ -1,4 +1,4 @@
-//! Where in a configuration something is.
+//! Paths of attributes and blocks in a configuration.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Schemas: what Terraform shows and checks, and what a value must look like.
+//! Schemas: attributes and nested blocks with their documentation, and the check of values against them.
 
 use serde_json::Number;
 use thiserror::Error;
@@ -6,19 +6,19 @@ use thiserror::Error;
 use super::path::AttributePath;
 use super::value::{Object, Value};
 
-/// The schema of the provider or of a resource.
+/// The schema of a provider block, resource, list resource or identity.
 #[derive(Debug, Clone)]
 pub struct Schema {
-    /// The version of stored states.
+    /// The version that stored states are marked with.
     pub version: i64,
-    /// The root block.
+    /// The attributes and nested blocks at the root.
     pub block: Block,
 }
 
 /// Attributes and nested blocks.
 #[derive(Debug, Clone, Default)]
 pub struct Block {
-    /// What the block is for, in Markdown.
+    /// Documentation in Markdown.
     pub description: &'static str,
     /// The attributes, in the order of the documentation.
     pub attributes: Vec<Attribute>,
@@ -26,62 +26,60 @@ pub struct Block {
     pub blocks: Vec<NestedBlock>,
 }
 
-/// A block in a block, at most once.
+/// A nested block that can be set at most once.
 #[derive(Debug, Clone)]
 pub struct NestedBlock {
-    /// Its name.
+    /// Name as written in the configuration.
     pub name: &'static str,
-    /// Its content.
+    /// Attributes and nested blocks in it.
     pub block: Block,
 }
 
 /// The attribute types that the schemas use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are Terraform's type names")]
 pub enum AttributeType {
-    /// A bool.
     Bool,
-    /// A number.
     Number,
-    /// A string.
     String,
 }
 
-/// Who sets an attribute.
+/// Whether the configuration or the provider sets an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Configurability {
-    /// The configuration has to.
+    /// The configuration must set it.
     Required,
-    /// The configuration may.
+    /// The configuration can set it.
     Optional,
-    /// The configuration may; where it does not, the provider does.
+    /// The configuration can set it; otherwise the provider does.
     OptionalComputed,
-    /// The provider does.
+    /// Only the provider sets it.
     Computed,
 }
 
-/// An attribute.
+/// An attribute of a block.
 #[derive(Debug, Clone)]
 pub struct Attribute {
-    /// Its name.
+    /// Name as written in the configuration.
     pub name: &'static str,
-    /// Its type.
+    /// Type of its values.
     pub attribute_type: AttributeType,
-    /// What it means, in Markdown.
+    /// Documentation in Markdown.
     pub description: &'static str,
-    /// Who sets it.
+    /// Whether the configuration or the provider sets it.
     pub configurability: Configurability,
-    /// Is hidden by Terraform.
+    /// Whether Terraform redacts its value in output.
     pub sensitive: bool,
 }
 
 impl Attribute {
-    /// A string that must be set.
+    /// A string that the configuration must set.
     #[must_use]
     pub fn required(name: &'static str, description: &'static str) -> Self {
         Self { configurability: Configurability::Required, ..Self::optional(name, description) }
     }
 
-    /// A string that may be set.
+    /// A string that the configuration can set.
     #[must_use]
     pub fn optional(name: &'static str, description: &'static str) -> Self {
         Self {
@@ -93,7 +91,7 @@ impl Attribute {
         }
     }
 
-    /// A string that may be set, and that the provider sets where it is not.
+    /// A string that the configuration can set; otherwise the provider does.
     #[must_use]
     pub fn optional_computed(name: &'static str, description: &'static str) -> Self {
         Self {
@@ -102,20 +100,20 @@ impl Attribute {
         }
     }
 
-    /// A string that the provider sets.
+    /// A string that only the provider sets.
     #[must_use]
     pub fn computed(name: &'static str, description: &'static str) -> Self {
         Self { configurability: Configurability::Computed, ..Self::optional(name, description) }
     }
 
-    /// The same attribute with another type.
+    /// Changes the type of values.
     #[must_use]
     pub fn of_type(mut self, attribute_type: AttributeType) -> Self {
         self.attribute_type = attribute_type;
         self
     }
 
-    /// The same attribute, hidden in Terraform's output.
+    /// Makes Terraform redact the value in output.
     #[must_use]
     pub fn sensitive(mut self) -> Self {
         self.sensitive = true;
@@ -123,7 +121,7 @@ impl Attribute {
     }
 }
 
-/// Why a value does not have the shape that the schema asks for: a bug in the caller.
+/// Why a value does not conform to a schema, which is a bug in the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SchemaMismatch {
     /// The whole value is not an object.
@@ -132,25 +130,25 @@ pub enum SchemaMismatch {
     /// An attribute or block is absent.
     #[error("{0} is missing")]
     Missing(AttributePath),
-    /// The schema has nothing of that name.
+    /// The schema has no attribute or block with that name.
     #[error("{0} is not in the schema")]
     Undeclared(AttributePath),
-    /// A value of another type.
+    /// A value has another type than the one named.
     #[error("{0} is not a {1}")]
     Type(AttributePath, &'static str),
 }
 
-/// How to treat names that one side does not have.
+/// How to handle names that are only in the value or only in the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strictness {
-    /// Wire values: every name present, no other.
+    /// Values in requests: both must have the same names.
     Exact,
-    /// Stored states: absent names become null, others are dropped.
+    /// Stored states: missing names become null, others are dropped.
     Lenient,
 }
 
 impl Block {
-    /// Checks that `value` is an object of exactly this block's attributes and nested blocks.
+    /// Checks that `value` is an object with exactly the attributes and nested blocks of this block.
     pub fn conform(&self, value: Value) -> Result<Object, SchemaMismatch> {
         self.conform_with(value, Strictness::Exact)
     }
@@ -165,8 +163,8 @@ impl Block {
         Ok(object)
     }
 
-    /// What a configuration could have said to get this state: nothing that only the provider sets, and
-    /// nothing that is empty.
+    /// A configuration that leads to this state. Attributes that only the provider sets and empty strings
+    /// become null.
     pub(super) fn config_from_state(&self, state: &Object) -> Object {
         let mut config = Object::new();
         for attribute in &self.attributes {
@@ -221,7 +219,7 @@ impl Block {
         let is_declared = |name: &str| self.names().any(|declared| declared == name);
         match strictness {
             Strictness::Lenient => object.retain(is_declared),
-            // Every declared name is there by now.
+            // All declared names are present at this point.
             Strictness::Exact if object.len() > self.names().count() => {
                 let mut names = object.iter().map(|(name, _)| name);
                 if let Some(name) = names.find(|name| !is_declared(name)) {
@@ -233,7 +231,7 @@ impl Block {
         Ok(())
     }
 
-    /// Of its attributes and nested blocks.
+    /// The names of attributes and nested blocks.
     fn names(&self) -> impl Iterator<Item = &'static str> {
         let attributes = self.attributes.iter().map(|attribute| attribute.name);
         attributes.chain(self.blocks.iter().map(|nested| nested.name))
@@ -241,14 +239,14 @@ impl Block {
 }
 
 impl AttributeType {
-    /// Checks the type of a value; the error names the one that is wanted.
+    /// Checks the type of a value. The error is the expected type.
     fn conform(self, value: &mut Value) -> Result<(), &'static str> {
         match (self, &mut *value) {
             (_, Value::Null | Value::Unknown)
             | (Self::Bool, Value::Bool(_))
             | (Self::Number, Value::Number(_))
             | (Self::String, Value::String(_)) => Ok(()),
-            // On the wire a number that fits no machine type is a decimal string.
+            // Terraform sends numbers that fit no machine type as decimal strings.
             (Self::Number, Value::String(digits)) => {
                 let number = digits.parse::<f64>().ok().and_then(Number::from_f64);
                 *value = Value::Number(number.ok_or("number")?);
@@ -293,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_what_the_schema_declares() {
+    fn accepts_declared_attributes() {
         let timeouts = Object::new().with("create", "5m");
         for object in [
             valid(),
@@ -308,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_attribute_that_does_not_fit() {
+    fn reports_the_first_mismatch() {
         check(Object::new(), "name is missing");
         check(valid().with("name", Value::Bool(true)), "name is not a string");
         check(valid().with("size", "many"), "size is not a number");
@@ -320,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_states_may_lack_names_and_have_others() {
+    fn stored_states_can_have_missing_and_unknown_names() {
         let stored = Object::new().with("name", "x").with("dropped_since", "y");
         assert_eq!(block().conform_with(stored.into(), Strictness::Lenient), Ok(valid()));
         let stored = Object::new().with("timeouts", Object::new().with("dropped_since", "y"));

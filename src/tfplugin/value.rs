@@ -6,18 +6,16 @@ use std::fmt;
 use secrecy::zeroize::Zeroize as _;
 use serde_json::Number;
 
-/// A value of any type, as configurations, plans and states carry it.
+/// A Terraform value of any type, including null and unknown.
 #[derive(Clone, PartialEq)]
+#[expect(missing_docs, reason = "the variants are Terraform's kinds of values")]
 pub enum Value {
-    /// Not set, whatever the type.
     Null,
-    /// Set, but only known after something else was applied.
+    /// Known only after an apply.
     Unknown,
-    /// A bool.
     Bool(bool),
-    /// A number.
     Number(Number),
-    /// A string, UTF-8 in normalization form C as Terraform sends it.
+    /// A string in Unicode normalization form C, as sent by Terraform.
     String(String),
     /// A list, set or tuple.
     List(Vec<Value>),
@@ -49,7 +47,7 @@ impl From<Option<&str>> for Value {
 }
 
 impl fmt::Debug for Value {
-    /// Shows the shape only: a configuration holds secrets.
+    /// Shows types only, because configurations contain secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => formatter.write_str("Null"),
@@ -63,19 +61,19 @@ impl fmt::Debug for Value {
     }
 }
 
-/// What a reader of an attribute has to tell apart.
+/// The value of an attribute: null, unknown or known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeValue<T> {
     /// Not set.
     Null,
-    /// Not known yet.
+    /// Known only after an apply.
     Unknown,
-    /// Set.
+    /// Set to this value.
     Known(T),
 }
 
 impl<T> AttributeValue<T> {
-    /// The value, if there is one already.
+    /// The value, if it is known.
     pub fn known(self) -> Option<T> {
         match self {
             Self::Known(value) => Some(value),
@@ -93,8 +91,8 @@ impl<T> AttributeValue<T> {
     }
 }
 
-/// Attribute and block names with their values. Conforms to a schema once
-/// [`Block::conform`](super::Block::conform) has passed it.
+/// Values by the names of attributes and blocks. [`Block::conform`](super::Block::conform) checks that it
+/// conforms to a schema.
 #[derive(Clone, Default, PartialEq)]
 pub struct Object(BTreeMap<String, Value>);
 
@@ -105,30 +103,28 @@ impl Object {
         Self::default()
     }
 
-    /// The value of an attribute; null if the object has none of that name.
+    /// The value of an attribute, or null if there is none with that name.
     #[must_use]
     pub fn get(&self, name: &str) -> &Value {
         self.0.get(name).unwrap_or(&Value::Null)
     }
 
-    /// The value of an attribute; none if the object has none of that name.
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
         self.0.get_mut(name)
     }
 
-    /// How many attributes there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Sets an attribute to null if there is none of that name.
+    /// Sets an attribute to null if there is none with that name.
     pub(super) fn set_default_null(&mut self, name: &str) {
         if !self.0.contains_key(name) {
             self.set(name, Value::Null);
         }
     }
 
-    /// Removes the attributes whose names `is_kept` does not keep.
+    /// Removes the attributes for whose names `is_kept` returns false.
     pub(super) fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
         self.0.retain(|name, _| is_kept(name));
     }
@@ -138,19 +134,19 @@ impl Object {
         self.0.insert(name.to_owned(), value.into());
     }
 
-    /// The same object with an attribute set.
+    /// Sets an attribute and returns the object.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.set(name, value);
         self
     }
 
-    /// Overwrites every text in it: some are keys, which memory that is given back would keep.
+    /// Overwrites all strings, because freed memory would still contain the secrets among them.
     pub(super) fn zeroize(&mut self) {
         self.0.values_mut().for_each(Value::zeroize);
     }
 
-    /// A string attribute. An attribute of another type reads as null; conforming objects have none.
+    /// A string attribute. A value of another type counts as null; objects that conform to a schema have none.
     #[must_use]
     pub fn string(&self, name: &str) -> AttributeValue<&str> {
         match self.get(name) {
@@ -160,7 +156,7 @@ impl Object {
         }
     }
 
-    /// A nested block of nesting mode single.
+    /// A nested block.
     #[must_use]
     pub fn block(&self, name: &str) -> AttributeValue<&Object> {
         match self.get(name) {
@@ -170,7 +166,7 @@ impl Object {
         }
     }
 
-    /// Names and values in the order of the names.
+    /// Names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
@@ -199,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_is_wiped() {
+    fn all_strings_are_zeroized() {
         let text = || Value::from("the-secret");
         let mut object = Object::new()
             .with("secret_key", text())
@@ -207,15 +203,15 @@ mod tests {
             .with("list", Value::List(vec![text()]));
         object.zeroize();
         let empty = || Value::from("");
-        let wiped = Object::new()
+        let zeroized = Object::new()
             .with("secret_key", empty())
             .with("block", Object::new().with("token", empty()))
             .with("list", Value::List(vec![empty()]));
-        assert_eq!(object, wiped);
+        assert_eq!(object, zeroized);
     }
 
     #[test]
-    fn debug_shows_shapes_only() {
+    fn debug_shows_types_only() {
         let object = Object::new().with("secret_key", "the-secret").with("region", Value::Unknown);
         assert_eq!(format!("{object:?}"), r#"{"region": Unknown, "secret_key": String}"#);
     }

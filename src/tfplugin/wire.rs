@@ -1,4 +1,4 @@
-//! The only conversions between protocol messages and the values of this module. Pure.
+//! Conversions between protocol messages and the values of this module. Pure.
 
 use super::diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 use super::path::AttributePath;
@@ -9,7 +9,7 @@ use super::schema::{
 use super::value::{Object, Value};
 use super::{json, msgpack};
 
-/// Reads a value that must be present. `what` names it in the message for the host.
+/// Decodes a value that must be present. `what` names it in diagnostics.
 pub(super) fn from_dynamic(
     value: Option<&pb::DynamicValue>,
     what: &str,
@@ -18,8 +18,8 @@ pub(super) fn from_dynamic(
         Diagnostic::error(
             format!("Invalid {what} in the request"),
             format!(
-                "Terraform sent a {what} that cannot be read: {reason}. This is a problem of the \
-                 plugin connection or a bug, not of the configuration; please report it."
+                "The {what} sent by Terraform could not be decoded: {reason}. This is a bug or a plugin \
+                 connection problem, not a configuration error; please report it."
             ),
         )
     };
@@ -32,7 +32,7 @@ pub(super) fn from_dynamic(
     }
 }
 
-/// Reads an object of `block`, or nothing where the value is null.
+/// Decodes an object that conforms to `block`. `None` if the value is null.
 pub(super) fn from_dynamic_object(
     value: Option<&pb::DynamicValue>,
     block: &Block,
@@ -44,7 +44,8 @@ pub(super) fn from_dynamic_object(
     }
 }
 
-/// Reads a stored object, whatever attributes older or newer versions stored.
+/// Decodes a stored object. Missing attributes become null and unknown ones are dropped, because other
+/// versions of the provider may have stored it.
 pub(super) fn from_raw_object(
     state: Option<&pb::RawState>,
     block: &Block,
@@ -60,7 +61,7 @@ pub(super) fn from_raw_object(
     }
 }
 
-/// Reads a stored value of whatever shape.
+/// Decodes a stored value of any type.
 pub(super) fn from_raw_json(state: Option<&pb::RawState>, what: &str) -> Result<Value, Diagnostic> {
     let Some(state) = state else {
         let detail = format!("Terraform sent no {what}.");
@@ -69,18 +70,17 @@ pub(super) fn from_raw_json(state: Option<&pb::RawState>, what: &str) -> Result<
     if state.json.is_empty() {
         return Err(Diagnostic::error(
             format!("Unsupported {what}"),
-            "It was stored in the format of Terraform 0.11 or older, which this provider never wrote \
-             and cannot read. Remove the resource from the state with `terraform state \
-             rm`, then import it again.",
+            "It was stored in the format of Terraform 0.11 or older, which this provider does not support. \
+             Remove the resource from the state with `terraform state rm`, then import it again.",
         ));
     }
     json::decode(&state.json).map_err(|reason| {
-        let detail = format!("The {what} cannot be read: {reason}. {RESTORE_STATE}");
-        Diagnostic::error(format!("Unreadable {what}"), detail)
+        let detail = format!("The {what} could not be decoded: {reason}. {RESTORE_STATE}");
+        Diagnostic::error(format!("Invalid {what}"), detail)
     })
 }
 
-/// Reads an identity, or nothing where there is none.
+/// Decodes an identity, if there is one.
 pub(super) fn from_identity(
     identity: Option<&pb::ResourceIdentityData>,
     schema: &Schema,
@@ -91,12 +91,10 @@ pub(super) fn from_identity(
     }
 }
 
-/// Writes an identity.
 pub(super) fn to_identity(identity: Object) -> pb::ResourceIdentityData {
     pb::ResourceIdentityData { identity_data: Some(to_dynamic_object(Some(identity))) }
 }
 
-/// Writes the schema of an identity.
 pub(super) fn to_identity_schema(schema: &Schema) -> pb::ResourceIdentitySchema {
     let to_attribute = |attribute: &Attribute| pb::resource_identity_schema::IdentityAttribute {
         name: attribute.name.to_owned(),
@@ -114,21 +112,19 @@ pub(super) fn to_identity_schema(schema: &Schema) -> pb::ResourceIdentitySchema 
 fn non_conforming(what: &str, error: &impl std::fmt::Display) -> Diagnostic {
     Diagnostic::error(
         format!("Unexpected {what}"),
-        format!("The {what} does not have the shape of the schema: {error}."),
+        format!("The {what} does not conform to the schema: {error}."),
     )
 }
 
-/// Writes a value as `MessagePack`, which every host reads.
+/// Encodes a value as `MessagePack`, which every version of Terraform reads.
 pub(super) fn to_dynamic(value: &Value) -> pb::DynamicValue {
     pb::DynamicValue { msgpack: msgpack::encode(value), json: Vec::new() }
 }
 
-/// Writes an object, or null where there is none.
 pub(super) fn to_dynamic_object(object: Option<Object>) -> pb::DynamicValue {
     to_dynamic(&object.map_or(Value::Null, Value::Object))
 }
 
-/// Writes messages.
 pub(super) fn to_diagnostics(diagnostics: Diagnostics) -> Vec<pb::Diagnostic> {
     let to_diagnostic = |diagnostic: Diagnostic| pb::Diagnostic {
         severity: match diagnostic.severity {
@@ -143,14 +139,12 @@ pub(super) fn to_diagnostics(diagnostics: Diagnostics) -> Vec<pb::Diagnostic> {
     diagnostics.into_iter().map(to_diagnostic).collect()
 }
 
-/// Writes a path.
 pub(super) fn to_path(path: &AttributePath) -> pb::AttributePath {
     use pb::attribute_path::{Step, step::Selector};
     let step = |name: &String| Step { selector: Some(Selector::AttributeName(name.clone())) };
     pb::AttributePath { steps: path.names().iter().map(step).collect() }
 }
 
-/// Writes a schema.
 pub(super) fn to_schema(schema: &Schema) -> pb::Schema {
     pb::Schema { version: schema.version, block: Some(to_block(&schema.block)) }
 }
@@ -194,7 +188,7 @@ fn to_attribute(attribute: &Attribute) -> pb::schema::Attribute {
     }
 }
 
-/// The type as compact JSON.
+/// The type in JSON, as cty encodes it.
 fn to_type(attribute_type: AttributeType) -> &'static str {
     match attribute_type {
         AttributeType::Bool => r#""bool""#,
@@ -216,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn msgpack_wins_over_json_and_absence_is_an_error() {
+    fn msgpack_takes_precedence_and_absence_is_an_error() {
         assert!(from_dynamic(Some(&dynamic(b"\xa1m", b"\"j\"")), "x") == Ok("m".into()));
         assert!(from_dynamic(Some(&dynamic(b"", b"\"j\"")), "x") == Ok("j".into()));
         for absent in [None, Some(&dynamic(b"", b""))] {
@@ -226,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn a_null_object_is_no_object() {
+    fn null_decodes_to_none() {
         assert_eq!(from_dynamic_object(Some(&dynamic(b"\xc0", b"")), &block(), "x"), Ok(None));
         let malformed = from_dynamic_object(Some(&dynamic(b"\x80", b"")), &block(), "state");
         assert!(malformed.unwrap_err().detail.contains("bucket is missing"));
     }
 
     #[test]
-    fn stored_states_of_other_versions_are_read() {
+    fn stored_states_of_other_versions_are_decoded() {
         let raw = |json: &str| pb::RawState { json: json.into(), ..Default::default() };
         let expected = Object::new().with("bucket", "demo");
         let read = from_raw_object(

@@ -1,5 +1,5 @@
-//! The search for buckets that have a rule: the account's list page by page, each bucket asked at its own
-//! region.
+//! Lists buckets that have a rule: reads the account's list of buckets page by page, and the rule of each bucket
+//! in its region.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +18,14 @@ use crate::tfplugin::{
 use super::state::{bare_state, state_with_rule};
 use super::{schema, validation};
 
-/// How many buckets are asked at once.
+/// Maximum number of concurrent requests.
 const CONCURRENCY: usize = 8;
-/// How many buckets a page has at most: as many as OSS gives.
+/// Buckets per page; the maximum of OSS.
 const PAGE_SIZE: u16 = 1000;
-/// How long one call may take, retries included.
+/// Timeout of each request, including retries.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The search. It has no state of its own.
+/// The list resource.
 pub(super) struct BucketEncryptionList;
 
 impl ListResource<ProviderData> for BucketEncryptionList {
@@ -41,26 +41,25 @@ impl ListResource<ProviderData> for BucketEncryptionList {
         if let Err(diagnostic) = check_known(config) {
             return Box::pin(stream::iter([ListEvent::Diagnostic(diagnostic)]));
         }
-        let search = Arc::new(ListQuery {
-            connection: context.client,
-            stop: context.cancellation,
+        let query = Arc::new(ListQuery {
+            provider_data: context.client,
+            cancellation: context.cancellation,
             prefix: non_empty_string(config, "prefix").unwrap_or_default().to_owned(),
             region: non_empty_string(config, "region").map(str::to_owned),
-            silent: Mutex::default(),
+            unresponsive_regions: Mutex::default(),
         });
-        let asking = Arc::clone(&search);
-        let events = search
-            .buckets()
-            .map(move |found| {
-                let search = Arc::clone(&asking);
+        let buckets = Arc::clone(&query).buckets();
+        let events = buckets
+            .map(move |bucket| {
+                let query = Arc::clone(&query);
                 async move {
-                    match found {
-                        Ok(bucket) => search.list_event_for(&bucket).await,
+                    match bucket {
+                        Ok(bucket) => query.list_event_for(&bucket).await,
                         Err(diagnostic) => Some(ListEvent::Diagnostic(diagnostic)),
                     }
                 }
             })
-            // In the order of the list, so that two searches tell the same.
+            // Keeps the order of the list, so that the output of a query is reproducible.
             .buffered(CONCURRENCY)
             .filter_map(std::future::ready);
         Box::pin(events)
@@ -68,29 +67,28 @@ impl ListResource<ProviderData> for BucketEncryptionList {
 }
 
 struct ListQuery {
-    connection: Arc<ProviderData>,
-    stop: CancellationToken,
+    provider_data: Arc<ProviderData>,
+    cancellation: CancellationToken,
     prefix: String,
     region: Option<String>,
-    /// Regions where nobody answered: their other buckets are skipped at once, instead of waiting for
-    /// each of them.
-    silent: Mutex<BTreeSet<Option<Region>>>,
+    /// Regions that did not respond. Their other buckets are skipped, to avoid a timeout for each of them.
+    unresponsive_regions: Mutex<BTreeSet<Option<Region>>>,
 }
 
-/// Where the list goes on.
+/// The next page of the list.
 enum NextPage {
     After(Option<String>),
     End,
 }
 
 impl ListQuery {
-    /// The account's buckets, or what kept them from being listed.
+    /// The buckets of the account. Ends with an error if a page cannot be read.
     fn buckets(self: Arc<Self>) -> BoxStream<Result<Bucket, Diagnostic>> {
         let pages = stream::unfold(NextPage::After(None), move |page| {
-            let search = Arc::clone(&self);
+            let query = Arc::clone(&self);
             async move {
                 let NextPage::After(marker) = page else { return None };
-                match search.page(marker).await {
+                match query.page(marker).await {
                     Ok((buckets, next)) => Some((buckets.into_iter().map(Ok).collect(), next)),
                     Err(diagnostic) => Some((vec![Err(diagnostic)], NextPage::End)),
                 }
@@ -100,21 +98,21 @@ impl ListQuery {
     }
 
     async fn page(&self, marker: Option<String>) -> Result<(Vec<Bucket>, NextPage), Diagnostic> {
-        let list =
+        let request =
             ListBucketsRequest { prefix: self.prefix.clone(), marker, max_keys: Some(PAGE_SIZE) };
-        let page = self.client()?.list_buckets(&list, &self.call(None)).await;
+        let page = self.client()?.list_buckets(&request, &self.call(None)).await;
         let page = page.map_err(|error| explain::list_error(&error))?;
-        let is_wanted = |bucket: &Bucket| match (&self.region, &bucket.region) {
-            (Some(wanted), Some(region)) => wanted == region.as_str(),
+        let matches_region = |bucket: &Bucket| match (&self.region, &bucket.region) {
+            (Some(configured), Some(region)) => configured == region.as_str(),
             (Some(_), None) => false,
             (None, _) => true,
         };
         let next = page.next_marker.map_or(NextPage::End, |marker| NextPage::After(Some(marker)));
-        Ok((page.buckets.into_iter().filter(is_wanted).collect(), next))
+        Ok((page.buckets.into_iter().filter(matches_region).collect(), next))
     }
 
-    /// The rule of a bucket; none if it has none, or has gone meanwhile. What is wrong with one bucket is a
-    /// warning, what is wrong with all of them an error, which ends the search.
+    /// Reads the rule of a bucket. `None` if it has no rule, or was deleted in the meantime. A problem of one bucket
+    /// is a warning; one that affects all buckets is an error, which ends the query.
     async fn list_event_for(&self, bucket: &Bucket) -> Option<ListEvent> {
         let warning = |detail: String| {
             let summary = format!("Bucket {} was skipped", bucket.name);
@@ -133,7 +131,7 @@ impl ListQuery {
             Ok(client) => client,
             Err(diagnostic) => return Some(ListEvent::Diagnostic(diagnostic)),
         };
-        if self.unresponsive_regions().contains(&bucket.region) {
+        if self.unresponsive().contains(&bucket.region) {
             return warning(
                 "Its region did not respond to an earlier request; see the first warning for that region."
                     .to_owned(),
@@ -143,10 +141,10 @@ impl ListQuery {
             Ok(rule) => {
                 let region =
                     bucket.region.as_ref().filter(|region| !client.is_default_region(region));
-                let place = bare_state(&bucket.name, region.map(Region::as_str));
+                let state = bare_state(&bucket.name, region.map(Region::as_str));
                 Some(ListEvent::Result {
                     display_name: bucket.name.clone(),
-                    state: state_with_rule(place, &name, &rule),
+                    state: state_with_rule(state, &name, &rule),
                 })
             }
             Err(error) if error.is_not_found() => None,
@@ -155,25 +153,25 @@ impl ListQuery {
             }
             Err(error) => {
                 if error.is_unresponsive() {
-                    self.unresponsive_regions().insert(bucket.region.clone());
+                    self.unresponsive().insert(bucket.region.clone());
                 }
                 warning(explain::list_error(&error).detail)
             }
         }
     }
 
-    fn unresponsive_regions(&self) -> MutexGuard<'_, BTreeSet<Option<Region>>> {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unresponsive(&self) -> MutexGuard<'_, BTreeSet<Option<Region>>> {
+        self.unresponsive_regions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn client(&self) -> Result<&Client, Diagnostic> {
-        self.connection.client()
+        self.provider_data.client()
     }
 
     fn call(&self, region: Option<Region>) -> CallOptions {
         CallOptions {
             region,
-            cancellation: self.stop.clone(),
+            cancellation: self.cancellation.clone(),
             ..CallOptions::with_timeout(CALL_TIMEOUT)
         }
     }

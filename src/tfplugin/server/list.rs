@@ -1,4 +1,4 @@
-//! What the RPCs about list resources do.
+//! The RPCs for list resources.
 
 use std::panic::AssertUnwindSafe;
 
@@ -25,16 +25,17 @@ pub(super) fn validate<P: Provider>(
     })
 }
 
-/// The stream of a list query. Errors and panics become events of it.
+/// Runs a list query. Errors and panics become events of the stream.
 pub(super) async fn list<P: Provider>(
     server: &Server<P>,
     request: pb::list_resource::Request,
 ) -> BoxStream<pb::list_resource::Event> {
-    let found = AssertUnwindSafe(async { list_events(server, &request) }).catch_unwind().await;
-    let found = found.unwrap_or_else(|_| Err(panicked("ListResource")));
-    let events = found
-        .unwrap_or_else(|diagnostics| Box::pin(stream::iter(diagnostics.into_iter().map(message))));
-    // A panic ends the search with a message instead of a broken connection.
+    let result = AssertUnwindSafe(async { list_events(server, &request) }).catch_unwind().await;
+    let result = result.unwrap_or_else(|_| Err(panicked("ListResource")));
+    let events = result.unwrap_or_else(|diagnostics| {
+        Box::pin(stream::iter(diagnostics.into_iter().map(diagnostic_event)))
+    });
+    // A panic ends the query with a diagnostic instead of a broken connection.
     let events = AssertUnwindSafe(events).catch_unwind().map(|event| {
         let panicked = || pb::list_resource::Event {
             diagnostic: wire::to_diagnostics(panicked("ListResource")),
@@ -45,7 +46,7 @@ pub(super) async fn list<P: Provider>(
     Box::pin(events)
 }
 
-/// Searches for objects, until as many are found as the host wants.
+/// Lists objects, up to the limit in the request.
 fn list_events<P: Provider>(
     server: &Server<P>,
     request: &pb::list_resource::Request,
@@ -53,43 +54,42 @@ fn list_events<P: Provider>(
     let (registered, list_resource) = server.list_resource(&request.type_name)?;
     let config = list_config(&*list_resource, request.config.as_ref())?;
     let events = list_resource.list(server.context()?, &config);
-    let with_object = request.include_resource_object;
+    let include_object = request.include_resource_object;
     let to_event = move |event| match event {
-        ListEvent::Diagnostic(diagnostic) => message(diagnostic),
+        ListEvent::Diagnostic(diagnostic) => diagnostic_event(diagnostic),
         ListEvent::Result { display_name, state } => pb::list_resource::Event {
             identity: registered.identity(Some(&state)),
             display_name,
-            resource_object: with_object.then(|| wire::to_dynamic_object(Some(state))),
+            resource_object: include_object.then(|| wire::to_dynamic_object(Some(state))),
             ..Default::default()
         },
     };
-    let wanted = u64::try_from(request.limit).ok().filter(|limit| *limit > 0);
-    let events = stream::unfold((events, wanted), |(mut events, wanted)| async move {
-        if wanted == Some(0) {
+    let limit = u64::try_from(request.limit).ok().filter(|limit| *limit > 0);
+    let events = stream::unfold((events, limit), |(mut events, remaining)| async move {
+        if remaining == Some(0) {
             return None;
         }
         let event = events.next().await?;
-        let wanted = match &event {
-            ListEvent::Result { .. } => wanted.map(|wanted| wanted - 1),
-            // The host takes nothing that comes after an error.
-            ListEvent::Diagnostic(message) if message.severity == Severity::Error => Some(0),
-            ListEvent::Diagnostic(_) => wanted,
+        let remaining = match &event {
+            ListEvent::Result { .. } => remaining.map(|remaining| remaining - 1),
+            // Terraform ignores events after an error.
+            ListEvent::Diagnostic(diagnostic) if diagnostic.severity == Severity::Error => Some(0),
+            ListEvent::Diagnostic(_) => remaining,
         };
-        Some((event, (events, wanted)))
+        Some((event, (events, remaining)))
     });
     Ok(Box::pin(events.map(to_event)))
 }
 
-/// An event of a search that is only a message.
-fn message(diagnostic: Diagnostic) -> pb::list_resource::Event {
+fn diagnostic_event(diagnostic: Diagnostic) -> pb::list_resource::Event {
     pb::list_resource::Event {
         diagnostic: wire::to_diagnostics(diagnostic.into()),
         ..Default::default()
     }
 }
 
-/// The configuration of a search. Null, as the first hosts sent it for an absent `config` block, is one
-/// that sets nothing.
+/// The configuration of a list query. Null, which early versions of Terraform send without a `config` block,
+/// counts as an empty one.
 fn list_config<Client>(
     list_resource: &dyn ListResource<Client>,
     config: Option<&pb::DynamicValue>,

@@ -1,7 +1,7 @@
-//! The gRPC service: names each RPC once and delegates.
+//! The gRPC service: lists each RPC once and delegates.
 //!
-//! `provider`, `resource` and `list` have what the groups of RPCs do, `unsupported` what this provider does
-//! not have, and `respond` turns errors and panics into diagnostics.
+//! `provider`, `resource` and `list` implement the RPCs, `unsupported` those for features that no provider here
+//! has, such as data sources. `respond` turns errors and panics into diagnostics.
 
 mod list;
 mod provider;
@@ -25,46 +25,45 @@ use super::value::Object;
 use super::{pb, wire};
 use respond::{RpcResult, respond, unknown_type_error};
 
-/// Go providers accept messages of this size; tonic's own limit is 4 MiB.
+/// The limit of Go providers; tonic's default is 4 MiB.
 const MAX_MESSAGE_SIZE: usize = 256 * 1024 * 1024;
 
-/// A provider as Terraform sees it. Each connection gets its own, so that several configurations
-/// can be in use at once in one process, as in debug mode.
+/// Serves a provider over the plugin protocol. Each connection gets its own server, so that one process can have
+/// several configurations at once, as in debug mode.
 pub struct Server<P: Provider> {
     provider: P,
     provider_schema: Schema,
-    /// Shared with the searches that are under way.
+    /// Shared with the list queries in progress.
     resources: Vec<Arc<RegisteredResource<P::Client>>>,
     configured: Mutex<Option<ConfiguredProvider<P::Client>>>,
-    /// Cancelled when the process is to end.
+    /// Cancelled when the process shuts down.
     process_stop: CancellationToken,
-    /// Cancelled when what is in flight is to end.
+    /// Cancelled by `StopProvider`, to cancel the calls in flight.
     stop: Mutex<CancellationToken>,
 }
 
-/// A resource with its schemas, built once.
+/// A resource with its schemas, which are built only once.
 struct RegisteredResource<Client> {
     resource: Box<dyn Resource<Client>>,
     schema: Schema,
     identity_schema: Option<Schema>,
 }
 
-/// What the configuration of the provider came to.
+/// The result of a successful `ConfigureProvider`.
 struct ConfiguredProvider<Client> {
     client: Arc<Client>,
-    /// Changes may be deferred: parts of the configuration are not known yet, and the host copes.
+    /// Whether changes can be deferred because parts of the configuration are unknown.
     may_defer: bool,
 }
 
-type Searchable<Client> = (Arc<RegisteredResource<Client>>, Box<dyn ListResource<Client>>);
+type RegisteredList<Client> = (Arc<RegisteredResource<Client>>, Box<dyn ListResource<Client>>);
 
 impl<Client> RegisteredResource<Client> {
-    /// The identity of the object with this state, ready to be sent.
+    /// The encoded identity of the object with this state.
     fn identity(&self, state: Option<&Object>) -> Option<pb::ResourceIdentityData> {
         self.resource.identity(state?).map(wire::to_identity)
     }
 
-    /// Reads an identity that the host sent.
     fn decode_identity(
         &self,
         identity: Option<&pb::ResourceIdentityData>,
@@ -83,8 +82,8 @@ impl<P: Provider> std::fmt::Debug for Server<P> {
 }
 
 impl<P: Provider> Server<P> {
-    /// A server for `provider`, not configured yet. Calls in flight end, with what state they can
-    /// answer, when `process_stop` is cancelled.
+    /// Creates a server for a provider that is not configured yet. When `process_stop` is cancelled, calls in
+    /// flight are cancelled and return the state they know.
     pub fn new(provider: P, process_stop: CancellationToken) -> Self {
         let register = |resource: Box<dyn Resource<P::Client>>| {
             Arc::new(RegisteredResource {
@@ -103,7 +102,7 @@ impl<P: Provider> Server<P> {
         }
     }
 
-    /// The gRPC service around this server.
+    /// Converts the server into a gRPC service.
     pub fn into_service(self) -> ProviderServer<Self> {
         ProviderServer::new(self).max_decoding_message_size(MAX_MESSAGE_SIZE)
     }
@@ -118,8 +117,8 @@ impl<P: Provider> Server<P> {
             .ok_or_else(|| unknown_type_error("resource type", type_name))
     }
 
-    /// A resource that can be searched for, and how.
-    fn list_resource(&self, type_name: &str) -> Result<Searchable<P::Client>, Diagnostics> {
+    /// A resource that can be listed, with its list resource.
+    fn list_resource(&self, type_name: &str) -> Result<RegisteredList<P::Client>, Diagnostics> {
         let registered = self.resource(type_name).ok();
         registered
             .and_then(|registered| {
@@ -134,15 +133,15 @@ impl<P: Provider> Server<P> {
         let client = client.ok_or_else(|| {
             Diagnostic::error(
                 "Provider not configured",
-                "A call that needs the provider's configuration came before the configuration. \
-                 This is a bug in the caller of the provider.",
+                "The call requires a configured provider. This is a bug in Terraform or OpenTofu, not in \
+                 your configuration.",
             )
         })?;
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Context { client, cancellation: stop })
     }
 
-    /// The reason to put a change off until more is known, where the host of this call copes with it.
+    /// Why a change is deferred, if the provider configuration is unknown and the client supports deferral.
     fn deferred(&self, capabilities: Option<pb::ClientCapabilities>) -> Option<pb::Deferred> {
         let is_allowed = capabilities.is_some_and(|capabilities| capabilities.deferral_allowed);
         let configured = self.configured.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What the RPCs about the provider itself do.
+//! The RPCs for the provider itself.
 
 use std::sync::{Arc, PoisonError};
 
@@ -54,7 +54,7 @@ pub(super) fn validate<P: Provider>(
     let config = wire::from_dynamic_object(request.config.as_ref(), block, "configuration")?;
     let mut config = required(config)?;
     let diagnostics = server.provider.validate(&config);
-    wipe(&mut config, request.config);
+    zeroize(&mut config, request.config);
     Ok(pb::validate_provider_config::Response { diagnostics: wire::to_diagnostics(diagnostics) })
 }
 
@@ -67,7 +67,7 @@ pub(super) fn configure<P: Provider>(
     let version = &request.terraform_version;
     let mut config = required(config)?;
     let configuration = server.provider.configure(&config, version);
-    wipe(&mut config, request.config);
+    zeroize(&mut config, request.config);
     let may_defer = configuration.has_unknown_values && !misreports_deferral_support(version);
     let configured = configuration
         .client
@@ -78,7 +78,7 @@ pub(super) fn configure<P: Provider>(
     })
 }
 
-/// Cancels the requests in flight. Later ones start with a fresh token, as in Go.
+/// Cancels the calls in flight. Later calls get a new token, as in Go providers.
 pub(super) fn stop<P: Provider>(server: &Server<P>) {
     let mut stop = server.stop.lock().unwrap_or_else(PoisonError::into_inner);
     std::mem::replace(&mut *stop, server.process_stop.child_token()).cancel();
@@ -86,27 +86,27 @@ pub(super) fn stop<P: Provider>(server: &Server<P>) {
 
 fn capabilities() -> pb::ServerCapabilities {
     pb::ServerCapabilities {
-        // There is nothing to say about a plan that destroys; it is answered all the same.
+        // No resource needs to check deletions. Requests to plan one still get a response.
         plan_destroy: false,
-        // The schema never changes: Terraform may ask for it once per command.
+        // The schema never changes, so Terraform can cache it.
         get_provider_schema_optional: true,
         move_resource_state: true,
         generate_resource_config: true,
     }
 }
 
-/// Overwrites a provider block that is done with, and what it was read from: there are keys in it. Those that
+/// Overwrites the provider block and its encoded form after use, because they contain secrets. The secrets that
 /// the provider keeps are in types that do the same.
-fn wipe(config: &mut Object, sent: Option<pb::DynamicValue>) {
+fn zeroize(config: &mut Object, encoded: Option<pb::DynamicValue>) {
     config.zeroize();
-    if let Some(mut sent) = sent {
-        sent.msgpack.zeroize();
-        sent.json.zeroize();
+    if let Some(mut encoded) = encoded {
+        encoded.msgpack.zeroize();
+        encoded.json.zeroize();
     }
 }
 
-/// `OpenTofu` 1.11.0 to 1.11.3 says that it copes with deferral and does not; Terraform of the same
-/// version only copes when built for experiments, which its version tells.
+/// Whether the client claims to support deferral but does not: `OpenTofu` 1.11.0 to 1.11.3. Terraform with the
+/// same version numbers only supports it in experimental builds, which have other version strings.
 fn misreports_deferral_support(version: &str) -> bool {
     matches!(version, "1.11.0" | "1.11.1" | "1.11.2" | "1.11.3")
 }

@@ -1,4 +1,4 @@
-//! What the RPCs about managed resources do.
+//! The RPCs for managed resources.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -88,11 +88,11 @@ pub(super) fn plan<P: Provider>(
         let plan = registered
             .resource
             .plan(&PlanRequest { prior_state: prior_state.as_ref(), config: &config });
-        // An object that stays keeps its identity; only a read may correct it.
-        let stays = prior_state.is_some() && plan.requires_replace.is_empty();
+        // An object that is not replaced keeps its identity; only a read may correct it.
+        let is_kept = prior_state.is_some() && plan.requires_replace.is_empty();
         response.planned_identity = request
             .prior_identity
-            .filter(|_| stays)
+            .filter(|_| is_kept)
             .or_else(|| registered.identity(Some(&plan.planned_state)));
         response.planned_state = Some(wire::to_dynamic_object(Some(plan.planned_state)));
         response.requires_replace = plan.requires_replace.iter().map(wire::to_path).collect();
@@ -192,7 +192,7 @@ pub(super) fn move_state<P: Provider>(
     Ok(pb::move_resource_state::Response {
         target_identity: registered.identity(Some(&state)),
         target_state: Some(wire::to_dynamic_object(Some(state))),
-        // Private bytes of another provider mean nothing here.
+        // The private data of another provider is of no use here.
         ..Default::default()
     })
 }
@@ -279,9 +279,9 @@ fn classify(prior_state: Option<Object>, planned_state: Option<Object>) -> Chang
 
 fn newer_version_error(what: &str, stored: i64, supported: i64) -> Diagnostics {
     Diagnostic::error(
-        "State of a newer provider version",
+        "Resource instance managed by newer provider version",
         format!(
-            "The stored {what} has schema version {stored}; this version of the provider knows \
+            "The stored {what} has schema version {stored}; this version of the provider supports \
              versions up to {supported}. Use the provider version that wrote the state, or a newer \
              one."
         ),
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nullness_decides() {
+    fn null_states_decide_the_change() {
         let prior = || Object::new().with("bucket", "before");
         let planned = || Object::new().with("bucket", "after");
         assert_eq!(classify(None, Some(planned())), Change::Create { planned_state: planned() });

@@ -1,5 +1,5 @@
-//! How an RPC completes: errors and panics become diagnostics, because a gRPC error would not tell the
-//! user anything.
+//! Responses of RPCs. Errors and panics become diagnostics, because Terraform does not show the text of gRPC
+//! errors in a useful form.
 
 use std::panic::AssertUnwindSafe;
 
@@ -10,7 +10,7 @@ use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics};
 use crate::tfplugin::value::Object;
 use crate::tfplugin::{pb, wire};
 
-/// An answer that can carry diagnostics instead of a result.
+/// A response that can contain diagnostics instead of a result.
 pub(super) trait DiagnosticsResponse: Default {
     fn failed(diagnostics: Vec<pb::Diagnostic>) -> Self;
 }
@@ -18,7 +18,7 @@ pub(super) trait DiagnosticsResponse: Default {
 macro_rules! impl_diagnostics_response {
     ($($message:ident),* $(,)?) => {
         $(impl DiagnosticsResponse for pb::$message::Response {
-            #[allow(clippy::needless_update, reason = "some answers have nothing else")]
+            #[allow(clippy::needless_update, reason = "some responses have no other fields")]
             fn failed(diagnostics: Vec<pb::Diagnostic>) -> Self {
                 Self { diagnostics, ..Self::default() }
             }
@@ -71,14 +71,14 @@ impl DiagnosticsResponse for pb::call_function::Response {
 
 pub(super) type RpcResult<T> = Result<Response<T>, Status>;
 
-/// Completes an RPC: an error becomes an answer with diagnostics, and so does a panic.
+/// Completes an RPC. Errors and panics become a response with diagnostics.
 pub(super) async fn respond<T: DiagnosticsResponse>(
     rpc: &'static str,
     work: impl Future<Output = Result<T, Diagnostics>>,
 ) -> RpcResult<T> {
     tracing::trace!(rpc, "call received");
     let diagnostics = match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(Ok(answer)) => return Ok(Response::new(answer)),
+        Ok(Ok(response)) => return Ok(Response::new(response)),
         Ok(Err(diagnostics)) => diagnostics,
         Err(_) => panicked(rpc),
     };
@@ -90,8 +90,8 @@ pub(super) fn panicked(rpc: &str) -> Diagnostics {
     Diagnostic::error(
         "The provider crashed",
         format!(
-            "An internal error stopped {rpc}. This is a bug in the provider, not in the \
-             configuration. Please report it together with the lines after \"panic:\" in the log \
+            "{rpc} failed with an internal error. This is a bug in the provider, not in your \
+             configuration. Please report it, with the lines after \"panic:\" in the log \
              (TF_LOG=debug)."
         ),
     )
@@ -103,7 +103,7 @@ pub(super) fn unknown_type_error(kind: &str, name: &str) -> Diagnostics {
         .into()
 }
 
-/// A configuration that must not be null.
+/// Rejects a null configuration.
 pub(super) fn required(object: Option<Object>) -> Result<Object, Diagnostics> {
     object.ok_or_else(|| {
         Diagnostic::error("Missing configuration", "Terraform sent a null configuration.").into()

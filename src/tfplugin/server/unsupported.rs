@@ -1,5 +1,5 @@
-//! RPCs for what this provider does not have: they respond as a Go provider without them does, with
-//! empty lists and a diagnostic that names the unknown type.
+//! RPCs for features without an implementation. As in Go providers, they return empty lists, or a diagnostic that
+//! names the unknown type.
 
 use futures_util::{StreamExt as _, stream};
 use tonic::Streaming;
@@ -29,7 +29,7 @@ pub(super) fn read_state_bytes(type_name: &str) -> BoxStream<pb::read_state_byte
 pub(super) async fn write_state_bytes(
     mut chunks: Streaming<pb::write_state_bytes::RequestChunk>,
 ) -> Result<pb::write_state_bytes::Response, Diagnostics> {
-    // The first chunk names the state store; the rest is not read.
+    // The first chunk names the state store; the others are ignored.
     let meta = match chunks.next().await {
         Some(Ok(chunk)) => chunk.meta.unwrap_or_default(),
         _ => pb::RequestChunkMeta::default(),

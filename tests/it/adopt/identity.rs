@@ -179,8 +179,8 @@ async fn stored_identities_are_read_whatever_version_wrote_them() {
     let answer = host.upgrade_resource_identity(stored).await.unwrap().into_inner();
     assert_eq!(shown(answer.upgraded_identity.as_ref()), "demo@-");
     for (json, version, expected) in [
-        ("{}", 1, "error: State of a newer provider version"),
-        ("{", 0, "error: Unreadable stored identity"),
+        ("{}", 1, "error: Resource instance managed by newer provider version"),
+        ("{", 0, "error: Invalid stored identity"),
         ("", 0, "error: Unsupported stored identity"),
         (r#"{"bucket":1}"#, 0, "error: Unexpected stored identity"),
         ("[]", 0, "error: Unexpected stored identity"),

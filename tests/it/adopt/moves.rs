@@ -93,7 +93,7 @@ async fn what_cannot_be_moved_is_told_what_can() {
             "error: Unsupported resource move",
         ),
         (ALICLOUD, ALICLOUD_TYPE, "null", "error: Unsupported resource move"),
-        (ALICLOUD, ALICLOUD_TYPE, "{", "error: Unreadable source state"),
+        (ALICLOUD, ALICLOUD_TYPE, "{", "error: Invalid source state"),
         (ALICLOUD, ALICLOUD_TYPE, "", "error: Unsupported source state"),
     ] {
         let request = move_request(provider, source_type, state);

@@ -73,7 +73,10 @@ async fn stored_state_is_read_whatever_version_wrote_it() {
     assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
     assert_eq!(from_dynamic(answer.upgraded_state.as_ref()), kms("demo"));
     let answer = host.upgrade_resource_state(upgrade(stored, 7)).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), ["error: State of a newer provider version"]);
+    assert_eq!(
+        diagnostics(&answer.diagnostics),
+        ["error: Resource instance managed by newer provider version"]
+    );
     let answer = host.upgrade_resource_state(upgrade("{", 0)).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), ["error: Unreadable stored state"]);
+    assert_eq!(diagnostics(&answer.diagnostics), ["error: Invalid stored state"]);
 }
