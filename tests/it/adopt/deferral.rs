@@ -10,18 +10,18 @@ use crate::support::{
     provider_config, unconfigured,
 };
 
-/// A host whose provider block is not known yet.
+/// A client whose provider configuration is unknown.
 async fn partial(terraform_version: &str) -> TestClient<OssProvider> {
-    let mut host = unconfigured();
+    let mut client = unconfigured();
     let arguments = json!({ "region": "cn-hangzhou", "endpoint": UNKNOWN });
     let request = pb::configure_provider::Request {
         config: Some(provider_config(arguments)),
         terraform_version: terraform_version.into(),
         ..Default::default()
     };
-    let answer = host.configure_provider(request).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
-    host
+    let response = client.configure_provider(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS);
+    client
 }
 
 fn deferral_allowed() -> pb::ClientCapabilities {
@@ -29,8 +29,8 @@ fn deferral_allowed() -> pb::ClientCapabilities {
 }
 
 #[tokio::test]
-async fn changes_wait_for_the_configuration_where_the_host_copes_with_that() {
-    let mut host = partial("1.14.0-alpha").await;
+async fn changes_are_deferred_if_the_client_supports_it() {
+    let mut client = partial("1.14.0-alpha").await;
     let state = dynamic(&aes256("demo", None));
     let reason = |deferred: Option<pb::Deferred>| {
         deferred.map(|deferred| deferred.reason().as_str_name().to_owned())
@@ -43,10 +43,10 @@ async fn changes_wait_for_the_configuration_where_the_host_copes_with_that() {
         client_capabilities: Some(deferral_allowed()),
         ..Default::default()
     };
-    let answer = host.read_resource(read.clone()).await.unwrap().into_inner();
-    assert_eq!(reason(answer.deferred), expected);
-    assert_eq!(answer.new_state, Some(state.clone()));
-    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    let response = client.read_resource(read.clone()).await.unwrap().into_inner();
+    assert_eq!(reason(response.deferred), expected);
+    assert_eq!(response.new_state, Some(state.clone()));
+    assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS);
 
     let plan = pb::plan_resource_change::Request {
         type_name: TYPE.into(),
@@ -56,9 +56,9 @@ async fn changes_wait_for_the_configuration_where_the_host_copes_with_that() {
         client_capabilities: Some(deferral_allowed()),
         ..Default::default()
     };
-    let answer = host.plan_resource_change(plan.clone()).await.unwrap().into_inner();
-    assert_eq!(reason(answer.deferred), expected);
-    assert_eq!(answer.planned_state, Some(state));
+    let response = client.plan_resource_change(plan.clone()).await.unwrap().into_inner();
+    assert_eq!(reason(response.deferred), expected);
+    assert_eq!(response.planned_state, Some(state));
 
     let import = pb::import_resource_state::Request {
         type_name: TYPE.into(),
@@ -66,37 +66,37 @@ async fn changes_wait_for_the_configuration_where_the_host_copes_with_that() {
         client_capabilities: Some(deferral_allowed()),
         ..Default::default()
     };
-    let answer = host.import_resource_state(import.clone()).await.unwrap().into_inner();
-    assert_eq!(reason(answer.deferred), expected);
-    assert_eq!(from_dynamic(answer.imported_resources[0].state.as_ref()), UNKNOWN);
+    let response = client.import_resource_state(import.clone()).await.unwrap().into_inner();
+    assert_eq!(reason(response.deferred), expected);
+    assert_eq!(from_dynamic(response.imported_resources[0].state.as_ref()), UNKNOWN);
 
-    // Without the host's consent, and with OpenTofu's that is a mistake, never.
-    let mut hosts = vec![(host, None)];
+    // Never without support by the client, or with OpenTofu versions that claim it by mistake.
+    let mut hosts = vec![(client, None)];
     for version in ["1.11.0", "1.11.1", "1.11.2", "1.11.3"] {
         hosts.push((partial(version).await, Some(deferral_allowed())));
     }
-    for (mut host, capabilities) in hosts {
+    for (mut client, capabilities) in hosts {
         let read = pb::read_resource::Request { client_capabilities: capabilities, ..read.clone() };
-        let answer = host.read_resource(read).await.unwrap().into_inner();
-        assert_eq!(answer.deferred, None);
-        assert_eq!(diagnostics(&answer.diagnostics), ["error: Unknown provider configuration"]);
+        let response = client.read_resource(read).await.unwrap().into_inner();
+        assert_eq!(response.deferred, None);
+        assert_eq!(diagnostics(&response.diagnostics), ["error: Unknown provider configuration"]);
         let plan =
             pb::plan_resource_change::Request { client_capabilities: capabilities, ..plan.clone() };
-        assert_eq!(host.plan_resource_change(plan).await.unwrap().into_inner().deferred, None);
+        assert_eq!(client.plan_resource_change(plan).await.unwrap().into_inner().deferred, None);
     }
 }
 
 #[tokio::test]
 async fn nothing_is_deferred_when_everything_is_known() {
     let emulator = emulator(&["demo"]);
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let read = pb::read_resource::Request {
         type_name: TYPE.into(),
         current_state: Some(dynamic(&aes256("demo", None))),
         client_capabilities: Some(deferral_allowed()),
         ..Default::default()
     };
-    let answer = host.read_resource(read).await.unwrap().into_inner();
-    assert_eq!(answer.deferred, None);
+    let response = client.read_resource(read).await.unwrap().into_inner();
+    assert_eq!(response.deferred, None);
     assert_eq!(emulator.requests().len(), 1);
 }

@@ -12,8 +12,8 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn generated_configuration_has_neither_computed_nor_empty_values() {
-    let mut host = unconfigured();
+async fn generated_configuration_contains_no_computed_or_empty_values() {
+    let mut client = unconfigured();
     let timeouts =
         |create| json!({ "create": create, "read": "5s", "update": null, "delete": null });
     let state = resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS",
@@ -22,16 +22,16 @@ async fn generated_configuration_has_neither_computed_nor_empty_values() {
         type_name: TYPE.into(),
         state: Some(dynamic(&state)),
     };
-    let answer = host.generate_resource_config(request).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    let response = client.generate_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS);
     let expected = resource(json!({ "bucket": "demo", "sse_algorithm": "KMS",
         "kms_data_encryption": "SM4", "timeouts": timeouts(Json::Null) }));
-    assert_eq!(from_dynamic(answer.config.as_ref()), expected);
+    assert_eq!(from_dynamic(response.config.as_ref()), expected);
 }
 
-/// The calls of `terraform query -generate-config-out` and of the plan that takes over what it found.
+/// The RPCs of `terraform query -generate-config-out` and of the plan that imports the results.
 #[tokio::test]
-async fn what_a_search_finds_is_imported_as_generated_and_plans_no_change() {
+async fn results_of_a_list_query_are_imported_with_generated_configuration_and_no_changes() {
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
     let names = ["b-aes256", "b-kms", "b-kms-with-key", "b-sm4"];
     let config = names.iter().fold(config, |config, name| config.with_bucket(name));
@@ -44,10 +44,10 @@ async fn what_a_search_finds_is_imported_as_generated_and_plans_no_change() {
     emulator.set_rule("b-kms-with-key", with_key);
     emulator.set_rule("b-sm4", EncryptionRule::new("SM4"));
     emulator.set_rule("c-far", EncryptionRule::new("SM4"));
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let type_name = || TYPE.to_owned();
 
-    let mut found = host.list_resource(list_request(&json!({}), 100)).await.unwrap().into_inner();
+    let mut found = client.list_resource(list_request(&json!({}), 100)).await.unwrap().into_inner();
     let mut taken_over = Vec::new();
     while let Some(event) = found.message().await.unwrap() {
         assert_eq!(diagnostics(&event.diagnostic), NO_DIAGNOSTICS);
@@ -55,13 +55,14 @@ async fn what_a_search_finds_is_imported_as_generated_and_plans_no_change() {
             type_name: type_name(),
             state: event.resource_object,
         };
-        let generated = host.generate_resource_config(generate).await.unwrap().into_inner().config;
+        let generated =
+            client.generate_resource_config(generate).await.unwrap().into_inner().config;
         let validate = pb::validate_resource_config::Request {
             type_name: type_name(),
             config: generated.clone(),
             ..Default::default()
         };
-        let valid = host.validate_resource_config(validate).await.unwrap().into_inner();
+        let valid = client.validate_resource_config(validate).await.unwrap().into_inner();
         assert_eq!(diagnostics(&valid.diagnostics), NO_DIAGNOSTICS);
 
         let import = pb::import_resource_state::Request {
@@ -69,7 +70,7 @@ async fn what_a_search_finds_is_imported_as_generated_and_plans_no_change() {
             identity: event.identity.clone(),
             ..Default::default()
         };
-        let imported = host.import_resource_state(import).await.unwrap().into_inner();
+        let imported = client.import_resource_state(import).await.unwrap().into_inner();
         let imported = imported.imported_resources.into_iter().next().unwrap();
         let read = pb::read_resource::Request {
             type_name: type_name(),
@@ -77,17 +78,17 @@ async fn what_a_search_finds_is_imported_as_generated_and_plans_no_change() {
             current_identity: imported.identity,
             ..Default::default()
         };
-        let read = host.read_resource(read).await.unwrap().into_inner();
+        let read = client.read_resource(read).await.unwrap().into_inner();
         let plan = pb::plan_resource_change::Request {
             type_name: type_name(),
             prior_state: read.new_state.clone(),
-            // Terraform proposes prior values for what is computed and not configured.
+            // Terraform proposes prior values for computed attributes that are not configured.
             proposed_new_state: read.new_state.clone(),
             config: generated,
             prior_identity: read.new_identity.clone(),
             ..Default::default()
         };
-        let planned = host.plan_resource_change(plan).await.unwrap().into_inner();
+        let planned = client.plan_resource_change(plan).await.unwrap().into_inner();
         assert_eq!(
             from_dynamic(planned.planned_state.as_ref()),
             from_dynamic(read.new_state.as_ref())

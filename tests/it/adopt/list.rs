@@ -17,10 +17,10 @@ use crate::support::{
     diagnostics, dynamic, from_dynamic, provider_config, resource, unconfigured,
 };
 
-/// What a search finds, an event a line.
-async fn search(host: &mut TestClient<OssProvider>, config: Json, limit: i64) -> Vec<String> {
+/// The events of a list query, a line each.
+async fn query(client: &mut TestClient<OssProvider>, config: Json, limit: i64) -> Vec<String> {
     let request = list_request(&config, limit);
-    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    let mut events = client.list_resource(request).await.unwrap().into_inner();
     let mut lines = Vec::new();
     while let Some(event) = events.message().await.unwrap() {
         lines.push(match diagnostics(&event.diagnostic).first() {
@@ -61,47 +61,47 @@ fn account() -> Emulator {
 }
 
 #[tokio::test]
-async fn a_search_finds_every_bucket_with_a_rule_at_its_own_region() {
+async fn a_list_query_reads_each_bucket_in_its_region() {
     let emulator = account();
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     assert_eq!(
-        search(&mut host, json!({}), 100).await,
+        query(&mut client, json!({}), 100).await,
         ["app-a = app-a@-", "app-b = app-b@-", "app-far = app-far@cn-beijing", "web = web@-"]
     );
     assert_eq!(
-        search(&mut host, json!({ "prefix": "app-" }), 100).await,
+        query(&mut client, json!({ "prefix": "app-" }), 100).await,
         ["app-a = app-a@-", "app-b = app-b@-", "app-far = app-far@cn-beijing"]
     );
     assert_eq!(
-        search(&mut host, json!({ "region": "cn-beijing" }), 100).await,
+        query(&mut client, json!({ "region": "cn-beijing" }), 100).await,
         ["app-far = app-far@cn-beijing"]
     );
-    assert_eq!(search(&mut host, json!({ "prefix": "none" }), 100).await, NO_DIAGNOSTICS);
+    assert_eq!(query(&mut client, json!({ "prefix": "none" }), 100).await, NO_DIAGNOSTICS);
 }
 
 #[tokio::test]
-async fn a_search_ends_at_its_limit_without_asking_for_more() {
+async fn a_list_query_sends_no_requests_beyond_its_limit() {
     let emulator = account();
-    let mut host = configured(&emulator).await;
-    assert_eq!(search(&mut host, json!({}), 2).await, ["app-a = app-a@-", "app-b = app-b@-"]);
+    let mut client = configured(&emulator).await;
+    assert_eq!(query(&mut client, json!({}), 2).await, ["app-a = app-a@-", "app-b = app-b@-"]);
     let many: Vec<String> = (0..40).map(|number| format!("many-{number:02}")).collect();
     for name in &many {
         emulator.set_rule(name, EncryptionRule::new("SM4"));
     }
     emulator.clear_requests();
-    assert_eq!(search(&mut host, json!({ "prefix": "many-" }), 3).await.len(), 3);
+    assert_eq!(query(&mut client, json!({ "prefix": "many-" }), 3).await.len(), 3);
     let asked = emulator.requests().len();
     assert!(asked <= 1 + 3 + 8, "{asked} calls: a list, the results, and those under way");
 }
 
 #[tokio::test]
-async fn a_search_gives_the_object_when_it_is_asked_for() {
+async fn a_list_query_includes_the_object_on_request() {
     let emulator = account();
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let request = list_request(&json!({ "prefix": "app-far" }), 100);
     for include_resource_object in [true, false] {
         let request = pb::list_resource::Request { include_resource_object, ..request.clone() };
-        let mut events = host.list_resource(request).await.unwrap().into_inner();
+        let mut events = client.list_resource(request).await.unwrap().into_inner();
         let event = events.message().await.unwrap().unwrap();
         let expected =
             resource(json!({ "bucket": "app-far", "id": "app-far", "region": "cn-beijing",
@@ -114,20 +114,20 @@ async fn a_search_gives_the_object_when_it_is_asked_for() {
 #[tokio::test]
 async fn one_bucket_that_cannot_be_read_is_a_warning() {
     let emulator = account();
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     emulator.inject(Fault::error_response(403, "AccessDenied").bucket("app-b"));
     assert_eq!(
-        search(&mut host, json!({ "prefix": "app-" }), 100).await,
+        query(&mut client, json!({ "prefix": "app-" }), 100).await,
         ["app-a = app-a@-", "warning: Bucket app-b was skipped", "app-far = app-far@cn-beijing"]
     );
 }
 
 #[tokio::test]
-async fn a_list_that_is_refused_is_an_error() {
+async fn a_rejected_list_request_is_an_error() {
     let emulator = account();
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     emulator.inject(Fault::error_response(403, "AccessDenied").operation("ListBuckets"));
-    let mut events = host.list_resource(list_request(&json!({}), 1)).await.unwrap().into_inner();
+    let mut events = client.list_resource(list_request(&json!({}), 1)).await.unwrap().into_inner();
     let event = events.message().await.unwrap().unwrap();
     assert_eq!(diagnostics(&event.diagnostic), ["error: Cannot list buckets"]);
     assert!(
@@ -139,17 +139,17 @@ async fn a_list_that_is_refused_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_search_asks_eight_buckets_at_once_and_ends_with_its_caller() {
+async fn a_list_query_sends_eight_requests_at_once_and_ends_with_its_caller() {
     let emulator = account();
     for number in 0..40 {
         emulator.set_rule(&format!("many-{number:02}"), EncryptionRule::new("SM4"));
     }
     let slow = Fault::delay(std::time::Duration::from_mins(5));
     emulator.inject(slow.operation("GetBucketEncryption").forever());
-    let mut host = configured(&emulator).await;
-    let events = host.list_resource(list_request(&json!({}), 100)).await.unwrap().into_inner();
+    let mut client = configured(&emulator).await;
+    let events = client.list_resource(list_request(&json!({}), 100)).await.unwrap().into_inner();
     let mut events = Box::pin(events);
-    // Polled until all that can be asked was asked; none is answered.
+    // Polled until all concurrent requests are sent; none gets a response.
     let first = events.next();
     let asked = async {
         while emulator.requests().len() < 1 + 8 {
@@ -162,7 +162,7 @@ async fn a_search_asks_eight_buckets_at_once_and_ends_with_its_caller() {
 }
 
 #[tokio::test]
-async fn a_search_goes_through_all_pages() {
+async fn a_list_query_reads_all_pages() {
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
     let names: Vec<String> = (0..1003).map(|number| format!("many-{number:04}")).collect();
     let emulator =
@@ -171,9 +171,9 @@ async fn a_search_goes_through_all_pages() {
     for name in ["many-0000", "many-0999", "many-1002"] {
         emulator.set_rule(name, EncryptionRule::new("AES256"));
     }
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     assert_eq!(
-        search(&mut host, json!({}), 0).await,
+        query(&mut client, json!({}), 0).await,
         ["many-0000 = many-0000@-", "many-0999 = many-0999@-", "many-1002 = many-1002@-"]
     );
     let lists = emulator.requests().into_iter();
@@ -182,7 +182,7 @@ async fn a_search_goes_through_all_pages() {
 }
 
 #[tokio::test]
-async fn a_page_that_fails_ends_a_search_after_what_was_found_before() {
+async fn a_failed_page_ends_a_list_query_after_the_results_before_it() {
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
     let names: Vec<String> = (0..1003).map(|number| format!("many-{number:04}")).collect();
     let emulator =
@@ -190,7 +190,7 @@ async fn a_page_that_fails_ends_a_search_after_what_was_found_before() {
             .unwrap();
     emulator.set_rule("many-0000", EncryptionRule::new("AES256"));
     emulator.set_rule("many-0999", EncryptionRule::new("AES256"));
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let second_fails = || {
         emulator.inject(Fault::delay(std::time::Duration::ZERO).operation("ListBuckets"));
         emulator.inject(Fault::error_response(403, "AccessDenied").operation("ListBuckets"));
@@ -198,20 +198,20 @@ async fn a_page_that_fails_ends_a_search_after_what_was_found_before() {
     let found = ["many-0000 = many-0000@-", "many-0999 = many-0999@-"];
     second_fails();
     let [first, last] = found;
-    assert_eq!(search(&mut host, json!({}), 0).await, [first, last, "error: Cannot list buckets"]);
-    // Who wants no more does not hear of it.
+    assert_eq!(query(&mut client, json!({}), 0).await, [first, last, "error: Cannot list buckets"]);
+    // Not reported if the limit is reached before.
     emulator.clear_faults();
     second_fails();
-    assert_eq!(search(&mut host, json!({}), 1).await, [first]);
+    assert_eq!(query(&mut client, json!({}), 1).await, [first]);
     assert_eq!(
-        search(&mut host, json!({ "prefix": "many-0000" }), 0).await,
+        query(&mut client, json!({ "prefix": "many-0000" }), 0).await,
         ["error: Cannot list buckets"]
     );
 }
 
-/// A service whose buckets all have a rule, and that answers these pages, the last one again and again:
-/// buckets as XML, and where the list goes on. Its host.
-async fn host_of(pages: &[(&str, Option<&str>)]) -> TestClient<OssProvider> {
+/// A client for a fake service whose buckets all have a rule. It returns these pages, the last one repeatedly;
+/// each is the XML of buckets and the next marker.
+async fn client_for_pages(pages: &[(&str, Option<&str>)]) -> TestClient<OssProvider> {
     let page = |(buckets, next): &(&str, Option<&str>)| {
         let next = next.map_or_else(String::new, |marker| {
             format!("<IsTruncated>true</IsTruncated><NextMarker>{marker}</NextMarker>")
@@ -226,55 +226,55 @@ async fn host_of(pages: &[(&str, Option<&str>)]) -> TestClient<OssProvider> {
                 <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>\
                 </ServerSideEncryptionRule>";
     let address = server(move |request, mut stream| {
-        let answer = if request.starts_with("GET /?") {
+        let response = if request.starts_with("GET /?") {
             pages.lock().unwrap().pop_front().unwrap_or_else(|| last.clone())
         } else {
             with_body(rule)
         };
         async move {
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.write_all(response.as_bytes()).await;
             let _ = stream.shutdown().await;
         }
     });
-    let mut host = unconfigured();
+    let mut client = unconfigured();
     let arguments = json!({ "region": "cn-hangzhou", "endpoint": format!("http://{}", address.await),
         "max_retries": 0, "access_key": KEY_ID, "secret_key": KEY_SECRET });
     let config = Some(provider_config(arguments));
     let request = pb::configure_provider::Request { config, ..Default::default() };
-    host.configure_provider(request).await.unwrap();
-    host
+    client.configure_provider(request).await.unwrap();
+    client
 }
 
 #[tokio::test]
-async fn a_list_that_never_ends_is_an_error() {
+async fn an_endless_list_of_buckets_is_an_error() {
     let bucket = "<Bucket><Name>b-1</Name><Region>cn-hangzhou</Region></Bucket>";
     for next in ["b-1", "a"] {
-        let mut host = host_of(&[(bucket, Some("b-1")), (bucket, Some(next))]).await;
-        let found = search(&mut host, json!({}), 0).await;
+        let mut client = client_for_pages(&[(bucket, Some("b-1")), (bucket, Some(next))]).await;
+        let found = query(&mut client, json!({}), 0).await;
         assert_eq!(found, ["b-1 = b-1@-", "error: Cannot list buckets"]);
     }
 }
 
 #[tokio::test]
-async fn buckets_with_odd_names_or_places_are_not_lost_silently() {
+async fn buckets_with_invalid_names_or_locations_are_reported() {
     let odd = "<Bucket><Name>Old_Name</Name><Region>cn-hangzhou</Region></Bucket>\
                <Bucket><Name>nowhere</Name><Location>elsewhere</Location></Bucket>\
                <Bucket><Name>far</Name><Location>oss-cn-beijing</Location></Bucket>";
-    let mut host = host_of(&[(odd, None)]).await;
+    let mut client = client_for_pages(&[(odd, None)]).await;
     let warning = "warning: Bucket Old_Name was skipped";
-    // Where a place is not told, the provider's region is asked.
+    // Without a location, the provider's region is used.
     let (nowhere, far) = ("nowhere = nowhere@-", "far = far@cn-beijing");
-    assert_eq!(search(&mut host, json!({}), 0).await, [warning, nowhere, far]);
-    assert_eq!(search(&mut host, json!({ "region": "cn-beijing" }), 0).await, [far]);
-    assert_eq!(search(&mut host, json!({ "region": "cn-hangzhou" }), 0).await, [warning]);
+    assert_eq!(query(&mut client, json!({}), 0).await, [warning, nowhere, far]);
+    assert_eq!(query(&mut client, json!({ "region": "cn-beijing" }), 0).await, [far]);
+    assert_eq!(query(&mut client, json!({ "region": "cn-hangzhou" }), 0).await, [warning]);
 }
 
 #[tokio::test]
-async fn a_search_without_a_limit_finds_all_and_one_with_a_limit_of_one_finds_one() {
+async fn the_limit_of_a_list_query_is_optional() {
     let emulator = account();
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     for (limit, expected) in [(0, 4), (-1, 4), (1, 1), (3, 3), (4, 4), (i64::MAX, 4)] {
-        assert_eq!(search(&mut host, json!({}), limit).await.len(), expected, "{limit}");
+        assert_eq!(query(&mut client, json!({}), limit).await.len(), expected, "{limit}");
     }
 }
 
@@ -291,17 +291,17 @@ fn wide_account() -> Emulator {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_every_bucket_ends_a_search_with_one_error() {
+async fn an_error_that_affects_all_buckets_ends_a_list_query() {
     for (fault, expected) in [
         ("SecurityTokenExpired", "The temporary credentials have expired"),
         ("InvalidAccessKeyId", "The AccessKey ID does not exist"),
     ] {
         let emulator = wide_account();
-        let mut host = configured(&emulator).await;
+        let mut client = configured(&emulator).await;
         let fault = Fault::error_response(403, fault).operation("GetBucketEncryption");
         emulator.inject(fault.bucket("far-03").forever());
         let request = list_request(&json!({}), 0);
-        let mut events = host.list_resource(request).await.unwrap().into_inner();
+        let mut events = client.list_resource(request).await.unwrap().into_inner();
         assert_eq!(events.message().await.unwrap().unwrap().display_name, "a-near");
         let event = events.message().await.unwrap().unwrap();
         assert_eq!(
@@ -315,18 +315,18 @@ async fn what_is_wrong_with_every_bucket_ends_a_search_with_one_error() {
 }
 
 #[tokio::test]
-async fn a_search_that_is_stopped_says_so_once() {
+async fn a_cancelled_list_query_reports_it_once() {
     let emulator = wide_account();
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let slow = Fault::delay(std::time::Duration::from_mins(5)).operation("GetBucketEncryption");
     emulator.inject(slow.bucket("far-03").forever());
-    let mut searching = host.clone();
-    let found = tokio::spawn(async move { search(&mut searching, json!({}), 0).await });
-    // The one that hangs, and as many behind it as are asked at once.
+    let mut searching = client.clone();
+    let found = tokio::spawn(async move { query(&mut searching, json!({}), 0).await });
+    // The request that hangs, and the concurrent ones after it.
     while emulator.requests().len() < 2 + 4 + 7 {
         tokio::task::yield_now().await;
     }
-    host.stop_provider(pb::stop_provider::Request {}).await.unwrap();
+    client.stop_provider(pb::stop_provider::Request {}).await.unwrap();
     assert_eq!(
         found.await.unwrap(),
         ["a-near = a-near@-", "error: Cannot read the encryption of bucket far-03"]
@@ -334,45 +334,45 @@ async fn a_search_that_is_stopped_says_so_once() {
 }
 
 #[tokio::test]
-async fn a_region_that_does_not_answer_is_not_waited_for_again_and_again() {
+async fn an_unresponsive_region_is_skipped_after_the_first_timeouts() {
     let emulator = wide_account();
-    let mut host = configured_without_retries(&emulator).await;
+    let mut client = configured_without_retries(&emulator).await;
     for number in 0..40 {
         emulator.inject(Fault::reset_before().bucket(&format!("far-{number:02}")).forever());
     }
-    let found = search(&mut host, json!({}), 0).await;
+    let found = query(&mut client, json!({}), 0).await;
     assert_eq!(found.len(), 42);
     assert_eq!((found[0].as_str(), found[41].as_str()), ("a-near = a-near@-", "z-near = z-near@-"));
     assert_eq!(found[40], "warning: Bucket far-39 was skipped");
     let asked = emulator.requests().len();
     assert!(
         asked <= 1 + 2 + 8,
-        "a list, two buckets that answer, and those asked at once: {asked}"
+        "a list, two buckets that response, and those asked at once: {asked}"
     );
 }
 
 #[tokio::test]
-async fn a_search_without_a_config_block_searches_everywhere() {
+async fn a_list_query_without_a_config_block_has_no_filter() {
     let emulator = account();
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let request = pb::list_resource::Request {
         config: Some(dynamic(&Json::Null)),
         ..list_request(&json!({}), 1)
     };
-    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    let mut events = client.list_resource(request).await.unwrap().into_inner();
     assert_eq!(events.message().await.unwrap().unwrap().display_name, "app-a");
     let request = pb::validate_list_resource_config::Request {
         type_name: TYPE.into(),
         config: Some(dynamic(&Json::Null)),
         ..Default::default()
     };
-    let answer = host.validate_list_resource_config(request).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    let response = client.validate_list_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS);
 }
 
 #[tokio::test]
-async fn the_configuration_of_a_search_is_validated() {
-    let mut host = unconfigured();
+async fn the_configuration_of_a_list_query_is_validated() {
+    let mut client = unconfigured();
     for (config, expected) in [
         (json!({ "prefix": "app-", "region": "cn-hangzhou" }), vec![]),
         (json!({ "prefix": UNKNOWN }), vec![]),
@@ -384,13 +384,13 @@ async fn the_configuration_of_a_search_is_validated() {
             config: list_request(&config, 1).config,
             ..Default::default()
         };
-        let answer = host.validate_list_resource_config(request).await.unwrap().into_inner();
-        assert_eq!(diagnostics(&answer.diagnostics), expected);
+        let response = client.validate_list_resource_config(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&response.diagnostics), expected);
     }
 }
 
 #[tokio::test]
-async fn a_search_before_the_configuration_is_a_message() {
-    let mut host = unconfigured();
-    assert_eq!(search(&mut host, json!({}), 1).await, ["error: Provider not configured"]);
+async fn a_list_query_before_configure_is_a_diagnostic() {
+    let mut client = unconfigured();
+    assert_eq!(query(&mut client, json!({}), 1).await, ["error: Provider not configured"]);
 }

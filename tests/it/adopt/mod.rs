@@ -1,6 +1,5 @@
-//! How rules that exist already get under Terraform's care: identities, imports by them, moves from
-//! another provider, searches, generated configuration. Newer hosts than those at hand ask for most of
-//! this; the calls here are those that they make.
+//! Managing existing rules: identities, imports by identity, moves from another provider, list queries and
+//! generated configuration. The RPCs are those that newer versions of Terraform call.
 
 mod deferral;
 mod generated_config;

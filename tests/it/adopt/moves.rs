@@ -25,25 +25,25 @@ const ALICLOUD: &str = "registry.terraform.io/aliyun/alicloud";
 const ALICLOUD_TYPE: &str = "alicloud_oss_bucket_server_side_encryption";
 
 #[tokio::test]
-async fn a_rule_of_the_alicloud_provider_moves_without_a_configuration() {
-    let mut host = unconfigured();
+async fn a_rule_of_the_alicloud_provider_is_moved_without_a_configured_provider() {
+    let mut client = unconfigured();
     let state = r#"{"bucket":"demo","id":"demo","kms_data_encryption":"SM4",
         "kms_master_key_id":"9468da86","sse_algorithm":"KMS","timeouts":{"create":"10m"}}"#;
     let request = move_request(ALICLOUD, ALICLOUD_TYPE, state);
-    let answer = host.move_resource_state(request).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    let response = client.move_resource_state(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS);
     let timeouts = json!({ "create": "10m", "read": null, "update": null, "delete": null });
     let expected =
         resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS", "region": "",
         "kms_master_key_id": "9468da86", "kms_data_encryption": "SM4", "timeouts": timeouts }));
-    assert_eq!(from_dynamic(answer.target_state.as_ref()), expected);
-    assert_eq!(shown(answer.target_identity.as_ref()), "demo@-");
-    assert!(answer.target_private.is_empty());
+    assert_eq!(from_dynamic(response.target_state.as_ref()), expected);
+    assert_eq!(shown(response.target_identity.as_ref()), "demo@-");
+    assert!(response.target_private.is_empty());
 }
 
 #[tokio::test]
-async fn every_version_of_the_alicloud_provider_is_taken_over() {
-    let mut host = unconfigured();
+async fn states_of_every_alicloud_version_are_moved() {
+    let mut client = unconfigured();
     for (provider, source_schema_version) in [
         (ALICLOUD, 1),
         ("registry.terraform.io/hashicorp/alicloud", 0),
@@ -52,17 +52,17 @@ async fn every_version_of_the_alicloud_provider_is_taken_over() {
         let state = r#"{"id":"demo","sse_algorithm":"AES256","of_that_version":[1]}"#;
         let request = move_request(provider, ALICLOUD_TYPE, state);
         let request = pb::move_resource_state::Request { source_schema_version, ..request };
-        let answer = host.move_resource_state(request).await.unwrap().into_inner();
-        assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
-        let state = from_dynamic(answer.target_state.as_ref());
+        let response = client.move_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS);
+        let state = from_dynamic(response.target_state.as_ref());
         assert_eq!((&state["bucket"], &state["sse_algorithm"]), (&json!("demo"), &json!("AES256")));
     }
 }
 
-/// What Terraform 0.11 and older stored.
+/// A state in the format of Terraform 0.11 and older.
 #[tokio::test]
-async fn a_flat_map_is_refused() {
-    let mut host = unconfigured();
+async fn flatmap_states_are_rejected() {
+    let mut client = unconfigured();
     let raw = || {
         let flatmap = [("bucket".to_owned(), "demo".to_owned())].into();
         Some(pb::RawState { flatmap, ..Default::default() })
@@ -71,19 +71,19 @@ async fn a_flat_map_is_refused() {
         source_state: raw(),
         ..move_request(ALICLOUD, ALICLOUD_TYPE, "")
     };
-    let moved = host.move_resource_state(request).await.unwrap().into_inner();
+    let moved = client.move_resource_state(request).await.unwrap().into_inner();
     assert_eq!(diagnostics(&moved.diagnostics), ["error: Unsupported source state"]);
     let type_name = TYPE.to_owned();
     let request = pb::upgrade_resource_state::Request { type_name, version: 0, raw_state: raw() };
-    let upgraded = host.upgrade_resource_state(request).await.unwrap().into_inner();
+    let upgraded = client.upgrade_resource_state(request).await.unwrap().into_inner();
     assert_eq!(diagnostics(&upgraded.diagnostics), ["error: Unsupported stored state"]);
     let detail = &upgraded.diagnostics[0].detail;
     assert!(detail.contains("Terraform 0.11 or older"), "{detail}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_moved_is_told_what_can() {
-    let mut host = unconfigured();
+async fn unsupported_moves_name_the_supported_ones() {
+    let mut client = unconfigured();
     for (provider, source_type, state, expected) in [
         (ALICLOUD, "alicloud_oss_bucket", "{}", "error: Unsupported resource move"),
         (
@@ -97,12 +97,12 @@ async fn what_cannot_be_moved_is_told_what_can() {
         (ALICLOUD, ALICLOUD_TYPE, "", "error: Unsupported source state"),
     ] {
         let request = move_request(provider, source_type, state);
-        let answer = host.move_resource_state(request).await.unwrap().into_inner();
-        assert_eq!(diagnostics(&answer.diagnostics), [expected]);
-        assert_eq!(answer.target_state, None);
+        let response = client.move_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&response.diagnostics), [expected]);
+        assert_eq!(response.target_state, None);
     }
     let absent =
         pb::move_resource_state::Request { target_type_name: TYPE.into(), ..Default::default() };
-    let answer = host.move_resource_state(absent).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), ["error: Missing source state"]);
+    let response = client.move_resource_state(absent).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), ["error: Missing source state"]);
 }

@@ -5,15 +5,15 @@ use terraform_provider_oss::tfplugin::pb;
 
 use crate::support::{TestClient, diagnostics, unconfigured};
 
-/// Calls every RPC with a request that says nothing; returns the summaries of what each answered.
-async fn call_every_rpc(host: &mut TestClient<OssProvider>) -> Vec<(&'static str, Vec<String>)> {
-    let mut answers = Vec::new();
+/// Calls every RPC with an empty request. Returns the summaries of the diagnostics of each.
+async fn call_every_rpc(client: &mut TestClient<OssProvider>) -> Vec<(&'static str, Vec<String>)> {
+    let mut responses = Vec::new();
     macro_rules! unary {
         ($($method:ident: $message:ident),* $(,)?) => {
             $(
                 let request = pb::$message::Request::default();
-                let answer = host.$method(request).await.expect(stringify!($method)).into_inner();
-                answers.push((stringify!($method), diagnostics(&answer.diagnostics)));
+                let response = client.$method(request).await.expect(stringify!($method)).into_inner();
+                responses.push((stringify!($method), diagnostics(&response.diagnostics)));
             )*
         };
     }
@@ -49,31 +49,31 @@ async fn call_every_rpc(host: &mut TestClient<OssProvider>) -> Vec<(&'static str
         get_states: get_states,
         delete_state: delete_state,
     );
-    let stopped = host.stop_provider(pb::stop_provider::Request::default()).await.unwrap();
-    answers.push(("stop_provider", vec![stopped.into_inner().error]));
-    let called = host.call_function(pb::call_function::Request::default()).await.unwrap();
+    let stopped = client.stop_provider(pb::stop_provider::Request::default()).await.unwrap();
+    responses.push(("stop_provider", vec![stopped.into_inner().error]));
+    let called = client.call_function(pb::call_function::Request::default()).await.unwrap();
     let error = called.into_inner().error.unwrap();
-    answers.push(("call_function", vec![error.text]));
+    responses.push(("call_function", vec![error.text]));
     let mut listed =
-        host.list_resource(pb::list_resource::Request::default()).await.unwrap().into_inner();
+        client.list_resource(pb::list_resource::Request::default()).await.unwrap().into_inner();
     let event = listed.message().await.unwrap().unwrap();
-    answers.push(("list_resource", diagnostics(&event.diagnostic)));
+    responses.push(("list_resource", diagnostics(&event.diagnostic)));
     let mut invoked =
-        host.invoke_action(pb::invoke_action::Request::default()).await.unwrap().into_inner();
+        client.invoke_action(pb::invoke_action::Request::default()).await.unwrap().into_inner();
     let event = invoked.message().await.unwrap().unwrap();
     let Some(pb::invoke_action::event::Type::Completed(completed)) = event.r#type else { panic!() };
-    answers.push(("invoke_action", diagnostics(&completed.diagnostics)));
+    responses.push(("invoke_action", diagnostics(&completed.diagnostics)));
     let request = pb::read_state_bytes::Request::default();
-    let mut chunks = host.read_state_bytes(request).await.unwrap().into_inner();
+    let mut chunks = client.read_state_bytes(request).await.unwrap().into_inner();
     let chunk = chunks.message().await.unwrap().unwrap();
-    answers.push(("read_state_bytes", diagnostics(&chunk.diagnostics)));
+    responses.push(("read_state_bytes", diagnostics(&chunk.diagnostics)));
     let nothing = futures_util::stream::empty::<pb::write_state_bytes::RequestChunk>();
-    let written = host.write_state_bytes(nothing).await.unwrap().into_inner();
-    answers.push(("write_state_bytes", diagnostics(&written.diagnostics)));
-    answers
+    let written = client.write_state_bytes(nothing).await.unwrap().into_inner();
+    responses.push(("write_state_bytes", diagnostics(&written.diagnostics)));
+    responses
 }
 
-/// Those that have nothing to complain about when they are asked for nothing.
+/// RPCs that succeed with an empty request.
 const CONTENT: [&str; 5] = [
     "get_metadata",
     "get_provider_schema",
@@ -83,16 +83,16 @@ const CONTENT: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn every_rpc_answers_an_empty_request_with_a_message() {
+async fn every_rpc_responds_to_an_empty_request() {
     let proto = include_str!("../../../proto/tfplugin6.proto");
     let rpcs = proto.lines().filter(|line| line.trim_start().starts_with("rpc ")).count();
-    let mut host = unconfigured();
-    let once = call_every_rpc(&mut host).await;
+    let mut client = unconfigured();
+    let once = call_every_rpc(&mut client).await;
     assert_eq!(once.len(), rpcs, "an RPC is missing in the table");
     for (method, summaries) in &once {
         let text = summaries.join("; ");
         assert!(!text.contains("crashed"), "{method}: {text}");
         assert_eq!(text.is_empty(), CONTENT.contains(method), "{method}: {text}");
     }
-    assert_eq!(call_every_rpc(&mut host).await, once, "asked twice, the answer is the same");
+    assert_eq!(call_every_rpc(&mut client).await, once, "asked twice, the response is the same");
 }

@@ -1,4 +1,4 @@
-//! Malformed values, in each place that takes one.
+//! Malformed values in every field of every RPC.
 
 use oss_emulator::EncryptionRule;
 use rmpv::Value as Wire;
@@ -12,21 +12,21 @@ use crate::support::{
     unconfigured,
 };
 
-/// The RPCs that take a value, each with the value in every place that it has for one.
+/// The RPCs with values, each with the value in all of its fields.
 #[allow(clippy::too_many_lines, reason = "a table: one entry a call")]
 pub(super) async fn call_with(
-    host: &mut TestClient<OssProvider>,
+    client: &mut TestClient<OssProvider>,
     value: &pb::DynamicValue,
 ) -> Vec<(String, Vec<String>)> {
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     let value = || Some(value.clone());
     let good = || Some(dynamic(&aes256("demo")));
     let type_name = || TYPE.to_owned();
     macro_rules! call {
         ($method:ident, $request:expr) => {
-            let answer = host.$method($request).await.expect(stringify!($method)).into_inner();
-            let name = format!("{} {}", stringify!($method), answers.len());
-            answers.push((name, diagnostics(&answer.diagnostics)));
+            let response = client.$method($request).await.expect(stringify!($method)).into_inner();
+            let name = format!("{} {}", stringify!($method), responses.len());
+            responses.push((name, diagnostics(&response.diagnostics)));
         };
     }
     call!(validate_provider_config, pb::validate_provider_config::Request { config: value() });
@@ -96,9 +96,9 @@ pub(super) async fn call_with(
         config: value(),
         ..Default::default()
     };
-    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    let mut events = client.list_resource(request).await.unwrap().into_inner();
     let event = events.message().await.unwrap().unwrap_or_default();
-    answers.push(("list_resource".to_owned(), diagnostics(&event.diagnostic)));
+    responses.push(("list_resource".to_owned(), diagnostics(&event.diagnostic)));
     let raw = Some(pb::RawState { json: value().unwrap().json, ..Default::default() });
     call!(
         upgrade_resource_state,
@@ -124,12 +124,12 @@ pub(super) async fn call_with(
             ..Default::default()
         }
     );
-    // Last: what is configured by nonsense answers nothing afterwards.
+    // Last, because the provider is not configured afterwards.
     call!(
         configure_provider,
         pb::configure_provider::Request { config: value(), ..Default::default() }
     );
-    answers
+    responses
 }
 
 pub(super) fn msgpack(bytes: impl Into<Vec<u8>>) -> pb::DynamicValue {
@@ -179,7 +179,7 @@ fn malformed() -> Vec<(&'static str, pb::DynamicValue)> {
     ]
 }
 
-/// RPCs for which JSON alone is a stored value: there, other shapes than an object are what is wrong.
+/// RPCs whose stored values are JSON. For them, the malformed values are not objects.
 fn takes_json_only(method: &str) -> bool {
     ["upgrade_resource_state", "upgrade_resource_identity", "move_resource_state"]
         .iter()
@@ -191,10 +191,10 @@ async fn malformed_values_are_errors_and_nothing_is_sent() {
     let emulator = emulator(&["demo"]);
     emulator.set_rule("demo", EncryptionRule::new("SM4"));
     for (what, value) in malformed() {
-        let mut host = configured(&emulator).await;
-        let answers = call_with(&mut host, &value).await;
-        assert_eq!(answers.len(), 17);
-        for (method, summaries) in answers {
+        let mut client = configured(&emulator).await;
+        let responses = call_with(&mut client, &value).await;
+        assert_eq!(responses.len(), 17);
+        for (method, summaries) in responses {
             let text = summaries.join("; ");
             assert!(text.starts_with("error"), "{what}: {method}: {text:?}");
             assert!(!text.contains("crashed"), "{what}: {method}: {text}");
@@ -211,7 +211,7 @@ async fn malformed_values_are_errors_and_nothing_is_sent() {
 #[tokio::test]
 async fn values_of_other_types_are_errors_at_each_attribute() {
     let emulator = emulator(&["demo"]);
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let names: Vec<String> = aes256("demo").as_object().unwrap().keys().cloned().collect();
     for name in names {
         for odd in [json!(true), json!(1), json!([]), json!(["x"])] {
@@ -223,9 +223,9 @@ async fn values_of_other_types_are_errors_at_each_attribute() {
                 planned_state: Some(dynamic(&state)),
                 ..Default::default()
             };
-            let answer = host.apply_resource_change(request).await.unwrap().into_inner();
+            let response = client.apply_resource_change(request).await.unwrap().into_inner();
             assert_eq!(
-                diagnostics(&answer.diagnostics),
+                diagnostics(&response.diagnostics),
                 ["error: Unexpected planned state"],
                 "{name}"
             );
@@ -237,7 +237,7 @@ async fn values_of_other_types_are_errors_at_each_attribute() {
 #[tokio::test]
 async fn unknown_values_in_states_are_errors_and_nothing_is_sent() {
     let emulator = emulator(&["demo"]);
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     for name in ["bucket", "sse_algorithm", "kms_master_key_id", "kms_data_encryption", "region"] {
         let mut partial = aes256("demo");
         partial[name] = json!(UNKNOWN);
@@ -250,10 +250,10 @@ async fn unknown_values_in_states_are_errors_and_nothing_is_sent() {
                 planned_state: Some(planned.clone()),
                 ..Default::default()
             };
-            let answer = host.apply_resource_change(request).await.unwrap().into_inner();
-            let text = diagnostics(&answer.diagnostics).join("; ");
+            let response = client.apply_resource_change(request).await.unwrap().into_inner();
+            let text = diagnostics(&response.diagnostics).join("; ");
             assert!(text.starts_with("error"), "{name}: {text:?}");
-            let kept = from_dynamic(answer.new_state.as_ref());
+            let kept = from_dynamic(response.new_state.as_ref());
             assert_eq!(kept, from_dynamic(Some(prior)), "{name}: the state before is kept");
         }
         let request = pb::read_resource::Request {
@@ -261,17 +261,17 @@ async fn unknown_values_in_states_are_errors_and_nothing_is_sent() {
             current_state: Some(partial),
             ..Default::default()
         };
-        let answer = host.read_resource(request).await.unwrap().into_inner();
-        assert!(diagnostics(&answer.diagnostics).join("").starts_with("error"), "{name}");
+        let response = client.read_resource(request).await.unwrap().into_inner();
+        assert!(diagnostics(&response.diagnostics).join("").starts_with("error"), "{name}");
     }
     assert!(emulator.requests().is_empty());
 }
 
 #[tokio::test]
-async fn unknown_values_in_searches_and_identities_are_errors_and_nothing_is_sent() {
+async fn unknown_values_in_list_queries_and_identities_are_errors_and_nothing_is_sent() {
     let emulator = emulator(&["demo"]);
     emulator.set_rule("demo", EncryptionRule::new("SM4"));
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     for name in ["prefix", "region"] {
         let mut config = json!({ "prefix": null, "region": null });
         config[name] = json!(UNKNOWN);
@@ -280,7 +280,7 @@ async fn unknown_values_in_searches_and_identities_are_errors_and_nothing_is_sen
             config: Some(dynamic(&config)),
             ..Default::default()
         };
-        let mut events = host.list_resource(request).await.unwrap().into_inner();
+        let mut events = client.list_resource(request).await.unwrap().into_inner();
         let event = events.message().await.unwrap().unwrap();
         assert_eq!(diagnostics(&event.diagnostic), [format!("error at {name}: Unknown value")]);
         assert!(events.message().await.unwrap().is_none());
@@ -293,19 +293,19 @@ async fn unknown_values_in_searches_and_identities_are_errors_and_nothing_is_sen
             identity: Some(pb::ResourceIdentityData { identity_data: Some(dynamic(&identity)) }),
             ..Default::default()
         };
-        let answer = host.import_resource_state(request).await.unwrap().into_inner();
-        assert_eq!(diagnostics(&answer.diagnostics), [format!("error at {name}: Unknown value")]);
-        assert_eq!(answer.imported_resources, []);
+        let response = client.import_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&response.diagnostics), [format!("error at {name}: Unknown value")]);
+        assert_eq!(response.imported_resources, []);
     }
     assert!(emulator.requests().is_empty());
 }
 
 #[tokio::test]
-async fn odd_type_names_are_told_back() {
-    let mut host = unconfigured();
+async fn unknown_type_names_are_repeated_in_the_error() {
+    let mut client = unconfigured();
     for name in ["", "oss_nothing", "oss_bucket_encryption ", "\u{1f512}", &"x".repeat(100_000)] {
         let request = pb::read_resource::Request { type_name: name.into(), ..Default::default() };
-        let answer = host.read_resource(request).await.unwrap().into_inner();
-        assert_eq!(diagnostics(&answer.diagnostics), ["error: Unknown resource type"]);
+        let response = client.read_resource(request).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&response.diagnostics), ["error: Unknown resource type"]);
     }
 }

@@ -1,5 +1,5 @@
-//! A host that sends nonsense: every RPC answers with a message, nothing crashes, hangs or is sent to OSS,
-//! and no state is lost.
+//! Clients that send invalid requests: every RPC returns a diagnostic, nothing crashes, hangs or is sent to OSS, and
+//! no state is lost.
 
 mod concurrency;
 mod empty_requests;

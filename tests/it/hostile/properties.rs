@@ -14,7 +14,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// Nothing listens there; nothing is to be sent either.
+/// Nothing listens on this port, and no request must be sent to it.
 fn nowhere() -> Emulator {
     emulator(&[])
 }
@@ -41,7 +41,7 @@ fn configurations() -> impl Strategy<Value = Json> {
         })
 }
 
-/// A state that a configuration may have led to: everything known.
+/// A state without unknown values.
 fn states() -> impl Strategy<Value = Json> {
     configurations().prop_map(|mut state| {
         for value in state.as_object_mut().unwrap().values_mut() {
@@ -49,7 +49,7 @@ fn states() -> impl Strategy<Value = Json> {
                 *value = json!("demo");
             }
         }
-        // No cipher but this is valid.
+        // The only valid cipher.
         if state["kms_data_encryption"] == "demo" {
             state["kms_data_encryption"] = json!("SM4");
         }
@@ -66,9 +66,9 @@ async fn plan(prior: &Json, config: &Json) -> pb::plan_resource_change::Response
         config: Some(dynamic(config)),
         ..Default::default()
     };
-    let mut host = unconfigured();
-    let once = host.plan_resource_change(request.clone()).await.unwrap().into_inner();
-    assert_eq!(host.plan_resource_change(request).await.unwrap().into_inner(), once);
+    let mut client = unconfigured();
+    let once = client.plan_resource_change(request.clone()).await.unwrap().into_inner();
+    assert_eq!(client.plan_resource_change(request).await.unwrap().into_inner(), once);
     once
 }
 
@@ -87,8 +87,8 @@ proptest! {
         let value = if is_json { json_value(bytes) } else { msgpack(bytes) };
         let emulator = nowhere();
         for (method, summaries) in block_on(async {
-            let mut host = configured(&emulator).await;
-            call_with(&mut host, &value).await
+            let mut client = configured(&emulator).await;
+            call_with(&mut client, &value).await
         }) {
             prop_assert!(!summaries.join("").contains("crashed"), "{method}");
         }
@@ -96,9 +96,9 @@ proptest! {
     }
 
     #[test]
-    fn a_plan_keeps_what_is_configured(prior in states(), config in configurations()) {
-        let answer = block_on(plan(&prior, &config));
-        let planned = from_dynamic(answer.planned_state.as_ref());
+    fn a_plan_keeps_configured_values(prior in states(), config in configurations()) {
+        let response = block_on(plan(&prior, &config));
+        let planned = from_dynamic(response.planned_state.as_ref());
         prop_assert_eq!(&planned["id"], &config["bucket"], "the id follows the bucket");
         for (name, value) in config.as_object().unwrap() {
             let kept_spelling = (name.starts_with("kms_") || name == "region") && planned[name] == prior[name]
@@ -108,27 +108,27 @@ proptest! {
                 "{name}: {value} became {}", planned[name]
             );
         }
-        let replaces = answer.requires_replace.len();
+        let replaces = response.requires_replace.len();
         prop_assert_eq!(replaces, usize::from(prior["bucket"] != config["bucket"]));
     }
 
     #[test]
     fn an_unchanged_configuration_plans_no_change(state in states()) {
-        let answer = block_on(plan(&state, &config_of(&state)));
-        prop_assert_eq!(from_dynamic(answer.planned_state.as_ref()), state);
-        prop_assert!(answer.requires_replace.is_empty());
+        let response = block_on(plan(&state, &config_of(&state)));
+        prop_assert_eq!(from_dynamic(response.planned_state.as_ref()), state);
+        prop_assert!(response.requires_replace.is_empty());
     }
 
     #[test]
-    fn what_is_unknown_is_never_an_error(config in configurations()) {
+    fn unknown_values_are_never_validation_errors(config in configurations()) {
         let request = pb::validate_resource_config::Request {
             type_name: TYPE.into(),
             config: Some(dynamic(&config)),
             ..Default::default()
         };
-        let answer = block_on(async {
+        let response = block_on(async {
             unconfigured().validate_resource_config(request).await.unwrap().into_inner()
         });
-        prop_assert_eq!(diagnostics(&answer.diagnostics), Vec::<String>::new());
+        prop_assert_eq!(diagnostics(&response.diagnostics), Vec::<String>::new());
     }
 }

@@ -8,35 +8,35 @@ use tonic_health::pb::health_client::HealthClient;
 use super::{Client, Start, assert_served, broker, plaintext, shut_down, standard_streams, within};
 
 #[tokio::test]
-async fn messages_may_be_larger_than_grpc_expects() {
+async fn messages_can_exceed_the_default_limit_of_grpc() {
     let plugin = Start::by_host().serve().await;
     let mut provider = ProviderClient::new(plaintext(&plugin).await);
-    // One text of 6 MiB, as MessagePack; 4 MiB is the usual limit.
+    // A string of 6 MiB in MessagePack; the default limit is 4 MiB.
     let mut msgpack = vec![0xdb];
     msgpack.extend(6_291_456_u32.to_be_bytes());
     msgpack.resize(5 + 6_291_456, b'x');
     let config = Some(pb::DynamicValue { msgpack, ..Default::default() });
     let request = pb::validate_provider_config::Request { config };
-    let answer = within(provider.validate_provider_config(request)).await.unwrap().into_inner();
-    assert_eq!(answer.diagnostics[0].summary, "Unexpected configuration");
+    let response = within(provider.validate_provider_config(request)).await.unwrap().into_inner();
+    assert_eq!(response.diagnostics[0].summary, "Unexpected configuration");
 }
 
 #[tokio::test]
-async fn open_streams_end_with_the_plugin_and_do_not_delay_it() {
+async fn open_streams_end_on_shutdown_and_do_not_delay_it() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).serve().await;
     let channel = client.connect(&plugin).await;
     let mut streams = standard_streams(&channel).await;
     let mut offers = broker(&channel, futures_util::stream::pending()).await;
     shut_down(&channel).await;
-    // An orderly end of each stream: the server did not have to be cut off.
+    // The streams end regularly, not by a lost connection.
     assert_eq!(within(streams.message()).await.unwrap(), None);
     assert_eq!(within(offers.message()).await.unwrap(), None);
     plugin.end().await.assert_clean();
 }
 
 #[tokio::test]
-async fn a_call_without_end_does_not_keep_the_plugin() {
+async fn an_endless_call_does_not_delay_the_shutdown() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).serve().await;
     let channel = client.connect(&plugin).await;
@@ -48,8 +48,8 @@ async fn a_call_without_end_does_not_keep_the_plugin() {
 }
 
 #[tokio::test]
-async fn many_open_calls_do_not_keep_the_next_one_waiting() {
-    // What `StopProvider` needs at `terraform apply -parallelism=300`.
+async fn many_open_calls_do_not_delay_the_next_one() {
+    // For example, `StopProvider` during `terraform apply -parallelism=300`.
     let plugin = Start::by_host().serve().await;
     let channel = plaintext(&plugin).await;
     let mut watches = Vec::new();
@@ -61,19 +61,19 @@ async fn many_open_calls_do_not_keep_the_next_one_waiting() {
 }
 
 #[tokio::test]
-async fn the_broker_stays_until_the_host_closes_its_side() {
+async fn the_broker_stream_stays_open_until_the_host_closes_it() {
     let plugin = Start::by_host().serve().await;
     let channel = plaintext(&plugin).await;
     let (close, closed) = tokio::sync::oneshot::channel::<()>();
     let offers = futures_util::stream::once(async { drop(closed.await) });
-    let mut answers = broker(&channel, offers).await;
+    let mut responses = broker(&channel, offers).await;
     {
-        let mut answer = std::pin::pin!(answers.message());
-        assert!(futures_util::poll!(&mut answer).is_pending());
-        // The server has had its say about the stream by the time it answers this.
+        let mut response = std::pin::pin!(responses.message());
+        assert!(futures_util::poll!(&mut response).is_pending());
+        // The server has processed the stream by the time it responds to this.
         assert_served(&channel).await;
-        assert!(futures_util::poll!(&mut answer).is_pending());
+        assert!(futures_util::poll!(&mut response).is_pending());
     }
     drop(close);
-    assert_eq!(within(answers.message()).await.unwrap(), None);
+    assert_eq!(within(responses.message()).await.unwrap(), None);
 }

@@ -1,4 +1,4 @@
-//! Which clients may connect, and what they may send.
+//! Clients that connect to the socket, and what they send.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -29,7 +29,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn the_right_client_is_served_until_it_says_so() {
+async fn the_host_is_served_until_it_requests_a_shutdown() {
     for (version, negotiated) in
         [(&TLS13, ProtocolVersion::TLSv1_3), (&TLS12, ProtocolVersion::TLSv1_2)]
     {
@@ -56,8 +56,8 @@ async fn the_right_client_is_served_until_it_says_so() {
     }
 }
 
-/// Whether a client that did or did not pass the handshake gets an answer. A TLS 1.3 client learns
-/// of its refusal only after the handshake.
+/// Whether a client is served, which may have failed in the handshake already. With TLS 1.3, a client learns
+/// only after the handshake that it was rejected.
 async fn is_served(stream: std::io::Result<TlsStream<Box<dyn Stream>>>) -> bool {
     let Ok(stream) = stream else { return false };
     let Ok(channel) = channel(stream).await else { return false };
@@ -65,10 +65,10 @@ async fn is_served(stream: std::io::Result<TlsStream<Box<dyn Stream>>>) -> bool 
 }
 
 #[tokio::test]
-async fn any_other_client_is_refused_and_does_no_harm() {
+async fn other_clients_are_rejected_and_do_not_disturb_the_host() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).with("TF_LOG_PROVIDER", "warn").serve().await;
-    // The right certificate in the hands of someone without its key.
+    // The right certificate without its key.
     let thief = Client { certificate: client.certificate.clone(), ..Client::new() };
     for version in [&TLS13, &TLS12] {
         assert!(!is_served(handshake(&plugin, version, Some(&Client::new())).await).await);
@@ -85,7 +85,7 @@ async fn any_other_client_is_refused_and_does_no_harm() {
     shut_down(&channel).await;
     let end = plugin.end().await;
     end.assert_clean();
-    // Nobody else can say why a handshake failed.
+    // The log is the only place with the cause of a failed handshake.
     assert!(end.stderr.lines().count() >= 7, "{}", end.stderr);
     for line in end.stderr.lines() {
         let entry: Json = serde_json::from_str(line).unwrap();
@@ -94,8 +94,7 @@ async fn any_other_client_is_refused_and_does_no_harm() {
     }
 }
 
-/// A handshake with a certificate and a key that do not belong together, which rustls makes only
-/// if asked in detail.
+/// A handshake with a certificate and another key, which needs a custom resolver in rustls.
 async fn handshake_with_stolen(
     plugin: &Plugin,
     version: &'static SupportedProtocolVersion,
@@ -135,14 +134,14 @@ async fn handshake_with_stolen(
 }
 
 #[tokio::test]
-async fn connections_without_sense_do_no_harm() {
+async fn invalid_connections_do_not_disturb_the_host() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).serve().await;
     let address = plugin.address();
     drop(address.connect().await);
     let mut garbage = address.connect().await;
     garbage.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    // Said nothing, and still there.
+    // Clients that send nothing but stay connected.
     let mut silent = Vec::new();
     for _ in 0..20 {
         silent.push(address.connect().await);
@@ -156,10 +155,10 @@ async fn connections_without_sense_do_no_harm() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_ends_is_given_up() {
+async fn incomplete_handshakes_time_out() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).serve().await;
-    // It begins as TLS does: a record of a handshake, 512 bytes long, of which nothing more comes.
+    // The header of a TLS handshake record of 512 bytes, without the record.
     let mut silent = plugin.address().connect().await;
     silent.write_all(&[22, 3, 1, 2, 0]).await.unwrap();
     let mut rest = Vec::new();
@@ -171,7 +170,7 @@ async fn a_handshake_that_never_ends_is_given_up() {
     plugin.end().await.assert_clean();
 }
 
-/// The most memory that the process has had so far, in megabytes.
+/// Peak memory of the process in megabytes.
 #[cfg(target_os = "linux")]
 fn peak_memory(plugin: &Plugin) -> u64 {
     let status =
@@ -182,7 +181,7 @@ fn peak_memory(plugin: &Plugin) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_thousand_silent_clients_do_not_keep_the_host_out() {
+async fn idle_clients_do_not_lock_the_host_out() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).serve().await;
     let first = client.connect(&plugin).await;
@@ -190,10 +189,10 @@ async fn a_thousand_silent_clients_do_not_keep_the_host_out() {
     for _ in 0..1000 {
         silent.push(plugin.address().connect().await);
     }
-    // The one that is connected, and one that comes now.
+    // An existing connection and a new one.
     assert_served(&first).await;
     assert_served(&client.connect(&plugin).await).await;
-    // The oldest made room at once: it is no matter of the time that a handshake may take.
+    // The oldest handshake was dropped at once, not after the handshake timeout.
     let process = format!("/proc/{}/fd", plugin.child.id().unwrap());
     let open_files = || names(Path::new(&process)).len();
     for _ in 0..50 {
@@ -210,8 +209,8 @@ async fn a_thousand_silent_clients_do_not_keep_the_host_out() {
     drop(silent);
 }
 
-/// Sends a gRPC message to a method: the length that it announces, then bytes until the answer is
-/// there. Returns the status of gRPC, and how many megabytes were taken.
+/// Sends a gRPC message header with a length, then bytes until there is a response. Returns the gRPC status and
+/// the megabytes that were sent.
 async fn endless_message(
     plugin: &Plugin,
     client: &Client,
@@ -244,8 +243,8 @@ async fn endless_message(
         .header("te", "trailers")
         .body(body)
         .unwrap();
-    let answer = within(sender.send_request(request)).await.unwrap();
-    let status = answer.headers().get("grpc-status");
+    let response = within(sender.send_request(request)).await.unwrap();
+    let status = response.headers().get("grpc-status");
     let status = status.map(|status| status.to_str().unwrap().to_owned()).unwrap_or_default();
     connection.abort();
     (status, sent.load(std::sync::atomic::Ordering::SeqCst) / 1024 / 1024)
@@ -253,7 +252,7 @@ async fn endless_message(
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_message_without_end_is_refused_before_it_is_read() {
+async fn an_endless_message_is_rejected_before_it_is_read() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).serve().await;
     let host = client.connect(&plugin).await;
@@ -269,7 +268,7 @@ async fn a_message_without_end_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn without_a_certificate_from_the_host_there_is_no_tls() {
+async fn tls_is_off_without_a_client_certificate() {
     let plugin = Start::by_host().serve().await;
     assert!(plugin.line.ends_with("|grpc|\n"), "{}", plugin.line);
     let channel = plaintext(&plugin).await;
@@ -287,7 +286,7 @@ async fn assert_refuses_the_certificate(value: impl AsRef<OsStr>) {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_pem_is_an_error_and_not_the_end_of_tls() {
+async fn a_certificate_that_is_not_pem_is_an_error_and_does_not_disable_tls() {
     assert_refuses_the_certificate("garbage").await;
     let good = Client::new().pem();
     assert_refuses_the_certificate(good.replace("BEGIN CERTIFICATE", "BEGIN SECRETS")).await;
@@ -295,13 +294,13 @@ async fn a_certificate_that_is_not_pem_is_an_error_and_not_the_end_of_tls() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_text_is_an_error_and_not_the_end_of_tls() {
+async fn a_certificate_that_is_not_utf8_is_an_error_and_does_not_disable_tls() {
     let mut damaged = Client::new().pem().into_bytes();
     damaged[100] = 0xff;
     assert_refuses_the_certificate(OsString::from_vec(damaged)).await;
 }
 
 #[tokio::test]
-async fn pem_without_a_certificate_in_it_is_an_error() {
+async fn pem_without_a_certificate_is_an_error() {
     assert_refuses_the_certificate(pem(b"not a certificate")).await;
 }

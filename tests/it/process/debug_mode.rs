@@ -10,7 +10,7 @@ use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
 use super::{Address, End, Plugin, Start, assert_served, channel, within};
 use crate::support::{TYPE, configuration, dynamic, emulator, from_dynamic, resource};
 
-/// The address in the JSON that debug mode prints for a person to paste.
+/// The address in the JSON that debug mode prints.
 async fn reattach(plugin: &mut Plugin) -> Address {
     let mut lines = Vec::new();
     while !lines.last().is_some_and(|line: &String| line.contains("TF_REATTACH_PROVIDERS")) {
@@ -23,7 +23,7 @@ async fn reattach(plugin: &mut Plugin) -> Address {
     let json = assignment.strip_prefix("TF_REATTACH_PROVIDERS='").unwrap();
     let json: Json = serde_json::from_str(json.strip_suffix('\'').unwrap()).unwrap();
     let entry = &json["registry.terraform.io/oss-tools/oss"];
-    // What OpenTofu takes `oss-tools/oss` for.
+    // The address of `oss-tools/oss` in OpenTofu.
     assert_eq!(&json["registry.opentofu.org/oss-tools/oss"], entry);
     assert_eq!(entry["Protocol"], "grpc");
     assert_eq!(entry["ProtocolVersion"], 6);
@@ -37,7 +37,7 @@ async fn reattach(plugin: &mut Plugin) -> Address {
 async fn debug_mode_serves_one_host_after_another_until_interrupted() {
     let mut plugin = Start::new(&["--debug"]).spawn();
     let address = reattach(&mut plugin).await;
-    // The probe that hosts open and close before each real connection.
+    // Hosts open and close a connection as a probe before each real one.
     drop(address.connect().await);
     for _ in 0..2 {
         let channel = channel(address.connect().await).await.unwrap();
@@ -51,7 +51,7 @@ async fn debug_mode_serves_one_host_after_another_until_interrupted() {
 }
 
 #[tokio::test]
-async fn debug_mode_keeps_configurations_apart() {
+async fn debug_mode_separates_the_configurations_of_connections() {
     let mut plugin = Start::new(&["--debug"]).spawn();
     let address = reattach(&mut plugin).await;
     let mut hosts = Vec::new();
@@ -59,8 +59,8 @@ async fn debug_mode_keeps_configurations_apart() {
         let emulator = emulator(&["demo"]);
         emulator.set_rule("demo", EncryptionRule::new(algorithm));
         let mut provider = ProviderClient::new(channel(address.connect().await).await.unwrap());
-        let answer = within(provider.configure_provider(configuration(&emulator))).await.unwrap();
-        assert_eq!(answer.into_inner().diagnostics, vec![]);
+        let response = within(provider.configure_provider(configuration(&emulator))).await.unwrap();
+        assert_eq!(response.into_inner().diagnostics, vec![]);
         hosts.push((provider, emulator, algorithm));
     }
     for (provider, _emulator, algorithm) in &mut hosts {
@@ -70,8 +70,8 @@ async fn debug_mode_keeps_configurations_apart() {
             current_state: Some(dynamic(&state)),
             ..Default::default()
         };
-        let answer = within(provider.read_resource(request)).await.unwrap().into_inner();
-        assert_eq!(from_dynamic(answer.new_state.as_ref())["sse_algorithm"], *algorithm);
+        let response = within(provider.read_resource(request)).await.unwrap().into_inner();
+        assert_eq!(from_dynamic(response.new_state.as_ref())["sse_algorithm"], *algorithm);
     }
     drop(hosts);
     plugin.signal("INT").await;
@@ -79,7 +79,7 @@ async fn debug_mode_keeps_configurations_apart() {
 }
 
 #[tokio::test]
-async fn debug_mode_prints_an_address_that_holds_in_every_directory() {
+async fn debug_mode_prints_an_absolute_address() {
     for temporary in ["", "here"] {
         let start = Start::new(&["--debug"]).with("TMPDIR", temporary);
         fs::create_dir(start.directory.path().join("here")).unwrap();

@@ -1,9 +1,9 @@
-//! The binary started by hand.
+//! Running the binary directly.
 
 use super::Start;
 
 #[tokio::test]
-async fn without_the_cookie_a_person_is_told_what_this_is() {
+async fn without_the_cookie_an_explanation_is_printed() {
     for start in [Start::new(&[]), Start::new(&[]).with("TF_PLUGIN_MAGIC_COOKIE", "guess")] {
         let (code, stdout, stderr) = start.run().await;
         assert_eq!((code, stdout.as_str()), (Some(1), ""));
@@ -12,7 +12,7 @@ async fn without_the_cookie_a_person_is_told_what_this_is() {
 }
 
 #[tokio::test]
-async fn the_version_and_the_help_need_no_host() {
+async fn version_and_help_need_no_host() {
     let (code, stdout, stderr) = Start::new(&["--version"]).run().await;
     let expected = format!("terraform-provider-oss {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!((code, stdout, stderr), (Some(0), expected, String::new()));

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::{Client, Start, assert_served, names, plaintext, shut_down};
 
 #[tokio::test]
-async fn one_line_announces_the_socket_and_the_certificate() {
+async fn the_handshake_line_contains_the_socket_and_the_certificate() {
     let plugin = Start::by_host_with(&Client::new()).serve().await;
     let fields = plugin.fields();
     assert_eq!(fields.len(), 6, "{fields:?}");
@@ -20,12 +20,12 @@ async fn one_line_announces_the_socket_and_the_certificate() {
 }
 
 #[tokio::test]
-async fn nobody_else_can_reach_the_socket() {
+async fn only_the_user_can_connect_to_the_socket() {
     let plugin = Start::by_host().serve().await;
     let socket = PathBuf::from(plugin.fields()[3]);
     let mode = fs::metadata(socket.parent().unwrap()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
-    // Nor can another user, where this one may become one; elsewhere the mode has to say it.
+    // Nor can another user. Tested if this user can switch to another one; otherwise only the mode is checked.
     if fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
         fs::set_permissions(plugin.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let is_seen = async |user: u32| {
@@ -38,7 +38,7 @@ async fn nobody_else_can_reach_the_socket() {
 }
 
 #[tokio::test]
-async fn the_socket_goes_where_a_special_host_wants_it() {
+async fn the_host_can_choose_the_socket_directory_and_group() {
     let wanted = tempfile::tempdir().unwrap();
     let plugin = Start::by_host().with("PLUGIN_UNIX_SOCKET_DIR", wanted.path()).serve().await;
     assert!(Path::new(plugin.fields()[3]).starts_with(wanted.path()), "{}", plugin.line);
@@ -49,7 +49,7 @@ async fn the_socket_goes_where_a_special_host_wants_it() {
 }
 
 #[tokio::test]
-async fn multiplexing_is_answered_only_if_asked() {
+async fn multiplexing_is_reported_only_on_request() {
     let plugin = Start::by_host().with("PLUGIN_MULTIPLEX_GRPC", "true").serve().await;
     assert!(plugin.line.ends_with("|grpc||false\n"), "{}", plugin.line);
 }
@@ -74,14 +74,14 @@ async fn a_path_that_is_too_long_for_a_socket_means_tcp() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_not_there_is_named() {
+async fn a_missing_socket_directory_is_named_in_the_error() {
     let (code, stdout, stderr) = Start::by_host().with("TMPDIR", "/no/such/place").run().await;
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(stderr.contains("/no/such/place"), "{stderr}");
 }
 
 #[tokio::test]
-async fn the_announced_path_is_absolute() {
+async fn the_socket_path_is_absolute() {
     let start = Start::by_host();
     fs::create_dir(start.directory.path().join("here")).unwrap();
     let plugin = start.with("TMPDIR", "here").serve().await;
@@ -89,7 +89,7 @@ async fn the_announced_path_is_absolute() {
 }
 
 #[tokio::test]
-async fn a_directory_cannot_break_the_line() {
+async fn the_socket_directory_cannot_corrupt_the_handshake_line() {
     for name in ["a|b", "a\nb"] {
         let start = Start::by_host();
         let odd = start.directory.path().join(name);

@@ -1,6 +1,5 @@
-//! The built binary as a host starts it: a process, a line on standard output, mutual TLS, and the
-//! end. Nothing here needs terraform: the host's side is `Client`, with a client certificate of the
-//! shape that go-plugin makes (`mtls.go`).
+//! The built binary as a plugin process: handshake line, mutual TLS, calls and shutdown. Needs no terraform: the
+//! host is `Client`, with a client certificate like the one that go-plugin generates (`mtls.go`).
 
 #![cfg(unix)]
 
@@ -45,10 +44,10 @@ use tonic_prost::ProstCodec;
 
 const MAGIC_COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
-/// What a process that hangs is given up after, so that a failure is a failure and no endless run.
+/// Timeout for a process that hangs, so that the test fails.
 const HANGS: Duration = Duration::from_secs(20);
 
-/// The binary with an empty environment, but for what is set here.
+/// The binary with an environment of only these variables.
 struct Start {
     command: Command,
     directory: TempDir,
@@ -70,7 +69,7 @@ impl Start {
         Self { command, directory }
     }
 
-    /// As a host does it, without TLS.
+    /// Sets the variables of a host without TLS.
     fn by_host() -> Self {
         Self::new(&[])
             .with("TF_PLUGIN_MAGIC_COOKIE", MAGIC_COOKIE)
@@ -79,7 +78,7 @@ impl Start {
             .with("PLUGIN_MAX_PORT", "25000")
     }
 
-    /// As a host does it, with the certificate of `client`.
+    /// Sets the variables of a host, with the certificate of `client`.
     fn by_host_with(client: &Client) -> Self {
         Self::by_host().with("PLUGIN_CLIENT_CERT", client.pem())
     }
@@ -89,7 +88,7 @@ impl Start {
         self
     }
 
-    /// Runs it to its end, which comes by itself.
+    /// Runs a process that exits by itself.
     async fn run(mut self) -> (Option<i32>, String, String) {
         let child = self.command.spawn().unwrap();
         let output = within(child.wait_with_output()).await.unwrap();
@@ -97,7 +96,7 @@ impl Start {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
-    /// Starts it, and reads its first line.
+    /// Starts the process and reads its first line.
     async fn serve(self) -> Plugin {
         let mut plugin = self.spawn();
         plugin.line = plugin.next_line().await;
@@ -116,13 +115,13 @@ impl Start {
     }
 }
 
-/// A process that serves.
+/// A running plugin process.
 struct Plugin {
     child: Child,
     stdout: BufReader<ChildStdout>,
     stderr: Option<ChildStderr>,
     directory: TempDir,
-    /// The announcement, with its line break.
+    /// The handshake line, including the line break.
     line: String,
 }
 
@@ -133,7 +132,7 @@ impl Plugin {
         line
     }
 
-    /// The fields of the announcement.
+    /// The fields of the handshake line.
     fn fields(&self) -> Vec<&str> {
         self.line.strip_suffix('\n').unwrap().split('|').collect()
     }
@@ -147,7 +146,7 @@ impl Plugin {
         }
     }
 
-    /// The server's certificate, which the client has to trust.
+    /// The server's certificate from the handshake line.
     fn certificate(&self) -> CertificateDer<'static> {
         BASE64_STANDARD_NO_PAD.decode(self.fields()[5]).unwrap().into()
     }
@@ -158,8 +157,8 @@ impl Plugin {
         assert!(sent.success());
     }
 
-    /// Waits for the end of the process; what it printed since its first line, and what it left
-    /// behind in its directory.
+    /// Waits until the process exits. Returns its output after the first line, and the files that it left in its
+    /// directory.
     async fn end(mut self) -> End {
         let status = within(self.child.wait()).await.unwrap();
         let (mut stdout, mut stderr) = (String::new(), String::new());
@@ -179,7 +178,7 @@ struct End {
 }
 
 impl End {
-    /// It ended by itself, without a word, and left nothing.
+    /// Asserts that the process exits successfully, without output and leftover files.
     fn assert_clean(&self) {
         assert_eq!(self.status.code(), Some(0), "{}", self.stderr);
         assert_eq!(self.stdout, "");
@@ -213,8 +212,7 @@ impl Address {
     }
 }
 
-/// A key, and the certificate of the shape that go-plugin makes for its client: P-521, self-signed,
-/// an authority.
+/// A key and certificate like those that go-plugin generates for its client: P-521, self-signed, with the CA flag.
 struct Client {
     key: KeyPair,
     certificate: CertificateDer<'static>,
@@ -261,7 +259,7 @@ fn pem(der: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
 }
 
-/// TLS as the host speaks it; without `client` it shows no certificate.
+/// The TLS configuration of a host. Without `client`, it sends no certificate.
 async fn handshake(
     plugin: &Plugin,
     version: &'static SupportedProtocolVersion,
@@ -286,7 +284,7 @@ async fn handshake(
     within(TlsConnector::from(Arc::new(config)).connect(localhost, stream)).await
 }
 
-/// gRPC over one given stream.
+/// A gRPC channel over this stream.
 async fn channel(stream: impl Stream + 'static) -> Result<Channel, tonic::transport::Error> {
     let mut stream = Some(TokioIo::new(stream));
     let connector = tower::service_fn(move |_| {
@@ -300,19 +298,19 @@ async fn plaintext(plugin: &Plugin) -> Channel {
     channel(plugin.address().connect().await).await.unwrap()
 }
 
-/// Asks for the health of `service`; the error is the transport's or the server's.
+/// Queries the health of `service`.
 async fn health(channel: &Channel, service: &str) -> Result<i32, Status> {
     let request = HealthCheckRequest { service: service.to_owned() };
-    let answer = within(HealthClient::new(channel.clone()).check(request)).await?;
-    Ok(answer.into_inner().status)
+    let response = within(HealthClient::new(channel.clone()).check(request)).await?;
+    Ok(response.into_inner().status)
 }
 
 async fn assert_served(channel: &Channel) {
     assert_eq!(health(channel, "plugin").await.unwrap(), ServingStatus::Serving as i32);
 }
 
-/// `/plugin.GRPCController/Shutdown`. Messages without fields are `()`, so that this file does not
-/// depend on the names that the plugin gives them.
+/// `/plugin.GRPCController/Shutdown`. Uses `()` for empty messages, to be independent of the plugin's generated
+/// types.
 async fn shut_down(channel: &Channel) {
     let mut grpc = Grpc::new(channel.clone());
     within(grpc.ready()).await.unwrap();
@@ -330,7 +328,7 @@ async fn standard_streams(channel: &Channel) -> Streaming<()> {
     within(grpc.server_streaming(tonic::Request::new(()), path, codec)).await.unwrap().into_inner()
 }
 
-/// `/plugin.GRPCBroker/StartStream`, with `offers` as the host's side.
+/// `/plugin.GRPCBroker/StartStream`, with `offers` as the request stream.
 async fn broker(
     channel: &Channel,
     offers: impl futures_util::Stream<Item = ()> + Send + 'static,

@@ -1,4 +1,4 @@
-//! How the process ends.
+//! Shutdown of the process.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{Client, Start, assert_served, plaintext, shut_down, within};
 use crate::support::{TYPE, configuration, dynamic, emulator, from_dynamic, resource};
 
 #[tokio::test]
-async fn a_host_that_is_gone_ends_the_plugin() {
+async fn the_plugin_exits_when_the_host_disconnects() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).serve().await;
     let channel = client.connect(&plugin).await;
@@ -22,7 +22,7 @@ async fn a_host_that_is_gone_ends_the_plugin() {
 }
 
 #[tokio::test]
-async fn an_interrupt_is_the_hosts_business() {
+async fn sigint_is_ignored() {
     let client = Client::new();
     let plugin = Start::by_host_with(&client).serve().await;
     plugin.signal("INT").await;
@@ -36,7 +36,7 @@ async fn an_interrupt_is_the_hosts_business() {
 }
 
 #[tokio::test]
-async fn a_demand_to_end_leaves_no_socket() {
+async fn sigterm_removes_the_socket() {
     let client = Client::new();
     let idle = Start::by_host_with(&client).serve().await;
     idle.signal("TERM").await;
@@ -50,7 +50,7 @@ async fn a_demand_to_end_leaves_no_socket() {
 }
 
 #[tokio::test]
-async fn a_termination_lets_calls_in_flight_answer_with_their_state() {
+async fn calls_in_flight_return_their_state_on_sigterm() {
     let emulator = emulator(&["demo"]);
     emulator.inject(Fault::delay(Duration::from_mins(5)).method("PUT"));
     let plugin = Start::by_host().serve().await;
@@ -72,19 +72,19 @@ async fn a_termination_lets_calls_in_flight_answer_with_their_state() {
     })
     .await;
     plugin.signal("TERM").await;
-    let answer = within(applied).await.unwrap().unwrap().into_inner();
-    assert_eq!(from_dynamic(answer.new_state.as_ref()), planned);
+    let response = within(applied).await.unwrap().unwrap().into_inner();
+    assert_eq!(from_dynamic(response.new_state.as_ref()), planned);
     plugin.end().await.assert_clean();
 }
 
 #[tokio::test]
-async fn standard_input_is_left_alone() {
+async fn standard_input_is_not_read() {
     let mut start = Start::by_host();
     start.command.stdin(Stdio::piped());
     let mut plugin = start.serve().await;
     let channel = plaintext(&plugin).await;
     assert_served(&channel).await;
-    // Its end means nothing: it is the terminal of the person who runs terraform.
+    // The end of standard input has no meaning: it is the user's terminal.
     drop(plugin.child.stdin.take());
     assert_served(&channel).await;
     shut_down(&channel).await;
@@ -92,10 +92,10 @@ async fn standard_input_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_closed_standard_error_is_no_reason_to_stop() {
+async fn the_plugin_keeps_serving_if_standard_error_is_closed() {
     let (nobody, stderr) = std::io::pipe().unwrap();
     drop(nobody);
-    // Something to say at the very start.
+    // A log line right at startup.
     let mut start =
         Start::by_host().with("TF_LOG", "trace").with("PLUGIN_PROTOCOL_VERSIONS", "six,6");
     start.command.stderr(stderr);

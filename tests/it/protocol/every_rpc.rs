@@ -1,4 +1,4 @@
-//! Every RPC of the protocol, also those that this provider has nothing for.
+//! Every RPC of the protocol, including those for unsupported features.
 
 use serde_json::Value as Json;
 use terraform_provider_oss::tfplugin::pb;
@@ -8,14 +8,14 @@ use super::{aes256, apply, read};
 use crate::support::{TYPE, configured, diagnostics, dynamic, emulator, unconfigured};
 
 #[tokio::test]
-async fn what_the_provider_does_not_have_is_named() {
-    let mut host = unconfigured();
+async fn unsupported_features_are_named_in_the_error() {
+    let mut client = unconfigured();
     let name = || "oss_nothing".to_owned();
     macro_rules! check {
         ($method:ident, $request:expr, $summary:literal) => {
-            let answer = host.$method($request).await.unwrap().into_inner();
-            assert_eq!(diagnostics(&answer.diagnostics), [concat!("error: ", $summary)]);
-            assert!(answer.diagnostics[0].detail.contains("oss_nothing"), stringify!($method));
+            let response = client.$method($request).await.unwrap().into_inner();
+            assert_eq!(diagnostics(&response.diagnostics), [concat!("error: ", $summary)]);
+            assert!(response.diagnostics[0].detail.contains("oss_nothing"), stringify!($method));
         };
     }
     macro_rules! check_type {
@@ -54,17 +54,17 @@ async fn what_the_provider_does_not_have_is_named() {
     check!(write_state_bytes, futures_util::stream::iter([chunk]), "Unknown state store");
 
     let request = pb::call_function::Request { name: name(), ..Default::default() };
-    let answer = host.call_function(request).await.unwrap().into_inner();
-    assert!(answer.error.unwrap().text.contains("oss_nothing"));
+    let response = client.call_function(request).await.unwrap().into_inner();
+    assert!(response.error.unwrap().text.contains("oss_nothing"));
 
     let request = pb::list_resource::Request { type_name: name(), ..Default::default() };
-    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    let mut events = client.list_resource(request).await.unwrap().into_inner();
     let event = events.message().await.unwrap().unwrap();
     assert_eq!(diagnostics(&event.diagnostic), ["error: Unknown list resource"]);
     assert_eq!(events.message().await.unwrap(), None);
 
     let request = pb::invoke_action::Request { action_type: name(), ..Default::default() };
-    let mut events = host.invoke_action(request).await.unwrap().into_inner();
+    let mut events = client.invoke_action(request).await.unwrap().into_inner();
     let Some(pb::invoke_action::event::Type::Completed(completed)) =
         events.message().await.unwrap().unwrap().r#type
     else {
@@ -73,22 +73,22 @@ async fn what_the_provider_does_not_have_is_named() {
     assert_eq!(diagnostics(&completed.diagnostics), ["error: Unknown action"]);
 
     let request = pb::read_state_bytes::Request { type_name: name(), ..Default::default() };
-    let mut chunks = host.read_state_bytes(request).await.unwrap().into_inner();
+    let mut chunks = client.read_state_bytes(request).await.unwrap().into_inner();
     let chunk = chunks.message().await.unwrap().unwrap();
     assert_eq!(diagnostics(&chunk.diagnostics), ["error: Unknown state store"]);
 }
 
 #[tokio::test]
-async fn lists_of_what_exists_are_answered() {
-    let mut host = unconfigured();
-    let metadata = host.get_metadata(pb::get_metadata::Request {}).await.unwrap().into_inner();
+async fn rpcs_that_list_types_succeed() {
+    let mut client = unconfigured();
+    let metadata = client.get_metadata(pb::get_metadata::Request {}).await.unwrap().into_inner();
     let names: Vec<&str> =
         metadata.resources.iter().map(|resource| resource.type_name.as_str()).collect();
     assert_eq!(names, [TYPE]);
     assert_eq!(metadata.data_sources, []);
-    let functions = host.get_functions(pb::get_functions::Request {}).await.unwrap().into_inner();
+    let functions = client.get_functions(pb::get_functions::Request {}).await.unwrap().into_inner();
     assert!(functions.functions.is_empty() && functions.diagnostics.is_empty());
-    let identities = host
+    let identities = client
         .get_resource_identity_schemas(pb::get_resource_identity_schemas::Request {})
         .await
         .unwrap()
@@ -99,7 +99,7 @@ async fn lists_of_what_exists_are_answered() {
 #[tokio::test]
 async fn absent_and_malformed_values_are_errors_and_change_nothing() {
     let emulator = emulator(&["demo"]);
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let malformed =
         |msgpack: &[u8]| Some(pb::DynamicValue { msgpack: msgpack.to_vec(), json: Vec::new() });
     for value in [None, malformed(b""), malformed(b"\xc1"), malformed(b"\x80"), malformed(b"\xa1")]
@@ -111,29 +111,29 @@ async fn absent_and_malformed_values_are_errors_and_change_nothing() {
             config: value.clone(),
             ..Default::default()
         };
-        let answer = host.apply_resource_change(request).await.unwrap().into_inner();
-        assert_eq!(answer.diagnostics.len(), 1, "{value:?}");
+        let response = client.apply_resource_change(request).await.unwrap().into_inner();
+        assert_eq!(response.diagnostics.len(), 1, "{value:?}");
         let request = pb::read_resource::Request {
             type_name: TYPE.into(),
             current_state: value.clone(),
             ..Default::default()
         };
-        let answer = host.read_resource(request).await.unwrap().into_inner();
-        assert_eq!(answer.diagnostics.len(), 1, "{value:?}");
+        let response = client.read_resource(request).await.unwrap().into_inner();
+        assert_eq!(response.diagnostics.len(), 1, "{value:?}");
         let request = pb::validate_provider_config::Request { config: value };
-        let answer = host.validate_provider_config(request).await.unwrap().into_inner();
-        assert_eq!(answer.diagnostics.len(), 1);
+        let response = client.validate_provider_config(request).await.unwrap().into_inner();
+        assert_eq!(response.diagnostics.len(), 1);
     }
     assert_eq!(calls(&emulator), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn calls_before_the_configuration_are_refused() {
-    let mut host = unconfigured();
-    let (state, found) = read(&mut host, &aes256("demo")).await;
+async fn calls_before_configure_are_rejected() {
+    let mut client = unconfigured();
+    let (state, found) = read(&mut client, &aes256("demo")).await;
     assert_eq!(diagnostics(&found), ["error: Provider not configured"]);
     assert_eq!(state, Json::Null);
-    let (state, found) = apply(&mut host, &aes256("demo"), &Json::Null).await;
+    let (state, found) = apply(&mut client, &aes256("demo"), &Json::Null).await;
     assert_eq!(diagnostics(&found), ["error: Provider not configured"]);
     assert_eq!(state, aes256("demo"), "what could not be deleted stays in the state");
 }

@@ -1,4 +1,4 @@
-//! The protocol as Terraform speaks it, message by message, without a process around it.
+//! The RPCs of the protocol, called in-process with the messages that Terraform sends.
 
 mod apply;
 mod bucket_setting;
@@ -29,15 +29,15 @@ async fn validate(attributes: Json) -> Vec<String> {
         config,
         ..Default::default()
     };
-    let answer = unconfigured().validate_resource_config(request).await.unwrap().into_inner();
-    diagnostics(&answer.diagnostics)
+    let response = unconfigured().validate_resource_config(request).await.unwrap().into_inner();
+    diagnostics(&response.diagnostics)
 }
 
 async fn validate_provider(arguments: Json) -> Vec<String> {
     let request =
         pb::validate_provider_config::Request { config: Some(provider_config(arguments)) };
-    let answer = unconfigured().validate_provider_config(request).await.unwrap().into_inner();
-    diagnostics(&answer.diagnostics)
+    let response = unconfigured().validate_provider_config(request).await.unwrap().into_inner();
+    diagnostics(&response.diagnostics)
 }
 
 async fn configure(environment: &[(&str, &str)], arguments: Json) -> Vec<pb::Diagnostic> {
@@ -46,8 +46,8 @@ async fn configure(environment: &[(&str, &str)], arguments: Json) -> Vec<pb::Dia
         config: Some(provider_config(arguments)),
         ..Default::default()
     };
-    let mut host = client_for(OssProvider::new(Environment::new(variables)));
-    host.configure_provider(request).await.unwrap().into_inner().diagnostics
+    let mut client = client_for(OssProvider::new(Environment::new(variables)));
+    client.configure_provider(request).await.unwrap().into_inner().diagnostics
 }
 
 async fn plan(prior: Json, config: Json) -> pb::plan_resource_change::Response {
@@ -63,10 +63,10 @@ async fn plan(prior: Json, config: Json) -> pb::plan_resource_change::Response {
         config: Some(dynamic(&config)),
         ..Default::default()
     };
-    let mut host = unconfigured();
-    let once = host.plan_resource_change(request.clone()).await.unwrap().into_inner();
-    let twice = host.plan_resource_change(request).await.unwrap().into_inner();
-    assert_eq!(once, twice, "planned twice, the answer is the same");
+    let mut client = unconfigured();
+    let once = client.plan_resource_change(request.clone()).await.unwrap().into_inner();
+    let twice = client.plan_resource_change(request).await.unwrap().into_inner();
+    assert_eq!(once, twice, "planned twice, the response is the same");
     once
 }
 

@@ -8,34 +8,34 @@ use super::{aes256, kms, plan};
 use crate::support::{TYPE, UNKNOWN, configured, dynamic, emulator, from_dynamic, path, resource};
 
 #[tokio::test]
-async fn the_id_is_known_at_plan_time_whenever_the_bucket_is() {
+async fn the_id_is_planned_if_the_bucket_is_known() {
     let config = resource(json!({ "bucket": "demo", "sse_algorithm": "AES256" }));
-    let answer = plan(Json::Null, config).await;
-    assert_eq!(from_dynamic(answer.planned_state.as_ref()), aes256("demo"));
-    assert_eq!(answer.requires_replace, []);
+    let response = plan(Json::Null, config).await;
+    assert_eq!(from_dynamic(response.planned_state.as_ref()), aes256("demo"));
+    assert_eq!(response.requires_replace, []);
 
     let config = resource(json!({ "bucket": UNKNOWN, "sse_algorithm": "AES256" }));
-    let answer = plan(Json::Null, config).await;
-    assert_eq!(from_dynamic(answer.planned_state.as_ref())["id"], UNKNOWN);
+    let response = plan(Json::Null, config).await;
+    assert_eq!(from_dynamic(response.planned_state.as_ref())["id"], UNKNOWN);
 }
 
 #[tokio::test]
 async fn an_unchanged_configuration_plans_the_prior_state() {
     let mut config = aes256("demo");
     config["id"] = Json::Null;
-    let answer = plan(aes256("demo"), config).await;
-    assert_eq!(from_dynamic(answer.planned_state.as_ref()), aes256("demo"));
-    assert_eq!(answer.requires_replace, []);
+    let response = plan(aes256("demo"), config).await;
+    assert_eq!(from_dynamic(response.planned_state.as_ref()), aes256("demo"));
+    assert_eq!(response.requires_replace, []);
 }
 
 #[tokio::test]
-async fn no_key_is_spelled_as_before_as_far_as_terraform_allows() {
+async fn an_unset_key_keeps_its_prior_value_if_terraform_allows_it() {
     let (null, empty) = (Json::Null, Json::from(""));
     for (prior, configured, planned) in [
         (&null, &null, &null),
         (&empty, &empty, &empty),
         (&empty, &null, &empty),
-        // Terraform refuses a planned null here.
+        // Terraform rejects a planned null here.
         (&null, &empty, &empty),
         (&Json::from("k"), &null, &null),
         (&Json::from("k"), &empty, &empty),
@@ -46,31 +46,31 @@ async fn no_key_is_spelled_as_before_as_far_as_terraform_allows() {
             let mut config = kms("demo");
             config["id"] = Json::Null;
             config[name] = configured.clone();
-            let answer = plan(prior_state, config).await;
-            let planned_state = from_dynamic(answer.planned_state.as_ref());
+            let response = plan(prior_state, config).await;
+            let planned_state = from_dynamic(response.planned_state.as_ref());
             assert_eq!(planned_state[name], *planned, "{name}: {prior} → {configured}");
         }
     }
 }
 
 #[tokio::test]
-async fn another_bucket_replaces_also_when_it_is_not_known_yet() {
+async fn another_or_unknown_bucket_requires_replacement() {
     for bucket in ["other", UNKNOWN] {
         let config = resource(json!({ "bucket": bucket, "sse_algorithm": "AES256" }));
-        let answer = plan(aes256("demo"), config).await;
-        let replaced: Vec<String> = answer.requires_replace.iter().map(path).collect();
+        let response = plan(aes256("demo"), config).await;
+        let replaced: Vec<String> = response.requires_replace.iter().map(path).collect();
         assert_eq!(replaced, ["bucket"]);
-        assert_eq!(from_dynamic(answer.planned_state.as_ref())["id"], bucket);
+        assert_eq!(from_dynamic(response.planned_state.as_ref())["id"], bucket);
     }
     let config = resource(json!({ "bucket": "demo", "sse_algorithm": "KMS" }));
     assert_eq!(plan(aes256("demo"), config).await.requires_replace, []);
 }
 
-/// Nothing is kept there, but what a host hands over it gets back.
+/// The provider stores no private data, but returns what Terraform sends.
 #[tokio::test]
-async fn private_bytes_are_passed_through_untouched() {
+async fn private_data_is_returned_unchanged() {
     let emulator = emulator(&["demo"]);
-    let mut host = configured(&emulator).await;
+    let mut client = configured(&emulator).await;
     let state = || Some(dynamic(&aes256("demo")));
     let (type_name, private) = (|| TYPE.to_owned(), || b"\x00private".to_vec());
     let plan = pb::plan_resource_change::Request {
@@ -81,7 +81,7 @@ async fn private_bytes_are_passed_through_untouched() {
         prior_private: private(),
         ..Default::default()
     };
-    let planned = host.plan_resource_change(plan).await.unwrap().into_inner();
+    let planned = client.plan_resource_change(plan).await.unwrap().into_inner();
     assert_eq!(planned.planned_private, private());
     let apply = pb::apply_resource_change::Request {
         type_name: type_name(),
@@ -90,20 +90,20 @@ async fn private_bytes_are_passed_through_untouched() {
         planned_private: private(),
         ..Default::default()
     };
-    assert_eq!(host.apply_resource_change(apply).await.unwrap().into_inner().private, private());
+    assert_eq!(client.apply_resource_change(apply).await.unwrap().into_inner().private, private());
     let read = pb::read_resource::Request {
         type_name: type_name(),
         current_state: state(),
         private: private(),
         ..Default::default()
     };
-    assert_eq!(host.read_resource(read).await.unwrap().into_inner().private, private());
-    assert!(import(&mut host, "demo").await.imported_resources[0].private.is_empty());
+    assert_eq!(client.read_resource(read).await.unwrap().into_inner().private, private());
+    assert!(import(&mut client, "demo").await.imported_resources[0].private.is_empty());
 }
 
 #[tokio::test]
-async fn destroying_plans_nothing() {
-    let answer = plan(aes256("demo"), Json::Null).await;
-    assert_eq!(from_dynamic(answer.planned_state.as_ref()), Json::Null);
-    assert_eq!(answer.diagnostics, []);
+async fn the_plan_of_a_deletion_is_null() {
+    let response = plan(aes256("demo"), Json::Null).await;
+    assert_eq!(from_dynamic(response.planned_state.as_ref()), Json::Null);
+    assert_eq!(response.diagnostics, []);
 }

@@ -7,7 +7,7 @@ use super::{NO_DIAGNOSTICS, configure, kms, read, validate_provider};
 use crate::support::{UNKNOWN, diagnostics, provider_config, unconfigured};
 
 #[tokio::test]
-async fn provider_arguments_are_validated_on_what_is_known() {
+async fn known_provider_arguments_are_validated() {
     let cases = [
         (json!({}), vec![]),
         (json!({ "region": UNKNOWN, "endpoint": UNKNOWN, "access_key": UNKNOWN }), vec![]),
@@ -63,7 +63,7 @@ async fn provider_arguments_are_validated_on_what_is_known() {
 }
 
 #[tokio::test]
-async fn a_region_is_found_in_three_places_or_missed_with_all_ways_named() {
+async fn the_region_has_three_sources_and_a_missing_one_names_them() {
     let endpoint = json!({ "endpoint": "oss-cn-shanghai-internal.aliyuncs.com" });
     for (environment, arguments) in [
         (vec![], json!({ "region": "cn-hangzhou" })),
@@ -86,7 +86,7 @@ async fn a_region_is_found_in_three_places_or_missed_with_all_ways_named() {
 }
 
 #[tokio::test]
-async fn half_a_key_pair_in_the_environment_names_both_halves() {
+async fn an_incomplete_access_key_pair_names_both_variables() {
     let environment = [
         ("ALICLOUD_ACCESS_KEY", "id-from-one-family"),
         ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-of-another"),
@@ -102,7 +102,7 @@ async fn half_a_key_pair_in_the_environment_names_both_halves() {
 }
 
 #[tokio::test]
-async fn plain_http_off_this_machine_is_a_warning() {
+async fn plain_http_to_another_machine_is_a_warning() {
     let arguments = json!({ "region": "cn-hangzhou", "endpoint": "http://oss.example.com" });
     let found = configure(&[], arguments).await;
     assert_eq!(diagnostics(&found), ["warning at endpoint: Unencrypted endpoint"]);
@@ -118,15 +118,15 @@ async fn virtual_hosted_addressing_of_an_ip_address_is_refused() {
 
 #[tokio::test]
 async fn an_unknown_provider_argument_fails_only_the_call_that_needs_it() {
-    let mut host = unconfigured();
+    let mut client = unconfigured();
     let config =
         provider_config(json!({ "region": UNKNOWN, "access_key": "a", "secret_key": "b" }));
     let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
-    let answer = host.configure_provider(request).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), NO_DIAGNOSTICS);
+    let response = client.configure_provider(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS);
 
     let state = kms("demo");
-    let (kept, found) = read(&mut host, &state).await;
+    let (kept, found) = read(&mut client, &state).await;
     assert_eq!(diagnostics(&found), ["error: Unknown provider configuration"]);
     assert!(found[0].detail.contains("`region`"), "{}", found[0].detail);
     assert_eq!(kept, state);

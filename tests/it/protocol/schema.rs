@@ -6,12 +6,12 @@ use crate::support::{TYPE, unconfigured};
 
 #[tokio::test]
 async fn the_schema_has_every_attribute_as_documented() {
-    let answer = unconfigured()
+    let response = unconfigured()
         .get_provider_schema(pb::get_provider_schema::Request {})
         .await
         .unwrap()
         .into_inner();
-    let block = answer.resource_schemas[TYPE].block.as_ref().unwrap();
+    let block = response.resource_schemas[TYPE].block.as_ref().unwrap();
     let rule = |attribute: &pb::schema::Attribute| {
         let kind = match (attribute.required, attribute.optional, attribute.computed) {
             (true, false, false) => "required",
@@ -40,12 +40,12 @@ async fn the_schema_has_every_attribute_as_documented() {
     let names: Vec<String> = timeouts.block.as_ref().unwrap().attributes.iter().map(rule).collect();
     assert_eq!(names, ["create optional", "read optional", "update optional", "delete optional"]);
 
-    let arguments = &answer.provider.unwrap().block.unwrap().attributes;
+    let arguments = &response.provider.unwrap().block.unwrap().attributes;
     let sensitive: Vec<&str> = arguments
         .iter()
         .filter(|attribute| attribute.sensitive)
         .map(|attribute| attribute.name.as_str())
         .collect();
     assert_eq!(sensitive, ["secret_key", "security_token"]);
-    assert!(answer.server_capabilities.unwrap().get_provider_schema_optional);
+    assert!(response.server_capabilities.unwrap().get_provider_schema_optional);
 }

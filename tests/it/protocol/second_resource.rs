@@ -1,4 +1,4 @@
-//! A second resource in a provider of its own: one file and one line.
+//! Another provider with a resource that panics.
 
 use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
@@ -11,8 +11,7 @@ use terraform_provider_oss::tfplugin::{
 use super::apply;
 use crate::support::{TYPE, client_for, diagnostics, dynamic};
 
-/// A provider with another resource, which panics: what it costs to add one, and that a panic in
-/// one call is a message to the user and not the end of the process.
+/// A provider whose resource panics, which must result in a diagnostic and not end the process.
 struct Toy;
 
 struct Fragile;
@@ -101,24 +100,24 @@ impl ListResource<()> for Fragile {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_search_ends_it_with_a_message() {
-    let mut host = client_for(Toy);
+async fn a_panic_in_a_list_query_is_a_diagnostic() {
+    let mut client = client_for(Toy);
     let config = || Some(dynamic(&json!({})));
     let request = pb::configure_provider::Request { config: config(), ..Default::default() };
-    host.configure_provider(request).await.unwrap();
+    client.configure_provider(request).await.unwrap();
     let request = pb::validate_list_resource_config::Request {
         type_name: TYPE.into(),
         config: config(),
         ..Default::default()
     };
-    let answer = host.validate_list_resource_config(request).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), ["error: The provider crashed"]);
+    let response = client.validate_list_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), ["error: The provider crashed"]);
     let request = pb::list_resource::Request {
         type_name: TYPE.into(),
         config: config(),
         ..Default::default()
     };
-    let mut events = host.list_resource(request).await.unwrap().into_inner();
+    let mut events = client.list_resource(request).await.unwrap().into_inner();
     let event = events.message().await.unwrap().unwrap();
     assert_eq!(diagnostics(&event.diagnostic), ["error: The provider crashed"]);
     assert_eq!(events.message().await.unwrap(), None);
@@ -126,25 +125,25 @@ async fn a_panic_in_a_search_ends_it_with_a_message() {
 
 #[tokio::test]
 async fn a_panic_is_a_diagnostic_and_loses_no_state() {
-    let mut host = client_for(Toy);
+    let mut client = client_for(Toy);
     let config = dynamic(&json!({}));
     let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
-    host.configure_provider(request).await.unwrap();
+    client.configure_provider(request).await.unwrap();
 
     let request = pb::validate_resource_config::Request {
         type_name: TYPE.into(),
         config: Some(dynamic(&json!({ "name": "x" }))),
         ..Default::default()
     };
-    let answer = host.validate_resource_config(request).await.unwrap().into_inner();
-    assert_eq!(diagnostics(&answer.diagnostics), ["error: The provider crashed"]);
+    let response = client.validate_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(diagnostics(&response.diagnostics), ["error: The provider crashed"]);
 
     let (before, after) = (json!({ "name": "before" }), json!({ "name": "after" }));
-    let (state, found) = apply(&mut host, &Json::Null, &after).await;
+    let (state, found) = apply(&mut client, &Json::Null, &after).await;
     assert_eq!(diagnostics(&found), ["error: The provider crashed"]);
     assert_eq!(state, after, "it may have been created");
-    let (state, _) = apply(&mut host, &before, &after).await;
+    let (state, _) = apply(&mut client, &before, &after).await;
     assert_eq!(state, before);
-    let (state, found) = apply(&mut host, &before, &Json::Null).await;
+    let (state, found) = apply(&mut client, &before, &Json::Null).await;
     assert_eq!((state, found), (Json::Null, vec![]), "the next call works");
 }

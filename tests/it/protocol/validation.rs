@@ -23,7 +23,7 @@ async fn valid_configurations_pass() {
 }
 
 #[tokio::test]
-async fn each_mistake_is_one_error_at_its_attribute() {
+async fn each_mistake_is_one_error_at_the_offending_attribute() {
     let cases = [
         (json!({ "bucket": null }), "error at bucket: Missing argument"),
         (json!({ "sse_algorithm": null }), "error at sse_algorithm: Missing argument"),
