@@ -2,7 +2,7 @@
 //! encryption of Alibaba Cloud OSS buckets.
 //!
 //! The library exists for the binary, the tests and the examples; it promises no stability.
-//! Data flows one way: bytes → values → decision → request → signature → answer → values → bytes.
+//! Data flows one way: bytes → values → decision → request → signature → response → values → bytes.
 //! `ARCHITECTURE.md` is the map.
 //!
 //! * [`plugin`]: the process as a plugin of Terraform: handshake, mutual TLS, shutdown, logging.

@@ -5,6 +5,7 @@ mod bucket_setting;
 mod every_rpc;
 mod plan;
 mod provider_config;
+mod results;
 mod schema;
 mod second_resource;
 mod second_setting;
