@@ -170,15 +170,7 @@ impl Error {
     #[must_use]
     pub fn affects_all_buckets(&self) -> bool {
         match &self.kind {
-            ErrorKind::Service(service) => matches!(
-                service.code.as_str(),
-                "InvalidAccessKeyId"
-                    | "SignatureDoesNotMatch"
-                    | "InvalidSecurityToken"
-                    | "AccessKeyIdAndSecurityTokenNotMatch"
-                    | "SecurityTokenExpired"
-                    | "RequestTimeTooSkewed"
-            ),
+            ErrorKind::Service(service) => service.code.is_about_credentials(),
             ErrorKind::NoCredentials
             | ErrorKind::Credentials(_)
             | ErrorKind::NoRegion
@@ -215,8 +207,7 @@ impl Error {
     /// Whether OSS said that there is no rule, or no bucket. Only status and `Code` decide.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(&self.kind, ErrorKind::Service(service) if service.status == 404
-            && matches!(service.code.as_str(), "NoSuchBucket" | "NoSuchServerSideEncryptionRule"))
+        matches!(&self.kind, ErrorKind::Service(service) if service.status == 404 && service.code.is_not_found())
     }
 }
 

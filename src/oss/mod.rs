@@ -33,6 +33,7 @@ pub mod credentials;
 mod encryption;
 mod endpoint;
 mod error;
+mod error_code;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod http;
@@ -53,6 +54,7 @@ pub use credentials::Credentials;
 pub use encryption::{EncryptionRule, SseAlgorithm};
 pub use endpoint::{AddressStyle, Endpoint, EndpointError, EndpointType};
 pub use error::{Error, ErrorKind, TransportError};
+pub use error_code::ErrorCode;
 pub use names::{BucketName, NameError, Region};
 pub use request::Operation;
 pub use retry::RetryPolicy;

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::credentials::CredentialsErrorKind;
 use super::error::ErrorKind;
+use super::error_code::ErrorCode;
 
 /// How often and how long a call is tried. The deadline of the call bounds it as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,7 @@ impl RetryPolicy {
 /// The server's time, if the failure is that the machine's clock is too far off.
 fn server_time_for_skew(kind: &ErrorKind) -> Option<OffsetDateTime> {
     match kind {
-        ErrorKind::Service(service) if service.code == "RequestTimeTooSkewed" => {
+        ErrorKind::Service(service) if service.code == ErrorCode::RequestTimeTooSkewed => {
             service.server_time
         }
         ErrorKind::Credentials(error) => error.kind.time_to_take_over(),
@@ -132,8 +133,7 @@ fn server_time_for_skew(kind: &ErrorKind) -> Option<OffsetDateTime> {
 
 /// Whether the session of the credentials has ended, as far as OSS is concerned.
 fn is_token_rejected(kind: &ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Service(service)
-        if matches!(service.code.as_str(), "SecurityTokenExpired" | "InvalidSecurityToken"))
+    matches!(kind, ErrorKind::Service(service) if service.code.is_token_rejected())
 }
 
 /// Whether nobody could be connected to.
@@ -152,11 +152,7 @@ fn is_unconnected(kind: &ErrorKind) -> bool {
 fn is_transient(kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::Service(service) => {
-            matches!(service.status, 408 | 429 | 500..=599)
-                || matches!(
-                    service.code.as_str(),
-                    "BadRequest" | "MetaOperationQpsLimitExceeded" | "RequestTimeout"
-                )
+            matches!(service.status, 408 | 429 | 500..=599) || service.code.is_transient()
         }
         ErrorKind::Transport(transport) => transport.is_transient(),
         ErrorKind::Credentials(error) => error.kind.is_transient(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use time::OffsetDateTime;
 
+use super::error_code::ErrorCode;
 use super::sanitize::sanitize;
 use super::timestamp::{parse_http_date, parse_iso8601};
 use super::xml::Element;
@@ -24,7 +25,7 @@ pub struct ServiceError {
     /// The HTTP status.
     pub status: u16,
     /// The `Code` element; `BadErrorResponse` if the body has none, as in the V2 SDKs.
-    pub code: String,
+    pub code: ErrorCode,
     /// The `Message` element, or the beginning of a body that is not XML.
     pub message: String,
     /// The request ID, for a support ticket.
@@ -57,7 +58,8 @@ impl ServiceError {
         let server_time = text("ServerTime").as_deref().and_then(parse_iso8601).or(date);
         Self {
             status,
-            code: text("Code").unwrap_or_else(|| "BadErrorResponse".to_owned()),
+            code: text("Code")
+                .map_or(ErrorCode::BadErrorResponse, |code| ErrorCode::from(code.as_str())),
             message: match &root {
                 Some(_) => text("Message").unwrap_or_default(),
                 None => body_snippet(&body),
@@ -125,7 +127,7 @@ mod tests {
             error,
             ServiceError {
                 status: 403,
-                code: "AccessDenied".to_owned(),
+                code: ErrorCode::AccessDenied,
                 message: "must be addressed using the specified endpoint".to_owned(),
                 request_id: Some("5C3D9175B6FC201293AD".to_owned()),
                 ec: Some("0003-00001403".to_owned()),
@@ -177,8 +179,8 @@ mod tests {
         };
         let error = ServiceError::parse(404, header, b"");
         assert_eq!(
-            (error.code.as_str(), error.request_id.as_deref()),
-            ("NoSuchBucket", Some("R1"))
+            (error.code, error.request_id.as_deref()),
+            (ErrorCode::NoSuchBucket, Some("R1"))
         );
         assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
     }
@@ -200,7 +202,7 @@ mod tests {
     fn keeps_the_beginning_of_what_is_not_xml() {
         let page = format!("<html><body>{}", "x".repeat(1000));
         let error = ServiceError::parse(502, NO_HEADERS, page.as_bytes());
-        assert_eq!(error.code, "BadErrorResponse");
+        assert_eq!(error.code, ErrorCode::BadErrorResponse);
         assert_eq!(error.message.len(), MAX_SNIPPET);
         let error = ServiceError::parse(403, NO_HEADERS, b"");
         assert_eq!(error.message, "the answer had no body");

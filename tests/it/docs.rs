@@ -305,7 +305,11 @@ fn explained_codes() -> BTreeSet<String> {
             && text.chars().all(|c| c.is_ascii_alphanumeric())
             && text.chars().any(|c| c.is_ascii_lowercase())
     };
-    source.split('"').filter(is_code).map(str::to_owned).collect()
+    // Those of OSS are variants; those of other services are texts.
+    let variants = source.split("ErrorCode::").skip(1);
+    let variants =
+        variants.filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next());
+    variants.chain(source.split('"')).filter(is_code).map(str::to_owned).collect()
 }
 
 /// The codes in a heading such as "`InvalidArgument`, `Other`: …".

@@ -8,7 +8,7 @@ mod credentials;
 mod service;
 mod transport;
 
-use crate::oss::{BucketName, Error, ErrorKind, Operation, TransportError};
+use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, TransportError};
 use crate::tfplugin::Diagnostic;
 
 /// What to do if a timeout passed that the resource can set.
@@ -159,15 +159,15 @@ pub(super) fn import_error(error: &Error) -> Diagnostic {
     let bucket = bucket_name(error);
     let Some(service) = error.service_error() else { return other_import_error(error) };
     let line = service::response_line(error, service);
-    match service.code.as_str() {
-        "NoSuchServerSideEncryptionRule" => Diagnostic::error(
+    match &service.code {
+        ErrorCode::NoSuchServerSideEncryptionRule => Diagnostic::error(
             format!("Bucket {bucket} has no encryption to import"),
             format!(
                 "{line}\n\nThe bucket exists but has no default encryption. Apply without the import to \
                  set the encryption from the configuration."
             ),
         ),
-        "NoSuchBucket" => Diagnostic::error(
+        ErrorCode::NoSuchBucket => Diagnostic::error(
             format!("Bucket {bucket} does not exist"),
             format!(
                 "{line}\n\nCheck the name in the import. For a bucket in another account, OSS would \

@@ -3,7 +3,7 @@
 //! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404 and 503 and the troubleshooting
 //! pages by EC.
 
-use crate::oss::{Endpoint, Error, Operation, ServiceError};
+use crate::oss::{Endpoint, Error, ErrorCode, Operation, ServiceError};
 
 use super::{attempts_suffix, bucket_name, clock_skew, transport};
 
@@ -47,74 +47,74 @@ pub(super) fn response_line(error: &Error, service: &ServiceError) -> String {
 pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
     let Error { operation, region, endpoint, credentials_origin: origin, .. } = error;
     let bucket = bucket_name(error);
-    match service.code.as_str() {
-        "AccessDenied" | "PermanentRedirect" | "TemporaryRedirect"
+    match &service.code {
+        ErrorCode::AccessDenied | ErrorCode::PermanentRedirect | ErrorCode::TemporaryRedirect
             if let Some(right) = &service.endpoint =>
         {
             Meaning::new(wrong_endpoint(right, endpoint))
         }
-        "PermanentRedirect" | "TemporaryRedirect" => Meaning::new(wrong_region(endpoint)),
-        "AccessDenied" if service.message.contains("specified endpoint") => {
+        ErrorCode::PermanentRedirect | ErrorCode::TemporaryRedirect => Meaning::new(wrong_region(endpoint)),
+        ErrorCode::AccessDenied if service.message.contains("specified endpoint") => {
             Meaning::new(wrong_region(endpoint))
         }
-        "AccessDenied" if *operation == Operation::ListBuckets => Meaning::new(format!(
+        ErrorCode::AccessDenied if *operation == Operation::ListBuckets => Meaning::new(format!(
             "The credentials from {origin} are not authorized to perform {} on acs:oss:*:*:*. Grant this \
              action to the RAM user or role.",
             operation.ram_action(),
         )),
-        "AccessDenied" => Meaning::new(format!(
+        ErrorCode::AccessDenied => Meaning::new(format!(
             "The credentials from {origin} are not authorized to perform {} on acs:oss:*:*:{bucket}. Grant \
              this action to the RAM user or role, and check that the bucket belongs to the same account \
              and that no bucket policy denies the request.",
             operation.ram_action(),
         )),
-        "NoSuchBucket" => Meaning::new(format!(
+        ErrorCode::NoSuchBucket => Meaning::new(format!(
             "The bucket does not exist. Create it first (if Terraform manages it, reference the bucket \
              resource in `bucket`), or correct `bucket`. For a bucket in another account, OSS would return \
              AccessDenied. The request was sent to {endpoint}."
         ))
         .with_attribute("bucket"),
-        "InvalidBucketName" => unknown_code(service).with_attribute("bucket"),
-        "InvalidAccessKeyId" => Meaning::new(format!(
+        ErrorCode::InvalidBucketName => unknown_code(service).with_attribute("bucket"),
+        ErrorCode::InvalidAccessKeyId => Meaning::new(format!(
             "The AccessKey ID does not exist or is disabled, is temporary (STS.…) but was sent without its \
              security token, or is permanent but was sent with one. Check {origin}."
         )),
-        "SignatureDoesNotMatch" => Meaning::new(format!(
+        ErrorCode::SignatureDoesNotMatch => Meaning::new(format!(
             "The AccessKey secret does not match the AccessKey ID, or the request was modified in transit. \
              Check {origin}."
         )),
-        "InvalidSecurityToken" | "AccessKeyIdAndSecurityTokenNotMatch" => Meaning::new(format!(
+        ErrorCode::InvalidSecurityToken | ErrorCode::AccessKeyIdAndSecurityTokenNotMatch => Meaning::new(format!(
             "The security token does not belong to the AccessKey pair. Use the AccessKey ID, secret and \
              security token of the same session. They came from {origin}."
         )),
-        "SecurityTokenExpired" => Meaning::new(format!(
+        ErrorCode::SecurityTokenExpired => Meaning::new(format!(
             "The temporary credentials have expired, and {origin} provides no newer ones. Get new \
              credentials and run again; completed changes are in the state. Credentials from a credentials \
              URI or an assumed role are refreshed automatically."
         )),
-        "RequestTimeTooSkewed" => Meaning::new(clock_skew(error.clock_skew_seconds, "OSS")),
-        "InvalidArgument" if is_signing_region_error(service) => Meaning::new(format!(
+        ErrorCode::RequestTimeTooSkewed => Meaning::new(clock_skew(error.clock_skew_seconds, "OSS")),
+        ErrorCode::InvalidArgument if is_signing_region_error(service) => Meaning::new(format!(
             "The request was signed for region {region:?}, but {endpoint} belongs to another region. Make \
              the provider's `region` and `endpoint` match, or set `region` on this resource."
         )),
-        "InvalidArgument" if service.message.contains("KMSMasterKeyID") => Meaning::new(
+        ErrorCode::InvalidArgument if service.message.contains("KMSMasterKeyID") => Meaning::new(
             "OSS rejected the KMS key ID. It requires `sse_algorithm = \"KMS\"`. If the message mentions a \
              whitelist, ask Alibaba Cloud to enable the feature for your account.",
         )
         .with_attribute("kms_master_key_id"),
-        "SecondLevelDomainForbidden" => Meaning::new(
+        ErrorCode::SecondLevelDomainForbidden => Meaning::new(
             "Public OSS endpoints accept only virtual-hosted-style requests. Remove `address_style = \
              \"path\"` from the provider.",
         ),
-        "KmsServiceNotEnabled" => kms_not_activated().with_attribute("sse_algorithm"),
-        "KmsUbsmsInvalidBid" => kms_not_activated(),
-        "InvalidEncryptionAlgorithmError" => {
+        ErrorCode::KmsServiceNotEnabled => kms_not_activated().with_attribute("sse_algorithm"),
+        ErrorCode::KmsUbsmsInvalidBid => kms_not_activated(),
+        ErrorCode::InvalidEncryptionAlgorithmError => {
             unsupported_algorithm().with_attribute("sse_algorithm")
         }
-        "InvalidDataEncryptionAlgorithmError" => {
+        ErrorCode::InvalidDataEncryptionAlgorithmError => {
             unsupported_algorithm().with_attribute("kms_data_encryption")
         }
-        "MetaOperationQpsLimitExceeded" | "TotalQpsLimitExceeded" | "ServiceUnavailable" => {
+        ErrorCode::MetaOperationQpsLimitExceeded | ErrorCode::TotalQpsLimitExceeded | ErrorCode::ServiceUnavailable => {
             Meaning::new(
                 "OSS limits the request rate for bucket operations. Run again later, or lower \
                  `-parallelism`.",
@@ -127,12 +127,12 @@ pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
 
 /// Whether the response has no error code: a proxy or another service may have sent it.
 fn is_not_oss(service: &ServiceError) -> bool {
-    service.code == "BadErrorResponse"
+    service.code == ErrorCode::BadErrorResponse
 }
 
 /// Whether the request was signed for a region other than that of the endpoint.
 pub(super) fn is_signing_region_error(service: &ServiceError) -> bool {
-    service.code == "InvalidArgument" && service.message.contains("region")
+    service.code == ErrorCode::InvalidArgument && service.message.contains("region")
 }
 
 fn unknown_code(service: &ServiceError) -> Meaning {

@@ -25,7 +25,7 @@ fn error(kind: ErrorKind) -> Error {
 fn service(status: u16, code: &str, message: &str) -> ServiceError {
     ServiceError {
         status,
-        code: code.to_owned(),
+        code: code.into(),
         message: message.to_owned(),
         request_id: Some("5C3D9175B6FC201293AD0001".to_owned()),
         ec: Some("0003-00000001".to_owned()),
@@ -115,13 +115,9 @@ fn service_errors() {
             returned(403, "AccessDenied", "You have no right to access this object."),
             list(returned(403, "AccessDenied", "You have no right to list buckets.")),
             of(other_region.clone()),
-            of(ServiceError { code: "PermanentRedirect".to_owned(), ..other_region.clone() }),
+            of(ServiceError { code: ErrorCode::PermanentRedirect, ..other_region.clone() }),
             of(ServiceError { endpoint: None, ..other_region.clone() }),
-            of(ServiceError {
-                code: "PermanentRedirect".to_owned(),
-                endpoint: None,
-                ..other_region
-            }),
+            of(ServiceError { code: ErrorCode::PermanentRedirect, endpoint: None, ..other_region }),
             of(no_region),
             returned(404, "NoSuchBucket", "The specified bucket does not exist."),
             returned(403, "InvalidAccessKeyId", "The access key id does not exist."),

@@ -146,7 +146,10 @@ async fn keys_that_have_no_successor_are_not_sent_again() {
     asked(&emulator);
     let refused = "PutBucketEncryption 403";
     for outcome in join_all((0..10).map(|_| put(&client))).await {
-        assert_eq!(outcome.unwrap_err().service_error().unwrap().code, "InvalidSecurityToken");
+        assert_eq!(
+            outcome.unwrap_err().service_error().unwrap().code.as_str(),
+            "InvalidSecurityToken"
+        );
     }
     assert_eq!(asked(&emulator), [refused; 10]);
     // The file is read again: someone may have logged in meanwhile.
@@ -171,7 +174,10 @@ async fn keys_that_are_expired_when_they_come_are_asked_for_once_by_all() {
     emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole"));
     put(&client).await.unwrap_err();
     for outcome in join_all((0..20).map(|_| put(&client))).await {
-        assert_eq!(outcome.unwrap_err().service_error().unwrap().code, "SecurityTokenExpired");
+        assert_eq!(
+            outcome.unwrap_err().service_error().unwrap().code.as_str(),
+            "SecurityTokenExpired"
+        );
     }
     let asked = asked(&emulator);
     let sessions = asked.iter().filter(|call| *call == "AssumeRole 200").count();

@@ -147,7 +147,7 @@ async fn a_session_that_oss_refuses_is_replaced_once() {
         // The new session is refused as well: it is not the session.
         emulator.inject(Fault::error_response(403, code).forever());
         let error = put(&client).await.unwrap_err();
-        assert_eq!(error.service_error().unwrap().code, code);
+        assert_eq!(error.service_error().unwrap().code.as_str(), code);
         assert_eq!(asked(&emulator), [refused, "AssumeRole 200", refused], "{code}");
     }
 }
@@ -190,6 +190,6 @@ async fn keys_that_cannot_be_renewed_are_refused_after_one_attempt() {
     let emulator = start();
     emulator.inject(Fault::error_response(403, "SecurityTokenExpired"));
     let error = put(&client(&emulator, keys())).await.unwrap_err();
-    assert_eq!(error.service_error().unwrap().code, "SecurityTokenExpired");
+    assert_eq!(error.service_error().unwrap().code.as_str(), "SecurityTokenExpired");
     assert_eq!(asked(&emulator), ["PutBucketEncryption 403"]);
 }

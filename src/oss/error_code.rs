@@ -1,0 +1,120 @@
+//! The error codes of OSS that this client knows, and what each says about the request.
+//!
+//! Source: OSS documentation, "Error codes" and the pages on HTTP status codes 400, 403, 404, 409 and 503.
+
+use std::fmt;
+
+/// Defines [`ErrorCode`] with one variant for each code, named like it.
+macro_rules! error_codes {
+    ($($code:ident),+ $(,)?) => {
+        /// The `Code` element of an error response.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the variants are named like the codes in the documentation of OSS")]
+        pub enum ErrorCode {
+            $($code,)+
+            /// A code that this version does not know.
+            Other(String),
+        }
+
+        impl ErrorCode {
+            /// The code as OSS writes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$code => stringify!($code),)+
+                    Self::Other(code) => code,
+                }
+            }
+        }
+
+        impl From<&str> for ErrorCode {
+            fn from(code: &str) -> Self {
+                match code {
+                    $(stringify!($code) => Self::$code,)+
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+    };
+}
+
+error_codes! {
+    AccessDenied,
+    AccessKeyIdAndSecurityTokenNotMatch,
+    // Not a code of OSS: the V2 SDKs report it for a response without one.
+    BadErrorResponse,
+    BadRequest,
+    InvalidAccessKeyId,
+    InvalidArgument,
+    InvalidBucketName,
+    InvalidDataEncryptionAlgorithmError,
+    InvalidEncryptionAlgorithmError,
+    InvalidSecurityToken,
+    KmsServiceNotEnabled,
+    KmsUbsmsInvalidBid,
+    MetaOperationQpsLimitExceeded,
+    NoSuchBucket,
+    NoSuchServerSideEncryptionRule,
+    PermanentRedirect,
+    RequestTimeTooSkewed,
+    RequestTimeout,
+    SecondLevelDomainForbidden,
+    SecurityTokenExpired,
+    ServiceUnavailable,
+    SignatureDoesNotMatch,
+    TemporaryRedirect,
+    TotalQpsLimitExceeded,
+}
+
+impl ErrorCode {
+    /// Whether the bucket or its encryption rule does not exist.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::NoSuchBucket | Self::NoSuchServerSideEncryptionRule)
+    }
+
+    /// Whether the same request may succeed later, whatever the HTTP status is.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest | Self::MetaOperationQpsLimitExceeded | Self::RequestTimeout
+        )
+    }
+
+    /// Whether the session of the credentials has ended, as far as OSS is concerned.
+    pub(super) fn is_token_rejected(&self) -> bool {
+        matches!(self, Self::SecurityTokenExpired | Self::InvalidSecurityToken)
+    }
+
+    /// Whether the credentials or the clock are wrong, so that requests to any bucket fail.
+    pub(super) fn is_about_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidAccessKeyId
+                | Self::SignatureDoesNotMatch
+                | Self::InvalidSecurityToken
+                | Self::AccessKeyIdAndSecurityTokenNotMatch
+                | Self::SecurityTokenExpired
+                | Self::RequestTimeTooSkewed
+        )
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_written_as_they_are_read() {
+        for code in ["NoSuchBucket", "MetaOperationQpsLimitExceeded", "SomethingNew", ""] {
+            assert_eq!(ErrorCode::from(code).as_str(), code);
+        }
+        assert_eq!(ErrorCode::from("NoSuchBucket"), ErrorCode::NoSuchBucket);
+        assert_eq!(ErrorCode::from("nosuchbucket"), ErrorCode::Other("nosuchbucket".to_owned()));
+    }
+}
