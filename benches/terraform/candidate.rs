@@ -20,7 +20,7 @@ const KEY_SECRET: &str = "BenchBenchBenchBenchBenchBench";
 
 /// The measured commands, in this order: from create to destroy.
 pub(crate) const STEPS: [Step; 5] = [
-    Step { name: "create", calls: 2, arguments: &["apply", "-auto-approve"], algorithm: "AES256" },
+    Step { name: "create", calls: 3, arguments: &["apply", "-auto-approve"], algorithm: "AES256" },
     Step {
         name: "plan",
         calls: 1,

@@ -104,23 +104,40 @@ impl EncryptionRule {
     }
 }
 
+impl EncryptionRule {
+    /// A phrase for messages about a rule that OSS returned, with the whole key ID, unless it is that of the
+    /// `configured` rule, which may be sensitive.
+    #[must_use]
+    pub fn describe(&self, configured: &Self) -> String {
+        if self.kms_master_key_id == configured.kms_master_key_id {
+            return self.to_string();
+        }
+        self.phrase(self.kms_master_key_id.as_deref())
+    }
+
+    fn phrase(&self, key: Option<&str>) -> String {
+        let key = key.map(|key| format!("key {key}"));
+        let cipher =
+            self.kms_data_encryption.as_ref().map(|cipher| format!("{cipher} data encryption"));
+        let parts: Vec<String> = key.into_iter().chain(cipher).collect();
+        let algorithm = &self.sse_algorithm;
+        if parts.is_empty() {
+            algorithm.to_string()
+        } else {
+            format!("{algorithm} with {}", parts.join(" and "))
+        }
+    }
+}
+
 impl fmt::Display for EncryptionRule {
-    /// A phrase for messages, e.g. `KMS with key 9468da86… and SM4 data encryption`.
+    /// A phrase for messages, for example `KMS with key 9468da86… and SM4 data encryption`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.sse_algorithm)?;
-        // Enough to recognise it: the id may come from a variable that is sensitive.
+        // Enough to recognize it: the ID may come from a variable that is sensitive.
         let key = self.kms_master_key_id.as_deref().map(|key| match key.char_indices().nth(8) {
             Some((end, _)) => format!("{}…", key.get(..end).unwrap_or_default()),
             None => key.to_owned(),
         });
-        match (key, &self.kms_data_encryption) {
-            (None, None) => Ok(()),
-            (Some(key), None) => write!(formatter, " with key {key}"),
-            (None, Some(cipher)) => write!(formatter, " with {cipher} data encryption"),
-            (Some(key), Some(cipher)) => {
-                write!(formatter, " with key {key} and {cipher} data encryption")
-            }
-        }
+        formatter.write_str(&self.phrase(key.as_deref()))
     }
 }
 

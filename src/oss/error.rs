@@ -129,11 +129,12 @@ impl ErrorKind {
         }
     }
 
-    /// Whether an attempt that ended like this may have been carried out.
+    /// Whether OSS may have executed an attempt that ended like this, if it was handed to a connection.
     pub(super) fn outcome_unknown(&self) -> bool {
         match self {
-            Self::Service(service) => service.status >= 500 || service.status == 408,
-            // An attempt that was cut off may have been connecting still; that is not known.
+            Self::Service(service) => {
+                (service.status >= 500 || service.status == 408) && !service.code.is_throttling()
+            }
             Self::Transport(transport) => !matches!(
                 transport,
                 TransportError::Connect(_)

@@ -80,6 +80,11 @@ impl ErrorCode {
         )
     }
 
+    /// Whether OSS did not execute the request because of a rate limit.
+    pub(super) fn is_throttling(&self) -> bool {
+        matches!(self, Self::MetaOperationQpsLimitExceeded | Self::TotalQpsLimitExceeded)
+    }
+
     /// Whether the session of the credentials has ended, as far as OSS is concerned.
     pub(super) fn is_token_rejected(&self) -> bool {
         matches!(self, Self::SecurityTokenExpired | Self::InvalidSecurityToken)

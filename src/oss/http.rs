@@ -15,6 +15,7 @@ use url::{Host, Url};
 
 use super::endpoint::is_loopback_or_link_local;
 use super::error::TransportError;
+use super::request_body::{RequestBody, SentFlag};
 
 /// The metadata service of every ECS instance.
 const METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
@@ -73,6 +74,8 @@ pub(super) struct HttpRequest<'a> {
     pub(super) url: &'a str,
     pub(super) headers: &'a [(String, String)],
     pub(super) body: Vec<u8>,
+    /// Set as soon as the request is handed to a connection.
+    pub(super) sent: SentFlag,
     /// Limit for the whole exchange, beside those of [`HttpSettings`].
     pub(super) timeout: Option<Duration>,
     /// Whether it asks the metadata service of an instance, or what stands in for it.
@@ -128,7 +131,7 @@ impl Http {
             .client(ConnectionKind::to(&url, request.is_metadata))?
             .request(method, url)
             .headers(header_map(request.headers)?)
-            .body(request.body);
+            .body(reqwest::Body::wrap(RequestBody::new(request.body, request.sent)));
         if let Some(timeout) = request.timeout {
             builder = builder.timeout(timeout);
         }

@@ -39,6 +39,7 @@ pub(crate) mod fuzz;
 mod http;
 mod names;
 mod request;
+mod request_body;
 mod retry;
 mod sanitize;
 mod send;

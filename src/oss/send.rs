@@ -13,6 +13,7 @@ use super::error::{Error, ErrorKind};
 use super::http::HttpRequest;
 use super::names::{BucketName, Region};
 use super::request::Request;
+use super::request_body::SentFlag;
 use super::retry::{RetryDecision, RetryState};
 use super::service_error::ServiceError;
 use super::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
@@ -28,9 +29,11 @@ pub(super) struct Response {
 pub(super) struct CallState {
     /// The attempts so far, those after something was mended included.
     attempts: u32,
-    /// When the present attempt was sent; none before it is.
+    /// When the current attempt was started: credentials are there, the request is signed.
     sent_at: Option<Instant>,
-    /// An attempt was sent whose end is unknown.
+    /// Whether the current attempt was handed to a connection.
+    sent: SentFlag,
+    /// An attempt was handed to a connection, and OSS may have executed it.
     outcome_unknown: bool,
     /// The credentials of the last attempt.
     credentials: Option<Arc<Credentials>>,
@@ -59,6 +62,7 @@ impl Client {
                 return Err(self.error(request, call, &course, kind));
             }
             course.sent_at = None;
+            course.sent = SentFlag::default();
             let outcome = tokio::select! {
                 biased;
                 () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
@@ -74,7 +78,7 @@ impl Client {
             if let Some(time) = kind.server_time() {
                 course.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
             }
-            course.outcome_unknown |= course.sent_at.is_some() && kind.outcome_unknown();
+            course.outcome_unknown |= course.sent.is_set() && kind.outcome_unknown();
             progress.record_failure(&kind);
             match self.config.retry.decide(progress, &kind, fastrand::f64()) {
                 RetryDecision::Retry(wait) => {
@@ -155,7 +159,7 @@ impl Client {
         course.credentials = Some(credentials);
         course.attempts += 1;
         course.sent_at = Some(Instant::now());
-        self.send_once(request, &url, &headers).await
+        self.send_once(request, &url, &headers, &course.sent).await
     }
 
     /// The region of a call: its own, the configured one, the profile's, the endpoint's.
@@ -228,6 +232,7 @@ impl Client {
         request: &Request,
         url: &str,
         headers: &[(String, String)],
+        sent: &SentFlag,
     ) -> Result<Response, ErrorKind> {
         let answer = self
             .http
@@ -236,6 +241,7 @@ impl Client {
                 url,
                 headers,
                 body: request.body.clone(),
+                sent: sent.clone(),
                 timeout: None,
                 is_metadata: false,
             })

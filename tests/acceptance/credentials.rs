@@ -40,7 +40,8 @@ fn apply(workspace: &Workspace, environment: &[(&str, &str)]) -> Vec<String> {
     records.iter().map(|record| record.operation.clone().unwrap_or_default()).collect()
 }
 
-const WRITE: [&str; 2] = ["PutBucketEncryption", "GetBucketEncryption"];
+/// The requests of a create.
+const CREATE: [&str; 3] = ["GetBucketEncryption", "PutBucketEncryption", "GetBucketEncryption"];
 
 const KEYS: [(&str, &str); 2] =
     [("OSS_ACCESS_KEY_ID", KEY_ID), ("OSS_ACCESS_KEY_SECRET", KEY_SECRET)];
@@ -48,7 +49,7 @@ const KEYS: [(&str, &str); 2] =
 #[test]
 fn access_key_pair_in_the_environment() {
     let Some(workspace) = workspace(|_| String::new()) else { return };
-    assert_eq!(apply(&workspace, &KEYS), WRITE);
+    assert_eq!(apply(&workspace, &KEYS), CREATE);
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn a_profile_sets_credentials_and_region() {
     }) else {
         return;
     };
-    assert_eq!(apply(&workspace, &[]), WRITE);
+    assert_eq!(apply(&workspace, &[]), CREATE);
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn a_profile_in_the_default_file_selected_by_the_environment() {
         ("ALIBABA_CLOUD_REGION", "cn-hangzhou"),
         ("ALIBABA_CLOUD_ENDPOINT_STS", url.as_str()),
     ];
-    assert_eq!(apply(&workspace, &environment), ["AssumeRole", WRITE[0], WRITE[1]]);
+    assert_eq!(apply(&workspace, &environment), ["AssumeRole", CREATE[0], CREATE[1], CREATE[2]]);
 }
 
 #[cfg(unix)]
@@ -150,7 +151,7 @@ fn an_oidc_token_file_in_a_pipeline() {
     }) else {
         return;
     };
-    assert_eq!(apply(&workspace, &[]), ["AssumeRoleWithOIDC", WRITE[0], WRITE[1]]);
+    assert_eq!(apply(&workspace, &[]), ["AssumeRoleWithOIDC", CREATE[0], CREATE[1], CREATE[2]]);
 }
 
 #[test]
@@ -162,7 +163,10 @@ fn an_oidc_token_file_in_a_pod() {
         ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", PROVIDER),
         ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", path.as_str()),
     ];
-    assert_eq!(apply(&workspace, &environment), ["AssumeRoleWithOIDC", WRITE[0], WRITE[1]]);
+    assert_eq!(
+        apply(&workspace, &environment),
+        ["AssumeRoleWithOIDC", CREATE[0], CREATE[1], CREATE[2]]
+    );
 }
 
 #[test]
@@ -172,7 +176,7 @@ fn a_credentials_uri() {
     }) else {
         return;
     };
-    assert_eq!(apply(&workspace, &[]), ["CredentialsUri", WRITE[0], WRITE[1]]);
+    assert_eq!(apply(&workspace, &[]), ["CredentialsUri", CREATE[0], CREATE[1], CREATE[2]]);
 }
 
 #[test]
@@ -184,7 +188,7 @@ fn the_ram_role_of_an_ecs_instance() {
     let environment = [("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", metadata.as_str())];
     assert_eq!(
         apply(&workspace, &environment),
-        ["EcsMetadataToken", "EcsMetadataCredentials", WRITE[0], WRITE[1]]
+        ["EcsMetadataToken", "EcsMetadataCredentials", CREATE[0], CREATE[1], CREATE[2]]
     );
 }
 
@@ -198,7 +202,7 @@ fn an_apply_refreshes_a_rejected_session() {
     workspace.emulator.inject(Fault::error_response(403, "SecurityTokenExpired").method("GET"));
     assert_eq!(
         apply(&workspace, &KEYS),
-        ["AssumeRole", WRITE[0], WRITE[1], "AssumeRole", WRITE[1]]
+        ["AssumeRole", CREATE[0], "AssumeRole", CREATE[0], CREATE[1], CREATE[2]]
     );
 }
 
@@ -213,7 +217,7 @@ fn a_plan_of_new_resources_needs_no_credentials() {
     workspace.terraform_in(&[], &["plan", "-no-color"]).succeeds();
     let run = workspace.terraform_in(&[], &APPLY).fails();
     for part in [
-        "Could not get credentials for PutBucketEncryption from profile \"absent\" of /no/such/file",
+        "Could not get credentials for GetBucketEncryption from profile \"absent\" of /no/such/file",
         "cannot be read: No such file or directory",
         "the user running Terraform can read it",
     ] {
@@ -233,7 +237,7 @@ fn the_error_for_a_role_that_cannot_be_assumed_names_the_permission() {
     for part in [
         "Cannot set the encryption of bucket demo",
         &format!(
-            "Could not get credentials for PutBucketEncryption from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
+            "Could not get credentials for GetBucketEncryption from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
         ),
         "returned 403 NoPermission for AssumeRole",
         "request ID",

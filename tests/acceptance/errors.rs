@@ -119,7 +119,7 @@ fn no_log_level_shows_a_secret() {
     ];
     // A truncated response that repeats the string to sign.
     let echo = format!("<Error><StringToSign>PUT\nx-oss-security-token:{token}\n{KEY_SECRET}");
-    workspace.emulator.inject(Fault::raw_response("application/xml", echo).status(403));
+    workspace.emulator.inject(Fault::raw_response("application/xml", echo).status(403).times(2));
     let failed = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).fails();
     let applied = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).succeeds();
     // The logs of every run are searched for secrets; this proves that the search reads the log.

@@ -29,7 +29,7 @@ fn create_plan_again_and_destroy() {
 
     let apply = workspace.apply();
     assert!(apply.stdout.contains("1 added, 0 changed, 0 destroyed"), "{apply}");
-    assert_eq!(workspace.calls(), ["PUT demo 200", "GET demo 200"]);
+    assert_eq!(workspace.calls(), ["GET demo 404", "PUT demo 200", "GET demo 200"]);
     assert_eq!(workspace.emulator.rule("demo"), Some(rule("KMS", None, None)));
 
     workspace.expect_no_changes();
@@ -79,7 +79,7 @@ fn another_bucket_name_replaces() {
     workspace.apply();
     assert_eq!(
         workspace.calls(),
-        ["GET before 200", "DELETE before 204", "PUT after 200", "GET after 200"]
+        ["GET before 200", "DELETE before 204", "GET after 404", "PUT after 200", "GET after 200"]
     );
     assert_eq!(workspace.emulator.rule("before"), None);
     assert!(workspace.emulator.rule("after").is_some());

@@ -12,6 +12,7 @@
 )]
 
 mod adopt;
+mod create;
 mod credentials;
 #[cfg(unix)]
 mod docs;

@@ -17,7 +17,7 @@ fn clock_skew_is_corrected() {
     workspace.configure(RESOURCE);
     workspace.emulator.set_clock_offset(-7 * 86_400);
     workspace.apply();
-    assert_eq!(workspace.calls(), ["PUT demo 403", "PUT demo 200", "GET demo 200"]);
+    assert_eq!(workspace.calls(), ["GET demo 403", "GET demo 404", "PUT demo 200", "GET demo 200"]);
 }
 
 #[test]
@@ -220,9 +220,9 @@ fn every_attempt_is_logged() {
     workspace.emulator.inject(Fault::error_response(503, "MetaOperationQpsLimitExceeded"));
     let run = workspace.terraform(&APPLY).succeeds();
     let lines: Vec<&str> = run.log.lines().filter(|line| line.contains("called OSS")).collect();
-    assert_eq!(lines.len(), 3, "{run}");
+    assert_eq!(lines.len(), 4, "{run}");
     let records = workspace.emulator.requests();
-    for (line, (record, attempt)) in lines.iter().zip(records.iter().zip([1, 2, 1])) {
+    for (line, (record, attempt)) in lines.iter().zip(records.iter().zip([1, 2, 1, 1])) {
         for part in [
             "[DEBUG] provider".to_owned(),
             format!("method={}", record.method),
@@ -249,10 +249,10 @@ fn an_attempt_that_times_out_is_logged_too() {
           timeouts { create = "300ms" }
         }"#,
     );
-    workspace.emulator.inject(Fault::delay(Duration::from_mins(5)).method("PUT"));
+    workspace.emulator.inject(Fault::delay(Duration::from_mins(5)).method("GET"));
     let run = workspace.terraform(&APPLY).fails();
     let line = run.log.lines().find(|line| line.contains("called OSS")).unwrap();
-    for part in ["method=PUT", "status=0", "attempt=1", "error=\"the time limit passed\""] {
+    for part in ["method=GET", "status=0", "attempt=1", "error=\"the time limit passed\""] {
         assert!(line.contains(part), "{part:?} is missing: {line}");
     }
 }

@@ -388,6 +388,28 @@ async fn a_connection_that_takes_too_long_leaves_no_doubt() {
 }
 
 #[tokio::test]
+async fn a_request_that_waits_for_a_connection_has_not_taken_effect() {
+    let emulator = start(&["demo"]);
+    // The operating system accepts connections, and nobody answers the TLS hello.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("https://{}", silent.local_addr().unwrap());
+    emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
+    for (endpoint, may_have_taken_effect) in [(silent, false), (emulator.url(), true)] {
+        let endpoint = Some(Endpoint::parse(&endpoint).unwrap());
+        let client = Client::new(ClientConfig { endpoint, ..config(&emulator) });
+        let (bucket, options) =
+            (bucket(), || CallOptions::with_timeout(Duration::from_millis(300)));
+        for error in [
+            client.put_bucket_encryption(&bucket, &kms(), &options()).await.unwrap_err(),
+            client.delete_bucket_encryption(&bucket, &options()).await.unwrap_err(),
+        ] {
+            assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
+            assert_eq!(error.may_have_taken_effect, may_have_taken_effect, "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn silence_is_a_timeout_and_leaves_doubt() {
     let emulator = start(&["demo"]);
     emulator.inject(Fault::delay(Duration::from_mins(5)).forever());

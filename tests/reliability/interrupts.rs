@@ -11,7 +11,7 @@ use super::{configure, report, rules, run, state, workspace_with_buckets};
 fn stop_during_a_retried_request(name: &str, to_group: bool) {
     let Some(workspace) = workspace_with_buckets(5) else { return };
     configure(&workspace, 5, "AES256");
-    // After a 503 the outcome would be unknown, and the resource would be tainted.
+    // After a 503 the outcome would be unknown, and the bucket would be read once more.
     let throttled = || Fault::error_response(429, "Throttling").retry_after(60);
     workspace.emulator.inject(throttled().bucket("b-0003").forever());
     let mut terraform = start(&workspace, &["apply", "-auto-approve", "-no-color"]);

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod claims;
 mod endurance;
 mod interrupts;
 mod kills;

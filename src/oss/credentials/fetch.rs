@@ -16,6 +16,7 @@ use super::{
 };
 use crate::oss::clock::Clock;
 use crate::oss::http::{Http, HttpRequest, HttpResponse};
+use crate::oss::request_body::SentFlag;
 use crate::oss::service_error::retry_after;
 use crate::oss::timestamp::parse_http_date;
 use crate::oss::{Region, TransportError};
@@ -106,6 +107,7 @@ impl<'a> Fetcher<'a> {
                     url: &url,
                     headers: &[form],
                     body: call.form.into_bytes(),
+                    sent: SentFlag::default(),
                     timeout: Some(SERVICE_TIMEOUT),
                     is_metadata: false,
                 },
@@ -133,6 +135,7 @@ impl<'a> Fetcher<'a> {
                     url: uri.as_str(),
                     headers: &[],
                     body: Vec::new(),
+                    sent: SentFlag::default(),
                     timeout: Some(SERVICE_TIMEOUT),
                     is_metadata: false,
                 },
@@ -198,6 +201,7 @@ impl<'a> Fetcher<'a> {
             url,
             headers,
             body: Vec::new(),
+            sent: SentFlag::default(),
             timeout: Some(METADATA_TIMEOUT),
             is_metadata: true,
         };

@@ -44,8 +44,7 @@ impl Resource<ProviderData> for BucketEncryption {
 
     async fn create(&self, context: &Context, planned_state: Object) -> Result<Applied, Failure> {
         let target = write::target(context, &planned_state, "create")?;
-        let written = write::put_and_verify(&target, &rule_from_state(&planned_state)).await;
-        bucket::created(written, planned_state, "rule")
+        bucket::create(&target, &rule_from_state(&planned_state), planned_state).await
     }
 
     async fn read(
@@ -54,7 +53,7 @@ impl Resource<ProviderData> for BucketEncryption {
         current_state: Object,
     ) -> Result<Option<Object>, Failure> {
         let target = write::target(context, &current_state, "read")?;
-        let rule = target.read(Client::get_bucket_encryption).await?;
+        let rule = target.read().await?;
         Ok(rule.map(|rule| state_with_rule(current_state, &target.bucket, &rule)))
     }
 
@@ -66,13 +65,13 @@ impl Resource<ProviderData> for BucketEncryption {
     ) -> Result<Applied, Failure> {
         let target = write::target(context, &planned_state, "update")?;
         let rule = rule_from_state(&planned_state);
-        if bucket::is_same_bucket(&prior_state, &planned_state)
-            && rule_from_state(&prior_state) == rule
-        {
+        let is_same_bucket = bucket::is_same_bucket(&prior_state, &planned_state);
+        let prior_rule = is_same_bucket.then(|| rule_from_state(&prior_state));
+        if prior_rule.as_ref() == Some(&rule) {
             // Only the timeouts changed, or an unset argument from null to "".
             return Ok(planned_state.into());
         }
-        bucket::updated(write::put_and_verify(&target, &rule).await, planned_state)
+        bucket::update(&target, prior_rule, &rule, planned_state).await
     }
 
     async fn delete(&self, context: &Context, prior_state: Object) -> Result<(), Failure> {

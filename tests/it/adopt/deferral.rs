@@ -1,5 +1,6 @@
 //! Changes that are deferred because the provider is not configured yet.
 
+use oss_emulator::EncryptionRule;
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::provider::OssProvider;
 use terraform_provider_oss::tfplugin::pb;
@@ -89,6 +90,7 @@ async fn changes_are_deferred_if_the_client_supports_it() {
 #[tokio::test]
 async fn nothing_is_deferred_when_everything_is_known() {
     let emulator = emulator(&["demo"]);
+    emulator.set_rule("demo", EncryptionRule::new("AES256"));
     let mut client = configured(&emulator).await;
     let read = pb::read_resource::Request {
         type_name: TYPE.into(),

@@ -2,7 +2,9 @@
 //! that Terraform calls. The emulator returns most errors by itself; errors that only the real service
 //! returns are injected.
 
-use oss_emulator::{Config, Emulator, Fault, Role};
+use std::time::Duration;
+
+use oss_emulator::{Config, Emulator, EncryptionRule, Fault, Role};
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
@@ -99,9 +101,12 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "Set, but not verified" => {
             let fault =
                 Fault::error_response(403, "AccessDenied").message("You have no right to read it.");
-            Scenario::new().with(fault.method("GET"))
+            // The rule is read before it is set, and again afterwards.
+            Scenario::new().sparing_the_first_read().with(fault.method("GET"))
         }
-        "Unknown outcome" => Scenario::new().with(Fault::reset_after().method("PUT")),
+        "Unknown outcome" => Scenario::new().with(Fault::reset_before().method("PUT")),
+        "A rule that was there before" => Scenario::new().with_rule("KMS"),
+        "Something else sets the encryption" => Scenario::new().with_second_owner(),
         "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
         "No credentials" => Scenario::new().without_access_key(),
         "No region" => Scenario::new().set("region", ""),
@@ -176,6 +181,25 @@ impl Scenario {
         self
     }
 
+    /// Lets the read before the write pass the faults that are injected after this.
+    fn sparing_the_first_read(self) -> Self {
+        self.emulator.inject(Fault::delay(Duration::ZERO).method("GET"));
+        self
+    }
+
+    fn with_rule(self, algorithm: &str) -> Self {
+        self.emulator.set_rule("my-company-logs", EncryptionRule::new(algorithm));
+        self
+    }
+
+    /// The read before the write finds no rule, and those after it find KMS.
+    fn with_second_owner(self) -> Self {
+        let scenario = self.with_rule("KMS");
+        let missing = Fault::error_response(404, "NoSuchServerSideEncryptionRule");
+        scenario.emulator.inject(missing.method("GET"));
+        scenario.with(Fault::stale_reads(1_000_000))
+    }
+
     fn with_access_key(mut self, id: &'static str, secret: &'static str) -> Self {
         self.access_key = Some((id, secret));
         self
@@ -243,8 +267,11 @@ impl Scenario {
                 client.apply_resource_change(request).await.unwrap().into_inner().diagnostics,
             );
         }
-        let rendered =
-            |message: &pb::Diagnostic| format!("Error: {}\n\n{}", message.summary, message.detail);
+        let rendered = |message: &pb::Diagnostic| {
+            let severity = message.severity().as_str_name();
+            let severity = severity[..1].to_owned() + &severity[1..].to_lowercase();
+            format!("{severity}: {}\n\n{}", message.summary, message.detail)
+        };
         messages.iter().map(rendered).collect::<Vec<_>>().join("\n\n")
     }
 }

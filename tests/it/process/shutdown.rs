@@ -66,7 +66,7 @@ async fn calls_in_flight_return_their_state_on_sigterm() {
     };
     let applied = tokio::spawn(async move { provider.apply_resource_change(request).await });
     within(async {
-        while emulator.requests().is_empty() {
+        while emulator.requests().len() < 2 {
             tokio::task::yield_now().await;
         }
     })

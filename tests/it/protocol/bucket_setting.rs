@@ -1,7 +1,7 @@
 //! A second setting of a bucket in one file, built on `resources::bucket`: the cipher of its objects.
 
 use terraform_provider_oss::oss::{Client, EncryptionRule};
-use terraform_provider_oss::resources::bucket::{self, BucketTarget, WriteError};
+use terraform_provider_oss::resources::bucket::{self, BucketTarget};
 use terraform_provider_oss::resources::{Context, ProviderData};
 use terraform_provider_oss::tfplugin::{
     Applied, Attribute, Block, Diagnostic, Diagnostics, Failure, ImportTarget, Object, Plan,
@@ -37,23 +37,23 @@ impl Resource<ProviderData> for BucketCipher {
 
     async fn create(&self, context: &Context, planned: Object) -> Result<Applied, Failure> {
         let target = BucketTarget::from_state(context, &planned, "create")?;
-        bucket::created(put(&target, &planned).await, planned, "cipher")
+        bucket::create(&target, &rule(&planned), planned).await
     }
 
     async fn read(&self, context: &Context, state: Object) -> Result<Option<Object>, Failure> {
         let target = BucketTarget::from_state(context, &state, "read")?;
-        let rule = target.read(Client::get_bucket_encryption).await?;
+        let rule: Option<EncryptionRule> = target.read().await?;
         Ok(rule.map(|rule| state.with("cipher", rule.sse_algorithm.as_str())))
     }
 
     async fn update(
         &self,
         context: &Context,
-        _: Object,
+        prior: Object,
         planned: Object,
     ) -> Result<Applied, Failure> {
         let target = BucketTarget::from_state(context, &planned, "update")?;
-        bucket::updated(put(&target, &planned).await, planned)
+        bucket::update(&target, Some(rule(&prior)), &rule(&planned), planned).await
     }
 
     async fn delete(&self, context: &Context, state: Object) -> Result<(), Failure> {
@@ -79,12 +79,10 @@ impl Resource<ProviderData> for BucketCipher {
     }
 }
 
-async fn put(target: &BucketTarget<'_>, planned: &Object) -> Result<(), WriteError> {
-    let rule = EncryptionRule {
-        sse_algorithm: bucket::non_empty_string(planned, "cipher").unwrap_or_default().into(),
+fn rule(state: &Object) -> EncryptionRule {
+    EncryptionRule {
+        sse_algorithm: bucket::non_empty_string(state, "cipher").unwrap_or_default().into(),
         kms_master_key_id: None,
         kms_data_encryption: None,
-    };
-    target.client.put_bucket_encryption(&target.bucket, &rule, &target.call).await?;
-    Ok(())
+    }
 }

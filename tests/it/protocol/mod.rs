@@ -2,6 +2,7 @@
 
 mod apply;
 mod bucket_setting;
+mod create;
 mod every_rpc;
 mod plan;
 mod provider_config;

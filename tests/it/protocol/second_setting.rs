@@ -161,7 +161,7 @@ async fn a_second_setting_keeps_its_state_after_an_unknown_outcome() {
     emulator.inject(Fault::reset_after().method("PUT"));
     let (state, found) = apply_type(&mut client, CIPHER, &Json::Null, &aes256).await;
     assert_eq!(state, aes256);
-    assert!(found[0].detail.contains("The cipher may have been set"), "{}", found[0].detail);
+    assert!(found[0].detail.contains("The bucket has AES256, as planned"), "{}", found[0].detail);
     for (planned, method) in [(&sm4, "PUT"), (&Json::Null, "DELETE")] {
         emulator.inject(Fault::reset_after().method(method));
         let (state, found) = apply_type(&mut client, CIPHER, &aes256, planned).await;

@@ -3,20 +3,26 @@
 //! They all have the arguments `bucket`, `region` and `timeouts` and the attribute `id`: this module plans
 //! and checks them, and derives request targets, import IDs and identities from them.
 
+mod write;
+
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::oss::{BucketName, CallOptions, Client, Error, Region};
 use crate::resources::{Context, explain};
 use crate::tfplugin::{
-    Applied, Attribute, AttributePath, AttributeValue, Block, Diagnostic, Diagnostics, Failure,
-    ImportTarget, NestedBlock, Object, Plan, PlanRequest, RESTORE_STATE, Schema, Value,
-    parse_duration,
+    Attribute, AttributePath, AttributeValue, Block, Diagnostic, Diagnostics, ImportTarget,
+    NestedBlock, Object, Plan, PlanRequest, RESTORE_STATE, Schema, Value, parse_duration,
 };
+
+pub use write::{BucketSetting, create, update};
 
 /// The operations that have a timeout.
 const OPERATIONS: [&str; 4] = ["create", "read", "update", "delete"];
+
+/// The delay before the second read of a setting that does not exist.
+const CONFIRMATION_DELAY: Duration = Duration::from_millis(250);
 
 /// What else to report if OSS did not respond to a change or deletion.
 const OUTCOME_UNKNOWN_NOTE: &str = "OSS may have applied the change anyway. The state is unchanged; the next \
@@ -79,20 +85,41 @@ impl<'a> BucketTarget<'a> {
         Ok(Self { client, bucket, call: CallOptions { region, deadline, cancellation } })
     }
 
-    /// Reads the setting with a method of the client, which can be retried in another region. `None` if the
-    /// bucket or the setting does not exist.
+    /// Reads the setting; the request can be retried in another region. `None` if the bucket or the setting
+    /// does not exist.
+    ///
+    /// OSS is eventually consistent: right after a write a read may still miss the setting. What is removed
+    /// from the state is never deleted, so "does not exist" counts only if a second read returns it too.
     ///
     /// # Errors
     ///
     /// Explains why the setting could not be read.
-    pub async fn read<T>(&self, call: impl ClientCall<T>) -> Result<Option<T>, Diagnostic> {
-        match self.follow_redirect(call).await {
-            Ok(setting) => Ok(Some(setting)),
-            Err(error) if error.is_not_found() => {
-                tracing::warn!(bucket = self.bucket.as_str(), "{error}; removing from state");
-                Ok(None)
+    pub async fn read<S: BucketSetting>(&self) -> Result<Option<S>, Diagnostic> {
+        for is_confirmed in [false, true] {
+            match self.follow_redirect(S::get).await {
+                Ok(setting) => return Ok(Some(setting)),
+                Err(error) if error.is_not_found() && is_confirmed => {
+                    tracing::warn!(bucket = self.bucket.as_str(), "{error}; removing from state");
+                }
+                Err(error) if error.is_not_found() => {
+                    // A cancellation or the deadline ends the second read instead.
+                    tokio::select! {
+                        () = self.call.cancellation.cancelled() => {}
+                        () = sleep(CONFIRMATION_DELAY) => {}
+                    }
+                }
+                Err(error) => return Err(explain::call_error(&error)),
             }
-            Err(error) => Err(explain::call_error(&error)),
+        }
+        Ok(None)
+    }
+
+    /// Reads the setting in the region of the state. `None` if the bucket or the setting does not exist.
+    async fn get<S: BucketSetting>(&self) -> Result<Option<S>, Error> {
+        match S::get(self.client, &self.bucket, &self.call).await {
+            Ok(setting) => Ok(Some(setting)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -133,70 +160,6 @@ impl<'a> BucketTarget<'a> {
         match call(self.client, &self.bucket, &options).await {
             Err(other) if other.is_unresponsive() => Err(error),
             result => result,
-        }
-    }
-}
-
-/// Why a setting could not be written, or not be verified.
-#[derive(Debug)]
-pub enum WriteError {
-    /// The setting was not written.
-    Rejected(Diagnostic),
-    /// OSS did not respond and may have written the setting.
-    OutcomeUnknown(Diagnostic),
-    /// OSS accepted the setting but did not return it when it was read.
-    NotVerified(Diagnostic),
-}
-
-impl From<Error> for WriteError {
-    fn from(error: Error) -> Self {
-        let diagnostic = explain::call_error(&error);
-        if error.may_have_taken_effect {
-            Self::OutcomeUnknown(diagnostic)
-        } else {
-            Self::Rejected(diagnostic)
-        }
-    }
-}
-
-/// The result of a create that wrote a setting. `setting` names it in messages, for example `rule`.
-///
-/// # Errors
-///
-/// Keeps the planned state, if OSS may have written the setting.
-pub fn created(
-    result: Result<(), WriteError>,
-    planned_state: Object,
-    setting: &str,
-) -> Result<Applied, Failure> {
-    match result {
-        Ok(()) => Ok(planned_state.into()),
-        Err(WriteError::Rejected(diagnostic)) => Err(diagnostic.into()),
-        Err(WriteError::OutcomeUnknown(diagnostic) | WriteError::NotVerified(diagnostic)) => {
-            let note = format!(
-                "The {setting} may have been set, so the resource stays in the state, marked as tainted: \
-                 the next apply would delete and create the {setting} again. If the bucket's {setting} is \
-                 correct, run `terraform untaint` with the resource address instead."
-            );
-            Err(Failure::from(diagnostic.with_paragraph(&note)).with_state(planned_state))
-        }
-    }
-}
-
-/// The result of an update that wrote a setting.
-///
-/// # Errors
-///
-/// Keeps the planned state if OSS accepted the setting, the prior state otherwise.
-pub fn updated(result: Result<(), WriteError>, planned_state: Object) -> Result<Applied, Failure> {
-    match result {
-        Ok(()) => Ok(planned_state.into()),
-        Err(WriteError::Rejected(diagnostic)) => Err(diagnostic.into()),
-        Err(WriteError::OutcomeUnknown(diagnostic)) => {
-            Err(diagnostic.with_paragraph(OUTCOME_UNKNOWN_NOTE).into())
-        }
-        Err(WriteError::NotVerified(diagnostic)) => {
-            Err(Failure::from(diagnostic).with_state(planned_state))
         }
     }
 }

@@ -1,0 +1,367 @@
+//! Sets a setting of a bucket, then reads it until it is visible, because OSS is eventually consistent.
+//!
+//! Terraform destroys what a failed create leaves in the state: the object is "tainted". A create therefore
+//! returns a state only without errors, and only if OSS accepted the setting or has it:
+//!
+//! | what happens | state | diagnostic |
+//! |---|---|---|
+//! | the planned setting is there already | planned; nothing is written | none |
+//! | another setting is there | planned | warning with the old and the new one |
+//! | written and visible | planned | none |
+//! | written, but reading it back fails | planned | warning |
+//! | written, but a third setting is read | none | error, at once |
+//! | written, but not visible before the timeout | none | error |
+//! | not written | none | error |
+//! | written or not: unknown | read once: planned if it is there, else none | warning, else error |
+//!
+//! An update keeps the prior state unless OSS accepted the new setting.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::{BucketTarget, OUTCOME_UNKNOWN_NOTE};
+use crate::oss::{BucketName, CallOptions, Client, Error, ErrorKind};
+use crate::resources::explain;
+use crate::tfplugin::{Applied, Diagnostic, Diagnostics, Failure, Object, Severity};
+
+/// The first delay between two reads while the setting is not visible yet. It doubles up to [`MAX_BACKOFF`].
+const INITIAL_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// Minimum time for finding out whether a write took effect: there may be none left, and after a
+/// cancellation nobody wants to wait longer.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What else to report if the object is not in the state although OSS may have the setting.
+const APPLY_AGAIN_NOTE: &str = "The resource is not in the state, so nothing will be deleted. Running apply \
+     again is safe.";
+
+/// A setting of a bucket, with the calls that read and write it.
+pub trait BucketSetting: PartialEq + Display + Send + Sync + Sized {
+    /// What the setting is of a bucket in messages, for example `encryption`.
+    const NAME: &'static str;
+    /// What a value of it is, for example `rule`.
+    const VALUE: &'static str;
+    /// Sentences that say what else usually sets it, and what to do.
+    const SECOND_OWNER: &'static str;
+
+    /// A phrase for a value that OSS returned. `Display` abbreviates what may be sensitive in a configuration;
+    /// this only what is equal to a part of the `configured` value.
+    fn describe(&self, configured: &Self) -> String;
+
+    /// Reads the setting. [`Error::is_not_found`] holds for the error if the bucket has none.
+    fn get(
+        client: &Client,
+        bucket: &BucketName,
+        options: &CallOptions,
+    ) -> impl Future<Output = Result<Self, Error>> + Send;
+
+    /// Replaces the setting.
+    fn put(
+        &self,
+        client: &Client,
+        bucket: &BucketName,
+        options: &CallOptions,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// The setting before a write.
+enum Previous<S> {
+    Setting(S),
+    None,
+    Unknown,
+}
+
+/// How the verification of a write that OSS accepted ended.
+enum Verification {
+    Visible,
+    /// The setting could not be read: a warning.
+    Unverified(Diagnostic),
+    /// Another setting was read: an error.
+    Different(Diagnostic),
+}
+
+/// Creates the object of `planned_state`, whose setting is `planned`.
+///
+/// # Errors
+///
+/// As in the table above, always without a state.
+pub async fn create<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    planned: &S,
+    planned_state: Object,
+) -> Result<Applied, Failure> {
+    let (previous, mut warnings) = match target.get::<S>().await {
+        Ok(Some(previous)) if previous == *planned => return Ok(planned_state.into()),
+        Ok(Some(previous)) => {
+            let warning = replaced(target, &previous, planned);
+            (Previous::Setting(previous), warning.into())
+        }
+        Ok(None) => (Previous::None, Diagnostics::new()),
+        // Reading is not a condition of writing: who may only write is told what could not be checked.
+        Err(error) if is_about_reading(&error) => {
+            (Previous::Unknown, previous_unknown(target, planned, &error).into())
+        }
+        Err(error) => return Err(not_read::<S>(target, &error).into()),
+    };
+    if let Err(error) = planned.put(target.client, &target.bucket, &target.call).await {
+        if !error.may_have_taken_effect {
+            return Err(explain::call_error(&error).into());
+        }
+        warnings.push(find_outcome(target, planned, &error).await?);
+        return Ok(Applied { state: planned_state, warnings });
+    }
+    match verify(target, planned, &previous).await {
+        Verification::Visible => {}
+        Verification::Unverified(warning) => warnings.push(warning),
+        Verification::Different(error) => {
+            return Err(error.with_paragraph(APPLY_AGAIN_NOTE).into());
+        }
+    }
+    Ok(Applied { state: planned_state, warnings })
+}
+
+/// Replaces the setting of an object. `prior` is the one that the bucket has according to the state; `None` if
+/// the state does not say.
+///
+/// # Errors
+///
+/// Keeps the planned state if OSS accepted the setting, the prior state otherwise.
+pub async fn update<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    prior: Option<S>,
+    planned: &S,
+    planned_state: Object,
+) -> Result<Applied, Failure> {
+    if let Err(error) = planned.put(target.client, &target.bucket, &target.call).await {
+        let diagnostic = explain::call_error(&error);
+        return Err(if error.may_have_taken_effect {
+            diagnostic.with_paragraph(OUTCOME_UNKNOWN_NOTE).into()
+        } else {
+            diagnostic.into()
+        });
+    }
+    match verify(target, planned, &prior.map_or(Previous::Unknown, Previous::Setting)).await {
+        Verification::Visible => Ok(planned_state.into()),
+        Verification::Unverified(warning) => {
+            Ok(Applied { state: planned_state, warnings: warning.into() })
+        }
+        Verification::Different(error) => {
+            Err(Failure::from(error.with_paragraph(&in_state_note::<S>()))
+                .with_state(planned_state))
+        }
+    }
+}
+
+/// Whether a read failed for a reason that says nothing about a write: OSS refused it, or answered with
+/// something else than a setting.
+fn is_about_reading(error: &Error) -> bool {
+    match &error.kind {
+        ErrorKind::Service(service) => {
+            (400..500).contains(&service.status) && !error.affects_all_buckets()
+        }
+        ErrorKind::UnexpectedResponse(_) => true,
+        _ => false,
+    }
+}
+
+/// Reads once whether a write took effect that OSS did not respond to. Returns a warning if it did.
+async fn find_outcome<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    planned: &S,
+    error: &Error,
+) -> Result<Diagnostic, Diagnostic> {
+    let minimum = Instant::now() + OUTCOME_TIMEOUT;
+    let is_cancelled = target.call.cancellation.is_cancelled();
+    let deadline = if is_cancelled { minimum } else { target.call.deadline.max(minimum) };
+    let options = CallOptions {
+        deadline,
+        // The cancelled one would end the read at once.
+        cancellation: CancellationToken::new(),
+        ..target.call.clone()
+    };
+    let diagnostic = explain::call_error(error);
+    let found = match S::get(target.client, &target.bucket, &options).await {
+        Ok(found) if found == *planned => {
+            let mut warning = diagnostic;
+            warning.severity = Severity::Warning;
+            warning.summary =
+                format!("The {} of bucket {} was set, but not confirmed", S::NAME, target.bucket);
+            return Ok(warning.with_paragraph(&format!(
+                "The bucket has {planned}, as planned, so the resource is in the state."
+            )));
+        }
+        Ok(found) => format!("The bucket has {}.", found.describe(planned)),
+        Err(error) if error.is_not_found() => format!("The bucket has no {}.", S::VALUE),
+        Err(error) => format!(
+            "Whether OSS set {planned} is unknown, because the bucket could not be read either: {error}."
+        ),
+    };
+    Err(diagnostic.with_paragraph(&found).with_paragraph(APPLY_AGAIN_NOTE))
+}
+
+/// Reads the setting until it is the written one. A third one, if the previous one is known, ends the wait.
+async fn verify<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    written: &S,
+    previous: &Previous<S>,
+) -> Verification {
+    let mut backoff = INITIAL_BACKOFF;
+    let mut last: Option<String> = None;
+    loop {
+        let found = match S::get(target.client, &target.bucket, &target.call).await {
+            Ok(found) if found == *written => return Verification::Visible,
+            Ok(found) if previous.excludes(&found) => {
+                let error = third_setting(target, previous, written, &found);
+                return Verification::Different(error);
+            }
+            Ok(found) => found.to_string(),
+            Err(error) if error.is_not_found() => format!("no {}", S::VALUE),
+            // A read that was interrupted: report what the one before it returned.
+            Err(error) => {
+                return match (&error.kind, last) {
+                    (ErrorKind::DeadlineExceeded { last: None }, Some(found)) => {
+                        Verification::Different(timed_out(target, written, &found))
+                    }
+                    (ErrorKind::Cancelled, Some(found)) => {
+                        Verification::Unverified(cancelled(target, written, &found))
+                    }
+                    _ => Verification::Unverified(unreadable(target, written, &error)),
+                };
+            }
+        };
+        let resume = Instant::now() + backoff;
+        if resume >= target.call.deadline {
+            return Verification::Different(timed_out(target, written, &found));
+        }
+        tokio::select! {
+            biased;
+            () = target.call.cancellation.cancelled() => {
+                return Verification::Unverified(cancelled(target, written, &found));
+            }
+            () = sleep_until(resume) => {}
+        }
+        backoff = (backoff * 2).min(MAX_BACKOFF);
+        last = Some(found);
+    }
+}
+
+impl<S: BucketSetting> Previous<S> {
+    /// Whether a setting that is read after the write cannot be this one.
+    fn excludes(&self, found: &S) -> bool {
+        match self {
+            Self::Setting(previous) => previous != found,
+            Self::None => true,
+            Self::Unknown => false,
+        }
+    }
+}
+
+/// A warning for a write that replaces a setting.
+fn replaced<S: BucketSetting>(target: &BucketTarget<'_>, previous: &S, planned: &S) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The existing {} of bucket {} was replaced", S::NAME, target.bucket),
+        format!(
+            "The bucket already had {}, which this resource did not manage. It was replaced with {planned}. To \
+             keep an existing {} and manage it, import it and configure the resource to match.",
+            previous.describe(planned),
+            S::VALUE,
+        ),
+    )
+}
+
+/// A warning for a write before which the setting could not be read.
+fn previous_unknown<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    planned: &S,
+    error: &Error,
+) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The previous {} of bucket {} is unknown", S::NAME, target.bucket),
+        format!(
+            "Whether {planned} replaced another {} is unknown, because the bucket could not be read before: \
+             {}",
+            S::VALUE,
+            explain::call_error(error).detail,
+        ),
+    )
+}
+
+/// An error for a create that ended before the write.
+fn not_read<S: BucketSetting>(target: &BucketTarget<'_>, error: &Error) -> Diagnostic {
+    let mut diagnostic = explain::call_error(error);
+    diagnostic.summary = format!("Cannot set the {} of bucket {}", S::NAME, target.bucket);
+    if error.attempts == 0 {
+        return diagnostic;
+    }
+    let note = format!(
+        "Nothing was written: the {} that the bucket has is read before a new one is set.",
+        S::VALUE,
+    );
+    diagnostic.with_paragraph(&note)
+}
+
+fn third_setting<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    previous: &Previous<S>,
+    written: &S,
+    found: &S,
+) -> Diagnostic {
+    let previous = match previous {
+        Previous::Setting(previous) => previous.to_string(),
+        Previous::None | Previous::Unknown => format!("no {}", S::VALUE),
+    };
+    Diagnostic::error(
+        format!("Something else sets the {} of bucket {}", S::NAME, target.bucket),
+        format!(
+            "The bucket had {previous}. OSS accepted {written}, but then returned {}, so something else has \
+             changed it in between. {}",
+            found.describe(written),
+            S::SECOND_OWNER,
+        ),
+    )
+}
+
+fn timed_out<S: BucketSetting>(target: &BucketTarget<'_>, written: &S, found: &str) -> Diagnostic {
+    Diagnostic::error(
+        format!("Bucket {} does not return the {} that was written", target.bucket, S::VALUE),
+        format!(
+            "OSS accepted {written}, but still returned {found} when the time was up. Either the change has \
+             not propagated yet, or something else is changing the rule. If OSS needs more time, set a longer \
+             timeout in the resource's `timeouts` block."
+        ),
+    )
+}
+
+fn cancelled<S: BucketSetting>(target: &BucketTarget<'_>, written: &S, found: &str) -> Diagnostic {
+    unverified(target, written)
+        .with_paragraph(&format!("The operation was cancelled while OSS still returned {found}."))
+        .with_paragraph(&in_state_note::<S>())
+}
+
+fn unreadable<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    written: &S,
+    error: &Error,
+) -> Diagnostic {
+    unverified(target, written)
+        .with_paragraph(&format!("Reading it back failed: {}", explain::call_error(error).detail))
+        .with_paragraph(&in_state_note::<S>())
+}
+
+/// What else to report if OSS accepted a setting that the state now contains.
+fn in_state_note<S: BucketSetting>() -> String {
+    format!(
+        "The state contains the {} that was written. Run `terraform plan` to compare it with the bucket.",
+        S::VALUE,
+    )
+}
+
+fn unverified<S: BucketSetting>(target: &BucketTarget<'_>, written: &S) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The {} of bucket {} was set, but not verified", S::NAME, target.bucket),
+        format!("OSS accepted {written}."),
+    )
+}
