@@ -38,6 +38,7 @@ mod error_code;
 pub(crate) mod fuzz;
 mod http;
 mod names;
+mod percent;
 mod request;
 mod request_body;
 mod retry;

@@ -1,18 +1,18 @@
-//! A small reader for the XML that OSS answers with.
+//! A small reader for the XML of OSS responses.
 //!
-//! OSS bodies are shallow, bounded (the client reads 1 MiB at most) and read once, so a tree is the
-//! simplest shape. It takes prolog, BOM, namespaces, comments, CDATA, any order and unknown
-//! elements, and refuses document type definitions and undefined entities.
+//! The bodies are shallow, bounded (the client reads at most 1 MiB) and read once, so a tree is the simplest
+//! representation. Accepts a prolog, a BOM, namespaces, comments, CDATA, any order and unknown elements.
+//! Rejects document type definitions and undefined entities.
 
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 use thiserror::Error;
 
-/// Deeper trees than this are refused; OSS nests four levels.
+/// Deeper trees are rejected; OSS nests four levels.
 const MAX_DEPTH: usize = 32;
 
-/// Why a body is not the XML that was expected.
+/// Why a body could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum XmlError {
     #[error("the body is not UTF-8")]
@@ -29,7 +29,7 @@ pub(super) enum XmlError {
     Root,
 }
 
-/// An element: local name, the text directly in it, and its children.
+/// An element: its local name, its own text, and its children.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) name: String,
@@ -43,7 +43,7 @@ impl Element {
         let text = std::str::from_utf8(body).map_err(|_| XmlError::Encoding)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut reader = Reader::from_str(text);
-        // The elements that are open, outermost first; the first one collects the roots.
+        // The open elements, outermost first; the first one collects the roots.
         let mut open = vec![Self::default()];
         loop {
             let event = reader.read_event().map_err(|error| XmlError::Syntax(error.to_string()))?;
@@ -87,18 +87,18 @@ impl Element {
         }
     }
 
-    /// The first child of that local name.
+    /// Returns the first child with this local name.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// All children of that local name.
+    /// Returns all children with this local name.
     pub(super) fn children_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// The trimmed text of the first child of that name; absent, empty and white space are the
-    /// same to OSS and to every SDK.
+    /// Returns the trimmed text of the first child with this name. OSS and the SDKs do not distinguish absent,
+    /// empty and blank elements.
     pub(super) fn child_text(&self, name: &str) -> Option<String> {
         self.child(name)
             .map(|child| child.text.trim())

@@ -3,15 +3,15 @@
 //! Rules: STS API reference, `AssumeRole` and `AssumeRoleWithOIDC`, version 2015-04-01; the split into
 //! query and form follows credentials-go. Pure: time and nonce are arguments.
 
-use percent_encoding::utf8_percent_encode;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::response::{CredentialsResponse, parse_json};
 use super::{Credentials, Role};
+use crate::oss::percent::encoded_form;
 use crate::oss::sanitize::sanitize;
-use crate::oss::sign::{UNRESERVED, sign_rpc};
+use crate::oss::sign::sign_rpc;
 use crate::oss::timestamp::format_iso8601;
 
 /// A `POST` to STS: query and form, encoded.
@@ -47,7 +47,7 @@ impl StsRequest {
         let all: Vec<(String, String)> = query.iter().chain(&form).cloned().collect();
         let signature = sign_rpc("POST", &all, &caller.access_key_secret);
         query.push(owned(("Signature", &signature)));
-        Self { action, query: encode(&query), form: encode(&form) }
+        Self { action, query: encoded_form(&query), form: encoded_form(&form) }
     }
 
     /// `AssumeRoleWithOIDC`, which the token proves instead of a signature.
@@ -60,7 +60,11 @@ impl StsRequest {
         let action = "AssumeRoleWithOIDC";
         let mut form = session_parameters(role);
         form.extend([("OIDCProviderArn", provider_arn), ("OIDCToken", token)].map(owned));
-        Self { action, query: encode(&common_parameters(action, now)), form: encode(&form) }
+        Self {
+            action,
+            query: encoded_form(&common_parameters(action, now)),
+            form: encoded_form(&form),
+        }
     }
 }
 
@@ -88,15 +92,6 @@ fn session_parameters(role: &Role) -> Vec<(String, String)> {
 
 fn owned((name, value): (&str, &str)) -> (String, String) {
     (name.to_owned(), value.to_owned())
-}
-
-fn encode(parameters: &[(String, String)]) -> String {
-    let encode = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
-    let pairs: Vec<String> = parameters
-        .iter()
-        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-        .collect();
-    pairs.join("&")
 }
 
 /// The credentials in a successful answer; else what is wrong with it.

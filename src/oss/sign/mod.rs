@@ -1,9 +1,10 @@
 //! Request signatures, byte for byte as the official SDKs compute them.
 //!
-//! Pure and infallible: everything that enters was parsed before, the time is an argument.
-//! `tests/vectors/oss-signing.json` holds what the SDKs computed; the tests here compare every
-//! stage. Rules: OSS documentation, "Include signatures in the Authorization header" (V1 and V4);
-//! V2 SDK for Go, `oss/signer/v1.go` and `v4.go`.
+//! Pure and infallible: all inputs are already parsed, and the time is an argument. The tests compare every
+//! stage with the results of the SDKs in `tests/vectors/oss-signing.json`.
+//!
+//! Rules: OSS documentation, "Include signatures in the Authorization header" (V1 and V4); V2 SDK for Go,
+//! `oss/signer/v1.go` and `v4.go`.
 
 mod rpc;
 mod v1;
@@ -12,21 +13,16 @@ mod v4;
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac, digest::block_api::EagerHash};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use time::OffsetDateTime;
 
 pub use rpc::sign_rpc;
 
 use super::credentials::Credentials;
 
-/// What stays as it is in percent-encoded query names and values: `A-Za-z0-9-._~`.
-pub(super) const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// The signature algorithms of OSS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SignatureVersion {
-    /// HMAC-SHA1 over headers and sub-resources; withdrawn for new accounts and buckets in 2025.
+    /// HMAC-SHA1 over headers and sub-resources. Not available to new accounts and buckets since 2025.
     V1,
     /// `OSS4-HMAC-SHA256` with a key derived for date, region and product.
     #[default]
@@ -38,47 +34,47 @@ pub enum SignatureVersion {
 pub struct SignableRequest<'a> {
     /// `GET`, `PUT`, …
     pub method: &'a str,
-    /// The bucket, whatever the addressing style; none for calls on the account.
+    /// The bucket, for every addressing style; `None` for operations on the account.
     pub bucket: Option<&'a str>,
     /// The object's key, not encoded.
     pub object_key: Option<&'a str>,
-    /// Decoded names and values; an empty value stands for a name alone.
+    /// Decoded names and values; a name with an empty value stands alone.
     pub query: &'a [(String, String)],
     /// The headers that will be sent, before signing.
     pub headers: &'a [(String, String)],
     /// V1: query names that the operation adds to the signed sub-resources.
     pub sub_resources: &'a [&'a str],
-    /// V4: further headers to sign; those that are absent or signed anyway drop out.
+    /// V4: additional headers to sign. Absent ones and those that are always signed are ignored.
     pub additional_headers: &'a [&'a str],
 }
 
-/// Who signs, when, and for which region.
+/// Credentials, time and region used for signing.
 #[derive(Debug, Clone, Copy)]
 pub struct SigningContext<'a> {
-    /// The key pair.
+    /// The AccessKey pair and the security token.
     pub credentials: &'a Credentials,
-    /// The instant of signing, in UTC.
+    /// The time of signing, in UTC.
     pub time: OffsetDateTime,
-    /// The region id, e.g. `cn-hangzhou`; not used by V1.
+    /// The region ID, for example `cn-hangzhou`. Not used by V1.
     pub region: &'a str,
-    /// `oss`, or `oss-cloudbox` for a cloud box.
+    /// `oss`, or `oss-cloudbox` for a CloudBox.
     pub product: &'a str,
 }
 
-/// The result of signing, with its stages for finding out why a signature does not match.
+/// A signature, with the stages of its computation, to find out why it does not match.
 ///
 /// The stages can contain a security token, so `Debug` shows none of them.
 #[derive(Clone)]
 pub struct Signature {
-    /// V4's canonical request; V1 has none.
+    /// The canonical request of V4; `None` for V1.
     pub canonical_request: Option<String>,
-    /// The text that was signed.
+    /// The string to sign.
     pub string_to_sign: String,
-    /// The signature alone: hex for V4, base64 for V1.
+    /// The signature: hexadecimal for V4, base64 for V1.
     pub signature: String,
     /// The value of the `Authorization` header.
     pub authorization: String,
-    /// The headers to add to the request, `Authorization` among them.
+    /// The headers to add to the request, including `Authorization`.
     pub headers: Vec<(String, String)>,
 }
 
@@ -88,7 +84,7 @@ impl fmt::Debug for Signature {
     }
 }
 
-/// Signs `request` with the algorithm that `version` names.
+/// Signs a request.
 #[must_use]
 pub fn sign(
     version: SignatureVersion,
@@ -101,7 +97,7 @@ pub fn sign(
     }
 }
 
-/// Lower-cased names with trimmed values, sorted by name, values of equal names joined by commas.
+/// Lowercase names with trimmed values, sorted by name, values of equal names joined by commas.
 fn canonical_headers<'a>(
     headers: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Vec<(String, String)> {
@@ -119,7 +115,7 @@ fn canonical_headers<'a>(
     canonical
 }
 
-/// The headers that `is_signed` picks, each as `name:value` and a line break.
+/// The headers for which `is_signed` holds, as lines `name:value`.
 fn header_lines(headers: &[(String, String)], is_signed: impl Fn(&str) -> bool) -> String {
     let mut lines = String::new();
     for (name, value) in headers.iter().filter(|(name, _)| is_signed(name)) {

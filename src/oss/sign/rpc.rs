@@ -1,19 +1,19 @@
-//! The RPC signature 1.0 of Alibaba Cloud's `OpenAPI` gateway, which STS takes: HMAC-SHA1 over the
-//! sorted parameters.
+//! The RPC signature 1.0 of Alibaba Cloud's `OpenAPI` gateway, which STS uses: HMAC-SHA1 over the sorted
+//! parameters.
 //!
 //! Rule: RAM documentation, "Signature method"; compared with `aliyun-python-sdk-core`
-//! (`rpc_signature_composer`). `alibabacloud_credentials` for Python encodes spaces otherwise, and
-//! signs wrongly where there are any.
+//! (`rpc_signature_composer`). `alibabacloud_credentials` for Python encodes spaces differently, and
+//! its signatures of parameters with spaces are rejected.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use percent_encoding::utf8_percent_encode;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 
-use super::{UNRESERVED, hmac};
+use super::hmac;
+use crate::oss::percent::{encode, encoded_form};
 
-/// The `Signature` parameter for a request with `parameters`: all of the query and the form, not
+/// Returns the `Signature` parameter for a request. `parameters` are those of the query and the form, not
 /// encoded.
 #[must_use]
 pub fn sign_rpc(method: &str, parameters: &[(String, String)], secret: &SecretString) -> String {
@@ -23,12 +23,9 @@ pub fn sign_rpc(method: &str, parameters: &[(String, String)], secret: &SecretSt
 }
 
 fn string_to_sign(method: &str, parameters: &[(String, String)]) -> String {
-    let encode = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
-    let mut sorted: Vec<&(String, String)> = parameters.iter().collect();
+    let mut sorted = parameters.to_vec();
     sorted.sort();
-    let pairs: Vec<String> =
-        sorted.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-    format!("{method}&%2F&{}", encode(&pairs.join("&")))
+    format!("{method}&%2F&{}", encode(&encoded_form(&sorted)))
 }
 
 #[cfg(test)]

@@ -5,14 +5,13 @@ use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 
+use crate::oss::percent::{UNRESERVED, encode_pairs, join_query};
 use crate::oss::timestamp::format_http_date;
 
-use super::{
-    SignableRequest, Signature, SigningContext, UNRESERVED, canonical_headers, header_lines, hmac,
-};
+use super::{SignableRequest, Signature, SigningContext, canonical_headers, header_lines, hmac};
 
 const ALGORITHM: &str = "OSS4-HMAC-SHA256";
-/// Every official SDK signs this literal instead of a hash: TLS and Content-MD5 protect the body.
+/// The official SDKs sign this literal instead of a hash: TLS and Content-MD5 protect the body.
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
@@ -48,7 +47,7 @@ pub(super) fn sign(request: &SignableRequest<'_>, context: &SigningContext<'_>) 
         });
     let signature = hex(&hmac::<Sha256>(&signing_key, string_to_sign.as_bytes()));
 
-    // The field is left out when empty: OSS documents `AdditionalHeaders=,` as an error.
+    // OSS rejects an empty field.
     let additional_field = match additional.join(";") {
         names if names.is_empty() => String::new(),
         names => format!(",AdditionalHeaders={names}"),
@@ -71,7 +70,7 @@ fn is_always_signed(name: &str) -> bool {
     name == "content-type" || name == "content-md5" || name.starts_with("x-oss-")
 }
 
-/// The names asked for that are present and not signed anyway: lower-case, sorted, each once.
+/// The additional headers that are present and not always signed: lowercase, sorted, without duplicates.
 fn additional_headers(request: &SignableRequest<'_>, headers: &[(String, String)]) -> Vec<String> {
     let mut names: Vec<String> = request
         .additional_headers
@@ -110,21 +109,15 @@ fn canonical_uri(request: &SignableRequest<'_>) -> String {
     utf8_percent_encode(&path, PATH).to_string()
 }
 
-/// All parameters, encoded, sorted by encoded name; a name alone when the value is empty.
+/// All parameters, encoded and sorted by encoded name.
 fn canonical_query(query: &[(String, String)]) -> String {
-    let encode = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
-    let mut pairs: Vec<(String, String)> =
-        query.iter().map(|(name, value)| (encode(name), encode(value))).collect();
+    let mut pairs = encode_pairs(query);
     pairs.sort();
-    let pairs: Vec<String> = pairs
-        .into_iter()
-        .map(|(name, value)| if value.is_empty() { name } else { format!("{name}={value}") })
-        .collect();
-    pairs.join("&")
+    join_query(&pairs)
 }
 
 fn hex(bytes: &[u8]) -> String {
-    // For each call to OSS, and a formatter is slow.
+    // Called for each request; a formatter is slow.
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
