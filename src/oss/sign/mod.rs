@@ -57,7 +57,7 @@ pub struct SigningContext<'a> {
     pub time: OffsetDateTime,
     /// The region ID, for example `cn-hangzhou`. Not used by V1.
     pub region: &'a str,
-    /// `oss`, or `oss-cloudbox` for a CloudBox.
+    /// `oss`, or `oss-cloudbox` for a cloud box.
     pub product: &'a str,
 }
 
