@@ -260,3 +260,39 @@ fn an_update_that_cannot_be_read_back_is_in_the_state() {
     assert_eq!(first(&workspace).1["sse_algorithm"], "AES256");
     workspace.expect_no_changes();
 }
+
+/// A mirror's or private registry's address, changed together with a move.
+#[test]
+fn a_resource_is_moved_to_another_address_of_the_provider() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let directory = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss")).parent().unwrap();
+    let private = "registry.example.com/storage/oss";
+    workspace.install(&[("oss-tools/oss", directory), (private, directory)]);
+    let configure = |source: &str, rest: &str| {
+        workspace.write(
+            "main.tf",
+            &format!(
+                "terraform {{\n  required_providers {{\n    oss = {{ source = \"{source}\" }}\n  }}\n}}\n\
+                 provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {:?}\n}}\n{rest}",
+                workspace.emulator.url(),
+            ),
+        );
+    };
+    let resource = |name: &str| {
+        format!(
+            "resource \"oss_bucket_encryption\" \"{name}\" {{\n  bucket = \"demo\"\n  sse_algorithm = \"SM4\"\n  \
+             timeouts {{ read = \"30s\" }}\n}}\n"
+        )
+    };
+    configure("oss-tools/oss", &resource("before"));
+    workspace.apply();
+    workspace.calls();
+    let moved =
+        "moved {\n  from = oss_bucket_encryption.before\n  to = oss_bucket_encryption.after\n}\n";
+    configure(private, &(resource("after") + moved));
+    let run = workspace.apply();
+    assert!(run.stdout.contains("0 added, 0 changed, 0 destroyed"), "{run}");
+    assert!(workspace.calls().iter().all(|call| call == "GET demo 200"));
+    assert_eq!(first(&workspace).1["timeouts"]["read"], "30s");
+    workspace.expect_no_changes();
+}

@@ -86,8 +86,9 @@ pub(super) fn stop<P: Provider>(server: &Server<P>) {
 
 fn capabilities() -> pb::ServerCapabilities {
     pb::ServerCapabilities {
-        // No resource needs to check deletions. Requests to plan one still get a response.
-        plan_destroy: false,
+        // Terraform asks for a plan of a destroy only then, and only such a plan can be deferred. Without it,
+        // an object that could not be read would be deleted.
+        plan_destroy: true,
         // The schema never changes, so Terraform can cache it.
         get_provider_schema_optional: true,
         move_resource_state: true,

@@ -146,7 +146,9 @@ pub(super) async fn import<P: Provider>(
     let deferred = server.deferred(request.client_capabilities);
     if deferred.is_some() {
         return Ok(pb::import_resource_state::Response {
-            imported_resources: vec![imported(Value::Unknown, request.identity.clone())],
+            // Terraform reads an imported object, and rejects an unknown one. It crashes without one if the
+            // import names an identity.
+            imported_resources: vec![imported(Value::Null, request.identity.clone())],
             deferred,
             ..Default::default()
         });
@@ -182,6 +184,11 @@ pub(super) fn move_state<P: Provider>(
     request: &pb::move_resource_state::Request,
 ) -> Result<pb::move_resource_state::Response, Diagnostics> {
     let registered = server.resource(&request.target_type_name)?;
+    if is_own(&request.source_provider_address, &request.source_type_name)
+        && request.source_type_name == request.target_type_name
+    {
+        return move_own_state(registered, request);
+    }
     let state = wire::from_raw_json(request.source_state.as_ref(), "source state")?;
     let state = registered.resource.move_state(&MoveSource {
         provider_address: &request.source_provider_address,
@@ -193,6 +200,45 @@ pub(super) fn move_state<P: Provider>(
         target_identity: registered.identity(Some(&state)),
         target_state: Some(wire::to_dynamic_object(Some(state))),
         // The private data of another provider is of no use here.
+        ..Default::default()
+    })
+}
+
+/// Whether an address such as `host/namespace/oss` is that of this provider, possibly from another registry or
+/// mirror. The prefix of a resource type is the type of its provider. Some versions of `OpenTofu` send only the
+/// type.
+fn is_own(provider_address: &str, type_name: &str) -> bool {
+    let own = type_name.split('_').next().unwrap_or_default();
+    match provider_address.split('/').collect::<Vec<_>>().as_slice() {
+        [_host, _namespace, provider] => *provider == own,
+        [provider] => *provider == own,
+        _ => false,
+    }
+}
+
+/// Takes over an object of the same resource type unchanged: only the address of the provider is another one.
+fn move_own_state<Client>(
+    registered: &RegisteredResource<Client>,
+    request: &pb::move_resource_state::Request,
+) -> Result<pb::move_resource_state::Response, Diagnostics> {
+    let schema = &registered.schema;
+    if request.source_schema_version > schema.version {
+        return Err(newer_version_error("state", request.source_schema_version, schema.version));
+    }
+    let state =
+        wire::from_raw_object(request.source_state.as_ref(), &schema.block, "source state")?;
+    let identity = match (&registered.identity_schema, &request.source_identity) {
+        (Some(schema), Some(identity)) if !identity.json.is_empty() => {
+            wire::from_raw_object(Some(identity), &schema.block, "source identity")?
+        }
+        _ => None,
+    };
+    Ok(pb::move_resource_state::Response {
+        target_identity: identity
+            .map(wire::to_identity)
+            .or_else(|| registered.identity(state.as_ref())),
+        target_state: Some(wire::to_dynamic_object(state)),
+        target_private: request.source_private.clone(),
         ..Default::default()
     })
 }
@@ -292,6 +338,22 @@ fn newer_version_error(what: &str, stored: i64, supported: i64) -> Diagnostics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_own_provider_is_recognized_from_any_registry() {
+        for (address, expected) in [
+            ("registry.terraform.io/oss-tools/oss", true),
+            ("registry.example.com/mirror/oss", true),
+            ("oss", true),
+            ("registry.example.com/mirror/evil-oss", false),
+            ("registry.example.com/oss/alicloud", false),
+            ("mirror/oss", false),
+            ("a/b/c/oss", false),
+            ("", false),
+        ] {
+            assert_eq!(is_own(address, "oss_bucket_encryption"), expected, "{address}");
+        }
+    }
 
     #[test]
     fn null_states_decide_the_change() {

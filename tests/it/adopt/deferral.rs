@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use terraform_provider_oss::provider::OssProvider;
 use terraform_provider_oss::tfplugin::pb;
 
-use super::{NO_DIAGNOSTICS, aes256};
+use super::{NO_DIAGNOSTICS, aes256, identity};
 use crate::support::{
     TYPE, TestClient, UNKNOWN, configured, diagnostics, dynamic, emulator, from_dynamic,
     provider_config, unconfigured,
@@ -69,7 +69,33 @@ async fn changes_are_deferred_if_the_client_supports_it() {
     };
     let response = client.import_resource_state(import.clone()).await.unwrap().into_inner();
     assert_eq!(reason(response.deferred), expected);
-    assert_eq!(from_dynamic(response.imported_resources[0].state.as_ref()), UNKNOWN);
+    let imported = &response.imported_resources[0];
+    assert_eq!((from_dynamic(imported.state.as_ref()), &imported.identity), (Json::Null, &None));
+    let by_identity = pb::import_resource_state::Request {
+        id: String::new(),
+        identity: Some(identity("demo", None)),
+        ..import
+    };
+    let response = client.import_resource_state(by_identity).await.unwrap().into_inner();
+    assert_eq!(reason(response.deferred), expected);
+    let imported = &response.imported_resources[0];
+    assert_eq!(from_dynamic(imported.state.as_ref()), Json::Null);
+    assert_eq!(imported.identity, Some(identity("demo", None)));
+
+    // Terraform asks for the plan of a destroy only if the provider says that it plans them.
+    let metadata = client.get_metadata(pb::get_metadata::Request {}).await.unwrap().into_inner();
+    assert!(metadata.server_capabilities.unwrap().plan_destroy);
+    let destroy = pb::plan_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: plan.proposed_new_state.clone(),
+        proposed_new_state: Some(dynamic(&Json::Null)),
+        config: Some(dynamic(&Json::Null)),
+        client_capabilities: Some(deferral_allowed()),
+        ..Default::default()
+    };
+    let response = client.plan_resource_change(destroy).await.unwrap().into_inner();
+    assert_eq!(reason(response.deferred), expected);
+    assert_eq!(from_dynamic(response.planned_state.as_ref()), Json::Null);
 
     // Never without support by the client, or with OpenTofu versions that claim it by mistake.
     let mut hosts = vec![(client, None)];

@@ -3,7 +3,7 @@
 use serde_json::json;
 use terraform_provider_oss::tfplugin::pb;
 
-use super::{NO_DIAGNOSTICS, shown};
+use super::{NO_DIAGNOSTICS, identity, shown};
 use crate::support::{TYPE, diagnostics, from_dynamic, resource, unconfigured};
 
 fn move_request(
@@ -56,6 +56,41 @@ async fn states_of_every_alicloud_version_are_moved() {
         assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS);
         let state = from_dynamic(response.target_state.as_ref());
         assert_eq!((&state["bucket"], &state["sse_algorithm"]), (&json!("demo"), &json!("AES256")));
+    }
+}
+
+#[tokio::test]
+async fn the_own_resource_is_moved_from_another_registry_unchanged() {
+    let mut client = unconfigured();
+    let timeouts = json!({ "create": "10m", "read": null, "update": null, "delete": null });
+    let state = resource(json!({ "bucket": "demo", "id": "demo", "sse_algorithm": "KMS",
+        "region": "cn-beijing", "kms_master_key_id": "9468da86", "timeouts": timeouts }));
+    for provider in ["registry.example.com/oss-tools/oss", "mirror.example.com/storage/oss", "oss"]
+    {
+        let stored = identity("demo", Some("cn-hangzhou")).identity_data.unwrap();
+        let stored = from_dynamic(Some(&stored)).to_string();
+        let request = pb::move_resource_state::Request {
+            source_identity: Some(pb::RawState { json: stored.into(), ..Default::default() }),
+            ..move_request(provider, TYPE, &state.to_string())
+        };
+        let response = client.move_resource_state(request.clone()).await.unwrap().into_inner();
+        assert_eq!(diagnostics(&response.diagnostics), NO_DIAGNOSTICS, "{provider}");
+        assert_eq!(from_dynamic(response.target_state.as_ref()), state);
+        assert_eq!(shown(response.target_identity.as_ref()), "demo@cn-hangzhou", "it is kept");
+        assert_eq!(response.target_private, request.source_private);
+        let request = pb::move_resource_state::Request { source_identity: None, ..request };
+        let response = client.move_resource_state(request.clone()).await.unwrap().into_inner();
+        assert_eq!(shown(response.target_identity.as_ref()), "demo@cn-beijing");
+        let newer = pb::move_resource_state::Request { source_schema_version: 99, ..request };
+        let response = client.move_resource_state(newer).await.unwrap().into_inner();
+        let expected = ["error: Resource instance managed by newer provider version"];
+        assert_eq!(diagnostics(&response.diagnostics), expected);
+    }
+    for provider in ["registry.example.com/storage/not-oss", "storage/oss"] {
+        let request = move_request(provider, TYPE, &state.to_string());
+        let response = client.move_resource_state(request).await.unwrap().into_inner();
+        let expected = ["error: Unsupported resource move"];
+        assert_eq!(diagnostics(&response.diagnostics), expected, "{provider}");
     }
 }
 
