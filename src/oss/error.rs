@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::credentials::CredentialsError;
 use super::endpoint::Endpoint;
+use super::error_code::ErrorCode;
 use super::names::{BucketName, Region};
 use super::request::Operation;
 use super::service_error::ServiceError;
@@ -209,6 +210,13 @@ impl Error {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(&self.kind, ErrorKind::Service(service) if service.status == 404 && service.code.is_not_found())
+    }
+
+    /// Whether OSS returned that the bucket exists and has no rule. Only status and `Code` decide.
+    #[must_use]
+    pub fn is_rule_not_found(&self) -> bool {
+        let code = self.service_error().map(|service| &service.code);
+        self.is_not_found() && code == Some(&ErrorCode::NoSuchServerSideEncryptionRule)
     }
 }
 

@@ -11,9 +11,13 @@ mod roles;
 mod schema;
 mod settings;
 
+use std::sync::Arc;
+
 use crate::oss::Client;
 use crate::resources::{self, ProviderData};
-use crate::tfplugin::{ConfigureResponse, Diagnostics, Object, Provider, Resource, Schema};
+use crate::tfplugin::{
+    ConfigureResponse, DataSource, Diagnostics, Object, Provider, Resource, Schema,
+};
 
 pub use environment::Environment;
 
@@ -53,7 +57,7 @@ impl Provider for OssProvider {
         let client = settings.map(|mut settings| {
             if settings.unknown.is_empty() {
                 settings.config.user_agent = self.user_agent(terraform_version);
-                ProviderData::Ready(Box::new(Client::new(settings.config)))
+                ProviderData::Ready(Arc::new(Client::new(settings.config)))
             } else {
                 // Reported only if a request must be sent.
                 ProviderData::Unknown(settings.unknown)
@@ -64,6 +68,10 @@ impl Provider for OssProvider {
 
     fn resources(&self) -> Vec<Box<dyn Resource<ProviderData>>> {
         resources::all()
+    }
+
+    fn data_sources(&self) -> Vec<Box<dyn DataSource<ProviderData>>> {
+        resources::all_data_sources()
     }
 }
 

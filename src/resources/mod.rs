@@ -1,30 +1,32 @@
-//! The resources, and what they share.
+//! The resources and data sources, and what they share.
 //!
-//! To add a resource, add a module and a line to [`all`]. [`bucket`] has the shared parts of resources that
+//! To add a resource, add a module and a line to [`all`]; for a data source, to [`all_data_sources`]. [`bucket`] has the shared parts of resources that
 //! manage a setting of a bucket.
 
 pub mod bucket;
 mod bucket_encryption;
 mod explain;
 
-use crate::oss;
-use crate::tfplugin::{self, Diagnostic, Resource};
+use std::sync::Arc;
 
-/// What the methods of a resource that send requests work with.
+use crate::oss;
+use crate::tfplugin::{self, DataSource, Diagnostic, Resource};
+
+/// What the methods of a resource or data source that send requests work with.
 pub type Context = tfplugin::Context<ProviderData>;
 
 /// What the configured provider hands to its resources.
 #[derive(Debug)]
 pub enum ProviderData {
     /// The client.
-    Ready(Box<oss::Client>),
+    Ready(Arc<oss::Client>),
     /// These provider arguments are known only after an apply; until then no request can be sent.
     Unknown(Vec<String>),
 }
 
 impl ProviderData {
     /// The client, or an error while provider arguments are unknown.
-    fn client(&self) -> Result<&oss::Client, Diagnostic> {
+    fn client(&self) -> Result<&Arc<oss::Client>, Diagnostic> {
         match self {
             Self::Ready(client) => Ok(client),
             Self::Unknown(arguments) => Err(explain::unknown_configuration(arguments)),
@@ -36,4 +38,13 @@ impl ProviderData {
 #[must_use]
 pub fn all() -> Vec<Box<dyn Resource<ProviderData>>> {
     vec![Box::new(bucket_encryption::BucketEncryption)]
+}
+
+/// All data sources of the provider.
+#[must_use]
+pub fn all_data_sources() -> Vec<Box<dyn DataSource<ProviderData>>> {
+    vec![
+        Box::new(bucket_encryption::BucketEncryptionData),
+        Box::new(bucket_encryption::BucketEncryptionsData),
+    ]
 }

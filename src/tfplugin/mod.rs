@@ -1,11 +1,12 @@
 //! Terraform plugin protocol 6: values, schemas, diagnostics, and the gRPC service.
 //!
 //! Independent of any resource and of Alibaba Cloud. A provider implements [`Provider`], a resource
-//! [`Resource`] and possibly [`ListResource`]; [`Server`] translates between them and the wire. The codec,
-//! schemas and conversions are pure.
+//! [`Resource`] and possibly [`ListResource`], a data source [`DataSource`]; [`Server`] translates between them
+//! and the wire. The codec, schemas and conversions are pure.
 //!
 //! Contract: `docs/plugin-protocol` and `docs/resource-instance-change-lifecycle.md` of Terraform.
 
+mod data_source;
 mod diagnostics;
 mod duration;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -23,8 +24,9 @@ mod server;
 mod value;
 mod wire;
 
-/// The macro for implementations of [`Resource`].
+/// The macro for implementations of [`Resource`] and [`DataSource`].
 pub use async_trait::async_trait;
+pub use data_source::{Data, DataSource};
 pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 pub use duration::parse_duration;
 pub use list_resource::{BoxStream, ListEvent, ListResource};

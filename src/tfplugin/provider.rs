@@ -1,17 +1,18 @@
-//! The trait that a provider implements, and what it hands to its resources.
+//! The trait that a provider implements, and what it hands to its resources and data sources.
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::data_source::DataSource;
 use super::diagnostics::Diagnostics;
 use super::resource::Resource;
 use super::schema::Schema;
 use super::value::Object;
 
-/// A provider: its configuration and its resources.
+/// A provider: its configuration, its resources and its data sources.
 pub trait Provider: Send + Sync + 'static {
-    /// What a configured provider hands to its resources.
+    /// What a configured provider hands to its resources and data sources.
     type Client: Send + Sync + 'static;
 
     /// The schema of the provider block.
@@ -30,6 +31,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// All resources, one line each.
     fn resources(&self) -> Vec<Box<dyn Resource<Self::Client>>>;
+
+    /// All data sources, one line each.
+    fn data_sources(&self) -> Vec<Box<dyn DataSource<Self::Client>>> {
+        Vec::new()
+    }
 }
 
 /// The result of [`Provider::configure`].
@@ -43,7 +49,7 @@ pub struct ConfigureResponse<Client> {
     pub diagnostics: Diagnostics,
 }
 
-/// What the methods of a resource that do IO work with.
+/// What the methods of a resource or data source that do IO work with.
 #[derive(Debug)]
 pub struct Context<Client> {
     /// The client of the configured provider.

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::path::AttributePath;
 use super::value::{Object, Value};
 
-/// The schema of a provider block, resource, list resource or identity.
+/// The schema of a provider block, resource, data source, list resource or identity.
 #[derive(Debug, Clone)]
 pub struct Schema {
     /// The version that stored states are marked with.
@@ -36,12 +36,14 @@ pub struct NestedBlock {
 }
 
 /// The attribute types that the schemas use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variants are Terraform's type names")]
 pub enum AttributeType {
     Bool,
     Number,
     String,
+    /// A list of objects with these attributes.
+    ObjectList(Vec<Attribute>),
 }
 
 /// Whether the configuration or the provider sets an attribute.
@@ -57,8 +59,8 @@ pub enum Configurability {
     Computed,
 }
 
-/// An attribute of a block.
-#[derive(Debug, Clone)]
+/// An attribute of a block or of an object in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// Name as written in the configuration.
     pub name: &'static str,
@@ -202,9 +204,7 @@ impl Block {
         for Attribute { name, attribute_type, .. } in &self.attributes {
             let value = object.get_mut(name);
             let value = value.ok_or_else(|| SchemaMismatch::Missing(path_of(name)))?;
-            attribute_type
-                .conform(value)
-                .map_err(|what| SchemaMismatch::Type(path_of(name), what))?;
+            attribute_type.conform(value, strictness, &path_of(name))?;
         }
         for NestedBlock { name, block } in &self.blocks {
             let value = object.get_mut(name);
@@ -239,8 +239,14 @@ impl Block {
 }
 
 impl AttributeType {
-    /// Checks the type of a value. The error is the expected type.
-    fn conform(self, value: &mut Value) -> Result<(), &'static str> {
+    /// Checks the type of the value at `path`.
+    fn conform(
+        &self,
+        value: &mut Value,
+        strictness: Strictness,
+        path: &AttributePath,
+    ) -> Result<(), SchemaMismatch> {
+        let mismatch = |expected| SchemaMismatch::Type(path.clone(), expected);
         match (self, &mut *value) {
             (_, Value::Null | Value::Unknown)
             | (Self::Bool, Value::Bool(_))
@@ -249,12 +255,20 @@ impl AttributeType {
             // Terraform sends numbers that fit no machine type as decimal strings.
             (Self::Number, Value::String(digits)) => {
                 let number = digits.parse::<f64>().ok().and_then(Number::from_f64);
-                *value = Value::Number(number.ok_or("number")?);
+                *value = Value::Number(number.ok_or_else(|| mismatch("number"))?);
                 Ok(())
             }
-            (Self::Bool, _) => Err("bool"),
-            (Self::Number, _) => Err("number"),
-            (Self::String, _) => Err("string"),
+            (Self::ObjectList(attributes), Value::List(elements)) => {
+                let block = Block { attributes: attributes.clone(), ..Block::default() };
+                elements.iter_mut().try_for_each(|element| match element {
+                    Value::Object(object) => block.conform_object(object, strictness, Some(path)),
+                    _ => Err(mismatch("list of objects")),
+                })
+            }
+            (Self::Bool, _) => Err(mismatch("bool")),
+            (Self::Number, _) => Err(mismatch("number")),
+            (Self::String, _) => Err(mismatch("string")),
+            (Self::ObjectList(_), _) => Err(mismatch("list of objects")),
         }
     }
 }
@@ -266,7 +280,12 @@ mod tests {
     fn block() -> Block {
         Block {
             description: "",
-            attributes: vec![Attribute::required("name", ""), number("size")],
+            attributes: vec![
+                Attribute::required("name", ""),
+                number("size"),
+                Attribute::computed("parts", "")
+                    .of_type(AttributeType::ObjectList(vec![Attribute::computed("kind", "")])),
+            ],
             blocks: vec![NestedBlock {
                 name: "timeouts",
                 block: Block {
@@ -282,7 +301,9 @@ mod tests {
     }
 
     fn valid() -> Object {
-        Object::new().with("name", "x").with("size", Value::Null).with("timeouts", Value::Null)
+        ["size", "parts", "timeouts"]
+            .into_iter()
+            .fold(Object::new().with("name", "x"), |object, name| object.with(name, Value::Null))
     }
 
     fn check(object: Object, expected: &str) {
@@ -298,6 +319,7 @@ mod tests {
             valid().with("name", Value::Unknown),
             valid().with("size", Value::Number(3.into())),
             valid().with("timeouts", timeouts),
+            valid().with("parts", Value::List(vec![Object::new().with("kind", "x").into()])),
         ] {
             assert_eq!(block().conform(object.clone().into()), Ok(object));
         }
@@ -311,6 +333,12 @@ mod tests {
         check(valid().with("name", Value::Bool(true)), "name is not a string");
         check(valid().with("size", "many"), "size is not a number");
         check(valid().with("other", "x"), "other is not in the schema");
+        check(valid().with("parts", "x"), "parts is not a list of objects");
+        let parts = |element| Value::List(vec![element]);
+        check(valid().with("parts", parts("x".into())), "parts is not a list of objects");
+        let part = Object::new().with("kind", Value::Bool(true));
+        check(valid().with("parts", parts(part.into())), "parts.kind is not a string");
+        check(valid().with("parts", parts(Object::new().into())), "parts.kind is missing");
         check(valid().with("timeouts", "x"), "timeouts is not a block");
         let timeouts = Object::new().with("create", Value::Bool(true));
         check(valid().with("timeouts", timeouts), "timeouts.create is not a string");

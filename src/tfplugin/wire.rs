@@ -98,7 +98,7 @@ pub(super) fn to_identity(identity: Object) -> pb::ResourceIdentityData {
 pub(super) fn to_identity_schema(schema: &Schema) -> pb::ResourceIdentitySchema {
     let to_attribute = |attribute: &Attribute| pb::resource_identity_schema::IdentityAttribute {
         name: attribute.name.to_owned(),
-        r#type: to_type(attribute.attribute_type).into(),
+        r#type: to_type(&attribute.attribute_type).into(),
         required_for_import: attribute.configurability == Configurability::Required,
         optional_for_import: attribute.configurability == Configurability::Optional,
         description: attribute.description.to_owned(),
@@ -171,7 +171,8 @@ fn to_nested_block(nested: &NestedBlock) -> pb::schema::NestedBlock {
 fn to_attribute(attribute: &Attribute) -> pb::schema::Attribute {
     pb::schema::Attribute {
         name: attribute.name.to_owned(),
-        r#type: to_type(attribute.attribute_type).into(),
+        r#type: to_type(&attribute.attribute_type).into(),
+        nested_type: to_nested_type(&attribute.attribute_type),
         description: attribute.description.to_owned(),
         description_kind: pb::StringKind::Markdown.into(),
         required: attribute.configurability == Configurability::Required,
@@ -188,13 +189,23 @@ fn to_attribute(attribute: &Attribute) -> pb::schema::Attribute {
     }
 }
 
-/// The type in JSON, as cty encodes it.
-fn to_type(attribute_type: AttributeType) -> &'static str {
+/// The type in JSON, as cty encodes it. Empty for types with nested attributes.
+fn to_type(attribute_type: &AttributeType) -> &'static str {
     match attribute_type {
         AttributeType::Bool => r#""bool""#,
         AttributeType::Number => r#""number""#,
         AttributeType::String => r#""string""#,
+        AttributeType::ObjectList(_) => "",
     }
+}
+
+fn to_nested_type(attribute_type: &AttributeType) -> Option<pb::schema::Object> {
+    let AttributeType::ObjectList(attributes) = attribute_type else { return None };
+    Some(pb::schema::Object {
+        attributes: attributes.iter().map(to_attribute).collect(),
+        nesting: pb::schema::object::NestingMode::List.into(),
+        ..Default::default()
+    })
 }
 
 #[cfg(test)]

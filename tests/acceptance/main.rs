@@ -14,6 +14,7 @@
 mod adopt;
 mod create;
 mod credentials;
+mod data_sources;
 #[cfg(unix)]
 mod docs;
 mod errors;

@@ -18,6 +18,16 @@ fn the_schema_is_shown() {
     let attributes = &schema["resource_schemas"]["oss_bucket_encryption"]["block"]["attributes"];
     assert_eq!(attributes["bucket"]["required"], true);
     assert_eq!(attributes["id"]["computed"], true);
+    let attributes = |data_source: &str| {
+        schema["data_source_schemas"][data_source]["block"]["attributes"].clone()
+    };
+    let rule = attributes("oss_bucket_encryption");
+    assert_eq!(rule["bucket"]["required"], true);
+    assert_eq!(rule["sse_algorithm"]["computed"], true);
+    let buckets = &attributes("oss_bucket_encryptions")["buckets"];
+    assert_eq!(buckets["computed"], true);
+    assert_eq!(buckets["nested_type"]["nesting_mode"], "list");
+    assert_eq!(buckets["nested_type"]["attributes"]["error"]["type"], "string");
     let arguments = &schema["provider"]["block"]["attributes"];
     assert_eq!(arguments["secret_key"]["sensitive"], true);
 }

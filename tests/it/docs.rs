@@ -45,7 +45,7 @@ fn reference_pages_match_the_schema() {
 fn every_example_is_on_a_page() {
     let pages: String = reference::pages().into_iter().map(|(_, text)| text).collect();
     let mut missing = Vec::new();
-    for directory in ["provider", "resources", "list-resources"] {
+    for directory in ["provider", "resources", "list-resources", "data-sources"] {
         for file in reference::files(&root().join("examples").join(directory)) {
             let text = fs::read_to_string(&file).unwrap();
             if !pages.contains(&format!("\n{}\n```\n", text.trim_end())) {
@@ -67,7 +67,8 @@ fn every_example_is_in_the_index() {
     let mut missing = Vec::new();
     for name in names(&directory).into_iter().filter(|name| name != "README.md") {
         // The directories of resources and modules are listed by what is in them.
-        let nested = matches!(name.as_str(), "resources" | "list-resources" | "modules");
+        let nested =
+            matches!(name.as_str(), "resources" | "list-resources" | "data-sources" | "modules");
         let links = if nested {
             let inner = names(&directory.join(&name)).into_iter();
             inner.map(|inner| format!("]({name}/{inner})")).collect()
@@ -82,7 +83,7 @@ fn every_example_is_in_the_index() {
 /// The requirements of the Terraform Registry. Source: its documentation, "Provider documentation".
 #[test]
 fn pages_meet_the_registrys_requirements() {
-    let known = ["guides", "list-resources", "resources"];
+    let known = ["data-sources", "guides", "list-resources", "resources"];
     for entry in fs::read_dir(root().join("docs")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();

@@ -13,6 +13,7 @@
 mod adopt;
 mod client;
 mod credentials;
+mod data_sources;
 mod docs;
 mod examples;
 mod hostile;

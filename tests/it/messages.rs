@@ -94,6 +94,32 @@ async fn about_the_provider_block() {
     check!(messages);
 }
 
+#[tokio::test]
+async fn about_data_sources() {
+    let mut client = unconfigured();
+    let mut messages = Vec::new();
+    let rule = json!({ "bucket": null, "region": null, "sse_algorithm": null, "id": null,
+        "kms_master_key_id": null, "kms_data_encryption": null, "timeouts": null });
+    let filter = json!({ "prefix": null, "region": null, "buckets": null, "timeouts": null });
+    for (type_name, all, name, value) in [
+        (TYPE, &rule, "bucket", Json::Null),
+        (TYPE, &rule, "bucket", json!("Ab")),
+        ("oss_bucket_encryptions", &filter, "prefix", json!("Ab")),
+        ("oss_bucket_encryptions", &filter, "region", json!("oss-cn-hangzhou")),
+        ("oss_bucket_encryptions", &filter, "timeouts", json!({ "read": "soon" })),
+    ] {
+        let mut config = all.clone();
+        config[name] = value;
+        let request = pb::validate_data_resource_config::Request {
+            type_name: type_name.into(),
+            config: Some(dynamic(&config)),
+        };
+        let response = client.validate_data_resource_config(request).await.unwrap().into_inner();
+        messages.extend(rendered(&response.diagnostics));
+    }
+    check!(messages);
+}
+
 /// Diagnostics of `ConfigureProvider` in a process with this environment.
 async fn configure(environment: &[(&str, &str)], arguments: Json) -> Vec<String> {
     let variables = environment.iter().map(|(name, value)| (name.into(), value.into()));

@@ -80,7 +80,7 @@ impl<'a> BucketTarget<'a> {
             .map(Region::parse)
             .transpose()
             .map_err(|error| invalid("region", &error))?;
-        let deadline = Instant::now() + timeout(state, operation);
+        let deadline = deadline(state, operation, default_timeout(operation));
         let cancellation = context.cancellation.clone();
         Ok(Self { client, bucket, call: CallOptions { region, deadline, cancellation } })
     }
@@ -142,7 +142,11 @@ impl<'a> BucketTarget<'a> {
     /// provider's region may have changed since the state was written, and users cannot edit a state.
     ///
     /// Returns the error of the last call, or of the first one if the other region does not respond.
-    async fn follow_redirect<T>(&self, call: impl ClientCall<T>) -> Result<T, Error> {
+    ///
+    /// # Errors
+    ///
+    /// The error of the client, also if the bucket or the setting does not exist.
+    pub async fn follow_redirect<T>(&self, call: impl ClientCall<T>) -> Result<T, Error> {
         let error = match call(self.client, &self.bucket, &self.call).await {
             Err(error) if self.call.region.is_none() => error,
             result => return result,
@@ -249,13 +253,23 @@ pub fn check_known(object: &Object) -> Result<(), Diagnostic> {
 /// The timeout of an operation: from the `timeouts` block, or the documented default.
 #[must_use]
 pub fn timeout(state: &Object, operation: &str) -> Duration {
-    let configured = state
-        .block("timeouts")
-        .known()
-        .and_then(|timeouts| timeouts.string(operation).known())
-        .and_then(parse_duration);
-    let default = if operation == "read" { Duration::from_mins(1) } else { Duration::from_mins(5) };
-    configured.unwrap_or(default)
+    configured_timeout(state, operation).unwrap_or_else(|| default_timeout(operation))
+}
+
+fn default_timeout(operation: &str) -> Duration {
+    if operation == "read" { Duration::from_mins(1) } else { Duration::from_mins(5) }
+}
+
+fn configured_timeout(state: &Object, operation: &str) -> Option<Duration> {
+    let timeouts = state.block("timeouts").known()?;
+    timeouts.string(operation).known().and_then(parse_duration)
+}
+
+/// When an operation that starts now must have ended: after the timeout in the `timeouts` block, or else after
+/// `default`.
+#[must_use]
+pub fn deadline(state: &Object, operation: &str, default: Duration) -> Instant {
+    Instant::now() + configured_timeout(state, operation).unwrap_or(default)
 }
 
 /// The identity (bucket, region) of a setting, or `None` while a part of it is unknown.
@@ -349,6 +363,19 @@ pub fn timeouts_block(descriptions: [&'static str; 4]) -> NestedBlock {
     }
 }
 
+/// The `timeouts` block of a data source, with the description of `read`.
+#[must_use]
+pub fn read_timeout_block(description: &'static str) -> NestedBlock {
+    NestedBlock {
+        name: "timeouts",
+        block: Block {
+            description: "Maximum duration, including retries, for example `30s`, `5m` or `1h30m`.",
+            attributes: vec![Attribute::optional("read", description)],
+            blocks: Vec::new(),
+        },
+    }
+}
+
 /// Checks the known values of a configuration: the required arguments `bucket` and those in `required`, each
 /// with a description of its values; `bucket` and `region`; with `validate_setting`, the arguments of the
 /// setting; and `timeouts`.
@@ -395,7 +422,9 @@ pub fn validate_region(config: &Object) -> Diagnostics {
     Diagnostic::error("Invalid region", detail).with_attribute("region").into()
 }
 
-fn validate_timeouts(config: &Object) -> Diagnostics {
+/// Checks the durations in `timeouts`, if they are known.
+#[must_use]
+pub fn validate_timeouts(config: &Object) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
     let AttributeValue::Known(timeouts) = config.block("timeouts") else { return diagnostics };
     for operation in OPERATIONS {

@@ -3,7 +3,13 @@
 //! `schema` has the arguments and their documentation. `validation` and `state` are pure: they check
 //! configurations and convert states. `write` and `list` send requests to OSS. Failed requests are explained
 //! in `resources::explain`.
+//!
+//! `data_source` is the data source of one bucket, `account_data_source` that of all buckets; `filter` has the
+//! arguments that select buckets.
 
+mod account_data_source;
+mod data_source;
+mod filter;
 mod list;
 mod schema;
 mod state;
@@ -17,6 +23,8 @@ use crate::tfplugin::{
     PlanRequest, Resource, Schema, async_trait,
 };
 
+pub(super) use account_data_source::BucketEncryptionsData;
+pub(super) use data_source::BucketEncryptionData;
 use list::BucketEncryptionList;
 use state::{rule_from_state, state_with_rule};
 

@@ -3,6 +3,8 @@
 use crate::resources::bucket::timeouts_block;
 use crate::tfplugin::{Attribute, Block, Schema};
 
+use super::filter;
+
 pub(super) fn schema() -> Schema {
     Schema {
         version: 0,
@@ -70,13 +72,7 @@ pub(super) fn list_schema() -> Schema {
                 rejected credentials stop the query with an error.\n\n\
                 Requires the RAM actions `oss:ListBuckets` on `acs:oss:*:*:*` and \
                 `oss:GetBucketEncryption` on the buckets.",
-            attributes: vec![
-                Attribute::optional("prefix", "Prefix of the names of the buckets to list."),
-                Attribute::optional(
-                    "region",
-                    "Region of the buckets to list, for example `cn-hangzhou`. Defaults to all regions.",
-                ),
-            ],
+            attributes: filter::attributes(),
             blocks: Vec::new(),
         },
     }

@@ -22,6 +22,12 @@ pub(super) fn state_with_rule(
     rule: &EncryptionRule,
 ) -> Object {
     state.set("id", bucket.as_str());
+    set_rule(&mut state, rule);
+    state
+}
+
+/// Sets the arguments of a rule.
+pub(super) fn set_rule(state: &mut Object, rule: &EncryptionRule) {
     state.set("sse_algorithm", rule.sse_algorithm.as_str());
     for (name, returned) in [
         ("kms_master_key_id", &rule.kms_master_key_id),
@@ -34,7 +40,6 @@ pub(super) fn state_with_rule(
             None => {}
         }
     }
-    state
 }
 
 /// The state of a bucket whose rule is not known yet.

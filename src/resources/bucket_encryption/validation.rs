@@ -1,27 +1,13 @@
 //! Checks the known values of a configuration. Each mistake is reported once, at the offending argument. Pure.
 
 use crate::oss::SseAlgorithm;
-use crate::resources::bucket::{self, non_empty_string, validate_region};
+use crate::resources::bucket::{self, non_empty_string};
 use crate::tfplugin::{AttributeValue, Diagnostic, Diagnostics, Object};
 
 const ALGORITHMS: &str = "`AES256`, `KMS` or `SM4`";
 
 pub(super) fn validate(config: &Object) -> Diagnostics {
     bucket::validate(config, &[("sse_algorithm", ALGORITHMS)], validate_rule)
-}
-
-pub(super) fn validate_list(config: &Object) -> Diagnostics {
-    let mut diagnostics = validate_region(config);
-    if let Some(prefix) = non_empty_string(config, "prefix")
-        && !prefix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    {
-        let detail = format!(
-            "No bucket name begins with {prefix:?}: names consist of lowercase letters, digits and \
-             hyphens."
-        );
-        diagnostics.push(Diagnostic::error("Invalid prefix", detail).with_attribute("prefix"));
-    }
-    diagnostics
 }
 
 fn validate_rule(config: &Object) -> Diagnostics {

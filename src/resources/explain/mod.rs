@@ -8,15 +8,18 @@ mod credentials;
 mod service;
 mod transport;
 
-use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, TransportError};
+use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, ScanError, TransportError};
 use crate::tfplugin::Diagnostic;
 
+/// What to do if a timeout passed that the data source can set.
+const DATA_SOURCE_TIMEOUT_ADVICE: &str = "There is no time left for another attempt. Set a longer timeout in \
+     the data source's `timeouts` block.";
 /// What to do if a timeout passed that the resource can set.
 const RESOURCE_TIMEOUT_ADVICE: &str = "There is no time left for another attempt. Set a longer timeout in the \
      resource's `timeouts` block.";
-/// The same for an import or a list query, which cannot set one.
-const FIXED_TIMEOUT_ADVICE: &str = "There is no time left for another attempt: each request of an import or \
-     a list query may take one minute.";
+/// The same for a request that has a timeout of its own.
+const FIXED_TIMEOUT_ADVICE: &str = "There is no time left for another attempt: each request of an \
+     import, a list query or `oss_bucket_encryptions` may take one minute.";
 
 /// Explains a failed call of a resource.
 pub(super) fn call_error(error: &Error) -> Diagnostic {
@@ -26,6 +29,46 @@ pub(super) fn call_error(error: &Error) -> Diagnostic {
 /// Explains a failed call of a list query.
 pub(super) fn list_error(error: &Error) -> Diagnostic {
     explain(error, FIXED_TIMEOUT_ADVICE)
+}
+
+/// Explains a failed call of a data source.
+pub(super) fn data_source_error(error: &Error) -> Diagnostic {
+    explain(error, DATA_SOURCE_TIMEOUT_ADVICE)
+}
+
+/// Explains why a scan of the account ended.
+pub(super) fn scan_failed(error: &Error) -> Diagnostic {
+    // The failed bucket is not one that the configuration names.
+    Diagnostic { attribute: None, ..explain(error, DATA_SOURCE_TIMEOUT_ADVICE) }
+}
+
+/// Why one bucket of a scan could not be read, in paragraphs.
+pub(super) fn scan_error(error: &ScanError) -> String {
+    match error {
+        ScanError::Call(error) => list_error(error).detail,
+        ScanError::RegionUnresponsive => {
+            "No request was sent, because its region did not respond to an \
+             earlier one; see the first message about that region."
+                .to_owned()
+        }
+        ScanError::InvalidName(error) => format!(
+            "Its name {error}. This provider cannot manage buckets with names from before the current \
+             naming rules."
+        ),
+    }
+}
+
+/// The same in one paragraph without request IDs, for a value that should not differ in each run.
+pub(super) fn scan_error_without_ids(error: &ScanError) -> String {
+    let ScanError::Call(call) = error else { return scan_error(error) };
+    match call.service_error() {
+        Some(service) => {
+            let code = format!("OSS returned {} {}.", service.status, service.code);
+            let advice = service::meaning(call, service).advice;
+            [code, advice].join(" ").trim_end().to_owned()
+        }
+        None => without_service_error(call).join(" "),
+    }
 }
 
 fn explain(error: &Error, timeout_advice: &str) -> Diagnostic {

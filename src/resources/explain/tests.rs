@@ -294,6 +294,33 @@ fn credential_errors() {
 }
 
 #[test]
+fn data_sources() {
+    let get = |error| Error { operation: Operation::GetBucketEncryption, ..error };
+    let denied = || get(returned(403, "AccessDenied", "You have no right to access this object."));
+    let timed_out = || get(error(ErrorKind::DeadlineExceeded { last: None }));
+    let name = BucketName::parse("My").unwrap_err();
+    let problems = [
+        ScanError::Call(Box::new(denied())),
+        ScanError::Call(Box::new(get(returned(409, "SomethingNew", "This code is not known.")))),
+        ScanError::Call(Box::new(timed_out())),
+        ScanError::RegionUnresponsive,
+        ScanError::InvalidName(name),
+    ];
+    let values = problems.iter().map(|problem| {
+        Diagnostic::warning("The value of `error`", scan_error_without_ids(problem))
+    });
+    let paragraphs =
+        problems.iter().map(|problem| Diagnostic::warning("A paragraph", scan_error(problem)));
+    let errors = [
+        data_source_error(&get(returned(404, "NoSuchBucket", "The bucket does not exist."))),
+        data_source_error(&denied()),
+        data_source_error(&timed_out()),
+        scan_failed(&timed_out()),
+    ];
+    check!(errors.into_iter().chain(values).chain(paragraphs));
+}
+
+#[test]
 fn imports_and_unknown_configurations() {
     let get = |error| Error { operation: Operation::GetBucketEncryption, ..error };
     let no_rule = "The server side encryption configuration was not found.";

@@ -1,8 +1,9 @@
 //! The gRPC service: lists each RPC once and delegates.
 //!
-//! `provider`, `resource` and `list` implement the RPCs, `unsupported` those for features that no provider here
-//! has, such as data sources. `respond` turns errors and panics into diagnostics.
+//! `provider`, `resource`, `list` and `data_source` implement the RPCs, `unsupported` those for features that no
+//! provider here has, such as functions. `respond` turns errors and panics into diagnostics.
 
+mod data_source;
 mod list;
 mod provider;
 mod resource;
@@ -23,6 +24,7 @@ use super::resource::Resource;
 use super::schema::Schema;
 use super::value::Object;
 use super::{pb, wire};
+use data_source::RegisteredDataSource;
 use respond::{RpcResult, respond, unknown_type_error};
 
 /// The limit of Go providers; tonic's default is 4 MiB.
@@ -35,6 +37,7 @@ pub struct Server<P: Provider> {
     provider_schema: Schema,
     /// Shared with the list queries in progress.
     resources: Vec<Arc<RegisteredResource<P::Client>>>,
+    data_sources: Vec<RegisteredDataSource<P::Client>>,
     configured: Mutex<Option<ConfiguredProvider<P::Client>>>,
     /// Cancelled when the process shuts down.
     process_stop: CancellationToken,
@@ -95,6 +98,7 @@ impl<P: Provider> Server<P> {
         Self {
             provider_schema: provider.schema(),
             resources: provider.resources().into_iter().map(register).collect(),
+            data_sources: provider.data_sources().into_iter().map(Into::into).collect(),
             provider,
             configured: Mutex::default(),
             stop: Mutex::new(process_stop.child_token()),
@@ -296,7 +300,7 @@ impl<P: Provider> Service for Server<P> {
         request: Request<pb::validate_data_resource_config::Request>,
     ) -> RpcResult<pb::validate_data_resource_config::Response> {
         respond("ValidateDataResourceConfig", async {
-            unsupported::unknown("data source", &request.into_inner().type_name)
+            data_source::validate(self, &request.into_inner())
         })
         .await
     }
@@ -305,10 +309,7 @@ impl<P: Provider> Service for Server<P> {
         &self,
         request: Request<pb::read_data_source::Request>,
     ) -> RpcResult<pb::read_data_source::Response> {
-        respond("ReadDataSource", async {
-            unsupported::unknown("data source", &request.into_inner().type_name)
-        })
-        .await
+        respond("ReadDataSource", data_source::read(self, request.into_inner())).await
     }
 
     async fn validate_ephemeral_resource_config(

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use secrecy::zeroize::Zeroize as _;
 
 use super::respond::required;
-use super::{ConfiguredProvider, RegisteredResource, Server};
+use super::{ConfiguredProvider, RegisteredDataSource, RegisteredResource, Server};
 use crate::tfplugin::diagnostics::Diagnostics;
 use crate::tfplugin::provider::Provider;
 use crate::tfplugin::value::Object;
@@ -15,6 +15,10 @@ pub(super) fn metadata<P: Provider>(server: &Server<P>) -> pb::get_metadata::Res
     let metadata = |registered: &Arc<RegisteredResource<P::Client>>| {
         pb::get_metadata::ResourceMetadata { type_name: registered.resource.type_name().to_owned() }
     };
+    let data_source_metadata = |registered: &RegisteredDataSource<P::Client>| {
+        let type_name = registered.data_source.type_name().to_owned();
+        pb::get_metadata::DataSourceMetadata { type_name }
+    };
     let list_metadata = |registered: &Arc<RegisteredResource<P::Client>>| {
         registered.resource.list_resource()?;
         let type_name = registered.resource.type_name().to_owned();
@@ -23,6 +27,7 @@ pub(super) fn metadata<P: Provider>(server: &Server<P>) -> pb::get_metadata::Res
     pb::get_metadata::Response {
         server_capabilities: Some(capabilities()),
         resources: server.resources.iter().map(metadata).collect(),
+        data_sources: server.data_sources.iter().map(data_source_metadata).collect(),
         list_resources: server.resources.iter().filter_map(list_metadata).collect(),
         ..Default::default()
     }
@@ -33,6 +38,10 @@ pub(super) fn schema<P: Provider>(server: &Server<P>) -> pb::get_provider_schema
         let schema = wire::to_schema(&registered.schema);
         (registered.resource.type_name().to_owned(), schema)
     };
+    let data_source_entry = |registered: &RegisteredDataSource<P::Client>| {
+        let schema = wire::to_schema(&registered.schema);
+        (registered.data_source.type_name().to_owned(), schema)
+    };
     let list_entry = |registered: &Arc<RegisteredResource<P::Client>>| {
         let schema = wire::to_schema(&registered.resource.list_resource()?.schema());
         Some((registered.resource.type_name().to_owned(), schema))
@@ -40,6 +49,7 @@ pub(super) fn schema<P: Provider>(server: &Server<P>) -> pb::get_provider_schema
     pb::get_provider_schema::Response {
         provider: Some(wire::to_schema(&server.provider_schema)),
         resource_schemas: server.resources.iter().map(entry).collect(),
+        data_source_schemas: server.data_sources.iter().map(data_source_entry).collect(),
         list_resource_schemas: server.resources.iter().filter_map(list_entry).collect(),
         server_capabilities: Some(capabilities()),
         ..Default::default()

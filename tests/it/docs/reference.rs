@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::resources::ProviderData;
 use terraform_provider_oss::tfplugin::{
-    Attribute, AttributeType, Block, Configurability, Provider as _, Resource, Schema,
+    Attribute, AttributeType, Block, Configurability, DataSource, Provider as _, Resource, Schema,
 };
 
 use crate::markdown::root;
@@ -26,6 +26,10 @@ pub(super) fn pages() -> Vec<(String, String)> {
             let page = list_page(resource.type_name(), &list.schema());
             pages.push((format!("docs/list-resources/{name}.md"), page));
         }
+    }
+    for data_source in provider.data_sources() {
+        let name = data_source.type_name().trim_start_matches("oss_");
+        pages.push((format!("docs/data-sources/{name}.md"), data_page(data_source.as_ref())));
     }
     pages
 }
@@ -132,6 +136,26 @@ fn list_page(name: &str, schema: &Schema) -> String {
     .concat()
 }
 
+fn data_page(data_source: &dyn DataSource<ProviderData>) -> String {
+    let name = data_source.type_name();
+    let schema = data_source.schema();
+    let files = examples(&format!("data-sources/{name}"), "data-source", ".tf");
+    [
+        head(
+            &format!("{name} Data Source - oss"),
+            Some(""),
+            &format!("{name} (Data Source)"),
+            &schema.block,
+        ),
+        "[Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) shows how to use \
+         the result in checks, conditions and policies.\n\n## Example Usage\n\n"
+            .to_owned(),
+        code(&files, "terraform"),
+        schema_section(&schema.block),
+    ]
+    .concat()
+}
+
 /// The files in a directory of `examples/` whose names start and end so.
 fn examples(directory: &str, start: &str, end: &str) -> Vec<PathBuf> {
     let is_wanted = |path: &PathBuf| {
@@ -186,7 +210,16 @@ fn schema_section(block: &Block) -> String {
             attributes(&nested.block.attributes, "####")
         )
     });
-    ["\n## Schema\n".to_owned()].into_iter().chain(lists).chain(nested).collect()
+    let objects = block.attributes.iter().filter_map(|attribute| {
+        let AttributeType::ObjectList(nested) = &attribute.attribute_type else { return None };
+        let name = attribute.name;
+        Some(format!(
+            "\n<a id=\"nestedatt--{name}\"></a>\n\n### Nested Schema for `{name}`\n{}",
+            attributes(nested, "####")
+        ))
+    });
+    let sections = lists.chain(nested).chain(objects);
+    ["\n## Schema\n".to_owned()].into_iter().chain(sections).collect()
 }
 
 type Group = (&'static str, fn(&Attribute) -> bool);
@@ -218,13 +251,17 @@ fn titled(level: &str, title: &str, list: &[String]) -> String {
 
 fn attributes_of(attributes: &[Attribute], is_listed: fn(&Attribute) -> bool) -> Vec<String> {
     let line = |attribute: &Attribute| {
-        let kind = match attribute.attribute_type {
-            AttributeType::Bool => "Boolean",
-            AttributeType::Number => "Number",
-            AttributeType::String => "String",
+        let (name, description) = (attribute.name, attribute.description);
+        let (kind, below) = match attribute.attribute_type {
+            AttributeType::Bool => ("Boolean", String::new()),
+            AttributeType::Number => ("Number", String::new()),
+            AttributeType::String => ("String", String::new()),
+            AttributeType::ObjectList(_) => {
+                ("Attributes List", format!(" See [below](#nestedatt--{name})."))
+            }
         };
         let sensitive = if attribute.sensitive { ", Sensitive" } else { "" };
-        format!("- `{}` ({kind}{sensitive}) {}\n", attribute.name, attribute.description)
+        format!("- `{name}` ({kind}{sensitive}) {description}{below}\n")
     };
     attributes.iter().filter(|attribute| is_listed(attribute)).map(line).collect()
 }

@@ -85,7 +85,9 @@ async fn rpcs_that_list_types_succeed() {
     let names: Vec<&str> =
         metadata.resources.iter().map(|resource| resource.type_name.as_str()).collect();
     assert_eq!(names, [TYPE]);
-    assert_eq!(metadata.data_sources, []);
+    let names: Vec<&str> =
+        metadata.data_sources.iter().map(|source| source.type_name.as_str()).collect();
+    assert_eq!(names, [TYPE, "oss_bucket_encryptions"]);
     let functions = client.get_functions(pb::get_functions::Request {}).await.unwrap().into_inner();
     assert!(functions.functions.is_empty() && functions.diagnostics.is_empty());
     let identities = client

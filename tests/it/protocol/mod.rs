@@ -3,6 +3,7 @@
 mod apply;
 mod bucket_setting;
 mod create;
+mod data_source;
 mod every_rpc;
 mod plan;
 mod provider_config;

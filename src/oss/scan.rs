@@ -1,0 +1,197 @@
+//! Reads the encryption rules of all buckets of an account: the list of buckets page by page, and the rule of
+//! each bucket in its region.
+//!
+//! One page and the requests in flight are all that is kept in memory.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _, stream};
+use thiserror::Error;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::buckets::{Bucket, ListBucketsRequest};
+use super::client::{CallOptions, Client};
+use super::encryption::EncryptionRule;
+use super::error::{Error, ErrorKind};
+use super::names::{BucketName, NameError, Region};
+
+/// Maximum number of concurrent requests.
+const CONCURRENCY: usize = 8;
+/// Buckets per page; the maximum of OSS.
+const PAGE_SIZE: u16 = 1000;
+/// Timeout of each request, including retries.
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+/// Buckets between two log lines about the progress.
+const LOG_INTERVAL: usize = 1000;
+
+/// Which buckets to read, and for how long.
+#[derive(Debug, Clone, Default)]
+pub struct ScanRequest {
+    /// Prefix of the bucket names; empty for all buckets.
+    pub prefix: String,
+    /// Region of the buckets; none for all regions.
+    pub region: Option<Region>,
+    /// When the whole scan must have ended. Each request may take a minute at most in any case.
+    pub deadline: Option<Instant>,
+    /// Ends the scan at once when cancelled.
+    pub cancellation: CancellationToken,
+}
+
+/// A bucket of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScannedBucket {
+    /// The bucket.
+    pub bucket: Bucket,
+    /// Its rule, none if it has no rule, or why the rule could not be read.
+    pub rule: Result<Option<EncryptionRule>, ScanError>,
+}
+
+/// Why the rule of one bucket could not be read. The scan continues.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ScanError {
+    /// No request can be sent for a bucket with this name. Completes the sentence "The name …".
+    #[error("its name {0}")]
+    InvalidName(NameError),
+    /// No request was sent, because an earlier one to the same region got no response.
+    #[error("its region did not respond to an earlier request")]
+    RegionUnresponsive,
+    /// The request failed.
+    #[error("{0}")]
+    Call(Box<Error>),
+}
+
+impl Client {
+    /// Reads the rules of all buckets, in the order of the list. Requests are sent only while the stream is
+    /// polled, and a bounded number at once.
+    ///
+    /// An error ends the stream: a page of the list could not be read, the deadline passed, or the next bucket
+    /// would fail in the same way, see [`Error::affects_all_buckets`].
+    pub fn scan_bucket_encryption(
+        self: &Arc<Self>,
+        request: ScanRequest,
+    ) -> impl Stream<Item = Result<ScannedBucket, Error>> + Send + 'static {
+        let scan = Arc::new(Scan {
+            client: Arc::clone(self),
+            request,
+            unresponsive_regions: Mutex::default(),
+        });
+        let reading = Arc::clone(&scan);
+        let scanned = scan
+            .buckets()
+            .map(move |bucket| {
+                let scan = Arc::clone(&reading);
+                async move { scan.read(bucket?).await }
+            })
+            // Keeps the order of the list, so that the results are reproducible.
+            .buffered(CONCURRENCY);
+        stream::unfold(Some((Box::pin(scanned), 0)), async |state| {
+            let (mut scanned, count) = state?;
+            let Some(result) = scanned.next().await else {
+                tracing::info!(buckets = count, "read the encryption of all buckets");
+                return None;
+            };
+            let count = count + 1;
+            if count % LOG_INTERVAL == 0 {
+                tracing::info!(buckets = count, "reading the encryption of buckets");
+            }
+            let next = result.is_ok().then_some((scanned, count));
+            Some((result, next))
+        })
+    }
+}
+
+struct Scan {
+    client: Arc<Client>,
+    request: ScanRequest,
+    /// Regions that did not respond. Their other buckets are skipped, to avoid a timeout for each of them.
+    unresponsive_regions: Mutex<BTreeSet<Option<Region>>>,
+}
+
+/// The next page of the list.
+enum NextPage {
+    After(Option<String>),
+    End,
+}
+
+impl Scan {
+    /// The buckets of the account. Ends with an error if a page cannot be read.
+    fn buckets(self: Arc<Self>) -> impl Stream<Item = Result<Bucket, Error>> + Send + 'static {
+        let pages = stream::unfold(NextPage::After(None), move |page| {
+            let scan = Arc::clone(&self);
+            async move {
+                let NextPage::After(marker) = page else { return None };
+                match scan.page(marker).await {
+                    Ok((buckets, next)) => Some((buckets.into_iter().map(Ok).collect(), next)),
+                    Err(error) => Some((vec![Err(error)], NextPage::End)),
+                }
+            }
+        });
+        pages.flat_map(stream::iter)
+    }
+
+    async fn page(&self, marker: Option<String>) -> Result<(Vec<Bucket>, NextPage), Error> {
+        let ScanRequest { prefix, region, .. } = &self.request;
+        let list = ListBucketsRequest { prefix: prefix.clone(), marker, max_keys: Some(PAGE_SIZE) };
+        let page = self.client.list_buckets(&list, &self.call(None)).await?;
+        tracing::info!(
+            buckets = page.buckets.len(),
+            is_last = page.next_marker.is_none(),
+            "listed a page of buckets",
+        );
+        let is_wanted = |bucket: &Bucket| region.is_none() || bucket.region == *region;
+        let next = page.next_marker.map_or(NextPage::End, |marker| NextPage::After(Some(marker)));
+        Ok((page.buckets.into_iter().filter(is_wanted).collect(), next))
+    }
+
+    async fn read(&self, bucket: Bucket) -> Result<ScannedBucket, Error> {
+        let rule = match BucketName::parse(&bucket.name) {
+            Ok(name) => self.rule(&name, bucket.region.as_ref()).await?,
+            Err(error) => Err(ScanError::InvalidName(error)),
+        };
+        Ok(ScannedBucket { bucket, rule })
+    }
+
+    async fn rule(
+        &self,
+        name: &BucketName,
+        region: Option<&Region>,
+    ) -> Result<Result<Option<EncryptionRule>, ScanError>, Error> {
+        let region = region.cloned();
+        if self.unresponsive_regions().contains(&region) {
+            return Ok(Err(ScanError::RegionUnresponsive));
+        }
+        let call = self.call(region);
+        match self.client.get_bucket_encryption(name, &call).await {
+            Ok(rule) => Ok(Ok(Some(rule))),
+            Err(error) if error.is_rule_not_found() => Ok(Ok(None)),
+            Err(error) if error.affects_all_buckets() || self.has_ended(&call, &error) => {
+                Err(error)
+            }
+            Err(error) => {
+                if error.is_unresponsive() {
+                    self.unresponsive_regions().insert(call.region);
+                }
+                Ok(Err(ScanError::Call(Box::new(error))))
+            }
+        }
+    }
+
+    /// Whether the deadline that passed is that of the whole scan.
+    fn has_ended(&self, call: &CallOptions, error: &Error) -> bool {
+        matches!(error.kind, ErrorKind::DeadlineExceeded { .. })
+            && self.request.deadline == Some(call.deadline)
+    }
+
+    fn unresponsive_regions(&self) -> MutexGuard<'_, BTreeSet<Option<Region>>> {
+        self.unresponsive_regions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call(&self, region: Option<Region>) -> CallOptions {
+        let call = CallOptions::with_timeout(CALL_TIMEOUT);
+        let deadline = self.request.deadline.map_or(call.deadline, |end| end.min(call.deadline));
+        CallOptions { region, deadline, cancellation: self.request.cancellation.clone() }
+    }
+}

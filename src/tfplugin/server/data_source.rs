@@ -1,0 +1,70 @@
+//! The RPCs for data sources.
+
+use super::Server;
+use super::respond::{required, unknown_type_error};
+use crate::tfplugin::data_source::{Data, DataSource};
+use crate::tfplugin::diagnostics::Diagnostics;
+use crate::tfplugin::provider::Provider;
+use crate::tfplugin::schema::Schema;
+use crate::tfplugin::value::Value;
+use crate::tfplugin::{pb, wire};
+
+/// A data source with its schema, which is built only once.
+pub(super) struct RegisteredDataSource<Client> {
+    pub(super) data_source: Box<dyn DataSource<Client>>,
+    pub(super) schema: Schema,
+}
+
+impl<Client> From<Box<dyn DataSource<Client>>> for RegisteredDataSource<Client> {
+    fn from(data_source: Box<dyn DataSource<Client>>) -> Self {
+        Self { schema: data_source.schema(), data_source }
+    }
+}
+
+pub(super) fn validate<P: Provider>(
+    server: &Server<P>,
+    request: &pb::validate_data_resource_config::Request,
+) -> Result<pb::validate_data_resource_config::Response, Diagnostics> {
+    let RegisteredDataSource { data_source, schema } = find(server, &request.type_name)?;
+    let config =
+        wire::from_dynamic_object(request.config.as_ref(), &schema.block, "configuration")?;
+    let diagnostics = data_source.validate(&required(config)?);
+    Ok(pb::validate_data_resource_config::Response {
+        diagnostics: wire::to_diagnostics(diagnostics),
+    })
+}
+
+pub(super) async fn read<P: Provider>(
+    server: &Server<P>,
+    request: pb::read_data_source::Request,
+) -> Result<pb::read_data_source::Response, Diagnostics> {
+    let RegisteredDataSource { data_source, schema } = find(server, &request.type_name)?;
+    let config =
+        wire::from_dynamic_object(request.config.as_ref(), &schema.block, "configuration")?;
+    let config = required(config)?;
+    let deferred = server.deferred(request.client_capabilities);
+    if deferred.is_some() {
+        return Ok(pb::read_data_source::Response {
+            // As in Go providers: Terraform does not use the value.
+            state: Some(wire::to_dynamic(&Value::Unknown)),
+            deferred,
+            ..Default::default()
+        });
+    }
+    let Data { state, warnings } = data_source.read(&server.context()?, config).await?;
+    Ok(pb::read_data_source::Response {
+        state: Some(wire::to_dynamic_object(Some(state))),
+        diagnostics: wire::to_diagnostics(warnings),
+        ..Default::default()
+    })
+}
+
+fn find<'a, P: Provider>(
+    server: &'a Server<P>,
+    type_name: &str,
+) -> Result<&'a RegisteredDataSource<P::Client>, Diagnostics> {
+    let mut registered = server.data_sources.iter();
+    registered
+        .find(|registered| registered.data_source.type_name() == type_name)
+        .ok_or_else(|| unknown_type_error("data source", type_name))
+}
