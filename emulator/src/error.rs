@@ -18,7 +18,7 @@ pub(super) struct ServiceError {
     pub(super) status: u16,
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
-    pub(super) ec: Option<&'static str>,
+    pub(super) ec: Option<Cow<'static, str>>,
     details: Vec<(&'static str, String)>,
     retry_after: Option<String>,
 }
@@ -71,8 +71,8 @@ impl ServiceError {
     }
 
     /// Adds the EC, a number that identifies the failed check.
-    pub(super) fn ec(mut self, ec: &'static str) -> Self {
-        self.ec = Some(ec);
+    pub(super) fn ec(mut self, ec: impl Into<Cow<'static, str>>) -> Self {
+        self.ec = Some(ec.into());
         self
     }
 
@@ -98,13 +98,13 @@ impl ServiceError {
         for (name, value) in &self.details {
             body = body.with(Element::of_text(name, value));
         }
-        if let Some(ec) = self.ec {
+        if let Some(ec) = &self.ec {
             let page = format!("https://api.aliyun.com/troubleshoot?q={ec}");
             body =
                 body.with(Element::of_text("EC", ec)).with(Element::of_text("RecommendDoc", &page));
         }
         let mut response = Response::xml(self.status, &body);
-        if let Some(ec) = self.ec {
+        if let Some(ec) = self.ec.as_deref() {
             response = response.header("x-oss-ec", ec);
         }
         self.with_retry_after(response)

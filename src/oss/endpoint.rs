@@ -143,7 +143,8 @@ impl Endpoint {
     }
 
     /// Whether it is this machine.
-    fn is_loopback(&self) -> bool {
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
 
@@ -175,7 +176,7 @@ impl Endpoint {
     }
 
     /// What `Auto` means here.
-    fn resolve_style(&self, style: AddressStyle) -> AddressStyle {
+    pub(super) fn resolve_style(&self, style: AddressStyle) -> AddressStyle {
         match style {
             AddressStyle::Auto if self.is_ip_address() || self.is_loopback() => AddressStyle::Path,
             AddressStyle::Auto => AddressStyle::Virtual,

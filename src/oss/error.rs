@@ -4,7 +4,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::credentials::CredentialsError;
-use super::endpoint::Endpoint;
+use super::endpoint::{AddressStyle, Endpoint};
 use super::names::{BucketName, Region};
 use super::request::Operation;
 use super::service_error::ServiceError;
@@ -21,6 +21,8 @@ pub struct Error {
     pub attempts: u32,
     /// Scheme, host and port that it was sent to.
     pub endpoint: String,
+    /// How the bucket was addressed there; never [`AddressStyle::Auto`] once an endpoint is known.
+    pub address_style: AddressStyle,
     /// The region it was signed for.
     pub region: String,
     /// Where the access key came from, as a phrase; empty when there was none.
@@ -261,6 +263,7 @@ mod tests {
                 bucket: BucketName::parse("demo").ok(),
                 attempts: 1,
                 endpoint: String::new(),
+                address_style: AddressStyle::Virtual,
                 region: String::new(),
                 credentials_origin: String::new(),
                 clock_skew_seconds: None,

@@ -271,13 +271,16 @@ impl Client {
         let region = course.region.as_ref().or(call.region.as_ref());
         let region = region.or(self.config.region.as_ref());
         let (style, bucket) = (self.config.address_style, request.bucket.as_ref());
-        let address = self.endpoint(region).map(|endpoint| endpoint.address(style, bucket));
+        let endpoint = self.endpoint(region);
+        let address = endpoint.as_ref().map(|endpoint| endpoint.address(style, bucket));
+        let address_style = endpoint.map_or(style, |endpoint| endpoint.resolve_style(style));
         let origin = self.credentials.as_ref().map(CredentialsCache::origin);
         Error {
             operation: request.operation,
             bucket: request.bucket.clone(),
             attempts: course.attempts,
             endpoint: address.unwrap_or_default(),
+            address_style,
             region: region.map(ToString::to_string).unwrap_or_default(),
             credentials_origin: origin.unwrap_or_default(),
             clock_skew_seconds: course.clock_skew_seconds,

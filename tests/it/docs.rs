@@ -293,7 +293,7 @@ fn policies_in_the_documentation_grant_the_required_actions() {
 
 const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
 
-/// Every error code that a message explains.
+/// Every error code, or EC, that a message explains.
 fn explained_codes() -> BTreeSet<String> {
     let sources = reference::files(&root().join("src/resources/explain"));
     let sources = sources.iter().filter(|path| {
@@ -305,11 +305,18 @@ fn explained_codes() -> BTreeSet<String> {
             && text.chars().all(|c| c.is_ascii_alphanumeric())
             && text.chars().any(|c| c.is_ascii_lowercase())
     };
+    let is_ec = |text: &&str| {
+        text.len() == 13 && text.split('-').all(|part| part.chars().all(|c| c.is_ascii_digit()))
+    };
     // Those of OSS are variants; those of other services are texts.
     let variants = source.split("ErrorCode::").skip(1);
     let variants =
         variants.filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next());
-    variants.chain(source.split('"')).filter(is_code).map(str::to_owned).collect()
+    variants
+        .chain(source.split('"'))
+        .filter(|text| is_code(text) || is_ec(text))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The codes in a heading such as "`InvalidArgument`, `Other`: …".
