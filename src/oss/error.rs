@@ -59,6 +59,18 @@ pub enum ErrorKind {
     /// The profile that was to name the region could not be read.
     #[error("no region is configured, and {} names none: {}", .0.origin, .0.kind)]
     RegionFromProfile(Box<CredentialsError>),
+    /// The endpoint contains the bucket already, so that its name would be in the host twice. Nothing is sent.
+    #[error("the endpoint already contains the bucket")]
+    EndpointContainsBucket {
+        /// The endpoint without the bucket.
+        endpoint: Endpoint,
+    },
+    /// The endpoint is the host of one bucket, and the call is about another one. Nothing is sent.
+    #[error("the endpoint belongs to bucket {bucket}")]
+    EndpointOfOtherBucket {
+        /// The bucket that the endpoint belongs to.
+        bucket: String,
+    },
     /// The deadline passed; the last failure before it, if there was one.
     #[error("the time limit passed{}", last.as_ref().map(|last| format!("; last failure: {last}")).unwrap_or_default())]
     DeadlineExceeded {
@@ -149,7 +161,9 @@ impl ErrorKind {
             Self::NoCredentials
             | Self::Credentials(_)
             | Self::NoRegion
-            | Self::RegionFromProfile(_) => false,
+            | Self::RegionFromProfile(_)
+            | Self::EndpointContainsBucket { .. }
+            | Self::EndpointOfOtherBucket { .. } => false,
         }
     }
 }
@@ -185,7 +199,9 @@ impl Error {
             ErrorKind::Transport(transport) => {
                 matches!(transport, TransportError::ClientSetup(_))
             }
-            ErrorKind::UnexpectedResponse(_) => false,
+            ErrorKind::UnexpectedResponse(_)
+            | ErrorKind::EndpointContainsBucket { .. }
+            | ErrorKind::EndpointOfOtherBucket { .. } => false,
         }
     }
 

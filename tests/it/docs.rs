@@ -9,7 +9,7 @@ use std::path::Path;
 
 use oss_emulator::{Config, Emulator, EncryptionRule};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::oss::Operation;
+use terraform_provider_oss::oss::{Endpoint, EndpointType, Operation, Region};
 use terraform_provider_oss::tfplugin::pb;
 
 use super::markdown::{Block, contains, page_at, pages, root};
@@ -287,6 +287,26 @@ fn policies_in_the_documentation_grant_the_required_actions() {
         let text = page_at(path).text;
         assert!(needed.iter().all(|action| text.contains(action)), "{path}: {needed:?}");
     }
+}
+
+/// The tables of endpoints are those that the provider uses.
+#[test]
+fn documented_endpoints_are_those_of_their_regions() {
+    let page = page_at("docs/guides/regions-and-endpoints.md");
+    let rows = page.text.lines().filter(|line| line.starts_with("| `cn-"));
+    let mut endpoints = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        let region = Region::parse(cells[0]).unwrap();
+        let types = [EndpointType::Public, EndpointType::Internal, EndpointType::DualStack];
+        for (host, endpoint_type) in cells[1..].iter().zip(types) {
+            let endpoint = Endpoint::for_region(&region, endpoint_type);
+            assert_eq!(endpoint.to_config(), *host, "{row}");
+            assert_eq!(endpoint.region().as_ref(), Some(&region), "{row}");
+            endpoints += 1;
+        }
+    }
+    assert_eq!(endpoints, 14);
 }
 
 // ---- troubleshooting ---------------------------------------------------------------------------

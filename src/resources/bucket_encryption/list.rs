@@ -100,7 +100,7 @@ impl ListQuery {
     async fn page(&self, marker: Option<String>) -> Result<(Vec<Bucket>, NextPage), Diagnostic> {
         let request =
             ListBucketsRequest { prefix: self.prefix.clone(), marker, max_keys: Some(PAGE_SIZE) };
-        let page = self.client()?.list_buckets(&request, &self.call(None)).await;
+        let page = self.client()?.list_buckets(&request, &self.call()).await;
         let page = page.map_err(|error| explain::list_error(&error))?;
         let matches_region = |bucket: &Bucket| match (&self.region, &bucket.region) {
             (Some(configured), Some(region)) => configured == region.as_str(),
@@ -137,7 +137,7 @@ impl ListQuery {
                     .to_owned(),
             );
         }
-        match client.get_bucket_encryption(&name, &self.call(bucket.region.clone())).await {
+        match client.get_bucket_encryption(&name, &self.call_for(bucket)).await {
             Ok(rule) => {
                 let region =
                     bucket.region.as_ref().filter(|region| !client.is_default_region(region));
@@ -168,9 +168,16 @@ impl ListQuery {
         self.provider_data.client()
     }
 
-    fn call(&self, region: Option<Region>) -> CallOptions {
+    fn call_for(&self, bucket: &Bucket) -> CallOptions {
         CallOptions {
-            region,
+            region: bucket.region.clone(),
+            endpoints: bucket.endpoints.clone(),
+            ..self.call()
+        }
+    }
+
+    fn call(&self) -> CallOptions {
+        CallOptions {
             cancellation: self.cancellation.clone(),
             ..CallOptions::with_timeout(CALL_TIMEOUT)
         }

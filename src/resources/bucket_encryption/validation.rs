@@ -13,7 +13,9 @@ pub(super) fn validate(config: &Object) -> Diagnostics {
 pub(super) fn validate_list(config: &Object) -> Diagnostics {
     let mut diagnostics = validate_region(config);
     if let Some(prefix) = non_empty_string(config, "prefix")
-        && !prefix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && !prefix
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
     {
         let detail = format!(
             "No bucket name begins with {prefix:?}: names consist of lowercase letters, digits and \

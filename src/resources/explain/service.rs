@@ -3,7 +3,7 @@
 //! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404 and 503 and the troubleshooting
 //! pages by EC.
 
-use crate::oss::{AddressStyle, Endpoint, Error, ErrorCode, Operation, ServiceError};
+use crate::oss::{AddressStyle, BucketName, Endpoint, Error, ErrorCode, Operation, ServiceError};
 
 use super::{attempts_suffix, bucket_name, clock_skew, transport};
 
@@ -89,6 +89,15 @@ fn meaning_of_code(error: &Error, service: &ServiceError) -> Meaning {
              and that no bucket policy denies the request.",
             operation.ram_action(),
         )),
+        ErrorCode::NoSuchBucket | ErrorCode::InvalidBucketName
+            if error.bucket.as_ref().is_some_and(BucketName::is_old) =>
+        {
+            Meaning::new(format!(
+                "The bucket does not exist, and OSS creates no new bucket with an underscore in its name: only \
+                 old buckets have such names. Correct `bucket`. The request was sent to {endpoint}."
+            ))
+            .with_attribute("bucket")
+        }
         ErrorCode::NoSuchBucket => Meaning::new(format!(
             "The bucket does not exist. Create it first (if Terraform manages it, reference the bucket \
              resource in `bucket`), or correct `bucket`. For a bucket in another account, OSS would return \

@@ -3,7 +3,7 @@
 use crate::oss::credentials::{
     CredentialServiceError, CredentialsError, CredentialsErrorKind, ProfileError,
 };
-use crate::oss::{AddressStyle, ServiceError};
+use crate::oss::{AddressStyle, Endpoint, ServiceError};
 use crate::tfplugin::Severity;
 
 use super::*;
@@ -133,6 +133,10 @@ fn service_errors() {
                 ..service(403, "AccessDenied", "must be addressed using the specified endpoint")
             }),
             returned(404, "NoSuchBucket", "The specified bucket does not exist."),
+            Error {
+                bucket: BucketName::parse("my_bucket").ok(),
+                ..returned(404, "NoSuchBucket", "The specified bucket does not exist.")
+            },
             returned(403, "InvalidAccessKeyId", "The access key id does not exist."),
             returned(403, "SignatureDoesNotMatch", "The signature does not match."),
             returned(403, "InvalidSecurityToken", "The security token is invalid."),
@@ -196,6 +200,10 @@ fn transport_errors() {
     check!(
         [
             transport(connect()),
+            Error {
+                endpoint: "https://my-bucket.my-bucket.storage.example.com".to_owned(),
+                ..transport(connect())
+            },
             transport(TransportError::Tls(text("invalid peer certificate: UnknownIssuer"))),
             transport(TransportError::Timeout(text("operation timed out"))),
             transport(TransportError::Interrupted(text("connection reset by peer"))),
@@ -219,6 +227,17 @@ fn transport_errors() {
                     reason: text("No such file or directory (os error 2)"),
                 },
             }))),
+            Error {
+                endpoint: "https://my-bucket.my-bucket.oss.example.com".to_owned(),
+                ..error(ErrorKind::EndpointContainsBucket {
+                    endpoint: Endpoint::parse("https://oss.example.com").unwrap(),
+                })
+            },
+            Error {
+                endpoint: "https://assets.oss-cn-hangzhou.aliyuncs.com".to_owned(),
+                address_style: AddressStyle::Cname,
+                ..error(ErrorKind::EndpointOfOtherBucket { bucket: text("assets") })
+            },
             error(ErrorKind::DeadlineExceeded {
                 last: Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError {
                     origin: text("the credentials URI at 127.0.0.1:8080"),

@@ -141,6 +141,10 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "Something else sets the encryption" => Scenario::new().with_second_owner(),
         "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
         "No credentials" => Scenario::new().without_access_key(),
+        "A region as endpoint" => Scenario::new().set("endpoint", "cn-hangzhou"),
+        "An endpoint that contains the bucket" => {
+            Scenario::new().set("endpoint", "https://my-company-logs.oss.example.com")
+        }
         "No region" => Scenario::new().set("region", ""),
         "A profile that cannot be used" => Scenario::new()
             .without_access_key()
