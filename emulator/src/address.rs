@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::error::ServiceError;
+use super::regions;
 use super::request::decode;
 
 /// The target of a request.
@@ -28,8 +29,8 @@ pub(super) struct Address {
 pub(super) enum Endpoint {
     /// This machine: an IP literal, `localhost` or a name under it.
     Local,
-    /// An OSS host; acceleration endpoints have no region.
-    Public { region: Option<String> },
+    /// An OSS host; acceleration endpoints have no location.
+    Public { location: Option<String> },
     /// A cloud box, which uses its ID as the signing region.
     CloudBox { id: String },
     /// A domain bound to a bucket (CNAME).
@@ -104,15 +105,16 @@ fn split_host(host: &str) -> Option<(Option<&str>, Endpoint)> {
             (before, Endpoint::CloudBox { id: (*id).to_owned() })
         }
         [before @ .., region, "oss", "aliyuncs", "com"] => {
-            (before, Endpoint::Public { region: Some((*region).to_owned()) })
+            let location = regions::location_of_dual_stack_host(region).to_owned();
+            (before, Endpoint::Public { location: Some(location) })
         }
         [before @ .., name, "aliyuncs", "com"] => {
             let name = name.strip_prefix("oss-")?;
-            let region = match name {
+            let location = match name {
                 "accelerate" | "accelerate-overseas" => None,
-                name => Some(name.strip_suffix("-internal").unwrap_or(name).to_owned()),
+                name => Some(regions::location_of_host(name)?.to_owned()),
             };
-            (before, Endpoint::Public { region })
+            (before, Endpoint::Public { location })
         }
         _ => return None,
     };
@@ -134,7 +136,7 @@ mod tests {
     }
 
     fn public(region: &str) -> Endpoint {
-        Endpoint::Public { region: Some(region.to_owned()) }
+        Endpoint::Public { location: Some(region.to_owned()) }
     }
 
     #[test]
@@ -150,7 +152,10 @@ mod tests {
             ("demo.oss-cn-hangzhou.aliyuncs.com", "/", public("cn-hangzhou")),
             ("demo.oss-cn-hangzhou-internal.aliyuncs.com:80", "/", public("cn-hangzhou")),
             ("demo.cn-hangzhou.oss.aliyuncs.com", "/", public("cn-hangzhou")),
-            ("demo.oss-accelerate.aliyuncs.com", "/", Endpoint::Public { region: None }),
+            ("demo.oss-cn-hzfinance.aliyuncs.com", "/", public("cn-hzfinance")),
+            ("demo.cn-hangzhou-finance.oss.aliyuncs.com", "/", public("cn-hzfinance")),
+            ("demo.oss-cn-hzjbp-a-internal.aliyuncs.com", "/", public("cn-hzjbp")),
+            ("demo.oss-accelerate.aliyuncs.com", "/", Endpoint::Public { location: None }),
             (
                 "demo.cb-1.cn-hangzhou.oss-cloudbox.aliyuncs.com",
                 "/",
@@ -187,9 +192,14 @@ mod tests {
         let address = resolve("oss-cn-hangzhou.aliyuncs.com", "/demo/").unwrap();
         assert_eq!(address.resource, "/demo/");
         assert_eq!(address.check_style().unwrap_err().code, "SecondLevelDomainForbidden");
-        for host in
-            ["", "example.com", "demo.example.com", "demo.ecs.aliyuncs.com", "a.b.localhost"]
-        {
+        for host in [
+            "",
+            "example.com",
+            "demo.example.com",
+            "demo.ecs.aliyuncs.com",
+            "a.b.localhost",
+            "demo.oss-cn-hangzhou-finance.aliyuncs.com",
+        ] {
             assert_eq!(resolve(host, "/").unwrap_err().code, "NonStandardHostForbidden", "{host}");
         }
     }

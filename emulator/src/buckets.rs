@@ -4,6 +4,7 @@
 //! not implement (dates, storage classes, the owner's name) are the same for every bucket.
 
 use super::error::ServiceError;
+use super::regions;
 use super::request::Request;
 use super::rule::EncryptionRule;
 use super::xml::Element;
@@ -119,14 +120,14 @@ pub(super) fn access() -> Element {
 }
 
 fn describe(bucket: Element, name: &str, region: &str) -> Element {
-    let location = format!("oss-{region}");
+    let (location, [extranet, intranet]) = (format!("oss-{region}"), regions::hosts_of(region));
     bucket
         .with(Element::of_text("Name", name))
         .with(Element::of_text("Location", &location))
-        .with(Element::of_text("Region", region))
+        .with(Element::of_text("Region", regions::region_of(region)))
         .with(Element::of_text("CreationDate", CREATION_DATE))
-        .with(Element::of_text("ExtranetEndpoint", &format!("{location}.aliyuncs.com")))
-        .with(Element::of_text("IntranetEndpoint", &format!("{location}-internal.aliyuncs.com")))
+        .with(Element::of_text("ExtranetEndpoint", &extranet))
+        .with(Element::of_text("IntranetEndpoint", &intranet))
         .with(Element::of_text("StorageClass", "Standard"))
 }
 

@@ -153,7 +153,7 @@ impl Config {
         self
     }
 
-    /// Adds a bucket in this region.
+    /// Adds a bucket in this region, or in this location of a region that has several, such as `cn-hzjbp`.
     #[must_use]
     pub fn with_bucket_in(mut self, name: &str, region: &str) -> Self {
         self.buckets.push(BucketConfig { name: name.to_owned(), region: Some(region.to_owned()) });

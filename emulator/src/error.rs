@@ -18,9 +18,10 @@ pub(super) struct ServiceError {
     pub(super) status: u16,
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
-    pub(super) ec: Option<&'static str>,
+    pub(super) ec: Option<Cow<'static, str>>,
     details: Vec<(&'static str, String)>,
-    retry_after: Option<String>,
+    // Not a `String`: the type is the error of many functions, and larger than 128 bytes with one.
+    retry_after: Option<Box<str>>,
 }
 
 impl ServiceError {
@@ -71,8 +72,8 @@ impl ServiceError {
     }
 
     /// Adds the EC, a number that identifies the failed check.
-    pub(super) fn ec(mut self, ec: &'static str) -> Self {
-        self.ec = Some(ec);
+    pub(super) fn ec(mut self, ec: impl Into<Cow<'static, str>>) -> Self {
+        self.ec = Some(ec.into());
         self
     }
 
@@ -84,7 +85,7 @@ impl ServiceError {
 
     /// Sets the `Retry-After` header: seconds or a date.
     pub(super) fn retry_after(mut self, value: Option<String>) -> Self {
-        self.retry_after = value;
+        self.retry_after = value.map(String::into_boxed_str);
         self
     }
 
@@ -98,13 +99,13 @@ impl ServiceError {
         for (name, value) in &self.details {
             body = body.with(Element::of_text(name, value));
         }
-        if let Some(ec) = self.ec {
+        if let Some(ec) = &self.ec {
             let page = format!("https://api.aliyun.com/troubleshoot?q={ec}");
             body =
                 body.with(Element::of_text("EC", ec)).with(Element::of_text("RecommendDoc", &page));
         }
         let mut response = Response::xml(self.status, &body);
-        if let Some(ec) = self.ec {
+        if let Some(ec) = self.ec.as_deref() {
             response = response.header("x-oss-ec", ec);
         }
         self.with_retry_after(response)
@@ -120,7 +121,7 @@ impl ServiceError {
     /// Adds this error's `Retry-After` header to a response in another format.
     pub(super) fn with_retry_after(&self, response: Response) -> Response {
         match &self.retry_after {
-            Some(value) => response.header("Retry-After", value.as_str()),
+            Some(value) => response.header("Retry-After", &**value),
             None => response,
         }
     }

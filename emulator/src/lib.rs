@@ -44,6 +44,7 @@ mod object;
 mod objects;
 mod operation;
 mod recorded_request;
+mod regions;
 mod request;
 mod response;
 mod route;

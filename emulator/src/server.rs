@@ -55,7 +55,9 @@ impl Emulator {
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let domains = config.custom_domains.keys().map(String::as_str);
-        let identity = config.tls.then(|| Identity::new(&config.region, domains)).transpose()?;
+        let regions = config.buckets.iter().filter_map(|bucket| bucket.region.as_deref());
+        let regions = regions.chain([config.region.as_str()]);
+        let identity = config.tls.then(|| Identity::new(regions, domains)).transpose()?;
         let (acceptor, certificate_pem) =
             identity.map(|identity| (identity.acceptor, identity.certificate_pem)).unzip();
         let shared = Arc::new(Shared {

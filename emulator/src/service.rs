@@ -23,11 +23,12 @@ use super::key_store::KeyStore;
 use super::metadata::Metadata;
 use super::object;
 use super::operation::Operation;
+use super::regions;
 use super::request::Request;
 use super::response::Response;
 use super::route::Route;
 use super::rule::EncryptionRule;
-use super::store::{Store, is_bucket_name};
+use super::store::{Store, is_bucket_name, is_new_bucket_name};
 use super::sts::Sts;
 use super::xml::Element;
 use super::{Config, RecordedRequest};
@@ -69,8 +70,8 @@ pub(super) enum Delivery {
 #[derive(Debug)]
 struct AuthorizedRequest {
     operation: Operation,
-    /// The region it was signed for.
-    region: String,
+    /// The location of the endpoint or of the bucket.
+    location: String,
     fault: Option<Action>,
 }
 
@@ -101,7 +102,7 @@ impl Delivery {
 impl Service {
     pub(super) fn new(config: &Config) -> Self {
         let mut service = Self {
-            region: config.region.clone(),
+            region: regions::location_named(&config.region).to_owned(),
             store: Store::default(),
             faults: Faults::default(),
             clock_offset_seconds: config.clock_offset_seconds,
@@ -115,6 +116,7 @@ impl Service {
         };
         for bucket in &config.buckets {
             let region = bucket.region.as_deref().unwrap_or(&config.region);
+            let region = regions::location_named(region);
             // The first region wins if a bucket is configured twice.
             let _ = service.store.put_bucket(&bucket.name, region);
         }
@@ -235,15 +237,30 @@ impl Service {
         let authorization = Authorization::of(request)?;
         record.access_key_id = Some(authorization.access_key_id().to_owned());
         record.signature_version = Some(authorization.version().to_owned());
-        let scope = self.scope(&address);
+        let location = self.location(&address);
+        let scope = match &address.endpoint {
+            Endpoint::CloudBox { id } => Scope { region: id.clone(), product: "oss-cloudbox" },
+            _ => Scope { region: regions::region_of(&location).to_owned(), product: "oss" },
+        };
         auth::verify(request, &address.resource, &authorization, self.keys.known(), &scope, now)?;
         auth::check_digest(request)?;
         if let (Err(_), Some(bucket)) = (&operation, &address.bucket) {
             self.store.objects(bucket)?;
         }
         let operation = operation?;
+        // Not documented: which error OSS returns.
+        if operation == Operation::ListBuckets
+            && address.endpoint == (Endpoint::Public { location: None })
+        {
+            let message = "Acceleration endpoints do not support this operation.";
+            return Err(ServiceError::new(400, "OperationNotSupported", message));
+        }
         if let Some(bucket) = &address.bucket {
-            if !is_bucket_name(bucket) {
+            let is_valid = match operation {
+                Operation::PutBucket => is_new_bucket_name(bucket),
+                _ => is_bucket_name(bucket),
+            };
+            if !is_valid {
                 let message = "The specified bucket is not valid.";
                 return Err(ServiceError::new(400, "InvalidBucketName", message)
                     .detail("BucketName", bucket));
@@ -258,7 +275,7 @@ impl Service {
         let fault = self.take_fault(&target, now, record);
         match fault.as_ref().and_then(Action::error) {
             Some(error) => Err(error),
-            None => Ok(AuthorizedRequest { operation, region: scope.region, fault }),
+            None => Ok(AuthorizedRequest { operation, location, fault }),
         }
     }
 
@@ -274,33 +291,27 @@ impl Service {
         fault
     }
 
-    /// The expected signing scope: the region in the host name, else the bucket's region, else the
-    /// emulator's.
-    fn scope(&self, address: &Address) -> Scope {
-        let bucket_region = || {
-            let bucket = address.bucket.as_deref().unwrap_or_default();
-            self.store.region(bucket).unwrap_or(&self.region).to_owned()
-        };
-        match &address.endpoint {
-            Endpoint::CloudBox { id } => Scope { region: id.clone(), product: "oss-cloudbox" },
-            Endpoint::Public { region: Some(region) } => {
-                Scope { region: region.clone(), product: "oss" }
-            }
-            _ => Scope { region: bucket_region(), product: "oss" },
+    /// Where a request is processed: the location in the host name, else the bucket's, else the emulator's.
+    /// Requests are signed for its region.
+    fn location(&self, address: &Address) -> String {
+        if let Endpoint::Public { location: Some(location) } = &address.endpoint {
+            return location.clone();
         }
+        let bucket = address.bucket.as_deref().unwrap_or_default();
+        self.store.region(bucket).unwrap_or(&self.region).to_owned()
     }
 
     /// A bucket can only be accessed at an endpoint of its own region (page "OSS 403", and the error
     /// that the SDKs show). The error contains that endpoint.
     fn check_endpoint(&self, bucket: &str, endpoint: &Endpoint) -> Result<(), ServiceError> {
         match (endpoint, self.store.region(bucket)) {
-            (Endpoint::Public { region: Some(used) }, Some(right)) if used != right => {
+            (Endpoint::Public { location: Some(used) }, Some(right)) if used != right => {
                 let message = "The bucket you are attempting to access must be addressed using the \
                                specified endpoint. Please send all future requests to this \
                                endpoint.";
                 Err(ServiceError::access_denied(message)
                     .detail("Bucket", bucket)
-                    .detail("Endpoint", format!("oss-{right}.aliyuncs.com")))
+                    .detail("Endpoint", &*regions::hosts_of(right)[0]))
             }
             _ => Ok(()),
         }
@@ -337,7 +348,7 @@ impl Service {
             }
             Operation::PutBucket => {
                 buckets::check_configuration(&request.body)?;
-                self.store.put_bucket(bucket, &authorized.region)?;
+                self.store.put_bucket(bucket, &authorized.location)?;
                 Response::empty(200).header("Location", format!("/{bucket}"))
             }
             Operation::DeleteBucket => {

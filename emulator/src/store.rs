@@ -170,9 +170,15 @@ impl Store {
     }
 }
 
-/// Whether a bucket may have this name (page "Bucket naming conventions").
+/// Whether a new bucket may have this name (page "Bucket naming conventions").
+pub(super) fn is_new_bucket_name(name: &str) -> bool {
+    is_bucket_name(name) && !name.contains('_')
+}
+
+/// Whether a bucket may have this name. Old buckets may have underscores (Node.js SDK,
+/// `checkBucketName`).
 pub(super) fn is_bucket_name(name: &str) -> bool {
-    let is_edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let bytes = name.as_bytes();
     (3..=63).contains(&bytes.len())
         && bytes.iter().all(|&byte| is_edge(byte) || byte == b'-')
@@ -254,10 +260,11 @@ mod tests {
     fn bucket_names_are_validated() {
         let longest = "a".repeat(63);
         for name in ["abc", "a-b", "0a9", &longest] {
-            assert!(is_bucket_name(name), "{name}");
+            assert!(is_new_bucket_name(name), "{name}");
         }
+        assert!(is_bucket_name("a_b") && !is_new_bucket_name("a_b"));
         let too_long = "a".repeat(64);
-        for name in ["", "ab", "-ab", "ab-", "Abc", "a_b", "a.b", "中中", &too_long] {
+        for name in ["", "ab", "-ab", "ab-", "Abc", "a.b", "中中", &too_long] {
             assert!(!is_bucket_name(name), "{name}");
         }
     }

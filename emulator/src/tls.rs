@@ -11,6 +11,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::{TlsAcceptor, rustls};
 
+use super::regions;
+
 /// The names of the loopback address.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -21,17 +23,22 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Generates a certificate for this machine, and for the host names of the region and the custom
-    /// domains, which a proxy can route to the emulator.
+    /// Generates a certificate for this machine, and for the endpoints of the regions, the acceleration
+    /// endpoints and the custom domains, which a proxy can route to the emulator.
     pub(super) fn new<'d>(
-        region: &str,
+        regions: impl Iterator<Item = &'d str>,
         domains: impl Iterator<Item = &'d str>,
     ) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let endpoint = format!("oss-{region}.aliyuncs.com");
-        let buckets = format!("*.{endpoint}");
+        let endpoints = regions.flat_map(|region| {
+            let dual_stack = format!("{region}.oss.aliyuncs.com");
+            regions::hosts_of(regions::location_named(region)).into_iter().chain([dual_stack])
+        });
+        let accelerate = ["oss-accelerate", "oss-accelerate-overseas"];
+        let endpoints = endpoints.chain(accelerate.map(|label| format!("{label}.aliyuncs.com")));
+        let endpoints = endpoints.flat_map(|host| [format!("*.{host}"), host]);
         let names = NAMES.into_iter().chain(domains).map(str::to_owned);
-        let names: Vec<String> = names.chain([endpoint, buckets]).collect();
+        let names: Vec<String> = names.chain(endpoints).collect();
         let mut parameters = CertificateParams::new(names).map_err(io::Error::other)?;
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = parameters.self_signed(&key).map_err(io::Error::other)?;
@@ -81,7 +88,8 @@ mod tests {
 
     #[test]
     fn each_start_generates_a_certificate() {
-        let [one, two] = [(); 2].map(|()| Identity::new("r", ["a.example"].into_iter()).unwrap());
+        let [one, two] =
+            [(); 2].map(|()| Identity::new(["r"].into_iter(), ["a.example"].into_iter()).unwrap());
         assert_ne!(one.certificate_pem, two.certificate_pem);
     }
 }

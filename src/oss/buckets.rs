@@ -1,6 +1,8 @@
 //! The buckets of an account, page by page (OSS API reference, `ListBuckets`).
 
+use super::endpoint::{Endpoint, EndpointType};
 use super::names::Region;
+use super::regions;
 use super::xml::Element;
 
 /// Which buckets to list.
@@ -30,6 +32,41 @@ pub struct Bucket {
     pub name: String,
     /// Where it is; none where OSS says something that is no region.
     pub region: Option<Region>,
+    /// Where it can be reached.
+    pub endpoints: BucketEndpoints,
+}
+
+/// The endpoints that a list names for a bucket. They matter where a region has several, which serve
+/// different buckets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BucketEndpoints {
+    extranet: Option<Endpoint>,
+    intranet: Option<Endpoint>,
+}
+
+impl BucketEndpoints {
+    /// Reads the hosts of a `<Bucket>`. Requests with credentials are sent there, so only endpoints of OSS
+    /// count.
+    fn from_xml(bucket: &Element) -> Self {
+        let endpoint = |name| {
+            let endpoint = Endpoint::parse(&bucket.child_text(name)?).ok()?;
+            let is_of_region = endpoint.region().is_some();
+            (is_of_region && endpoint == Endpoint::https(endpoint.domain()?.to_owned()))
+                .then_some(endpoint)
+        };
+        Self { extranet: endpoint("ExtranetEndpoint"), intranet: endpoint("IntranetEndpoint") }
+    }
+
+    /// The endpoint of this type, if the list names it.
+    pub(super) fn get(&self, endpoint_type: EndpointType) -> Option<&Endpoint> {
+        match endpoint_type {
+            EndpointType::Public => self.extranet.as_ref(),
+            EndpointType::Internal => self.intranet.as_ref(),
+            EndpointType::Accelerate
+            | EndpointType::AccelerateOverseas
+            | EndpointType::DualStack => None,
+        }
+    }
 }
 
 impl ListBucketsRequest {
@@ -67,12 +104,12 @@ impl BucketPage {
             .flatten()
             .map(|bucket| {
                 let name = bucket.child_text("Name").ok_or("a <Bucket> has no <Name>")?;
-                // `Region` is the plain id; `Location` has the `oss-` of host names.
+                // `Region` is the plain ID; `Location` has the `oss-` of host names.
                 let location = bucket.child_text("Location");
-                let location = location.as_deref().and_then(|text| text.strip_prefix("oss-"));
-                let region = bucket.child_text("Region");
-                let region = region.as_deref().or(location);
-                Ok(Bucket { name, region: region.and_then(|text| Region::parse(text).ok()) })
+                let location = location.filter(|text| text.starts_with("oss-"));
+                let location = bucket.child_text("Region").or(location);
+                let region = location.as_deref().and_then(regions::region_of_location);
+                Ok(Bucket { name, region, endpoints: BucketEndpoints::from_xml(bucket) })
             })
             .collect::<Result<_, &str>>()?;
         Ok(Self { buckets, next_marker })
@@ -122,6 +159,7 @@ mod tests {
         let bucket = |name: &str, region: &str| Bucket {
             name: name.to_owned(),
             region: Region::parse(region).ok(),
+            endpoints: BucketEndpoints::default(),
         };
         assert_eq!(page.buckets, [bucket("aa", "cn-hangzhou"), bucket("ab", "cn-beijing")]);
         assert_eq!(page.next_marker.as_deref(), Some("ab"));
@@ -134,6 +172,42 @@ mod tests {
         assert_eq!((last.buckets, last.next_marker), (vec![bucket("z", "")], None));
         let empty = BucketPage::from_xml(b"<ListAllMyBucketsResult/>").unwrap();
         assert_eq!((empty.buckets, empty.next_marker), (vec![], None));
+    }
+
+    #[test]
+    fn a_bucket_is_reached_where_the_list_says() {
+        let bucket = |elements: &str| {
+            let body = format!(
+                "<ListAllMyBucketsResult><Buckets><Bucket><Name>demo</Name>{elements}</Bucket></Buckets>
+                 </ListAllMyBucketsResult>"
+            );
+            BucketPage::from_xml(body.as_bytes()).unwrap().buckets.remove(0)
+        };
+        let shown = |bucket: &Bucket, endpoint_type| {
+            bucket.endpoints.get(endpoint_type).map(Endpoint::to_config).unwrap_or_default()
+        };
+        let finance = bucket(
+            "<Location>oss-cn-hzjbp</Location>
+             <ExtranetEndpoint>oss-cn-hzfinance.aliyuncs.com</ExtranetEndpoint>
+             <IntranetEndpoint>oss-cn-hzjbp-b-internal.aliyuncs.com</IntranetEndpoint>",
+        );
+        assert_eq!(finance.region, Region::parse("cn-hangzhou-finance").ok());
+        assert_eq!(shown(&finance, EndpointType::Public), "oss-cn-hzfinance.aliyuncs.com");
+        assert_eq!(shown(&finance, EndpointType::Internal), "oss-cn-hzjbp-b-internal.aliyuncs.com");
+        assert_eq!(shown(&finance, EndpointType::Accelerate), "");
+        // Nothing with credentials goes anywhere else, and nothing without TLS.
+        for host in [
+            "oss.evil.example",
+            "evil.example/oss-cn-hangzhou.aliyuncs.com",
+            "http://oss-cn-hangzhou.aliyuncs.com",
+            "oss-cn-hangzhou.aliyuncs.com:8443",
+            "evil.oss-cn-hangzhou.aliyuncs.com",
+            "oss-accelerate.aliyuncs.com",
+            "",
+        ] {
+            let elements = format!("<Region>r</Region><ExtranetEndpoint>{host}</ExtranetEndpoint>");
+            assert_eq!(shown(&bucket(&elements), EndpointType::Public), "", "{host}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use md5::{Digest as _, Md5};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::buckets::{BucketPage, ListBucketsRequest};
+use super::buckets::{BucketEndpoints, BucketPage, ListBucketsRequest};
 use super::clock::Clock;
 use super::credentials::{CredentialSource, CredentialsCache, Profile};
 use super::encryption::EncryptionRule;
@@ -77,6 +77,9 @@ pub struct CallOptions {
     /// The bucket's region, when it is not the client's: the request is signed for it and, unless
     /// the client has an explicit endpoint, sent there.
     pub region: Option<Region>,
+    /// Where the bucket is reached, from the list that it is in: without an explicit endpoint of the client,
+    /// the request is sent there.
+    pub endpoints: BucketEndpoints,
     /// When to give up, retries included.
     pub deadline: Instant,
     /// Ends the call at once when cancelled.
@@ -89,6 +92,7 @@ impl CallOptions {
     pub fn with_timeout(limit: Duration) -> Self {
         Self {
             region: None,
+            endpoints: BucketEndpoints::default(),
             deadline: Instant::now() + limit.min(Duration::from_hours(365 * 24)),
             cancellation: CancellationToken::new(),
         }
@@ -204,7 +208,8 @@ impl Client {
         }
     }
 
-    /// Lists a page of the account's buckets, of all regions (OSS API reference, `ListBuckets`).
+    /// Lists a page of the account's buckets, of all regions (OSS API reference, `ListBuckets`). Acceleration
+    /// endpoints do not have this operation, so that the region's public endpoint is used instead of them.
     ///
     /// # Errors
     ///

@@ -9,9 +9,10 @@ use thiserror::Error;
 use url::{Host, Url};
 
 use super::names::{BucketName, Region};
+use super::regions;
 
 /// Why a string is not an endpoint. The text completes the sentence "… must".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EndpointError {
     /// Not a host, `host:port` or URL at all.
     #[error("must be a host name, host:port or URL, such as oss-cn-hangzhou.aliyuncs.com")]
@@ -22,6 +23,21 @@ pub enum EndpointError {
     /// A user, path, query or fragment beside host and port.
     #[error("must name only a host and a port: no user, path, query or fragment")]
     ExtraComponents,
+    /// Slashes without a scheme before them, which browsers read as a host.
+    #[error("must not begin with slashes: write `{0}`")]
+    LeadingSlashes(String),
+    /// A region instead of a host.
+    #[error(
+        "must be a host name, not a region: write `region = \"{region}\"` instead, or `endpoint = \"{}\"`",
+        regions::host(region, EndpointType::Public)
+    )]
+    Region {
+        /// The region.
+        region: Region,
+    },
+    /// An endpoint of OSS without its domain.
+    #[error("must be a complete host name: write `endpoint = \"{0}.aliyuncs.com\"`")]
+    NoDomain(String),
 }
 
 /// How the bucket is put into the URL.
@@ -48,6 +64,8 @@ pub enum EndpointType {
     Internal,
     /// `oss-accelerate.aliyuncs.com`, for buckets with transfer acceleration.
     Accelerate,
+    /// `oss-accelerate-overseas.aliyuncs.com`, the same from outside the Chinese mainland.
+    AccelerateOverseas,
     /// `{region}.oss.aliyuncs.com`, over IPv4 and IPv6.
     DualStack,
 }
@@ -63,9 +81,14 @@ pub struct Endpoint {
 impl Endpoint {
     /// Parses a host, `host:port` or URL; without a scheme it is `https`.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        if text.starts_with('/') {
+            let endpoint = Self::parse(text.trim_start_matches('/'))?;
+            return Err(EndpointError::LeadingSlashes(endpoint.to_config()));
+        }
         let with_scheme =
             if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-        if with_scheme.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        let has_other = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+        if with_scheme.chars().any(has_other) || with_scheme.contains(":///") {
             return Err(EndpointError::Invalid);
         }
         let url = Url::parse(&with_scheme).map_err(|_| EndpointError::Invalid)?;
@@ -86,16 +109,28 @@ impl Endpoint {
         Ok(Self { scheme, host, port: url.port() })
     }
 
+    /// Parses an endpoint of OSS like [`parse`](Self::parse), but not a region or a part of a host, which
+    /// could be a host only on a local network.
+    pub fn parse_oss(text: &str) -> Result<Self, EndpointError> {
+        let endpoint = Self::parse(text)?;
+        let Host::Domain(domain) = &endpoint.host else { return Ok(endpoint) };
+        if endpoint.port.is_some() || domain.contains('.') {
+            return Ok(endpoint);
+        }
+        if domain.starts_with("oss-") {
+            return Err(EndpointError::NoDomain(domain.clone()));
+        }
+        match Region::parse(domain) {
+            Ok(region) if region.has_geography() => Err(EndpointError::Region { region }),
+            _ => Ok(endpoint),
+        }
+    }
+
     /// The endpoint of OSS for a region (OSS documentation, "Regions and endpoints"). Requests are
     /// signed for the region even where the host does not name it.
     #[must_use]
     pub fn for_region(region: &Region, endpoint_type: EndpointType) -> Self {
-        Self::https(match endpoint_type {
-            EndpointType::Public => format!("oss-{region}.aliyuncs.com"),
-            EndpointType::Internal => format!("oss-{region}-internal.aliyuncs.com"),
-            EndpointType::Accelerate => "oss-accelerate.aliyuncs.com".to_owned(),
-            EndpointType::DualStack => format!("{region}.oss.aliyuncs.com"),
-        })
+        Self::https(regions::host(region, endpoint_type))
     }
 
     /// `https` at a domain that is built from valid names.
@@ -103,20 +138,56 @@ impl Endpoint {
         Self { scheme: "https", host: Host::Domain(domain), port: None }
     }
 
-    /// The region in a host of the form `oss-{region}[-internal].aliyuncs.com` or
+    /// The region of an endpoint of OSS such as `oss-{region}[-internal].aliyuncs.com` or
     /// `{region}.oss.aliyuncs.com`.
     #[must_use]
     pub fn region(&self) -> Option<Region> {
-        let Host::Domain(domain) = &self.host else { return None };
-        if let Some(region) = domain.strip_suffix(".oss.aliyuncs.com") {
-            return Region::parse(region).ok();
-        }
-        let label = domain.strip_prefix("oss-")?.strip_suffix(".aliyuncs.com")?;
-        // The accelerate endpoints have the same shape, but serve every region.
-        if label.starts_with("accelerate") {
+        regions::region_of_host(self.domain()?)
+    }
+
+    /// Whether it is an acceleration endpoint, which has the buckets of all regions but no list of them.
+    #[must_use]
+    pub fn is_acceleration(&self) -> bool {
+        self.domain().is_some_and(regions::is_acceleration)
+    }
+
+    /// The bucket in a host such as `demo.oss-cn-hangzhou.aliyuncs.com`, and the endpoint without it.
+    #[must_use]
+    pub fn split_bucket(&self) -> Option<(&str, Self)> {
+        let (bucket, rest) = self.domain()?.split_once('.')?;
+        if regions::region_of_host(rest).is_none() && !regions::is_acceleration(rest) {
             return None;
         }
-        Region::parse(label.strip_suffix("-internal").unwrap_or(label)).ok()
+        let host = Host::Domain(rest.to_owned());
+        Some((bucket, Self { scheme: self.scheme, host, port: self.port }))
+    }
+
+    /// The endpoint without the name of this bucket, if the host begins with it and the rest is that of OSS,
+    /// also of a private one: `demo.oss.example.com`.
+    pub(super) fn without_bucket(&self, bucket: &BucketName) -> Option<Self> {
+        let rest = self.domain()?.strip_prefix(bucket.as_str())?.strip_prefix('.')?;
+        let host = Host::Domain(rest.to_owned());
+        let endpoint = Self { scheme: self.scheme, host, port: self.port };
+        rest.starts_with("oss").then_some(endpoint)
+    }
+
+    /// The endpoint of another region's or type's host, with the same scheme.
+    pub(super) fn at_host_of(&self, region: &Region, endpoint_type: EndpointType) -> Self {
+        Self { scheme: self.scheme, ..Self::for_region(region, endpoint_type) }
+    }
+
+    /// As it can be written in a configuration: without `https://`.
+    #[must_use]
+    pub fn to_config(&self) -> String {
+        let text = self.to_string();
+        text.strip_prefix("https://").map_or(text.clone(), str::to_owned)
+    }
+
+    pub(super) fn domain(&self) -> Option<&str> {
+        match &self.host {
+            Host::Domain(domain) => Some(domain),
+            Host::Ipv4(_) | Host::Ipv6(_) => None,
+        }
     }
 
     /// Whether it is one of OSS's own: those take a bucket only as part of the host name.
@@ -143,7 +214,8 @@ impl Endpoint {
     }
 
     /// Whether it is this machine.
-    fn is_loopback(&self) -> bool {
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
 
@@ -175,7 +247,7 @@ impl Endpoint {
     }
 
     /// What `Auto` means here.
-    fn resolve_style(&self, style: AddressStyle) -> AddressStyle {
+    pub(super) fn resolve_style(&self, style: AddressStyle) -> AddressStyle {
         match style {
             AddressStyle::Auto if self.is_ip_address() || self.is_loopback() => AddressStyle::Path,
             AddressStyle::Auto => AddressStyle::Virtual,
@@ -224,12 +296,13 @@ mod tests {
 
     #[test]
     fn every_region_has_its_endpoints() {
-        use EndpointType::{Accelerate, DualStack, Internal, Public};
+        use EndpointType::{Accelerate, AccelerateOverseas, DualStack, Internal, Public};
         let region = Region::parse("cn-hangzhou").unwrap();
         for (endpoint_type, expected) in [
             (Public, "https://oss-cn-hangzhou.aliyuncs.com"),
             (Internal, "https://oss-cn-hangzhou-internal.aliyuncs.com"),
             (Accelerate, "https://oss-accelerate.aliyuncs.com"),
+            (AccelerateOverseas, "https://oss-accelerate-overseas.aliyuncs.com"),
             (DualStack, "https://cn-hangzhou.oss.aliyuncs.com"),
         ] {
             assert_eq!(Endpoint::for_region(&region, endpoint_type).to_string(), expected);
@@ -280,9 +353,70 @@ mod tests {
             ("https://:password@host", EndpointError::ExtraComponents),
             ("https://host/#x", EndpointError::ExtraComponents),
             ("host\\evil", EndpointError::Invalid),
+            ("//host", EndpointError::LeadingSlashes("host".to_owned())),
+            ("https:///host", EndpointError::Invalid),
+            ("//user:secret@host", EndpointError::ExtraComponents),
+            ("//", EndpointError::Invalid),
         ];
         for (endpoint, expected) in cases {
             assert_eq!(Endpoint::parse(endpoint), Err(expected), "{endpoint:?}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_no_endpoint_of_oss() {
+        for (text, expected) in [
+            ("cn-hangzhou", "write `region = \"cn-hangzhou\"` instead"),
+            ("https://ap-southeast-1", "or `endpoint = \"oss-ap-southeast-1.aliyuncs.com\"`"),
+            ("cn-hangzhou-finance", "or `endpoint = \"oss-cn-hzfinance.aliyuncs.com\"`"),
+            ("rg-china-mainland", "not a region"),
+            (
+                "oss-cn-hangzhou-internal",
+                "write `endpoint = \"oss-cn-hangzhou-internal.aliyuncs.com\"`",
+            ),
+        ] {
+            let error = Endpoint::parse_oss(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        for text in ["localhost", "minio", "my-service", "cn-hangzhou:9000", "cn-hangzhou.example"]
+        {
+            assert!(Endpoint::parse_oss(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_may_contain_the_bucket() {
+        let split = |text: &str| {
+            let endpoint = Endpoint::parse(text).unwrap();
+            endpoint.split_bucket().map(|(bucket, rest)| format!("{bucket} {}", rest.to_config()))
+        };
+        for (text, expected) in [
+            ("demo.oss-cn-hangzhou.aliyuncs.com", Some("demo oss-cn-hangzhou.aliyuncs.com")),
+            (
+                "http://demo.oss-cn-hzfinance.aliyuncs.com:80",
+                Some("demo http://oss-cn-hzfinance.aliyuncs.com"),
+            ),
+            ("demo.cn-hangzhou.oss.aliyuncs.com", Some("demo cn-hangzhou.oss.aliyuncs.com")),
+            (
+                "demo.oss-accelerate.aliyuncs.com:8443",
+                Some("demo oss-accelerate.aliyuncs.com:8443"),
+            ),
+            ("oss-cn-hangzhou.aliyuncs.com", None),
+            ("cn-hangzhou.oss.aliyuncs.com", None),
+            ("cb-1.cn-hangzhou.oss-cloudbox.aliyuncs.com", None),
+            ("demo.oss.example.com", None),
+            ("127.0.0.1", None),
+        ] {
+            assert_eq!(split(text).as_deref(), expected, "{text}");
+        }
+        let without = |text: &str| {
+            let bucket = BucketName::parse("demo").unwrap();
+            let endpoint = Endpoint::parse(text).unwrap().without_bucket(&bucket);
+            endpoint.map(|endpoint| endpoint.to_config())
+        };
+        assert_eq!(without("demo.oss.example.com").as_deref(), Some("oss.example.com"));
+        for other in ["demo.example.com", "demo2.oss.example.com", "oss.example.com", "[::1]"] {
+            assert_eq!(without(other), None, "{other}");
         }
     }
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::credentials::CredentialsError;
-use super::endpoint::Endpoint;
+use super::endpoint::{AddressStyle, Endpoint};
 use super::error_code::ErrorCode;
 use super::names::{BucketName, Region};
 use super::request::Operation;
@@ -22,6 +22,8 @@ pub struct Error {
     pub attempts: u32,
     /// Scheme, host and port that it was sent to.
     pub endpoint: String,
+    /// How the bucket was addressed there; never [`AddressStyle::Auto`] once an endpoint is known.
+    pub address_style: AddressStyle,
     /// The region it was signed for.
     pub region: String,
     /// Where the access key came from, as a phrase; empty when there was none.
@@ -58,6 +60,18 @@ pub enum ErrorKind {
     /// The profile that was to name the region could not be read.
     #[error("no region is configured, and {} names none: {}", .0.origin, .0.kind)]
     RegionFromProfile(Box<CredentialsError>),
+    /// The endpoint contains the bucket already, so that its name would be in the host twice. Nothing is sent.
+    #[error("the endpoint already contains the bucket")]
+    EndpointContainsBucket {
+        /// The endpoint without the bucket.
+        endpoint: Endpoint,
+    },
+    /// The endpoint is the host of one bucket, and the call is about another one. Nothing is sent.
+    #[error("the endpoint belongs to bucket {bucket}")]
+    EndpointOfOtherBucket {
+        /// The bucket that the endpoint belongs to.
+        bucket: String,
+    },
     /// The deadline passed; the last failure before it, if there was one.
     #[error("the time limit passed{}", last.as_ref().map(|last| format!("; last failure: {last}")).unwrap_or_default())]
     DeadlineExceeded {
@@ -148,7 +162,9 @@ impl ErrorKind {
             Self::NoCredentials
             | Self::Credentials(_)
             | Self::NoRegion
-            | Self::RegionFromProfile(_) => false,
+            | Self::RegionFromProfile(_)
+            | Self::EndpointContainsBucket { .. }
+            | Self::EndpointOfOtherBucket { .. } => false,
         }
     }
 }
@@ -184,7 +200,9 @@ impl Error {
             ErrorKind::Transport(transport) => {
                 matches!(transport, TransportError::ClientSetup(_))
             }
-            ErrorKind::UnexpectedResponse(_) => false,
+            ErrorKind::UnexpectedResponse(_)
+            | ErrorKind::EndpointContainsBucket { .. }
+            | ErrorKind::EndpointOfOtherBucket { .. } => false,
         }
     }
 
@@ -269,6 +287,7 @@ mod tests {
                 bucket: BucketName::parse("demo").ok(),
                 attempts: 1,
                 endpoint: String::new(),
+                address_style: AddressStyle::Virtual,
                 region: String::new(),
                 credentials_origin: String::new(),
                 clock_skew_seconds: None,

@@ -55,6 +55,7 @@ error_codes! {
     MetaOperationQpsLimitExceeded,
     NoSuchBucket,
     NoSuchServerSideEncryptionRule,
+    NonStandardHostForbidden,
     PermanentRedirect,
     RequestTimeTooSkewed,
     RequestTimeout,
@@ -64,6 +65,7 @@ error_codes! {
     SignatureDoesNotMatch,
     TemporaryRedirect,
     TotalQpsLimitExceeded,
+    UserDisable,
 }
 
 impl ErrorCode {

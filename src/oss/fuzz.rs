@@ -13,7 +13,7 @@ use super::error::ErrorKind;
 use super::retry::{RetryDecision, RetryPolicy, RetryState};
 use super::service_error::{ServiceError, retry_after};
 use super::timestamp::{format_http_date, parse_http_date, parse_iso8601};
-use super::{AddressStyle, BucketName, EncryptionRule, Endpoint, Region};
+use super::{AddressStyle, BucketName, EncryptionRule, Endpoint, EndpointType, Region};
 
 /// The body of `GetBucketEncryption`: what is understood reads the same once it is written.
 pub(crate) fn encryption_rule(data: &[u8]) {
@@ -25,7 +25,14 @@ pub(crate) fn encryption_rule(data: &[u8]) {
 
 /// The body of `ListBuckets`.
 pub(crate) fn bucket_page(data: &[u8]) {
-    drop(BucketPage::from_xml(data));
+    let Ok(page) = BucketPage::from_xml(data) else { return };
+    for bucket in page.buckets {
+        for endpoint_type in [EndpointType::Public, EndpointType::Internal] {
+            let Some(endpoint) = bucket.endpoints.get(endpoint_type) else { continue };
+            let shown = endpoint.to_string();
+            assert!(shown.starts_with("https://") && shown.ends_with(".aliyuncs.com"), "{shown}");
+        }
+    }
 }
 
 /// Answers of errors: whatever comes, few and printable words are told.
@@ -45,10 +52,20 @@ pub(crate) fn endpoint(data: &[u8]) {
         |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     assert!(Region::parse(text).is_err() || is_plain(text), "{text:?}");
     let bucket = BucketName::parse(text);
-    assert!(bucket.is_err() || is_plain(text), "{text:?}");
+    assert!(bucket.is_err() || is_plain(&text.replace('_', "-")), "{text:?}");
     let bucket = bucket.or_else(|_| BucketName::parse("bucket")).expect("a good name");
 
     let Ok(endpoint) = Endpoint::parse(text) else { return };
+    match Endpoint::parse_oss(text) {
+        Ok(same) => assert_eq!(same, endpoint, "{text:?}"),
+        // A region, or a part of a host.
+        Err(_) => assert!(endpoint.domain().is_some_and(|host| !host.contains('.')), "{text:?}"),
+    }
+    if let Some((bucket, rest)) = endpoint.split_bucket() {
+        let host = rest.domain().expect("a host of OSS is a domain");
+        assert_eq!(endpoint.domain(), Some(format!("{bucket}.{host}").as_str()), "{text:?}");
+        assert!(rest.region().is_some() || rest.is_acceleration(), "{text:?}");
+    }
     assert_eq!(Endpoint::parse(&endpoint.to_string()).as_ref(), Ok(&endpoint), "{text:?}");
     let alone = Url::parse(&endpoint.to_string()).expect("an endpoint is a URL");
     let host = alone.host_str().expect("an endpoint has a host");

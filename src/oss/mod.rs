@@ -39,6 +39,7 @@ pub(crate) mod fuzz;
 mod http;
 mod names;
 mod percent;
+mod regions;
 mod request;
 mod request_body;
 mod retry;
@@ -50,7 +51,7 @@ pub mod sign;
 mod timestamp;
 mod xml;
 
-pub use buckets::{Bucket, BucketPage, ListBucketsRequest};
+pub use buckets::{Bucket, BucketEndpoints, BucketPage, ListBucketsRequest};
 pub use client::{CallOptions, Client, ClientConfig, ResponseMetadata};
 pub use clock::Clock;
 pub use credentials::Credentials;

@@ -13,39 +13,46 @@ pub enum NameError {
     /// Fewer than 3 or more than 63 characters.
     #[error("must have 3 to 63 characters")]
     BucketLength,
-    /// A character outside `a-z`, `0-9` and `-`.
-    #[error("must consist of lower-case letters, digits and hyphens only")]
+    /// A character outside `a-z`, `0-9`, `-` and, in old names, `_`.
+    #[error("must consist of lowercase letters, digits and hyphens only")]
     BucketCharacters,
     /// A hyphen at the beginning or the end.
-    #[error("must begin and end with a lower-case letter or a digit")]
+    #[error("must begin and end with a lowercase letter or a digit")]
     BucketStartOrEnd,
     /// A region that is empty or has a character outside `a-z`, `0-9` and `-`.
-    #[error("must be a region id such as cn-hangzhou: lower-case letters, digits and hyphens only")]
+    #[error("must be a region ID such as cn-hangzhou: lowercase letters, digits and hyphens only")]
     Region,
     /// A region as it stands in host names.
     #[error("must be written without the `oss-` of host names, for example cn-hangzhou")]
     RegionPrefix,
 }
 
-/// A valid bucket name: 3 to 63 characters of `a-z`, `0-9` and `-`, beginning and ending with a
-/// letter or digit (OSS documentation, "Bucket naming conventions"; the V2 SDKs check the same).
+/// The name of a bucket that may exist: 3 to 63 characters of `a-z`, `0-9` and `-`, beginning and ending with
+/// a letter or digit (OSS documentation, "Bucket naming conventions"), and also `_`, which only new buckets
+/// must not have (SDK for Node.js, `checkBucketName`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BucketName(String);
 
 impl BucketName {
     /// Checks `name` against the naming rules.
     pub fn parse(name: &str) -> Result<Self, NameError> {
-        let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        if !name.chars().all(|c| is_alphanumeric(c) || c == '-') {
+        let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if !name.chars().all(|c| is_letter(c) || c == '-') {
             return Err(NameError::BucketCharacters);
         }
         if !(3..=63).contains(&name.len()) {
             return Err(NameError::BucketLength);
         }
-        if !name.starts_with(is_alphanumeric) || !name.ends_with(is_alphanumeric) {
+        if !name.starts_with(is_letter) || !name.ends_with(is_letter) {
             return Err(NameError::BucketStartOrEnd);
         }
         Ok(Self(name.to_owned()))
+    }
+
+    /// Whether no new bucket can have this name, only one from before the current naming conventions.
+    #[must_use]
+    pub fn is_old(&self) -> bool {
+        self.0.contains('_')
     }
 
     /// The name as written.
@@ -84,6 +91,12 @@ impl Region {
         Ok(Self(region.to_owned()))
     }
 
+    /// Whether it begins like the IDs of all regions so far: with an abbreviation of where it is.
+    pub(super) fn has_geography(&self) -> bool {
+        const GEOGRAPHIES: [&str; 7] = ["ap", "cn", "eu", "me", "na", "rg", "us"];
+        self.0.split_once('-').is_some_and(|(geography, _)| GEOGRAPHIES.contains(&geography))
+    }
+
     /// The id as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -114,6 +127,17 @@ mod tests {
     }
 
     #[test]
+    fn accepts_the_names_of_old_buckets() {
+        for name in ["a_c", "_abc", "abc_", "a-_-c"] {
+            check(name, Ok(()));
+            assert!(BucketName::parse(name).unwrap().is_old(), "{name}");
+        }
+        assert!(!BucketName::parse("a-c").unwrap().is_old());
+        check("-a_c", Err(NameError::BucketStartOrEnd));
+        check("A_c", Err(NameError::BucketCharacters));
+    }
+
+    #[test]
     fn refuses_what_oss_refuses() {
         check("", Err(NameError::BucketLength));
         check("ab", Err(NameError::BucketLength));
@@ -121,7 +145,6 @@ mod tests {
         check("-ab", Err(NameError::BucketStartOrEnd));
         check("ab-", Err(NameError::BucketStartOrEnd));
         check("Abc", Err(NameError::BucketCharacters));
-        check("a_c", Err(NameError::BucketCharacters));
         check("äbc", Err(NameError::BucketCharacters));
     }
 

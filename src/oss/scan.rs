@@ -135,7 +135,7 @@ impl Scan {
     async fn page(&self, marker: Option<String>) -> Result<(Vec<Bucket>, NextPage), Error> {
         let ScanRequest { prefix, region, .. } = &self.request;
         let list = ListBucketsRequest { prefix: prefix.clone(), marker, max_keys: Some(PAGE_SIZE) };
-        let page = self.client.list_buckets(&list, &self.call(None)).await?;
+        let page = self.client.list_buckets(&list, &self.call()).await?;
         tracing::info!(
             buckets = page.buckets.len(),
             is_last = page.next_marker.is_none(),
@@ -148,7 +148,7 @@ impl Scan {
 
     async fn read(&self, bucket: Bucket) -> Result<ScannedBucket, Error> {
         let rule = match BucketName::parse(&bucket.name) {
-            Ok(name) => self.rule(&name, bucket.region.as_ref()).await?,
+            Ok(name) => self.rule(&name, &bucket).await?,
             Err(error) => Err(ScanError::InvalidName(error)),
         };
         Ok(ScannedBucket { bucket, rule })
@@ -157,13 +157,16 @@ impl Scan {
     async fn rule(
         &self,
         name: &BucketName,
-        region: Option<&Region>,
+        bucket: &Bucket,
     ) -> Result<Result<Option<EncryptionRule>, ScanError>, Error> {
-        let region = region.cloned();
-        if self.unresponsive_regions().contains(&region) {
+        if self.unresponsive_regions().contains(&bucket.region) {
             return Ok(Err(ScanError::RegionUnresponsive));
         }
-        let call = self.call(region);
+        let call = CallOptions {
+            region: bucket.region.clone(),
+            endpoints: bucket.endpoints.clone(),
+            ..self.call()
+        };
         match self.client.get_bucket_encryption(name, &call).await {
             Ok(rule) => Ok(Ok(Some(rule))),
             Err(error) if error.is_rule_not_found() => Ok(Ok(None)),
@@ -189,9 +192,9 @@ impl Scan {
         self.unresponsive_regions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(&self, region: Option<Region>) -> CallOptions {
+    fn call(&self) -> CallOptions {
         let call = CallOptions::with_timeout(CALL_TIMEOUT);
         let deadline = self.request.deadline.map_or(call.deadline, |end| end.min(call.deadline));
-        CallOptions { region, deadline, cancellation: self.request.cancellation.clone() }
+        CallOptions { deadline, cancellation: self.request.cancellation.clone(), ..call }
     }
 }

@@ -8,7 +8,7 @@ use super::client::{CallOptions, Client, ResponseMetadata};
 use super::credentials::{
     Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind, profile_region,
 };
-use super::endpoint::Endpoint;
+use super::endpoint::{AddressStyle, Endpoint, EndpointType};
 use super::error::{Error, ErrorKind};
 use super::http::HttpRequest;
 use super::names::{BucketName, Region};
@@ -53,6 +53,9 @@ impl Client {
         let mut course = CallState::default();
         let mut progress = RetryState::default();
         let mut last = None;
+        if let Some(kind) = self.check_endpoint(request) {
+            return Err(self.error(request, call, &course, kind));
+        }
         loop {
             if call.cancellation.is_cancelled() {
                 return Err(self.error(request, call, &course, ErrorKind::Cancelled));
@@ -155,7 +158,7 @@ impl Client {
             // The source has no others.
             return Err(kind.clone());
         }
-        let (url, headers) = self.sign(request, course.region.as_ref(), &credentials)?;
+        let (url, headers) = self.sign(request, call, course.region.as_ref(), &credentials)?;
         course.credentials = Some(credentials);
         course.attempts += 1;
         course.sent_at = Some(Instant::now());
@@ -189,10 +192,11 @@ impl Client {
     fn sign(
         &self,
         request: &Request,
+        call: &CallOptions,
         region: Option<&Region>,
         credentials: &Credentials,
     ) -> Result<(String, Vec<(String, String)>), ErrorKind> {
-        let endpoint = self.endpoint(region).ok_or(ErrorKind::NoRegion)?;
+        let endpoint = self.endpoint(request, call, region).ok_or(ErrorKind::NoRegion)?;
         let region = match (region, self.config.signature_version) {
             (Some(region), _) => region.as_str(),
             // V1 signs no region.
@@ -219,11 +223,43 @@ impl Client {
         Ok((url, headers))
     }
 
-    /// The endpoint for buckets of this region.
-    fn endpoint(&self, region: Option<&Region>) -> Option<Endpoint> {
-        let of_region =
-            || region.map(|region| Endpoint::for_region(region, self.config.endpoint_type));
-        self.config.endpoint.clone().or_else(of_region)
+    /// The endpoint for a request: the configured one, the one of the list that the bucket is in, that of the
+    /// region.
+    fn endpoint(
+        &self,
+        request: &Request,
+        call: &CallOptions,
+        region: Option<&Region>,
+    ) -> Option<Endpoint> {
+        let endpoint_type = self.config.endpoint_type;
+        let listed = || call.endpoints.get(endpoint_type).cloned();
+        let of_region = || region.map(|region| Endpoint::for_region(region, endpoint_type));
+        let endpoint = self.config.endpoint.clone().or_else(listed).or_else(of_region)?;
+        // Acceleration endpoints have no list of buckets.
+        match region {
+            Some(region) if request.bucket.is_none() && endpoint.is_acceleration() => {
+                Some(endpoint.at_host_of(region, EndpointType::Public))
+            }
+            _ => Some(endpoint),
+        }
+    }
+
+    /// What is wrong with the configured endpoint, as far as only the bucket of a request tells.
+    fn check_endpoint(&self, request: &Request) -> Option<ErrorKind> {
+        let (endpoint, bucket) = (self.config.endpoint.as_ref()?, request.bucket.as_ref()?);
+        match (endpoint.resolve_style(self.config.address_style), endpoint.split_bucket()) {
+            (AddressStyle::Cname, Some((bound, _))) if bound != bucket.as_str() => {
+                Some(ErrorKind::EndpointOfOtherBucket { bucket: bound.to_owned() })
+            }
+            (AddressStyle::Virtual, Some((_, endpoint))) => {
+                Some(ErrorKind::EndpointContainsBucket { endpoint })
+            }
+            (AddressStyle::Virtual, None) => {
+                let endpoint = endpoint.without_bucket(bucket)?;
+                Some(ErrorKind::EndpointContainsBucket { endpoint })
+            }
+            _ => None,
+        }
     }
 
     /// Sends one signed request and tells success from error.
@@ -271,13 +307,16 @@ impl Client {
         let region = course.region.as_ref().or(call.region.as_ref());
         let region = region.or(self.config.region.as_ref());
         let (style, bucket) = (self.config.address_style, request.bucket.as_ref());
-        let address = self.endpoint(region).map(|endpoint| endpoint.address(style, bucket));
+        let endpoint = self.endpoint(request, call, region);
+        let address = endpoint.as_ref().map(|endpoint| endpoint.address(style, bucket));
+        let address_style = endpoint.map_or(style, |endpoint| endpoint.resolve_style(style));
         let origin = self.credentials.as_ref().map(CredentialsCache::origin);
         Error {
             operation: request.operation,
             bucket: request.bucket.clone(),
             attempts: course.attempts,
             endpoint: address.unwrap_or_default(),
+            address_style,
             region: region.map(ToString::to_string).unwrap_or_default(),
             credentials_origin: origin.unwrap_or_default(),
             clock_skew_seconds: course.clock_skew_seconds,
@@ -319,7 +358,6 @@ mod tests {
     use super::*;
     use crate::oss::client::{ClientConfig, encryption_request};
     use crate::oss::credentials::Profile;
-    use crate::oss::endpoint::EndpointType;
     use crate::oss::request::Operation;
 
     /// Where a call goes and what it is signed for.
@@ -334,7 +372,7 @@ mod tests {
         call.region = region.map(|region| Region::parse(region).unwrap());
         let region = client.region(&call).await.unwrap();
         let credentials = Credentials::new("id", "secret");
-        let (url, headers) = client.sign(&request, region.as_ref(), &credentials).unwrap();
+        let (url, headers) = client.sign(&request, &call, region.as_ref(), &credentials).unwrap();
         let authorization = headers.iter().find(|(name, _)| name == "Authorization").unwrap();
         let scope = authorization.1.split('/').nth(2).unwrap();
         (url, scope.to_owned())

@@ -28,19 +28,20 @@ fn location_attributes() -> Vec<Attribute> {
             "region",
             "Region of the buckets, for example `cn-hangzhou`. Can also be set with the `ALICLOUD_REGION` or \
              `ALIBABA_CLOUD_REGION` environment variable. Defaults to the `region_id` of the profile, then \
-             to the region in an endpoint of the form `oss-{region}[-internal].aliyuncs.com`.",
+             to the region of the `endpoint`, if that is one of OSS. In the finance cloud, use the region \
+             ID, for example `cn-hangzhou-finance`: its endpoints are known.",
         ),
         Attribute::optional(
             "endpoint",
-            "OSS endpoint: a host, `host:port` or URL. Can also be set with the \
+            "OSS endpoint: a host, `host:port` or URL, without the bucket. Can also be set with the \
              `ALIBABA_CLOUD_ENDPOINT_OSS` or `OSS_ENDPOINT` environment variable. Defaults to \
              `https://oss-{region}.aliyuncs.com`. Conflicts with `endpoint_type`.",
         ),
         Attribute::optional(
             "endpoint_type",
             "Type of the regional endpoint: `public`, `internal` (from inside the region), `accelerate` \
-             (buckets with transfer acceleration) or `dual_stack` (IPv4 and IPv6). Defaults to `public`. \
-             Conflicts with `endpoint`.",
+             or `accelerate_overseas` (buckets with transfer acceleration) or `dual_stack` (IPv4 and IPv6). \
+             Defaults to `public`. Conflicts with `endpoint`.",
         ),
         Attribute::optional(
             "address_style",

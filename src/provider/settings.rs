@@ -112,6 +112,7 @@ fn read_endpoint_type(reader: Reader<'_>) -> Read<Option<EndpointType>> {
             ("public", EndpointType::Public),
             ("internal", EndpointType::Internal),
             ("accelerate", EndpointType::Accelerate),
+            ("accelerate_overseas", EndpointType::AccelerateOverseas),
             ("dual_stack", EndpointType::DualStack),
         ],
     )
@@ -139,7 +140,7 @@ fn read_endpoint(
     }
     let variable = found.value.as_ref().filter(|found| found.is_from_environment());
     let origin = variable.map(|found| format!(" (from {})", found.origin())).unwrap_or_default();
-    let mut read = found.parse("Invalid endpoint", Endpoint::parse);
+    let mut read = found.parse("Invalid endpoint", Endpoint::parse_oss);
     if let Some(endpoint) = &read.value
         && endpoint.is_insecure()
     {
@@ -170,6 +171,22 @@ fn check_address(config: &ClientConfig) -> Diagnostics {
     if let Some(detail) = style {
         let error = Diagnostic::error("Unsupported address style", detail);
         diagnostics.push(error.with_attribute("address_style"));
+    }
+    // With `cname`, the host of a bucket is as good as a custom domain.
+    if let Some((bucket, right)) = endpoint.split_bucket()
+        && config.address_style != AddressStyle::Cname
+    {
+        let region = match right.region() {
+            Some(region) => format!(", or only `region = \"{region}\"`"),
+            None => String::new(),
+        };
+        let detail = format!(
+            "{endpoint} already contains the bucket {bucket}, which is added to the endpoint. Write `endpoint \
+             = \"{}\"`{region}.",
+            // OSS's own endpoints support TLS.
+            right.to_config().trim_start_matches("http://"),
+        );
+        diagnostics.push(Diagnostic::error("Invalid endpoint", detail).with_attribute("endpoint"));
     }
     if let (Some(region), Some(of_endpoint)) = (&config.region, endpoint.region())
         && *region != of_endpoint

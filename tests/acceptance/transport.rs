@@ -76,7 +76,7 @@ fn the_error_for_a_bucket_in_another_region_contains_the_region() {
 
 /// A proxy that connects all tunnels to one port of this machine. Returns its URL and the requests that
 /// it receives.
-fn tunnels_to(port: u16) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+pub(crate) fn tunnels_to(port: u16) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
     use std::io::{BufRead as _, BufReader, Write as _, copy};
     use std::net::{Shutdown, TcpListener, TcpStream};
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use oss_emulator::{Config, Emulator, EncryptionRule};
 use serde_json::{Value as Json, json};
-use terraform_provider_oss::oss::Operation;
+use terraform_provider_oss::oss::{Endpoint, EndpointType, Operation, Region};
 use terraform_provider_oss::tfplugin::pb;
 
 use super::markdown::{Block, contains, page_at, pages, root};
@@ -290,11 +290,31 @@ fn policies_in_the_documentation_grant_the_required_actions() {
     }
 }
 
+/// The tables of endpoints are those that the provider uses.
+#[test]
+fn documented_endpoints_are_those_of_their_regions() {
+    let page = page_at("docs/guides/regions-and-endpoints.md");
+    let rows = page.text.lines().filter(|line| line.starts_with("| `cn-"));
+    let mut endpoints = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        let region = Region::parse(cells[0]).unwrap();
+        let types = [EndpointType::Public, EndpointType::Internal, EndpointType::DualStack];
+        for (host, endpoint_type) in cells[1..].iter().zip(types) {
+            let endpoint = Endpoint::for_region(&region, endpoint_type);
+            assert_eq!(endpoint.to_config(), *host, "{row}");
+            assert_eq!(endpoint.region().as_ref(), Some(&region), "{row}");
+            endpoints += 1;
+        }
+    }
+    assert_eq!(endpoints, 14);
+}
+
 // ---- troubleshooting ---------------------------------------------------------------------------
 
 const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
 
-/// Every error code that a message explains.
+/// Every error code, or EC, that a message explains.
 fn explained_codes() -> BTreeSet<String> {
     let sources = reference::files(&root().join("src/resources/explain"));
     let sources = sources.iter().filter(|path| {
@@ -306,11 +326,18 @@ fn explained_codes() -> BTreeSet<String> {
             && text.chars().all(|c| c.is_ascii_alphanumeric())
             && text.chars().any(|c| c.is_ascii_lowercase())
     };
+    let is_ec = |text: &&str| {
+        text.len() == 13 && text.split('-').all(|part| part.chars().all(|c| c.is_ascii_digit()))
+    };
     // Those of OSS are variants; those of other services are texts.
     let variants = source.split("ErrorCode::").skip(1);
     let variants =
         variants.filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next());
-    variants.chain(source.split('"')).filter(is_code).map(str::to_owned).collect()
+    variants
+        .chain(source.split('"'))
+        .filter(|text| is_code(text) || is_ec(text))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The codes in a heading such as "`InvalidArgument`, `Other`: …".

@@ -17,6 +17,7 @@ pub(crate) enum Action {
         message: String,
         retry_after: Option<String>,
         endpoint: Option<String>,
+        ec: Option<String>,
     },
     RawResponse {
         status: u16,
@@ -101,9 +102,9 @@ impl Action {
 
     /// The error that is returned instead of executing the operation, if this action is one.
     pub(crate) fn error(&self) -> Option<ServiceError> {
-        let (status, code, message, retry_after, endpoint) = match self {
-            Self::ErrorResponse { status, code, message, retry_after, endpoint } => {
-                (status, code, message, retry_after, endpoint)
+        let (status, code, message, retry_after, endpoint, ec) = match self {
+            Self::ErrorResponse { status, code, message, retry_after, endpoint, ec } => {
+                (status, code, message, retry_after, endpoint, ec)
             }
             Self::Throttle(_) => {
                 let message = "Qps limit for the meta operation is exceeded.";
@@ -113,7 +114,10 @@ impl Action {
         };
         let message = Cow::Owned(message.clone());
         let error = ServiceError::new(*status, code.clone(), message);
-        let error = error.retry_after(retry_after.clone());
+        let mut error = error.retry_after(retry_after.clone());
+        if let Some(ec) = ec {
+            error = error.ec(ec.clone());
+        }
         Some(match endpoint {
             Some(endpoint) => error.detail("Endpoint", endpoint),
             None => error,

@@ -16,6 +16,7 @@ pub(super) struct FaultSpec {
     message: Option<String>,
     retry_after: Option<String>,
     endpoint: Option<String>,
+    ec: Option<String>,
     content_type: Option<String>,
     body: Option<String>,
     milliseconds: Option<u64>,
@@ -64,6 +65,9 @@ impl TryFrom<FaultSpec> for Fault {
                 }
                 if let Some(endpoint) = &spec.endpoint {
                     fault = fault.endpoint(endpoint);
+                }
+                if let Some(ec) = &spec.ec {
+                    fault = fault.ec(ec);
                 }
                 match &spec.retry_after {
                     Some(value) => fault.retry_after_text(value),
@@ -141,10 +145,11 @@ mod tests {
     fn every_action_can_be_written_as_json() {
         for (text, expected) in [
             (
-                r#"{"action":"error_response","status":500,"code":"InternalError","message":"m","endpoint":"e","retry_after":"7","method":"PUT","bucket":"demo","times":"forever"}"#,
+                r#"{"action":"error_response","status":500,"code":"InternalError","message":"m","endpoint":"e","ec":"1","retry_after":"7","method":"PUT","bucket":"demo","times":"forever"}"#,
                 Fault::error_response(500, "InternalError")
                     .message("m")
                     .endpoint("e")
+                    .ec("1")
                     .retry_after(7)
                     .method("PUT")
                     .bucket("demo")

@@ -35,7 +35,7 @@ pub(super) use queue::{Faults, Target};
 ///
 /// | `action` | fields |
 /// |---|---|
-/// | `error_response` | `status`, `code`; optional: `message`, `retry_after`, `endpoint` |
+/// | `error_response` | `status`, `code`; optional: `message`, `retry_after`, `endpoint`, `ec` |
 /// | `raw_response` | optional: `status`, `content_type`, `body` |
 /// | `reset_before`, `reset_after`, `truncate_body`, `expired_token` | none |
 /// | `delay` | `milliseconds` |
@@ -77,6 +77,7 @@ impl Fault {
             message,
             retry_after: None,
             endpoint: None,
+            ec: None,
         })
     }
 
@@ -177,6 +178,14 @@ impl Fault {
     pub fn endpoint(mut self, host: &str) -> Self {
         if let Action::ErrorResponse { endpoint, .. } = &mut self.action {
             *endpoint = Some(host.to_owned());
+        }
+        self
+    }
+
+    /// Sets the `EC` element and header of an error response of OSS.
+    pub fn ec(mut self, value: &str) -> Self {
+        if let Action::ErrorResponse { ec, .. } = &mut self.action {
+            *ec = Some(value.to_owned());
         }
         self
     }

@@ -231,7 +231,7 @@ fn buckets_are_created_in_the_signing_region() {
         RecordedRequest { bucket: Some("made-here".to_owned()), ..RecordedRequest::default() };
     let mut execute = |operation| {
         let authorized =
-            AuthorizedRequest { operation, region: "cn-beijing".to_owned(), fault: None };
+            AuthorizedRequest { operation, location: "cn-beijing".to_owned(), fault: None };
         service
             .execute(&authorized, &request, OffsetDateTime::UNIX_EPOCH, &mut record)
             .map_err(|error| error.code)

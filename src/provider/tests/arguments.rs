@@ -132,6 +132,59 @@ fn unsupported_addresses_are_errors() {
 }
 
 #[test]
+fn a_region_and_its_documented_endpoint_are_no_contradiction() {
+    let warnings = |arguments: &[(&str, &str)]| {
+        let (settings, diagnostics) = resolve(&block(arguments), &Environment::default());
+        assert!(settings.is_some(), "{arguments:?}");
+        diagnostics.into_iter().map(|warning| warning.summary).collect::<Vec<_>>()
+    };
+    for (region, endpoint, expected) in [
+        ("cn-hangzhou-finance", "oss-cn-hzfinance.aliyuncs.com", &[][..]),
+        ("cn-hangzhou-finance", "oss-cn-hzfinance-internal.aliyuncs.com", &[]),
+        ("cn-hangzhou-finance", "oss-cn-hzjbp-a-internal.aliyuncs.com", &[]),
+        ("cn-hangzhou-finance", "cn-hangzhou-finance.oss.aliyuncs.com", &[]),
+        ("cn-shanghai-finance-1", "oss-cn-shanghai-finance-1-pub.aliyuncs.com", &[]),
+        ("cn-shanghai-finance-1", "oss-cn-shanghai-finance-1-internal.aliyuncs.com", &[]),
+        ("cn-shanghai-finance-1", "cn-shanghai-finance.oss.aliyuncs.com", &[]),
+        ("cn-shenzhen-finance-1", "oss-cn-szfinance.aliyuncs.com", &[]),
+        ("cn-beijing-finance-1", "oss-cn-beijing-finance-1-pub-internal.aliyuncs.com", &[]),
+        ("cn-north-2-gov-1", "oss-cn-north-2-gov-1-internal.aliyuncs.com", &[]),
+        ("cn-shanghai", "oss-accelerate.aliyuncs.com", &[]),
+        (
+            "cn-shenzhen-finance-1",
+            "oss-cn-hzfinance.aliyuncs.com",
+            &["Region does not match endpoint"],
+        ),
+        ("cn-hzfinance", "oss-cn-hzfinance.aliyuncs.com", &["Region does not match endpoint"]),
+    ] {
+        assert_eq!(warnings(&[("region", region), ("endpoint", endpoint)]), expected, "{endpoint}");
+    }
+}
+
+#[test]
+fn an_endpoint_names_no_region_and_no_bucket() {
+    for (endpoint, style, expected) in [
+        ("cn-hangzhou", "auto", "endpoint: Invalid endpoint"),
+        ("oss-cn-hangzhou-internal", "auto", "endpoint: Invalid endpoint"),
+        ("//oss-cn-hangzhou.aliyuncs.com", "auto", "endpoint: Invalid endpoint"),
+        ("demo.oss-cn-hangzhou.aliyuncs.com", "auto", "endpoint: Invalid endpoint"),
+        ("demo.oss-cn-hzfinance.aliyuncs.com", "virtual", "endpoint: Invalid endpoint"),
+        ("demo.oss-cn-hangzhou.aliyuncs.com", "cname", ""),
+        ("demo.example.com", "auto", ""),
+        ("my-service", "auto", ""),
+    ] {
+        let block =
+            block(&[("region", "cn-hangzhou"), ("endpoint", endpoint), ("address_style", style)]);
+        assert_eq!(errors(&block, &[]).join(" "), expected, "{endpoint} {style}");
+        if let Some(error) = settings::validate(&block).into_iter().next() {
+            // The same without the environment, at the argument, with the line to write instead.
+            assert_eq!(error.attribute.map(|path| path.to_string()).as_deref(), Some("endpoint"));
+            assert!(error.detail.to_lowercase().contains("write `"), "{}", error.detail);
+        }
+    }
+}
+
+#[test]
 fn plaintext_connections_are_a_warning() {
     for (name, value, expected) in [
         ("credentials_uri", "http://keys.example.com/x?token=the-secret", 1),

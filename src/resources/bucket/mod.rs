@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::oss::{BucketName, CallOptions, Client, Error, Region};
+use crate::oss::{BucketEndpoints, BucketName, CallOptions, Client, Error, Region};
 use crate::resources::{Context, explain};
 use crate::tfplugin::{
     Attribute, AttributePath, AttributeValue, Block, Diagnostic, Diagnostics, ImportTarget,
@@ -82,7 +82,9 @@ impl<'a> BucketTarget<'a> {
             .map_err(|error| invalid("region", &error))?;
         let deadline = deadline(state, operation, default_timeout(operation));
         let cancellation = context.cancellation.clone();
-        Ok(Self { client, bucket, call: CallOptions { region, deadline, cancellation } })
+        let call =
+            CallOptions { region, endpoints: BucketEndpoints::default(), deadline, cancellation };
+        Ok(Self { client, bucket, call })
     }
 
     /// Reads the setting; the request can be retried in another region. `None` if the bucket or the setting

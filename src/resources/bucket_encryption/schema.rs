@@ -23,8 +23,8 @@ pub(super) fn schema() -> Schema {
             attributes: vec![
                 Attribute::required(
                     "bucket",
-                    "Name of the bucket, 3 to 63 lowercase letters, digits and hyphens. Changing this forces \
-                     a new resource.",
+                    "Name of the bucket, 3 to 63 lowercase letters, digits and hyphens; old buckets may also \
+                     have underscores in their names. Changing this forces a new resource.",
                 ),
                 Attribute::required(
                     "sse_algorithm",

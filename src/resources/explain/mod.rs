@@ -118,6 +118,11 @@ fn without_service_error(error: &Error) -> Vec<String> {
                 TransportError::InvalidRequest(_) if bucket_name(error).starts_with("xn--") => {
                     transport::PUNYCODE_BUCKET_ADVICE.to_owned()
                 }
+                TransportError::Connect(_) if has_bucket_twice(error) => format!(
+                    "The host contains the bucket twice. The provider adds the bucket to `endpoint`: remove \
+                     `{}.` from it.",
+                    bucket_name(error),
+                ),
                 _ => transport::advice(problem, endpoint),
             },
         ],
@@ -152,6 +157,28 @@ fn without_service_error(error: &Error) -> Vec<String> {
                 credentials::advice(&problem.kind, None),
             ),
         ],
+        ErrorKind::EndpointContainsBucket { endpoint } => vec![
+            format!(
+                "No request was sent. The provider's `endpoint` already contains the bucket, which is added \
+                 to it: requests would go to {}.",
+                error.endpoint,
+            ),
+            format!(
+                "Write `endpoint = \"{}\"` in the provider configuration.",
+                endpoint.to_config(),
+            ),
+        ],
+        ErrorKind::EndpointOfOtherBucket { bucket } => vec![
+            format!(
+                "No request was sent. The provider's `endpoint` {endpoint} is the host of bucket {bucket} \
+                 (`address_style = \"cname\"`).",
+            ),
+            format!(
+                "Manage {} with another provider configuration (`alias`) that has neither `endpoint` nor \
+                 `address_style`.",
+                bucket_name(error),
+            ),
+        ],
         ErrorKind::DeadlineExceeded { last } => {
             let mut paragraphs = vec![format!("{operation} to {endpoint} timed out.")];
             if let Some(last) = last {
@@ -173,6 +200,12 @@ fn without_service_error(error: &Error) -> Vec<String> {
             "Run Terraform again to complete the operation.".to_owned(),
         ],
     }
+}
+
+/// Whether the configured endpoint may contain the bucket already.
+fn has_bucket_twice(error: &Error) -> bool {
+    let bucket = bucket_name(error);
+    !bucket.is_empty() && error.endpoint.contains(&format!("//{bucket}.{bucket}."))
 }
 
 /// How many attempts failed, from two on.

@@ -3,7 +3,7 @@
 //! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404 and 503 and the troubleshooting
 //! pages by EC.
 
-use crate::oss::{Endpoint, Error, ErrorCode, Operation, ServiceError};
+use crate::oss::{AddressStyle, BucketName, Endpoint, Error, ErrorCode, Operation, ServiceError};
 
 use super::{attempts_suffix, bucket_name, clock_skew, transport};
 
@@ -43,15 +43,37 @@ pub(super) fn response_line(error: &Error, service: &ServiceError) -> String {
     }
 }
 
-/// Explains an error code.
+/// The request was signed with V1, which OSS no longer accepts (page "0002-00000080").
+const V1_REJECTED: &str = "0002-00000080";
+/// The request was signed for OSS, but the endpoint or the bucket is on a `CloudBox` (page "0002-00000227").
+const CLOUD_BOX: &str = "0002-00000227";
+
+/// Explains an error: by its EC if the error code does not say enough, otherwise by its code.
 pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
+    match service.ec.as_deref() {
+        Some(V1_REJECTED) => Meaning::new(
+            "OSS no longer accepts V1 signatures. Remove `signature_version = \"v1\"` from the provider, so \
+             that requests are signed with V4.",
+        ),
+        Some(CLOUD_BOX) => Meaning::new(format!(
+            "{} belongs to a CloudBox, which requires signatures of its own. This provider does not support \
+             buckets on a CloudBox. For a bucket of a region, remove `endpoint` from the provider and set \
+             `region`.",
+            error.endpoint,
+        )),
+        _ => meaning_of_code(error, service),
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm for each code")]
+fn meaning_of_code(error: &Error, service: &ServiceError) -> Meaning {
     let Error { operation, region, endpoint, credentials_origin: origin, .. } = error;
     let bucket = bucket_name(error);
     match &service.code {
         ErrorCode::AccessDenied | ErrorCode::PermanentRedirect | ErrorCode::TemporaryRedirect
             if let Some(right) = &service.endpoint =>
         {
-            Meaning::new(wrong_endpoint(right, endpoint))
+            Meaning::new(wrong_endpoint(right, error))
         }
         ErrorCode::PermanentRedirect | ErrorCode::TemporaryRedirect => Meaning::new(wrong_region(endpoint)),
         ErrorCode::AccessDenied if service.message.contains("specified endpoint") => {
@@ -68,6 +90,15 @@ pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
              and that no bucket policy denies the request.",
             operation.ram_action(),
         )),
+        ErrorCode::NoSuchBucket | ErrorCode::InvalidBucketName
+            if error.bucket.as_ref().is_some_and(BucketName::is_old) =>
+        {
+            Meaning::new(format!(
+                "The bucket does not exist, and OSS creates no new bucket with an underscore in its name: only \
+                 old buckets have such names. Correct `bucket`. The request was sent to {endpoint}."
+            ))
+            .with_attribute("bucket")
+        }
         ErrorCode::NoSuchBucket => Meaning::new(format!(
             "The bucket does not exist. Create it first (if Terraform manages it, reference the bucket \
              resource in `bucket`), or correct `bucket`. For a bucket in another account, OSS would return \
@@ -79,6 +110,14 @@ pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
             "The AccessKey ID does not exist or is disabled, is temporary (STS.…) but was sent without its \
              security token, or is permanent but was sent with one. Check {origin}."
         )),
+        ErrorCode::SignatureDoesNotMatch if error.address_style == AddressStyle::Cname => {
+            Meaning::new(format!(
+                "{endpoint} is a custom domain (`address_style = \"cname\"`), and a custom domain is bound to \
+                 one bucket. If it is not bound to {bucket}, manage {bucket} with another provider \
+                 configuration (`alias`) that has neither `endpoint` nor `address_style`. If it is, the \
+                 AccessKey secret does not match the AccessKey ID. Check {origin}."
+            ))
+        }
         ErrorCode::SignatureDoesNotMatch => Meaning::new(format!(
             "The AccessKey secret does not match the AccessKey ID, or the request was modified in transit. \
              Check {origin}."
@@ -105,6 +144,15 @@ pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
         ErrorCode::SecondLevelDomainForbidden => Meaning::new(
             "Public OSS endpoints accept only virtual-hosted-style requests. Remove `address_style = \
              \"path\"` from the provider.",
+        ),
+        ErrorCode::NonStandardHostForbidden => Meaning::new(match &service.endpoint {
+            Some(right) => wrong_endpoint(right, error),
+            None => wrong_host(endpoint),
+        }),
+        ErrorCode::UserDisable => Meaning::new(
+            "OSS has disabled the account, usually because of an overdue payment. Pay the bill in the \
+             Expenses and Costs console, or contact Alibaba Cloud support with the request ID, then run \
+             again. The configuration does not need a change.",
         ),
         ErrorCode::KmsServiceNotEnabled => kms_not_activated().with_attribute("sse_algorithm"),
         ErrorCode::KmsUbsmsInvalidBid => kms_not_activated(),
@@ -142,16 +190,27 @@ fn unknown_code(service: &ServiceError) -> Meaning {
     })
 }
 
-/// The bucket is in another region, and OSS names the endpoint.
-fn wrong_endpoint(right: &str, endpoint: &str) -> String {
+/// The bucket is somewhere else, and OSS names the endpoint.
+fn wrong_endpoint(right: &str, error: &Error) -> String {
     let region = Endpoint::parse(right).ok().and_then(|endpoint| endpoint.region());
     let hint = match region {
-        Some(region) => format!("Set `region = \"{region}\"` on this resource"),
-        None => "Set `region` on this resource to the region of the bucket".to_owned(),
+        // Some regions have several endpoints that serve different buckets.
+        Some(region) if region.as_str() == error.region => {
+            format!("Set `endpoint = \"{right}\"` in the provider configuration of this resource.")
+        }
+        Some(region) => format!(
+            "Set `region = \"{region}\"` on this resource, or correct the provider's `region` (or \
+             `endpoint`, if set)."
+        ),
+        None => {
+            "Set `region` on this resource to the region of the bucket, or correct the provider's \
+             `region` (or `endpoint`, if set)."
+                .to_owned()
+        }
     };
     format!(
-        "The bucket must be accessed at {right}, but the request was sent to {endpoint}. {hint}, or correct \
-         the provider's `region` (or `endpoint`, if set)."
+        "The bucket must be accessed at {right}, but the request was sent to {}. {hint}",
+        error.endpoint,
     )
 }
 
@@ -164,17 +223,29 @@ fn wrong_region(endpoint: &str) -> String {
     )
 }
 
+/// OSS does not serve requests to this host.
+fn wrong_host(endpoint: &str) -> String {
+    format!(
+        "OSS does not serve {endpoint}: it is neither an endpoint of a region nor a custom domain that is \
+         bound to the bucket. For the endpoint of a region, set `region` and remove `endpoint` and \
+         `address_style` from the provider, or unset the environment variables ALIBABA_CLOUD_ENDPOINT_OSS \
+         and OSS_ENDPOINT. For a custom domain, bind it to the bucket in the OSS console and set \
+         `address_style = \"cname\"`."
+    )
+}
+
 fn kms_not_activated() -> Meaning {
     Meaning::new(
-        "Key Management Service (KMS) is not activated for this account. Activate it in the console, or use \
-         `sse_algorithm = \"AES256\"`.",
+        "Key Management Service (KMS) is not activated for this account, and OSS does not accept encryption \
+         with KMS without it. Activate it in the KMS console and run again.",
     )
 }
 
 fn unsupported_algorithm() -> Meaning {
     Meaning::new(
-        "OSS does not support this algorithm for the bucket. SM4 and KMS are not available in every region \
-         or account. Choose another algorithm, for example `sse_algorithm = \"AES256\"`.",
+        "OSS does not support this algorithm for the bucket: SM4 and KMS are not available in every region \
+         or account. Ask Alibaba Cloud to enable it for your account, or keep the data in a bucket of a \
+         region that supports it.",
     )
 }
 

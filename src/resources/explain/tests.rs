@@ -1,9 +1,9 @@
 //! Every diagnostic about a failed call, as the user reads it: see `snapshots/` next to this file.
 
-use crate::oss::ServiceError;
 use crate::oss::credentials::{
     CredentialServiceError, CredentialsError, CredentialsErrorKind, ProfileError,
 };
+use crate::oss::{AddressStyle, Endpoint, ServiceError};
 use crate::tfplugin::Severity;
 
 use super::*;
@@ -14,6 +14,7 @@ fn error(kind: ErrorKind) -> Error {
         bucket: BucketName::parse("my-bucket").ok(),
         attempts: 1,
         endpoint: "https://my-bucket.oss-cn-hangzhou.aliyuncs.com".to_owned(),
+        address_style: AddressStyle::Virtual,
         region: "cn-hangzhou".to_owned(),
         credentials_origin: "the environment variable OSS_ACCESS_KEY_ID".to_owned(),
         clock_skew_seconds: None,
@@ -109,6 +110,14 @@ fn service_errors() {
     };
     let of = |service| error(ErrorKind::Service(Box::new(service)));
     let skewed = returned(403, "RequestTimeTooSkewed", "The difference is too large.");
+    let with_ec = |status, code, message, ec: &str| {
+        of(ServiceError { ec: Some(ec.to_owned()), ..service(status, code, message) })
+    };
+    let custom_domain = |error| Error {
+        endpoint: "https://assets.example.com".to_owned(),
+        address_style: AddressStyle::Cname,
+        ..error
+    };
     let list = |error| Error { operation: Operation::ListBuckets, bucket: None, ..error };
     check!(
         [
@@ -119,7 +128,15 @@ fn service_errors() {
             of(ServiceError { endpoint: None, ..other_region.clone() }),
             of(ServiceError { code: ErrorCode::PermanentRedirect, endpoint: None, ..other_region }),
             of(no_region),
+            of(ServiceError {
+                endpoint: Some("oss-cn-hangzhou-internal.aliyuncs.com".to_owned()),
+                ..service(403, "AccessDenied", "must be addressed using the specified endpoint")
+            }),
             returned(404, "NoSuchBucket", "The specified bucket does not exist."),
+            Error {
+                bucket: BucketName::parse("my_bucket").ok(),
+                ..returned(404, "NoSuchBucket", "The specified bucket does not exist.")
+            },
             returned(403, "InvalidAccessKeyId", "The access key id does not exist."),
             returned(403, "SignatureDoesNotMatch", "The signature does not match."),
             returned(403, "InvalidSecurityToken", "The security token is invalid."),
@@ -134,7 +151,31 @@ fn service_errors() {
                 "KMSMasterKeyID is not applicable if the default sse algorithm is not KMS",
             ),
             returned(403, "SecondLevelDomainForbidden", "Please use virtual hosted style."),
-            returned(403, "KmsServiceNotEnabled", "This user does not turn on KMS service."),
+            custom_domain(returned(403, "SignatureDoesNotMatch", "The signature does not match.")),
+            custom_domain(returned(403, "NonStandardHostForbidden", "Your host is invalid.")),
+            of(ServiceError {
+                endpoint: Some("oss-rg-china-mainland.aliyuncs.com".to_owned()),
+                ..service(403, "NonStandardHostForbidden", "Your host is invalid.")
+            }),
+            returned(403, "UserDisable", "UserDisable"),
+            with_ec(403, "AccessDenied", "V1 signature is not supported.", "0002-00000080"),
+            with_ec(
+                400,
+                "InvalidArgument",
+                "Invalid signing product in Authorization header.",
+                "0002-00000227"
+            ),
+            with_ec(
+                403,
+                "KmsServiceNotEnabled",
+                "This user does not turn on KMS service.",
+                "0005-00000218"
+            ),
+            returned(
+                400,
+                "InvalidDataEncryptionAlgorithmError",
+                "The KMS Data Encryption request you specified is not valid."
+            ),
             returned(
                 400,
                 "InvalidEncryptionAlgorithmError",
@@ -159,6 +200,10 @@ fn transport_errors() {
     check!(
         [
             transport(connect()),
+            Error {
+                endpoint: "https://my-bucket.my-bucket.storage.example.com".to_owned(),
+                ..transport(connect())
+            },
             transport(TransportError::Tls(text("invalid peer certificate: UnknownIssuer"))),
             transport(TransportError::Timeout(text("operation timed out"))),
             transport(TransportError::Interrupted(text("connection reset by peer"))),
@@ -182,6 +227,17 @@ fn transport_errors() {
                     reason: text("No such file or directory (os error 2)"),
                 },
             }))),
+            Error {
+                endpoint: "https://my-bucket.my-bucket.oss.example.com".to_owned(),
+                ..error(ErrorKind::EndpointContainsBucket {
+                    endpoint: Endpoint::parse("https://oss.example.com").unwrap(),
+                })
+            },
+            Error {
+                endpoint: "https://assets.oss-cn-hangzhou.aliyuncs.com".to_owned(),
+                address_style: AddressStyle::Cname,
+                ..error(ErrorKind::EndpointOfOtherBucket { bucket: text("assets") })
+            },
             error(ErrorKind::DeadlineExceeded {
                 last: Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError {
                     origin: text("the credentials URI at 127.0.0.1:8080"),

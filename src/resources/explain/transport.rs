@@ -1,6 +1,6 @@
 //! Calls without a complete response: what to check.
 
-use crate::oss::TransportError;
+use crate::oss::{Endpoint, TransportError};
 
 /// OSS allows bucket names that are invalid in a host name.
 pub(super) const PUNYCODE_BUCKET_ADVICE: &str = "No request was sent. A host name label that starts with \
@@ -21,8 +21,14 @@ pub(super) fn advice(transport: &TransportError, endpoint: &str) -> String {
     match transport {
         TransportError::Tls(_) => format!(
             "The certificate of {endpoint} is not trusted, or the endpoint does not support TLS. Behind a \
-             TLS-inspecting proxy, add its CA certificate to the system trust store or set SSL_CERT_FILE. \
-             For a local endpoint without TLS, use http://."
+             TLS-inspecting proxy, add its CA certificate to the system trust store or set SSL_CERT_FILE.{}",
+            // Elsewhere, credentials and rules could be read and changed in transit.
+            match Endpoint::parse(endpoint) {
+                Ok(endpoint) if endpoint.is_loopback() => {
+                    " For an endpoint on this machine without TLS, use http://."
+                }
+                _ => "",
+            },
         ),
         TransportError::ClientSetup(_) => "No request was sent. If no CA certificates were found, install \
              them (the package is usually named ca-certificates) or set SSL_CERT_FILE. If you use a proxy, \

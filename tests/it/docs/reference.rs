@@ -64,7 +64,8 @@ fn provider_page(schema: &Schema) -> String {
             .to_owned(),
         code(&plain, "terraform"),
         "\nCredential sources, one block each. [Authentication](guides/authentication.md) describes them, \
-         and which one is used if several are configured.\n\n"
+         and which one is used if several are configured. [Regions and \
+         endpoints](guides/regions-and-endpoints.md) describes how requests reach a bucket.\n\n"
             .to_owned(),
         code(&sources, "terraform"),
         schema_section(&schema.block),

@@ -32,9 +32,14 @@ pub(super) async fn message(heading: &str) -> Option<String> {
     Some(scenario.run().await)
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each section")]
 fn scenario(heading: &str) -> Option<Scenario> {
     let fault = |status: u16, code: &str, message: &str| {
         Scenario::new().with(Fault::error_response(status, code).message(message).method("PUT"))
+    };
+    let with_ec = |status: u16, code: &str, message: &str, ec: &str| {
+        let fault = Fault::error_response(status, code).message(message).ec(ec);
+        Scenario::new().with(fault.method("PUT"))
     };
     Some(match heading {
         "`AccessDenied`" => fault(
@@ -83,8 +88,36 @@ fn scenario(heading: &str) -> Option<Scenario> {
             "InvalidEncryptionAlgorithmError",
             "The Encryption request you specified is not valid. Supported value: AES256/SM4/KMS.",
         ),
-        "`KmsServiceNotEnabled`, `KmsUbsmsInvalidBid`" => {
-            fault(403, "KmsServiceNotEnabled", "This user does not turn on KMS service.")
+        "`KmsServiceNotEnabled`, `KmsUbsmsInvalidBid`" => with_ec(
+            403,
+            "KmsServiceNotEnabled",
+            "This user does not turn on KMS service.",
+            "0005-00000218",
+        ),
+        "`UserDisable`" => fault(403, "UserDisable", "UserDisable"),
+        "EC `0002-00000080`: signature V1" => {
+            let message = "Requests signed with V1 are not supported.";
+            with_ec(403, "AccessDenied", message, "0002-00000080").set("signature_version", "v1")
+        }
+        "EC `0002-00000227`: CloudBox" => with_ec(
+            400,
+            "InvalidArgument",
+            "Invalid signing product in Authorization header.",
+            "0002-00000227",
+        ),
+        "`NonStandardHostForbidden`" => fault(
+            403,
+            "NonStandardHostForbidden",
+            "Your host is invalid. Please use Open Storage Service standard host.",
+        ),
+        "`SignatureDoesNotMatch`: a custom domain" => {
+            let fault = fault(
+                403,
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match the signature you provided. Check \
+                 your key and signing method.",
+            );
+            fault.set("address_style", "cname")
         }
         "`SecondLevelDomainForbidden`" => {
             fault(403, "SecondLevelDomainForbidden", "Please use virtual hosted style to access.")
@@ -109,6 +142,10 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "Something else sets the encryption" => Scenario::new().with_second_owner(),
         "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
         "No credentials" => Scenario::new().without_access_key(),
+        "A region as endpoint" => Scenario::new().set("endpoint", "cn-hangzhou"),
+        "An endpoint that contains the bucket" => {
+            Scenario::new().set("endpoint", "https://my-company-logs.oss.example.com")
+        }
         "No region" => Scenario::new().set("region", ""),
         "A profile that cannot be used" => Scenario::new()
             .without_access_key()

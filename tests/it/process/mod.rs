@@ -8,6 +8,7 @@ mod clients;
 mod debug_mode;
 mod direct_run;
 mod handshake;
+mod places;
 mod shutdown;
 
 use std::ffi::{OsStr, OsString};
