@@ -77,6 +77,8 @@ pub struct CallOptions {
     /// The bucket's region, when it is not the client's: the request is signed for it and, unless
     /// the client has an explicit endpoint, sent there.
     pub region: Option<Region>,
+    /// When the operation began that the call belongs to.
+    pub started: Instant,
     /// When to give up, retries included.
     pub deadline: Instant,
     /// Ends the call at once when cancelled.
@@ -87,9 +89,11 @@ impl CallOptions {
     /// A call in the client's region that may take `limit`, a year at most.
     #[must_use]
     pub fn with_timeout(limit: Duration) -> Self {
+        let started = Instant::now();
         Self {
             region: None,
-            deadline: Instant::now() + limit.min(Duration::from_hours(365 * 24)),
+            started,
+            deadline: started + limit.min(Duration::from_hours(365 * 24)),
             cancellation: CancellationToken::new(),
         }
     }
@@ -128,7 +132,8 @@ impl Client {
             read_timeout: config.read_timeout,
             user_agent: config.user_agent.clone(),
         });
-        let credentials = config.credentials.clone().map(CredentialsCache::new);
+        let credentials = config.credentials.clone();
+        let credentials = credentials.map(|source| CredentialsCache::new(source, config.retry));
         Self { config, credentials, profile_region: OnceLock::new(), http }
     }
 

@@ -133,8 +133,16 @@ impl CredentialsErrorKind {
         }
     }
 
+    /// How long the service asks to wait.
+    pub(in crate::oss) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Service(refusal) => refusal.retry_after,
+            _ => None,
+        }
+    }
+
     /// The server's time, if it refused because of the time that the request named.
-    pub(in crate::oss) fn time_to_take_over(&self) -> Option<OffsetDateTime> {
+    pub(in crate::oss) fn server_time_for_skew(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Service(refusal) if refusal.code == "InvalidTimeStamp.Expired" => {
                 refusal.server_time

@@ -80,9 +80,12 @@ impl<'a> BucketTarget<'a> {
             .map(Region::parse)
             .transpose()
             .map_err(|error| invalid("region", &error))?;
-        let deadline = Instant::now() + timeout(state, operation);
-        let cancellation = context.cancellation.clone();
-        Ok(Self { client, bucket, call: CallOptions { region, deadline, cancellation } })
+        let call = CallOptions {
+            region,
+            cancellation: context.cancellation.clone(),
+            ..CallOptions::with_timeout(timeout(state, operation))
+        };
+        Ok(Self { client, bucket, call })
     }
 
     /// Reads the setting; the request can be retried in another region. `None` if the bucket or the setting

@@ -18,6 +18,7 @@ fn error(kind: ErrorKind) -> Error {
         credentials_origin: "the environment variable OSS_ACCESS_KEY_ID".to_owned(),
         clock_skew_seconds: None,
         may_have_taken_effect: false,
+        needed_timeout: None,
         kind,
     }
 }
