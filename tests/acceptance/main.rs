@@ -30,6 +30,7 @@ mod packages;
 mod pages;
 #[cfg(unix)]
 mod pipelines;
+mod refresh;
 mod secrets;
 mod transport;
 #[cfg(unix)]
