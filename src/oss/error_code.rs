@@ -89,7 +89,8 @@ impl ErrorCode {
 
     /// Whether another change to the bucket was in progress. The same request succeeds once that is done.
     /// Other codes with status 409, such as `BucketAlreadyExists`, are final.
-    pub(super) fn is_conflict(&self) -> bool {
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
         match self {
             Self::ConcurrentUpdateBucketFailed | Self::OperationAborted => true,
             // The codes for settings that this version does not know.

@@ -418,8 +418,6 @@ mod tests {
         let asked = |seconds| wait(1, &service(503, "ServiceUnavailable", Some(seconds)), 0.5);
         assert_eq!(asked(3), Some(Duration::from_secs(3)));
         assert_eq!(asked(100_000), Some(Duration::from_secs(100_000)));
-        let now = Instant::now();
-        assert!(later(now, Duration::MAX) > now, "no server can make time overflow");
         assert_eq!(asked(0), Some(Duration::from_millis(100)));
         assert_eq!(wait(1, &refused(429, ""), 0.5), Some(Duration::from_secs(3)));
     }

@@ -12,6 +12,7 @@
 )]
 
 mod adopt;
+mod conflicts;
 mod create;
 mod credentials;
 #[cfg(unix)]

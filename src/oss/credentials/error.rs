@@ -118,7 +118,8 @@ impl CredentialsErrorKind {
     }
 
     /// The server that refused, for messages.
-    pub(in crate::oss) fn server(&self) -> &str {
+    #[must_use]
+    pub fn server(&self) -> &str {
         match self {
             Self::Service(refusal) => &refusal.host,
             _ => "the source of the credentials",

@@ -8,27 +8,80 @@ mod credentials;
 mod service;
 mod transport;
 
+use std::time::Duration;
+
 use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, TransportError};
 use crate::tfplugin::Diagnostic;
 
-/// What to do if a timeout passed that the resource can set.
-const RESOURCE_TIMEOUT_ADVICE: &str = "There is no time left for another attempt. Set a longer timeout in the \
-     resource's `timeouts` block.";
-/// The same for an import or a list query, which cannot set one.
-const FIXED_TIMEOUT_ADVICE: &str = "There is no time left for another attempt: each request of an import or \
-     a list query may take one minute.";
+/// Whether the user can set the timeout of an operation.
+#[derive(Clone, Copy)]
+enum Timeout {
+    /// In the resource's `timeouts` block.
+    Configurable,
+    /// Not of an import or a list query.
+    Fixed,
+}
 
 /// Explains a failed call of a resource.
 pub(super) fn call_error(error: &Error) -> Diagnostic {
-    explain(error, RESOURCE_TIMEOUT_ADVICE)
+    explain(error, Timeout::Configurable)
 }
 
 /// Explains a failed call of a list query.
 pub(super) fn list_error(error: &Error) -> Diagnostic {
-    explain(error, FIXED_TIMEOUT_ADVICE)
+    explain(error, Timeout::Fixed)
 }
 
-fn explain(error: &Error, timeout_advice: &str) -> Diagnostic {
+impl Timeout {
+    /// What to do if it passed.
+    fn advice(self, error: &Error) -> String {
+        match (self, error.retry_after().zip(error.needed_timeout)) {
+            (Self::Configurable, None) => {
+                "There is no time left for another attempt. Set a longer timeout in \
+                 the resource's `timeouts` block."
+                    .to_owned()
+            }
+            (Self::Fixed, None) => {
+                "There is no time left for another attempt: each request of an import or a \
+                 list query may take one minute."
+                    .to_owned()
+            }
+            (Self::Configurable, Some((delay, needed))) => format!(
+                "{} asked to wait {} seconds before the next attempt, but the timeout of this operation ends \
+                 before that. Run again later, or set the timeout to `{}m` or longer in the resource's \
+                 `timeouts` block.",
+                server_name(error),
+                delay.as_secs(),
+                minutes(needed),
+            ),
+            (Self::Fixed, Some((delay, _))) => format!(
+                "{} asked to wait {} seconds before the next attempt, but each request of an import or a list \
+                 query may take one minute. Run again later.",
+                server_name(error),
+                delay.as_secs(),
+            ),
+        }
+    }
+}
+
+/// The server whose response was the last.
+fn server_name(error: &Error) -> &str {
+    match &error.kind {
+        ErrorKind::DeadlineExceeded { last: Some(last) } => match last.as_ref() {
+            ErrorKind::Credentials(error) => error.kind.server(),
+            _ => "OSS",
+        },
+        _ => "OSS",
+    }
+}
+
+/// The whole minutes of a timeout that leaves time for a request after a delay ends.
+fn minutes(needed: Duration) -> u64 {
+    const REQUEST: u64 = 15;
+    needed.as_secs().saturating_add(REQUEST).div_ceil(60)
+}
+
+fn explain(error: &Error, timeout: Timeout) -> Diagnostic {
     let bucket = bucket_name(error);
     let summary = match error.operation {
         Operation::PutBucketEncryption => format!("Cannot set the encryption of bucket {bucket}"),
@@ -48,7 +101,7 @@ fn explain(error: &Error, timeout_advice: &str) -> Diagnostic {
         None => (without_service_error(error), None),
     };
     if matches!(error.kind, ErrorKind::DeadlineExceeded { .. }) {
-        paragraphs.push(timeout_advice.to_owned());
+        paragraphs.push(timeout.advice(error));
     }
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     let diagnostic = Diagnostic::error(summary, paragraphs.join("\n\n"));
@@ -199,7 +252,7 @@ pub(super) fn import_error(error: &Error) -> Diagnostic {
 
 fn other_import_error(error: &Error) -> Diagnostic {
     // The configuration may not contain the resource yet, so there is no argument to point to.
-    Diagnostic { attribute: None, ..explain(error, FIXED_TIMEOUT_ADVICE) }
+    Diagnostic { attribute: None, ..explain(error, Timeout::Fixed) }
 }
 
 /// Explains that a call is needed while the provider configuration is still unknown.

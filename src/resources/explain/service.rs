@@ -1,6 +1,6 @@
 //! The error codes of OSS: what each means and what to do next.
 //!
-//! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404 and 503 and the troubleshooting
+//! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404, 409 and 503 and the troubleshooting
 //! pages by EC.
 
 use crate::oss::{Endpoint, Error, ErrorCode, Operation, ServiceError};
@@ -120,6 +120,8 @@ pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
                  `-parallelism`.",
             )
         }
+        ErrorCode::ConcurrentUpdateBucketFailed | ErrorCode::OperationAborted => conflict(),
+        code if code.is_conflict() => conflict(),
         _ if is_not_oss(service) => Meaning::new(transport::not_oss_advice(endpoint)),
         _ => unknown_code(service),
     }
@@ -161,6 +163,13 @@ fn wrong_region(endpoint: &str) -> String {
         "The bucket is in another region, and OSS did not say which one; the request was sent to {endpoint}. \
          Look up the bucket's region in the OSS console and set it as `region` on this resource, or correct \
          the provider's `region` (or `endpoint`, if set)."
+    )
+}
+
+fn conflict() -> Meaning {
+    Meaning::new(
+        "OSS was changing another setting of this bucket at each attempt. It accepts one change to a bucket at a \
+         time, so the provider retries until the timeout. Run again when the other changes are complete.",
     )
 }
 

@@ -145,6 +145,16 @@ fn service_errors() {
                 attempts: 12,
                 ..returned(503, "MetaOperationQpsLimitExceeded", "Qps limit is exceeded.")
             },
+            Error {
+                attempts: 31,
+                ..error(ErrorKind::DeadlineExceeded {
+                    last: Some(Box::new(ErrorKind::Service(Box::new(service(
+                        409,
+                        "ConcurrentUpdateBucketFailed",
+                        "Concurrent update bucket detected, please cooldown and retry later.",
+                    ))))),
+                })
+            },
             returned(302, "BadErrorResponse", "<html>Please log in"),
             of(documented),
         ]
@@ -292,6 +302,36 @@ fn credential_errors() {
         .iter()
         .map(call_error)
     );
+}
+
+#[test]
+fn delays_that_a_server_asks_for() {
+    let delay = Some(std::time::Duration::from_secs(90));
+    let slow = ServiceError {
+        retry_after: delay,
+        ..service(503, "ServiceUnavailable", "Please retry later.")
+    };
+    let sts = |kind: ErrorKind| {
+        let ErrorKind::Credentials(mut error) = kind else { return kind };
+        if let CredentialsErrorKind::Service(service) = &mut error.kind {
+            service.retry_after = delay;
+        }
+        ErrorKind::Credentials(error)
+    };
+    let slow_sts = sts(sts_error(503, "Busy", "Please retry later.").kind);
+    let after = |kind: ErrorKind| Error {
+        needed_timeout: Some(std::time::Duration::from_secs(91)),
+        ..error(ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) })
+    };
+    let slow = || after(ErrorKind::Service(Box::new(slow.clone())));
+    check!([
+        call_error(&slow()),
+        call_error(&after(slow_sts)),
+        list_error(&Error { operation: Operation::ListBuckets, bucket: None, ..slow() }),
+    ]);
+    for (needed, expected) in [(0, 1), (45, 1), (46, 2), (105, 2), (3600, 61)] {
+        assert_eq!(minutes(std::time::Duration::from_secs(needed)), expected, "{needed}");
+    }
 }
 
 #[test]
