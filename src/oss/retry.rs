@@ -8,11 +8,13 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
 use super::credentials::CredentialsErrorKind;
-use super::error::ErrorKind;
+use super::error::{ErrorKind, TransportError};
 use super::error_code::ErrorCode;
+
+/// What a server may ask to wait: longer than any deadline, and far from where times overflow.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(365 * 24);
 
 /// How often and how long a call is tried. The deadline of the call bounds it as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,73 +70,104 @@ pub(super) enum RetryDecision {
 }
 
 /// What an error means for the next attempt.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failure {
-    is_transient: bool,
-    /// Another change to the bucket is in progress.
-    is_conflict: bool,
-    /// The session of the credentials has ended, as far as OSS is concerned.
-    is_token_rejected: bool,
-    /// Nobody could be connected to.
-    is_connect: bool,
+    class: FailureClass,
     /// The server's time, if the failure is that the machine's clock is too far off.
     server_time: Option<OffsetDateTime>,
     /// How long the server asks to wait.
     retry_after: Option<Duration>,
 }
 
+/// Whether the same request may succeed later, and what that depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FailureClass {
+    Final,
+    Transient,
+    /// Nobody could be connected to.
+    Unconnected,
+    /// Another change to the bucket is in progress.
+    Conflict,
+    /// The session of the credentials has ended, as far as OSS is concerned.
+    TokenRejected,
+}
+
+impl From<FailureClass> for Failure {
+    fn from(class: FailureClass) -> Self {
+        Self { class, server_time: None, retry_after: None }
+    }
+}
+
+impl From<&TransportError> for FailureClass {
+    fn from(error: &TransportError) -> Self {
+        match error {
+            error if error.is_connect() => Self::Unconnected,
+            error if error.is_transient() => Self::Transient,
+            _ => Self::Final,
+        }
+    }
+}
+
 impl From<&ErrorKind> for Failure {
     fn from(kind: &ErrorKind) -> Self {
         match kind {
-            ErrorKind::Service(service) => Self {
-                is_transient: matches!(service.status, 408 | 429 | 500..=599)
-                    || service.code.is_transient(),
-                is_conflict: service.code.is_conflict(),
-                is_token_rejected: service.code.is_token_rejected(),
-                is_connect: false,
-                server_time: service
-                    .server_time
-                    .filter(|_| service.code == ErrorCode::RequestTimeTooSkewed),
-                retry_after: service.retry_after,
-            },
-            ErrorKind::Transport(error) => Self {
-                is_transient: error.is_transient(),
-                is_connect: error.is_connect(),
-                ..Self::default()
-            },
+            ErrorKind::Service(service) => {
+                let code = &service.code;
+                let class = if code.is_conflict() {
+                    FailureClass::Conflict
+                } else if code.is_token_rejected() {
+                    FailureClass::TokenRejected
+                } else if code.is_transient() || is_transient_status(service.status) {
+                    FailureClass::Transient
+                } else {
+                    FailureClass::Final
+                };
+                let is_skewed = *code == ErrorCode::RequestTimeTooSkewed;
+                let server_time = service.server_time.filter(|_| is_skewed);
+                Self { class, server_time, retry_after: service.retry_after }
+            }
+            ErrorKind::Transport(error) => FailureClass::from(error).into(),
             // Credentials included: refreshing them was retried for all callers, see `CredentialsCache`.
-            _ => Self::default(),
+            _ => FailureClass::Final.into(),
         }
     }
 }
 
 impl From<&CredentialsErrorKind> for Failure {
     fn from(kind: &CredentialsErrorKind) -> Self {
-        let error = Self { is_transient: kind.is_transient(), ..Self::default() };
         match kind {
-            CredentialsErrorKind::Service(service) => Self {
-                server_time: kind.server_time_for_skew(),
-                retry_after: service.retry_after,
-                ..error
-            },
-            CredentialsErrorKind::Transport { error: transport, .. } => {
-                Self { is_connect: transport.is_connect(), ..error }
+            CredentialsErrorKind::Service(service) => {
+                let is_transient =
+                    is_transient_status(service.status) || service.code.starts_with("Throttling");
+                Self {
+                    class: if is_transient { FailureClass::Transient } else { FailureClass::Final },
+                    server_time: kind.server_time_for_skew(),
+                    retry_after: service.retry_after,
+                }
             }
-            _ => error,
+            CredentialsErrorKind::Transport { error, .. } => FailureClass::from(error).into(),
+            _ => FailureClass::Final.into(),
         }
     }
+}
+
+fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
 }
 
 impl RetryState {
     /// Counts an attempt that failed.
     pub(super) fn record_failure(&mut self, failure: impl Into<Failure>) {
         let failure = failure.into();
-        if failure.is_conflict {
-            self.conflicts += 1;
-            return;
+        match failure.class {
+            FailureClass::Conflict => {
+                self.conflicts += 1;
+                return;
+            }
+            FailureClass::Unconnected => self.connect_failures += 1,
+            _ => self.connect_failures = 0,
         }
         self.failed_attempts += 1;
-        self.connect_failures = if failure.is_connect { self.connect_failures + 1 } else { 0 };
     }
 
     /// Takes back the last failure: its cause was mended.
@@ -166,34 +199,31 @@ impl RetryPolicy {
         {
             return RetryDecision::CorrectClock(server_time);
         }
-        if failure.is_token_rejected && !state.credentials_refreshed {
+        if failure.class == FailureClass::TokenRejected && !state.credentials_refreshed {
             return RetryDecision::RefreshCredentials;
         }
         let is_used_up = state.failed_attempts >= self.max_attempts
             || state.connect_failures >= self.max_connect_attempts;
-        // Only the deadline ends the attempts of a change that has to wait for another one.
-        let failures = match failure {
-            Failure { is_conflict: true, .. } => state.conflicts,
-            Failure { is_transient: true, .. } if !is_used_up => state.failed_attempts,
+        let failures = match failure.class {
+            // Only the deadline ends the attempts of a change that has to wait for another one.
+            FailureClass::Conflict => state.conflicts,
+            FailureClass::Transient | FailureClass::Unconnected if !is_used_up => {
+                state.failed_attempts
+            }
             _ => return RetryDecision::GiveUp,
         };
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let ceiling = self.initial_backoff.saturating_mul(doubled).min(self.max_backoff);
         let backoff = ceiling.mul_f64(jitter.clamp(0.0, 1.0));
-        RetryDecision::Retry(backoff.max(failure.retry_after.unwrap_or_default()))
+        let asked = failure.retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
+        RetryDecision::Retry(backoff.max(asked))
     }
-}
-
-/// The time after a delay, which a server may have chosen: a year at most.
-pub(super) fn later(now: Instant, delay: Duration) -> Instant {
-    now + delay.min(Duration::from_hours(365 * 24))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::credentials::CredentialServiceError;
     use super::super::credentials::CredentialsError;
-    use super::super::error::TransportError;
     use super::super::service_error::ServiceError;
     use super::*;
 
@@ -418,6 +448,7 @@ mod tests {
         let asked = |seconds| wait(1, &service(503, "ServiceUnavailable", Some(seconds)), 0.5);
         assert_eq!(asked(3), Some(Duration::from_secs(3)));
         assert_eq!(asked(100_000), Some(Duration::from_secs(100_000)));
+        assert_eq!(asked(u64::MAX), Some(MAX_RETRY_AFTER));
         assert_eq!(asked(0), Some(Duration::from_millis(100)));
         assert_eq!(wait(1, &refused(429, ""), 0.5), Some(Duration::from_secs(3)));
     }

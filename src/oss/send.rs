@@ -15,7 +15,7 @@ use super::http::HttpRequest;
 use super::names::{BucketName, Region};
 use super::request::Request;
 use super::request_body::SentFlag;
-use super::retry::{RetryDecision, RetryState, later};
+use super::retry::{RetryDecision, RetryState};
 use super::service_error::ServiceError;
 use super::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
 
@@ -88,7 +88,7 @@ impl Client {
             progress.record_failure(&kind);
             match self.config.retry.decide(progress, &kind, fastrand::f64()) {
                 RetryDecision::Retry(wait) => {
-                    let resume = later(Instant::now(), wait);
+                    let resume = Instant::now() + wait;
                     if resume >= call.deadline {
                         course.resume = Some(resume);
                         let kind = ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) };

@@ -7,7 +7,8 @@ use super::workspace::{KEYS, Workspace};
 const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
 /// Four retries wait three seconds at most.
-const MAX_RETRIES: usize = 4;
+const MAX_RETRIES: u32 = 4;
+const MAX_ATTEMPTS: usize = 5;
 
 /// A workspace with this many resources, whose credentials come from a role or a credentials URI.
 fn workspace(resources: usize, uses_sts: bool) -> Option<(Workspace, &'static str)> {
@@ -60,14 +61,14 @@ fn a_failing_source_is_asked_as_often_as_for_one_resource() {
         let errors = run.stderr.matches("Error: Cannot set the encryption of bucket").count();
         assert_eq!(errors, resources, "{run}");
         assert!(run.stderr.contains(&format!("returned {status} InternalError")), "{run}");
-        assert_eq!(count(&workspace, operation), (MAX_RETRIES + 1, 0), "{operation}");
+        assert_eq!(count(&workspace, operation), (MAX_ATTEMPTS, 0), "{operation}");
         assert!(workspace.state().is_empty());
 
         workspace.emulator.clear_faults();
-        workspace.emulator.inject(fault().times(MAX_RETRIES as u32));
+        workspace.emulator.inject(fault().times(MAX_RETRIES));
         workspace.terraform_in(environment(uses_sts), &APPLY).succeeds();
         let (calls, others) = count(&workspace, operation);
-        assert_eq!(calls, MAX_RETRIES + 1, "{operation}");
+        assert_eq!(calls, MAX_ATTEMPTS, "{operation}");
         assert!(others >= 2 * resources, "{others}");
         assert_eq!(workspace.state().len(), resources);
     }

@@ -105,18 +105,6 @@ impl fmt::Display for CredentialServiceError {
 }
 
 impl CredentialsErrorKind {
-    /// Whether the source may give credentials later.
-    pub(in crate::oss) fn is_transient(&self) -> bool {
-        match self {
-            Self::Service(refusal) => {
-                matches!(refusal.status, 408 | 429 | 500..=599)
-                    || refusal.code.starts_with("Throttling")
-            }
-            Self::Transport { error, .. } => error.is_transient(),
-            _ => false,
-        }
-    }
-
     /// The server that refused, for messages.
     #[must_use]
     pub fn server(&self) -> &str {

@@ -7,7 +7,7 @@ mod write;
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::oss::{BucketName, CallOptions, Client, Error, Region};
 use crate::resources::{Context, explain};

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{GetError, REFRESH_RETRY_DELAY};
 use crate::oss::credentials::{CredentialsError, CredentialsErrorKind};
-use crate::oss::retry::{RetryDecision, RetryPolicy, RetryState, later};
+use crate::oss::retry::{RetryDecision, RetryPolicy, RetryState};
 
 /// The attempts of a refresh, none of which gave credentials.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl FailedRefresh {
         // The clock was corrected within the attempt.
         retries.is_clock_corrected = true;
         let pause = match policy.decide(retries, &error.kind, jitter) {
-            RetryDecision::Retry(delay) => Pause::Backoff(later(now, delay)),
+            RetryDecision::Retry(delay) => Pause::Backoff(now + delay),
             _ => Pause::Final(time, time.saturating_add(REFRESH_RETRY_DELAY)),
         };
         Self { retries, error, pause }
@@ -80,10 +80,12 @@ impl FailedRefresh {
         if abandoned.failed_attempts + 1 < policy.max_attempts {
             abandoned.failed_attempts += 1;
         }
-        let error = failed.take().map(|failed| failed.error).unwrap_or_else(|| CredentialsError {
-            origin: origin.to_owned(),
-            kind: CredentialsErrorKind::Timeout,
-        });
+        let error = match failed.take() {
+            Some(failed) => failed.error,
+            None => {
+                CredentialsError { origin: origin.to_owned(), kind: CredentialsErrorKind::Timeout }
+            }
+        };
         *failed = Some(Self { retries: abandoned, error, pause: Pause::Backoff(now) });
         retries
     }
