@@ -80,6 +80,8 @@ pub struct CallOptions {
     /// Where the bucket is reached, from the list that it is in: without an explicit endpoint of the client,
     /// the request is sent there.
     pub endpoints: BucketEndpoints,
+    /// When the operation began that the call belongs to.
+    pub started: Instant,
     /// When to give up, retries included.
     pub deadline: Instant,
     /// Ends the call at once when cancelled.
@@ -90,10 +92,12 @@ impl CallOptions {
     /// A call in the client's region that may take `limit`, a year at most.
     #[must_use]
     pub fn with_timeout(limit: Duration) -> Self {
+        let started = Instant::now();
         Self {
             region: None,
             endpoints: BucketEndpoints::default(),
-            deadline: Instant::now() + limit.min(Duration::from_hours(365 * 24)),
+            started,
+            deadline: started + limit.min(Duration::from_hours(365 * 24)),
             cancellation: CancellationToken::new(),
         }
     }
@@ -132,7 +136,8 @@ impl Client {
             read_timeout: config.read_timeout,
             user_agent: config.user_agent.clone(),
         });
-        let credentials = config.credentials.clone().map(CredentialsCache::new);
+        let credentials = config.credentials.clone();
+        let credentials = credentials.map(|source| CredentialsCache::new(source, config.retry));
         Self { config, credentials, profile_region: OnceLock::new(), http }
     }
 

@@ -1,5 +1,7 @@
 //! Errors of the OSS client, grouped by how callers handle them.
 
+use std::time::Duration;
+
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -32,6 +34,9 @@ pub struct Error {
     pub clock_skew_seconds: Option<i64>,
     /// Whether OSS may have carried it out all the same: an attempt was sent whose end is unknown.
     pub may_have_taken_effect: bool,
+    /// How long the limit of the operation would have to be for the delay that a server asked for; none unless
+    /// the call failed because of that.
+    pub needed_timeout: Option<Duration>,
     /// Why it failed.
     pub kind: ErrorKind,
 }
@@ -136,11 +141,13 @@ impl ErrorKind {
         }
     }
 
-    /// Who answered, for messages.
-    pub(super) fn server_name(&self) -> &str {
+    /// How long the server asks to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Credentials(error) => error.kind.server(),
-            _ => "OSS",
+            Self::Service(service) => service.retry_after,
+            Self::Credentials(error) => error.kind.retry_after(),
+            Self::DeadlineExceeded { last: Some(last) } => last.retry_after(),
+            _ => None,
         }
     }
 
@@ -181,6 +188,12 @@ impl Error {
             }
         }
         find(&self.kind)
+    }
+
+    /// How long the server asks to wait that failed last.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.kind.retry_after()
     }
 
     /// Whether the next call, about whatever bucket, would most likely fail the same way: it was stopped, or
@@ -292,6 +305,7 @@ mod tests {
                 credentials_origin: String::new(),
                 clock_skew_seconds: None,
                 may_have_taken_effect: false,
+                needed_timeout: None,
                 kind: ErrorKind::Service(Box::new(service)),
             }
             .is_not_found()

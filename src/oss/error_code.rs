@@ -44,6 +44,7 @@ error_codes! {
     // Not a code of OSS: the V2 SDKs report it for a response without one.
     BadErrorResponse,
     BadRequest,
+    ConcurrentUpdateBucketFailed,
     InvalidAccessKeyId,
     InvalidArgument,
     InvalidBucketName,
@@ -56,6 +57,7 @@ error_codes! {
     NoSuchBucket,
     NoSuchServerSideEncryptionRule,
     NonStandardHostForbidden,
+    OperationAborted,
     PermanentRedirect,
     RequestTimeTooSkewed,
     RequestTimeout,
@@ -85,6 +87,18 @@ impl ErrorCode {
     /// Whether OSS did not execute the request because of a rate limit.
     pub(super) fn is_throttling(&self) -> bool {
         matches!(self, Self::MetaOperationQpsLimitExceeded | Self::TotalQpsLimitExceeded)
+    }
+
+    /// Whether another change to the bucket was in progress. The same request succeeds once that is done.
+    /// Other codes with status 409, such as `BucketAlreadyExists`, are final.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::ConcurrentUpdateBucketFailed | Self::OperationAborted => true,
+            // The codes for settings that this version does not know.
+            Self::Other(code) => code.starts_with("Concurrent"),
+            _ => false,
+        }
     }
 
     /// Whether the session of the credentials has ended, as far as OSS is concerned.
@@ -123,5 +137,20 @@ mod tests {
         }
         assert_eq!(ErrorCode::from("NoSuchBucket"), ErrorCode::NoSuchBucket);
         assert_eq!(ErrorCode::from("nosuchbucket"), ErrorCode::Other("nosuchbucket".to_owned()));
+    }
+
+    #[test]
+    fn only_simultaneous_changes_are_conflicts() {
+        for (code, expected) in [
+            ("ConcurrentUpdateBucketFailed", true),
+            ("ConcurrentUpdateBucketWormFailed", true),
+            ("OperationAborted", true),
+            ("BucketAlreadyExists", false),
+            ("BucketNotEmpty", false),
+            ("FileAlreadyExists", false),
+            ("AccessDenied", false),
+        ] {
+            assert_eq!(ErrorCode::from(code).is_conflict(), expected, "{code}");
+        }
     }
 }

@@ -88,7 +88,7 @@ pub(crate) fn endpoint(data: &[u8]) {
     }
 }
 
-/// Instants in answers, and how long they ask to wait: never longer than the cap.
+/// Instants in answers, and how long they ask to wait: never so long that the end cannot be computed.
 pub(crate) fn timestamp(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let now = parse_iso8601("2026-11-23T08:00:00Z");
@@ -98,7 +98,7 @@ pub(crate) fn timestamp(data: &[u8]) {
     }));
     let decision = RetryPolicy::default().decide(RetryState::default(), &kind, 1.0);
     assert!(
-        matches!(decision, RetryDecision::Retry(wait) if wait <= Duration::from_mins(1)),
+        matches!(decision, RetryDecision::Retry(wait) if wait <= Duration::from_hours(365 * 24)),
         "{decision:?}"
     );
     for time in [parse_http_date(text), parse_iso8601(text)].into_iter().flatten() {

@@ -10,22 +10,24 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::credentials::CredentialsErrorKind;
-use super::error::ErrorKind;
+use super::error::{ErrorKind, TransportError};
 use super::error_code::ErrorCode;
+
+/// What a server may ask to wait: longer than any deadline, and far from where times overflow.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(365 * 24);
 
 /// How often and how long a call is tried. The deadline of the call bounds it as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first one included.
+    /// Attempts in all, the first one included. Conflicts with other changes to the bucket do not count: they
+    /// are retried until the deadline.
     pub max_attempts: u32,
     /// Attempts in a row that find nobody to connect to: a wrong endpoint is not worth a minute.
     pub max_connect_attempts: u32,
     /// Upper bound of the first wait; it doubles with every attempt.
     pub initial_backoff: Duration,
-    /// Upper bound of every wait.
+    /// Upper bound of every wait, unless the server asks for a longer one.
     pub max_backoff: Duration,
-    /// How much of a `Retry-After` is respected.
-    pub max_retry_after: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -35,18 +37,19 @@ impl Default for RetryPolicy {
             max_connect_attempts: 6,
             initial_backoff: Duration::from_millis(200),
             max_backoff: Duration::from_secs(20),
-            max_retry_after: Duration::from_mins(1),
         }
     }
 }
 
-/// What was done before in the same call.
+/// What was done before in the same call, or in the same refresh of the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct RetryState {
     /// The attempts that failed; one after which something was mended does not count.
     pub(super) failed_attempts: u32,
     /// How many of them in a row, up to the last, found nobody to connect to.
     pub(super) connect_failures: u32,
+    /// The attempts that OSS rejected because of another change to the bucket. They do not count as failed.
+    pub(super) conflicts: u32,
     /// The clock was corrected.
     pub(super) is_clock_corrected: bool,
     /// The credentials were replaced.
@@ -66,11 +69,110 @@ pub(super) enum RetryDecision {
     GiveUp,
 }
 
+/// What an error means for the next attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Failure {
+    class: FailureClass,
+    /// The server's time, if the failure is that the machine's clock is too far off.
+    server_time: Option<OffsetDateTime>,
+    /// How long the server asks to wait.
+    retry_after: Option<Duration>,
+}
+
+/// Whether the same request may succeed later, and what that depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FailureClass {
+    Final,
+    Transient,
+    /// Nobody could be connected to.
+    Unconnected,
+    /// Another change to the bucket is in progress.
+    Conflict,
+    /// The session of the credentials has ended, as far as OSS is concerned.
+    TokenRejected,
+}
+
+impl From<FailureClass> for Failure {
+    fn from(class: FailureClass) -> Self {
+        Self { class, server_time: None, retry_after: None }
+    }
+}
+
+impl From<&TransportError> for FailureClass {
+    fn from(error: &TransportError) -> Self {
+        match error {
+            error if error.is_connect() => Self::Unconnected,
+            error if error.is_transient() => Self::Transient,
+            _ => Self::Final,
+        }
+    }
+}
+
+impl From<&ErrorKind> for Failure {
+    fn from(kind: &ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Service(service) => {
+                let code = &service.code;
+                let class = if code.is_conflict() {
+                    FailureClass::Conflict
+                } else if code.is_token_rejected() {
+                    FailureClass::TokenRejected
+                } else if code.is_transient() || is_transient_status(service.status) {
+                    FailureClass::Transient
+                } else {
+                    FailureClass::Final
+                };
+                let is_skewed = *code == ErrorCode::RequestTimeTooSkewed;
+                let server_time = service.server_time.filter(|_| is_skewed);
+                Self { class, server_time, retry_after: service.retry_after }
+            }
+            ErrorKind::Transport(error) => FailureClass::from(error).into(),
+            // Credentials included: refreshing them was retried for all callers, see `CredentialsCache`.
+            _ => FailureClass::Final.into(),
+        }
+    }
+}
+
+impl From<&CredentialsErrorKind> for Failure {
+    fn from(kind: &CredentialsErrorKind) -> Self {
+        match kind {
+            CredentialsErrorKind::Service(service) => {
+                let is_transient =
+                    is_transient_status(service.status) || service.code.starts_with("Throttling");
+                Self {
+                    class: if is_transient { FailureClass::Transient } else { FailureClass::Final },
+                    server_time: kind.server_time_for_skew(),
+                    retry_after: service.retry_after,
+                }
+            }
+            CredentialsErrorKind::Transport { error, .. } => FailureClass::from(error).into(),
+            _ => FailureClass::Final.into(),
+        }
+    }
+}
+
+fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
+
 impl RetryState {
-    /// Counts an attempt that failed with `kind`.
-    pub(super) fn record_failure(&mut self, kind: &ErrorKind) {
+    /// Counts an attempt that failed.
+    pub(super) fn record_failure(&mut self, failure: impl Into<Failure>) {
+        let failure = failure.into();
+        match failure.class {
+            FailureClass::Conflict => {
+                self.conflicts += 1;
+                return;
+            }
+            FailureClass::Unconnected => self.connect_failures += 1,
+            _ => self.connect_failures = 0,
+        }
         self.failed_attempts += 1;
-        self.connect_failures = if is_unconnected(kind) { self.connect_failures + 1 } else { 0 };
+    }
+
+    /// Takes back the last failure: its cause was mended.
+    pub(super) fn forgive_failure(&mut self) {
+        self.failed_attempts = self.failed_attempts.saturating_sub(1);
     }
 }
 
@@ -83,87 +185,45 @@ impl RetryPolicy {
         self
     }
 
-    /// Decides after an attempt failed with `kind`. `jitter` is a random number in `0.0..1.0`.
+    /// Decides after an attempt failed, which is recorded in `state`. `jitter` is a random number in
+    /// `0.0..1.0`.
     pub(super) fn decide(
         &self,
-        progress: RetryState,
-        kind: &ErrorKind,
+        state: RetryState,
+        failure: impl Into<Failure>,
         jitter: f64,
     ) -> RetryDecision {
-        if let Some(server_time) = server_time_for_skew(kind)
-            && !progress.is_clock_corrected
+        let failure = failure.into();
+        if let Some(server_time) = failure.server_time
+            && !state.is_clock_corrected
         {
             return RetryDecision::CorrectClock(server_time);
         }
-        if is_token_rejected(kind) && !progress.credentials_refreshed {
+        if failure.class == FailureClass::TokenRejected && !state.credentials_refreshed {
             return RetryDecision::RefreshCredentials;
         }
-        let attempt = progress.failed_attempts;
-        let is_used_up =
-            attempt >= self.max_attempts || progress.connect_failures >= self.max_connect_attempts;
-        if is_used_up || !is_transient(kind) {
-            return RetryDecision::GiveUp;
-        }
-        let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
-        let ceiling = self.initial_backoff.saturating_mul(doubled).min(self.max_backoff);
-        let wait = ceiling.mul_f64(jitter.clamp(0.0, 1.0));
-        let asked = match kind {
-            ErrorKind::Service(service) => service.retry_after,
-            ErrorKind::Credentials(error) => match &error.kind {
-                CredentialsErrorKind::Service(refusal) => refusal.retry_after,
-                _ => None,
-            },
-            _ => None,
+        let is_used_up = state.failed_attempts >= self.max_attempts
+            || state.connect_failures >= self.max_connect_attempts;
+        let failures = match failure.class {
+            // Only the deadline ends the attempts of a change that has to wait for another one.
+            FailureClass::Conflict => state.conflicts,
+            FailureClass::Transient | FailureClass::Unconnected if !is_used_up => {
+                state.failed_attempts
+            }
+            _ => return RetryDecision::GiveUp,
         };
-        let asked = asked.unwrap_or_default().min(self.max_retry_after);
-        RetryDecision::Retry(wait.max(asked))
-    }
-}
-
-/// The server's time, if the failure is that the machine's clock is too far off.
-fn server_time_for_skew(kind: &ErrorKind) -> Option<OffsetDateTime> {
-    match kind {
-        ErrorKind::Service(service) if service.code == ErrorCode::RequestTimeTooSkewed => {
-            service.server_time
-        }
-        ErrorKind::Credentials(error) => error.kind.time_to_take_over(),
-        _ => None,
-    }
-}
-
-/// Whether the session of the credentials has ended, as far as OSS is concerned.
-fn is_token_rejected(kind: &ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Service(service) if service.code.is_token_rejected())
-}
-
-/// Whether nobody could be connected to.
-fn is_unconnected(kind: &ErrorKind) -> bool {
-    match kind {
-        ErrorKind::Transport(error) => error.is_connect(),
-        ErrorKind::Credentials(error) => matches!(
-            &error.kind,
-            CredentialsErrorKind::Transport { error, .. } if error.is_connect()
-        ),
-        _ => false,
-    }
-}
-
-/// Whether the same request may succeed later.
-fn is_transient(kind: &ErrorKind) -> bool {
-    match kind {
-        ErrorKind::Service(service) => {
-            matches!(service.status, 408 | 429 | 500..=599) || service.code.is_transient()
-        }
-        ErrorKind::Transport(transport) => transport.is_transient(),
-        ErrorKind::Credentials(error) => error.kind.is_transient(),
-        _ => false,
+        let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+        let ceiling = self.initial_backoff.saturating_mul(doubled).min(self.max_backoff);
+        let backoff = ceiling.mul_f64(jitter.clamp(0.0, 1.0));
+        let asked = failure.retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
+        RetryDecision::Retry(backoff.max(asked))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::credentials::{CredentialServiceError, CredentialsError};
-    use super::super::error::TransportError;
+    use super::super::credentials::CredentialServiceError;
+    use super::super::credentials::CredentialsError;
     use super::super::service_error::ServiceError;
     use super::*;
 
@@ -173,10 +233,6 @@ mod tests {
             retry_after.filter(|_| name == "retry-after").map(|seconds| seconds.to_string())
         };
         ErrorKind::Service(Box::new(ServiceError::parse(status, header, body.as_bytes())))
-    }
-
-    fn credentials(problem: CredentialsErrorKind) -> ErrorKind {
-        ErrorKind::Credentials(Box::new(CredentialsError { origin: String::new(), kind: problem }))
     }
 
     fn refusal(status: u16, code: &str) -> CredentialServiceError {
@@ -192,19 +248,20 @@ mod tests {
         }
     }
 
-    fn refused(status: u16, code: &str) -> ErrorKind {
-        credentials(CredentialsErrorKind::Service(Box::new(refusal(status, code))))
+    fn refused(status: u16, code: &str) -> CredentialsErrorKind {
+        CredentialsErrorKind::Service(Box::new(refusal(status, code)))
     }
 
     /// After so many attempts that all failed with `kind`.
-    fn decide(attempts: u32, kind: &ErrorKind, jitter: f64) -> RetryDecision {
+    fn decide(attempts: u32, failure: impl Into<Failure>, jitter: f64) -> RetryDecision {
+        let failure = failure.into();
         let mut progress = RetryState::default();
-        (0..attempts).for_each(|_| progress.record_failure(kind));
-        RetryPolicy::default().decide(progress, kind, jitter)
+        (0..attempts).for_each(|_| progress.record_failure(failure));
+        RetryPolicy::default().decide(progress, failure, jitter)
     }
 
-    fn wait(attempt: u32, kind: &ErrorKind, jitter: f64) -> Option<Duration> {
-        match decide(attempt, kind, jitter) {
+    fn wait(attempt: u32, failure: impl Into<Failure>, jitter: f64) -> Option<Duration> {
+        match decide(attempt, failure, jitter) {
             RetryDecision::Retry(wait) => Some(wait),
             RetryDecision::GiveUp => None,
             other => panic!("{other:?}"),
@@ -242,6 +299,17 @@ mod tests {
             (ErrorKind::UnexpectedResponse(text()), false),
             (ErrorKind::NoCredentials, false),
             (ErrorKind::Cancelled, false),
+        ];
+        for (kind, expected) in cases {
+            assert_eq!(wait(1, &kind, 0.5).is_some(), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn credential_sources_are_retried_like_oss_by_the_cache_alone() {
+        let text = String::new;
+        let transport = |error| CredentialsErrorKind::Transport { host: text(), error };
+        for (kind, expected) in [
             (refused(500, "InternalError"), true),
             (refused(400, "Throttling.User"), true),
             (refused(429, ""), true),
@@ -249,20 +317,31 @@ mod tests {
             (refused(408, ""), true),
             (refused(403, "NoPermission"), false),
             (refused(400, "InvalidParameter.RoleArn"), false),
-            (
-                credentials(CredentialsErrorKind::Transport {
-                    host: text(),
-                    error: TransportError::Timeout(text()),
-                }),
-                true,
-            ),
-            (
-                credentials(CredentialsErrorKind::InvalidResponse { host: text(), reason: text() }),
-                false,
-            ),
-        ];
-        for (kind, expected) in cases {
+            (transport(TransportError::Timeout(text())), true),
+            (transport(TransportError::Tls(text())), false),
+            (CredentialsErrorKind::InvalidResponse { host: text(), reason: text() }, false),
+        ] {
             assert_eq!(wait(1, &kind, 0.5).is_some(), expected, "{kind:?}");
+            let error = CredentialsError { origin: text(), kind };
+            assert_eq!(wait(1, &ErrorKind::Credentials(Box::new(error)), 0.5), None);
+        }
+    }
+
+    #[test]
+    fn conflicts_are_retried_however_often_they_come() {
+        let policy = RetryPolicy::default().with_max_retries(0);
+        for code in ["ConcurrentUpdateBucketFailed", "OperationAborted"] {
+            let conflict = service(409, code, None);
+            let mut progress = RetryState::default();
+            for expected in [200, 400, 800, 1600, 3200, 6400, 12_800, 20_000, 20_000] {
+                progress.record_failure(&conflict);
+                let wait = RetryDecision::Retry(Duration::from_millis(expected));
+                assert_eq!(policy.decide(progress, &conflict, 1.0), wait, "{code}");
+            }
+            assert_eq!(progress.failed_attempts, 0, "no other failure has fewer attempts");
+        }
+        for code in ["BucketAlreadyExists", "FileAlreadyExists"] {
+            assert_eq!(decide(1, &service(409, code, None), 0.5), RetryDecision::GiveUp, "{code}");
         }
     }
 
@@ -291,9 +370,9 @@ mod tests {
         assert!(wait(12, &kind, 0.5).is_none());
         let unconnected = || TransportError::Connect(String::new());
         let sts = CredentialsErrorKind::Transport { host: String::new(), error: unconnected() };
-        for kind in [ErrorKind::Transport(unconnected()), credentials(sts)] {
-            assert!(wait(5, &kind, 0.5).is_some());
-            assert!(wait(6, &kind, 0.5).is_none());
+        for failure in [Failure::from(&ErrorKind::Transport(unconnected())), Failure::from(&sts)] {
+            assert!(wait(5, failure, 0.5).is_some());
+            assert!(wait(6, failure, 0.5).is_none());
         }
     }
 
@@ -303,10 +382,10 @@ mod tests {
         let unconnected = ErrorKind::Transport(TransportError::Connect(String::new()));
         let decide = |failures: &[&ErrorKind]| {
             let mut progress = RetryState::default();
-            for kind in failures {
+            for kind in failures.iter().copied() {
                 progress.record_failure(kind);
             }
-            RetryPolicy::default().decide(progress, failures.last().unwrap(), 0.5)
+            RetryPolicy::default().decide(progress, *failures.last().unwrap(), 0.5)
         };
         let [row, late] = [[&unconnected; 6], [&busy, &busy, &busy, &busy, &busy, &unconnected]];
         assert_eq!(decide(&row), RetryDecision::GiveUp);
@@ -332,17 +411,18 @@ mod tests {
             <ServerTime>1970-01-01T00:00:00.000Z</ServerTime></Error>";
         let skewed =
             |body: &[u8]| ErrorKind::Service(Box::new(ServiceError::parse(403, |_| None, body)));
-        for kind in [skewed(body), refused(400, "InvalidTimeStamp.Expired")] {
+        let sts = refused(400, "InvalidTimeStamp.Expired");
+        for failure in [Failure::from(&skewed(body)), Failure::from(&sts)] {
             // Also when no other attempt is left.
             assert_eq!(
-                decide(12, &kind, 0.5),
+                decide(12, failure, 0.5),
                 RetryDecision::CorrectClock(OffsetDateTime::UNIX_EPOCH)
             );
             let progress = RetryState { is_clock_corrected: true, ..RetryState::default() };
             assert_eq!(
-                RetryPolicy::default().decide(progress, &kind, 0.5),
+                RetryPolicy::default().decide(progress, failure, 0.5),
                 RetryDecision::GiveUp,
-                "{kind:?}"
+                "{failure:?}"
             );
         }
         let timeless = skewed(b"<Error><Code>RequestTimeTooSkewed</Code></Error>");
@@ -364,10 +444,11 @@ mod tests {
     }
 
     #[test]
-    fn respects_retry_after_up_to_a_cap() {
+    fn waits_as_long_as_the_server_asks() {
         let asked = |seconds| wait(1, &service(503, "ServiceUnavailable", Some(seconds)), 0.5);
         assert_eq!(asked(3), Some(Duration::from_secs(3)));
-        assert_eq!(asked(100_000), Some(Duration::from_mins(1)));
+        assert_eq!(asked(100_000), Some(Duration::from_secs(100_000)));
+        assert_eq!(asked(u64::MAX), Some(MAX_RETRY_AFTER));
         assert_eq!(asked(0), Some(Duration::from_millis(100)));
         assert_eq!(wait(1, &refused(429, ""), 0.5), Some(Duration::from_secs(3)));
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::client::{CallOptions, Client, ResponseMetadata};
+use super::clock::TimeServer;
 use super::credentials::{
-    Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind, profile_region,
+    Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind, GetError, profile_region,
 };
 use super::endpoint::{AddressStyle, Endpoint, EndpointType};
 use super::error::{Error, ErrorKind};
@@ -41,6 +42,8 @@ pub(super) struct CallState {
     rejected: Option<(Arc<Credentials>, ErrorKind)>,
     region: Option<Region>,
     clock_skew_seconds: Option<i64>,
+    /// When the next attempt would be due, which is after the deadline.
+    resume: Option<Instant>,
 }
 
 impl Client {
@@ -70,7 +73,10 @@ impl Client {
                 biased;
                 () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
                 outcome = timeout_at(call.deadline, self.attempt(request, call, &mut course)) => {
-                    outcome.unwrap_or_else(|_| Err(self.deadline_exceeded(&course, last.take())))
+                    match outcome {
+                        Ok(outcome) => outcome,
+                        Err(_) => Err(self.deadline_exceeded(&mut course, last.take())),
+                    }
                 }
             };
             log_attempt(request, &course, &outcome);
@@ -87,6 +93,7 @@ impl Client {
                 RetryDecision::Retry(wait) => {
                     let resume = Instant::now() + wait;
                     if resume >= call.deadline {
+                        course.resume = Some(resume);
                         let kind = ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) };
                         return Err(self.error(request, call, &course, kind));
                     }
@@ -97,20 +104,13 @@ impl Client {
                     }
                 }
                 RetryDecision::CorrectClock(server_time) => {
-                    let ahead = self.config.clock.skew(server_time).whole_seconds();
-                    let side = if ahead > 0 { "behind" } else { "ahead of" };
-                    tracing::warn!(
-                        "this machine's clock is {} s {side} that of {}, which is used from now on",
-                        ahead.unsigned_abs(),
-                        kind.server_name(),
-                    );
-                    self.config.clock.adjust_to(server_time);
+                    self.config.clock.adjust_to(TimeServer::Oss, server_time, "OSS");
                     progress.is_clock_corrected = true;
-                    progress.failed_attempts -= 1;
+                    progress.forgive_failure();
                     last = Some(Box::new(kind));
                 }
                 RetryDecision::RefreshCredentials => {
-                    // The next attempt asks the source, and what comes of that is retried as usual.
+                    // The next attempt asks the source.
                     if let (Some(cache), Some(refused)) =
                         (&self.credentials, course.credentials.take())
                     {
@@ -118,7 +118,7 @@ impl Client {
                         course.rejected = Some((refused, kind.clone()));
                     }
                     progress.credentials_refreshed = true;
-                    progress.failed_attempts -= 1;
+                    progress.forgive_failure();
                     last = Some(Box::new(kind));
                 }
                 RetryDecision::GiveUp => return Err(self.error(request, call, &course, kind)),
@@ -127,18 +127,21 @@ impl Client {
     }
 
     /// How an attempt ended whose time was up.
-    fn deadline_exceeded(&self, course: &CallState, last: Option<Box<ErrorKind>>) -> ErrorKind {
-        let unanswered = || {
-            let (None, Some(cache)) = (course.sent_at, &self.credentials) else { return None };
-            let (origin, problem) = (cache.origin(), CredentialsErrorKind::Timeout);
-            Some(Box::new(ErrorKind::Credentials(Box::new(CredentialsError {
-                origin,
-                kind: problem,
-            }))))
+    fn deadline_exceeded(&self, course: &mut CallState, last: Option<Box<ErrorKind>>) -> ErrorKind {
+        let (None, Some(cache)) = (course.sent_at, &self.credentials) else {
+            return ErrorKind::DeadlineExceeded { last };
         };
-        // What was refused before is no news while others are awaited.
-        let last = last.filter(|_| course.sent_at.is_some() || course.rejected.is_none());
-        ErrorKind::DeadlineExceeded { last: last.or_else(unanswered) }
+        // The call was waiting for credentials. What failed before matters less.
+        let (error, resume) = cache.last_failure().unwrap_or_else(|| {
+            let (origin, kind) = (cache.origin(), CredentialsErrorKind::Timeout);
+            (CredentialsError { origin, kind }, None)
+        });
+        course.resume = resume;
+        let last = match last.filter(|_| course.rejected.is_none()) {
+            Some(last) if error.kind == CredentialsErrorKind::Timeout => last,
+            _ => Box::new(ErrorKind::Credentials(Box::new(error))),
+        };
+        ErrorKind::DeadlineExceeded { last: Some(last) }
     }
 
     /// One attempt, signed with the current time.
@@ -150,8 +153,15 @@ impl Client {
     ) -> Result<Response, ErrorKind> {
         let cache = self.credentials.as_ref().ok_or(ErrorKind::NoCredentials)?;
         course.region = self.region(call).await?;
-        let credentials = cache.get(&self.http, &self.config.clock).await;
-        let credentials = credentials.map_err(|error| ErrorKind::Credentials(Box::new(error)))?;
+        let credentials = cache.get(&self.http, &self.config.clock, call.deadline).await;
+        let credentials = credentials.map_err(|error| match error {
+            GetError::Failed(error) => ErrorKind::Credentials(Box::new(error)),
+            GetError::TooLate { last, resume } => {
+                course.resume = Some(resume);
+                let last = Some(Box::new(ErrorKind::Credentials(Box::new(last))));
+                ErrorKind::DeadlineExceeded { last }
+            }
+        })?;
         if let Some((refused, kind)) = &course.rejected
             && refused.matches(&credentials)
         {
@@ -162,7 +172,9 @@ impl Client {
         course.credentials = Some(credentials);
         course.attempts += 1;
         course.sent_at = Some(Instant::now());
-        self.send_once(request, &url, &headers, &course.sent).await
+        let response = self.send_once(request, &url, &headers, &course.sent).await?;
+        self.config.clock.confirm(TimeServer::Oss);
+        Ok(response)
     }
 
     /// The region of a call: its own, the configured one, the profile's, the endpoint's.
@@ -214,7 +226,12 @@ impl Client {
                 sub_resources: request.sub_resources,
                 additional_headers: &[],
             },
-            &SigningContext { credentials, time: self.config.clock.now(), region, product: "oss" },
+            &SigningContext {
+                credentials,
+                time: self.config.clock.time_of(TimeServer::Oss),
+                region,
+                product: "oss",
+            },
         );
         let style = self.config.address_style;
         let url = endpoint.url(style, request.bucket.as_ref(), &request.encoded_query());
@@ -311,6 +328,7 @@ impl Client {
         let address = endpoint.as_ref().map(|endpoint| endpoint.address(style, bucket));
         let address_style = endpoint.map_or(style, |endpoint| endpoint.resolve_style(style));
         let origin = self.credentials.as_ref().map(CredentialsCache::origin);
+        let needed_timeout = course.resume.filter(|_| kind.retry_after().is_some());
         Error {
             operation: request.operation,
             bucket: request.bucket.clone(),
@@ -321,6 +339,7 @@ impl Client {
             credentials_origin: origin.unwrap_or_default(),
             clock_skew_seconds: course.clock_skew_seconds,
             may_have_taken_effect: course.outcome_unknown,
+            needed_timeout: needed_timeout.map(|resume| resume - call.started),
             kind,
         }
     }

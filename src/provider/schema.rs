@@ -120,8 +120,9 @@ fn transport_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "max_retries",
-            "Maximum number of retries for a failed request, within the timeout of the operation. Defaults \
-             to `11`.",
+            "Maximum number of retries for a failed request, within the timeout of the operation. A request \
+             that OSS rejects because another setting of the bucket is being changed (HTTP 409) does not \
+             count: it is retried until the timeout. Defaults to `11`.",
         )
         .of_type(AttributeType::Number),
         Attribute::optional(

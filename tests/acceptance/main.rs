@@ -12,6 +12,7 @@
 )]
 
 mod adopt;
+mod conflicts;
 mod create;
 mod credentials;
 mod data_sources;
@@ -32,6 +33,7 @@ mod pages;
 #[cfg(unix)]
 mod pipelines;
 mod places;
+mod refresh;
 mod secrets;
 mod transport;
 #[cfg(unix)]

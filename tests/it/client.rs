@@ -445,6 +445,7 @@ async fn the_deadline_ends_everything_and_tells_the_last_failure() {
     let unavailable = || Fault::error_response(503, "ServiceUnavailable");
     for fault in [
         unavailable().retry_after(3600),
+        unavailable().retry_after(u64::MAX),
         unavailable().retry_after_text("Fri, 31 Dec 2100 23:59:59 GMT"),
     ] {
         emulator.inject(fault);

@@ -12,6 +12,7 @@
 
 mod adopt;
 mod client;
+mod conflicts;
 mod credentials;
 mod data_sources;
 mod docs;

@@ -1,6 +1,7 @@
 //! What a fault does to a request.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub(crate) enum Action {
     Delay(Duration),
     StaleReads(u32),
     Throttle(Throttle),
+    Conflicts(Conflicts),
     Random(RandomFaults),
 }
 
@@ -90,11 +92,44 @@ impl Throttle {
     }
 }
 
+/// Changes to a bucket within a window after another one are rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Conflicts {
+    window: Duration,
+    /// When each bucket was changed last.
+    changed: BTreeMap<String, OffsetDateTime>,
+}
+
+impl Conflicts {
+    pub(super) fn new(window: Duration) -> Self {
+        Self { window, changed: BTreeMap::new() }
+    }
+
+    /// Whether the bucket may be changed now; remembers the change if so.
+    fn admits(&mut self, bucket: &str, now: OffsetDateTime) -> bool {
+        let is_admitted =
+            self.changed.get(bucket).is_none_or(|changed| now - *changed >= self.window);
+        if is_admitted {
+            self.changed.insert(bucket.to_owned(), now);
+        }
+        is_admitted
+    }
+}
+
 impl Action {
-    /// The action for this request; `None` if a throttle or random faults let it pass.
+    /// The action for this request; `None` if it passes.
     pub(super) fn act(&mut self, target: &Target<'_>, now: OffsetDateTime) -> Option<Self> {
         match self {
             Self::Throttle(throttle) => (!throttle.admits(now)).then(|| self.clone()),
+            Self::Conflicts(conflicts) => {
+                let bucket = target.bucket.unwrap_or_default();
+                (!conflicts.admits(bucket, now)).then(|| {
+                    let message =
+                        "Concurrent update bucket detected, please cooldown and retry later.";
+                    let fault = Fault::error_response(409, "ConcurrentUpdateBucketFailed");
+                    fault.message(message).action
+                })
+            }
             Self::Random(faults) => faults.pick(target),
             action => Some(action.clone()),
         }
@@ -137,6 +172,9 @@ impl fmt::Display for Action {
             Self::TruncateBody => formatter.write_str("truncated body"),
             Self::Delay(delay) => write!(formatter, "delay {delay:?}"),
             Self::StaleReads(reads) => write!(formatter, "{reads} stale reads"),
+            Self::Conflicts(conflicts) => {
+                write!(formatter, "one change of a bucket in {:?}", conflicts.window)
+            }
             Self::Random(faults) => write!(formatter, "{}% random faults", faults.percent),
             Self::Throttle(throttle) => {
                 write!(formatter, "throttled to {} requests/s", throttle.per_second)

@@ -93,6 +93,10 @@ impl TryFrom<FaultSpec> for Fault {
             }
             "stale_reads" => Self::stale_reads(require("reads", action, spec.reads)?),
             "throttle" => Self::throttle(require("per_second", action, spec.per_second)?),
+            "conflicts" => {
+                let milliseconds = require("milliseconds", action, spec.milliseconds)?;
+                Self::conflicts(Duration::from_millis(milliseconds))
+            }
             "random" => {
                 let percent = require("percent", action, spec.percent)?;
                 Self::random(spec.seed.unwrap_or_default(), percent)
@@ -172,6 +176,10 @@ mod tests {
             (r#"{"action":"delay","milliseconds":250}"#, Fault::delay(Duration::from_millis(250))),
             (r#"{"action":"stale_reads","reads":2}"#, Fault::stale_reads(2)),
             (r#"{"action":"throttle","per_second":5}"#, Fault::throttle(5)),
+            (
+                r#"{"action":"conflicts","milliseconds":50}"#,
+                Fault::conflicts(Duration::from_millis(50)),
+            ),
             (r#"{"action":"random","percent":30,"seed":7}"#, Fault::random(7, 30)),
             (r#"{"action":"expired_token"}"#, Fault::error_response(403, "SecurityTokenExpired")),
         ] {

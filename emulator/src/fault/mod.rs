@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub(super) use action::Action;
-use action::{RandomFaults, Throttle};
+use action::{Conflicts, RandomFaults, Throttle};
 use json::FaultSpec;
 pub(super) use queue::{Faults, Target};
 
@@ -41,6 +41,7 @@ pub(super) use queue::{Faults, Target};
 /// | `delay` | `milliseconds` |
 /// | `stale_reads` | `reads` |
 /// | `throttle` | `per_second` |
+/// | `conflicts` | `milliseconds` |
 /// | `random` | `percent`; optional: `seed` |
 ///
 /// ```
@@ -120,6 +121,13 @@ impl Fault {
     pub fn throttle(per_second: u32) -> Self {
         let throttle = Throttle::new(per_second);
         Self::new(Action::Throttle(throttle)).forever()
+    }
+
+    /// Returns 409 `ConcurrentUpdateBucketFailed` for a write to a bucket within this window after the
+    /// previous one, as OSS does when several settings of a bucket are changed at once, until the faults
+    /// are cleared.
+    pub fn conflicts(window: Duration) -> Self {
+        Self::new(Action::Conflicts(Conflicts::new(window))).forever()
     }
 
     /// Lets this percentage of requests fail at random, until the faults are cleared: with status
@@ -218,7 +226,7 @@ impl Fault {
     fn applies(&self, target: &Target<'_>) -> bool {
         let matches =
             |wanted: &Option<String>, found| wanted.is_none() || wanted.as_deref() == found;
-        let is_write_only = matches!(self.action, Action::StaleReads(_));
+        let is_write_only = matches!(self.action, Action::StaleReads(_) | Action::Conflicts(_));
         matches(&self.method, Some(target.method))
             && matches(&self.bucket, target.bucket)
             && matches(&self.operation, Some(target.operation))

@@ -35,6 +35,24 @@ fn other_services_are_affected_only_by_faults_that_name_their_operation() {
 }
 
 #[test]
+fn a_bucket_accepts_one_change_in_a_window() {
+    let mut faults = Faults::default();
+    faults.push(Fault::conflicts(Duration::from_millis(500)));
+    let mut put = |bucket, milliseconds| {
+        let target = Target::oss("PUT", Some(bucket), Operation::PutBucketEncryption);
+        let now = NOW + time::Duration::milliseconds(milliseconds);
+        faults.take(&target, now).map(|action| action.error().unwrap().code.into_owned())
+    };
+    let conflict = || Some("ConcurrentUpdateBucketFailed".to_owned());
+    assert_eq!(put("demo", 0), None);
+    assert_eq!(put("demo", 499), conflict());
+    assert_eq!(put("other", 499), None, "each bucket has its own window");
+    assert_eq!(put("demo", 500), None, "a rejected change does not extend the window");
+    assert_eq!(put("demo", 501), conflict());
+    assert_eq!(take(&mut faults, "GET", "demo"), None, "reads do not conflict");
+}
+
+#[test]
 fn retry_after_is_seconds_or_a_date() {
     let header = |fault: Fault| {
         let response = fault.action.error().unwrap().to_response("", "");

@@ -1,18 +1,28 @@
 //! Keeps credentials until they have to be obtained again, one refresh at a time.
+//!
+//! The only place that retries a credential source: whoever needs credentials waits for the same attempts,
+//! with the same backoff, and gets the same error. So a source that never recovers costs the attempts of one
+//! call, however many resources there are.
+
+mod refresh;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
+use tokio::time::Instant;
 
 use super::fetch::Fetcher;
 use super::{CredentialSource, Credentials, CredentialsError};
-use crate::oss::clock::Clock;
+use crate::oss::clock::{Clock, TimeServer};
 use crate::oss::http::Http;
+use crate::oss::retry::RetryPolicy;
+use refresh::{FailedRefresh, Next};
 
 /// Credentials are refreshed when this much of their life is left, or a sixth of it if that is less.
 const REFRESH_MARGIN: Duration = Duration::minutes(5);
-/// After a failed refresh the old credentials are used for so long before the next one.
+/// After a failed refresh the old credentials are used for so long before the next one. Without old ones,
+/// calls get the same error for so long.
 const REFRESH_RETRY_DELAY: Duration = Duration::seconds(30);
 /// How long one caller waits for new credentials while those at hand still hold: as long as a service may
 /// take to answer.
@@ -21,8 +31,9 @@ const REFRESH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 /// A source, and the credentials that it gave last.
 pub(in crate::oss) struct CredentialsCache {
     source: CredentialSource,
+    retry: RetryPolicy,
     state: Mutex<State>,
-    /// Held while the source is asked.
+    /// Held while the source is asked, and while the next attempt waits.
     refresh: tokio::sync::Mutex<()>,
     /// See [`REFRESH_TIMEOUT`]; tests have less.
     refresh_timeout: std::time::Duration,
@@ -31,9 +42,10 @@ pub(in crate::oss) struct CredentialsCache {
 #[derive(Default)]
 struct State {
     held: Option<CachedCredentials>,
-    /// How often the source was asked, and why it gave nothing the last time.
-    fetch_count: u64,
-    failure: Option<CredentialsError>,
+    /// How often the source gave credentials.
+    refresh_count: u64,
+    /// The refresh that has failed so far. None when the source gave credentials the last time.
+    failed: Option<FailedRefresh>,
 }
 
 /// Instants are those of the machine's own clock: what servers say may correct it in between.
@@ -58,6 +70,20 @@ enum Freshness {
     Expired,
 }
 
+/// Why there are no credentials for a call.
+#[derive(Debug)]
+pub(in crate::oss) enum GetError {
+    /// The source failed for good.
+    Failed(CredentialsError),
+    /// The source may give some later, but not before the call's deadline.
+    TooLate {
+        /// Why the last attempt failed.
+        last: CredentialsError,
+        /// When the next attempt is due.
+        resume: Instant,
+    },
+}
+
 impl fmt::Debug for CredentialsCache {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -68,9 +94,10 @@ impl fmt::Debug for CredentialsCache {
 }
 
 impl CredentialsCache {
-    pub(in crate::oss) fn new(source: CredentialSource) -> Self {
+    pub(in crate::oss) fn new(source: CredentialSource, retry: RetryPolicy) -> Self {
         Self {
             source,
+            retry,
             state: Mutex::default(),
             refresh: tokio::sync::Mutex::default(),
             refresh_timeout: REFRESH_TIMEOUT,
@@ -82,37 +109,43 @@ impl CredentialsCache {
         self.source.origin()
     }
 
+    /// Why the refresh that is under way has given nothing so far, and when the next attempt is due.
+    pub(in crate::oss) fn last_failure(&self) -> Option<(CredentialsError, Option<Instant>)> {
+        let state = self.state();
+        state.failed.as_ref().map(|failed| (failed.error.clone(), failed.resume()))
+    }
+
     /// Credentials that can be used now. Asks the source if there are none; if they are about to
     /// expire, one caller asks and the others go on with those that are held.
+    ///
+    /// Waits until the deadline at most if the caller stops polling then.
     pub(in crate::oss) async fn get(
         &self,
         http: &Http,
         clock: &Clock,
-    ) -> Result<Arc<Credentials>, CredentialsError> {
-        let asked = match self.snapshot(clock) {
+        deadline: Instant,
+    ) -> Result<Arc<Credentials>, GetError> {
+        let seen = match self.snapshot(clock) {
             (Some(held), Freshness::Fresh, _) => return Ok(held.credentials),
             (Some(held), Freshness::RefreshDue, _) => {
-                return Ok(self.refresh(held, http, clock).await);
+                return Ok(self.refresh_early(held, http, clock).await);
             }
-            (_, _, asked) => asked,
+            (_, _, count) => count,
         };
         let _refreshing = self.refresh.lock().await;
-        // Someone else may have asked while this caller waited: for both, whatever came of it.
+        // Someone else may have refreshed them while this caller waited: for both, whatever came of it.
         match self.snapshot(clock) {
             (Some(held), Freshness::Fresh | Freshness::RefreshDue, _) => {
                 return Ok(held.credentials);
             }
-            (held, _, now_asked) if now_asked != asked => {
-                let failure = self.state().failure.clone();
-                match (failure, held) {
-                    (Some(failure), _) => return Err(failure),
-                    (None, Some(held)) if !held.rejected => return Ok(held.credentials),
-                    _ => {}
-                }
+            (Some(held), _, count)
+                if count != seen && !held.rejected && self.state().failed.is_none() =>
+            {
+                return Ok(held.credentials);
             }
             _ => {}
         }
-        self.fetch(http, clock).await
+        self.refresh(http, clock, deadline).await
     }
 
     /// Remembers that the service did not take these: the next caller asks the source again.
@@ -125,7 +158,7 @@ impl CredentialsCache {
     }
 
     /// New credentials, or those at hand if there are none, or if someone else is asking.
-    async fn refresh(
+    async fn refresh_early(
         &self,
         held: CachedCredentials,
         http: &Http,
@@ -150,47 +183,81 @@ impl CredentialsCache {
         }
     }
 
+    /// Asks the source until it gives credentials, fails for good, or the deadline is too close. Goes on where
+    /// a caller with an earlier deadline stopped.
+    async fn refresh(
+        &self,
+        http: &Http,
+        clock: &Clock,
+        deadline: Instant,
+    ) -> Result<Arc<Credentials>, GetError> {
+        loop {
+            let next = {
+                let failed = &mut self.state().failed;
+                FailedRefresh::next(failed, Instant::now(), clock.system_time(), deadline)
+            };
+            match next {
+                Next::Attempt => {}
+                Next::Wait(resume) => tokio::time::sleep_until(resume).await,
+                Next::Fail(error) => return Err(error),
+            }
+            let retries = {
+                let failed = &mut self.state().failed;
+                FailedRefresh::begin(failed, &self.retry, &self.source.origin(), Instant::now())
+            };
+            match self.fetch(http, clock).await {
+                Ok(credentials) => return Ok(credentials),
+                Err(error) => {
+                    let (now, time) = (Instant::now(), clock.system_time());
+                    let failed =
+                        FailedRefresh::new(error, retries, &self.retry, fastrand::f64(), now, time);
+                    self.state().failed = Some(failed);
+                }
+            }
+        }
+    }
+
+    /// Asks the source once, and once more if that failed because of the machine's clock.
     async fn fetch(
         &self,
         http: &Http,
         clock: &Clock,
     ) -> Result<Arc<Credentials>, CredentialsError> {
-        let outcome = Fetcher { http, clock }.fetch(&self.source).await;
-        let obtained = clock.system_time();
-        let mut state = self.state();
-        state.fetch_count += 1;
-        match outcome {
-            Ok(credentials) => {
-                tracing::debug!(
-                    origin = self.origin(),
-                    access_key = credentials.masked_access_key_id(),
-                    expiration = credentials.expiration.map(|expiration| expiration.to_string()),
-                    "obtained credentials",
-                );
-                let credentials = Arc::new(credentials);
-                state.failure = None;
-                state.held = Some(CachedCredentials {
-                    credentials: Arc::clone(&credentials),
-                    obtained,
-                    not_before: None,
-                    rejected: false,
-                });
-                Ok(credentials)
-            }
-            Err(error) => {
-                tracing::debug!("{error}");
-                state.failure = Some(error.clone());
-                Err(error)
-            }
+        let fetcher = Fetcher { http, clock };
+        let mut outcome = fetcher.fetch(&self.source).await;
+        if let Err(error) = &outcome
+            && let Some(server_time) = error.kind.server_time_for_skew()
+        {
+            clock.adjust_to(TimeServer::Sts, server_time, error.kind.server());
+            outcome = fetcher.fetch(&self.source).await;
         }
+        let credentials = outcome.inspect_err(|error| tracing::debug!("{error}"))?;
+        tracing::debug!(
+            origin = self.origin(),
+            access_key = credentials.masked_access_key_id(),
+            expiration = credentials.expiration.map(|expiration| expiration.to_string()),
+            "obtained credentials",
+        );
+        let credentials = Arc::new(credentials);
+        let mut state = self.state();
+        state.refresh_count += 1;
+        state.failed = None;
+        state.held = Some(CachedCredentials {
+            credentials: Arc::clone(&credentials),
+            obtained: clock.system_time(),
+            not_before: None,
+            rejected: false,
+        });
+        Ok(credentials)
     }
 
     fn snapshot(&self, clock: &Clock) -> (Option<CachedCredentials>, Freshness, u64) {
-        let (now, correction) = (clock.system_time(), clock.offset());
+        // STS names the end of a session. Where another service does, the clock of STS is that of OSS.
+        let (now, correction) = (clock.system_time(), clock.offset(TimeServer::Sts));
         let state = self.state();
         let freshness = |held: &CachedCredentials| held.freshness(now, correction);
         let freshness = state.held.as_ref().map_or(Freshness::Expired, freshness);
-        (state.held.clone(), freshness, state.fetch_count)
+        (state.held.clone(), freshness, state.refresh_count)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -310,13 +377,15 @@ mod tests {
             read_timeout: REFRESH_TIMEOUT,
             user_agent: String::new(),
         });
-        let mut cache =
-            CredentialsCache::new(CredentialSource::Process("sleep 3600".to_owned().into()));
+        let mut cache = CredentialsCache::new(
+            CredentialSource::Process("sleep 3600".to_owned().into()),
+            RetryPolicy::default(),
+        );
         cache.refresh_timeout = std::time::Duration::from_millis(20);
         let due = cached(Some(3600), None);
         cache.state().held = Some(due.clone());
         let clock = Clock::new(|| at(3400));
-        let used = cache.get(&http, &clock).await.unwrap();
+        let used = cache.get(&http, &clock, Instant::now()).await.unwrap();
         assert!(Arc::ptr_eq(&used, &due.credentials));
         // And not again for a while.
         assert_eq!(cache.snapshot(&clock).1, Freshness::Fresh);
@@ -324,7 +393,8 @@ mod tests {
 
     #[test]
     fn only_the_very_same_credentials_are_refused() {
-        let cache = CredentialsCache::new(Credentials::new("id", "secret").into());
+        let cache =
+            CredentialsCache::new(Credentials::new("id", "secret").into(), RetryPolicy::default());
         let keys = || Credentials::new("id", "secret").with_security_token("token");
         let is_refused = |refused: &Credentials| {
             let credentials = Arc::new(keys());

@@ -105,20 +105,9 @@ impl fmt::Display for CredentialServiceError {
 }
 
 impl CredentialsErrorKind {
-    /// Whether the source may give credentials later.
-    pub(in crate::oss) fn is_transient(&self) -> bool {
-        match self {
-            Self::Service(refusal) => {
-                matches!(refusal.status, 408 | 429 | 500..=599)
-                    || refusal.code.starts_with("Throttling")
-            }
-            Self::Transport { error, .. } => error.is_transient(),
-            _ => false,
-        }
-    }
-
     /// The server that refused, for messages.
-    pub(in crate::oss) fn server(&self) -> &str {
+    #[must_use]
+    pub fn server(&self) -> &str {
         match self {
             Self::Service(refusal) => &refusal.host,
             _ => "the source of the credentials",
@@ -133,8 +122,16 @@ impl CredentialsErrorKind {
         }
     }
 
+    /// How long the service asks to wait.
+    pub(in crate::oss) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Service(refusal) => refusal.retry_after,
+            _ => None,
+        }
+    }
+
     /// The server's time, if it refused because of the time that the request named.
-    pub(in crate::oss) fn time_to_take_over(&self) -> Option<OffsetDateTime> {
+    pub(in crate::oss) fn server_time_for_skew(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Service(refusal) if refusal.code == "InvalidTimeStamp.Expired" => {
                 refusal.server_time

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use time::OffsetDateTime;
 use tokio::io::AsyncReadExt as _;
 
 use super::profile::ProfileFile;
@@ -14,7 +15,7 @@ use super::{
     CredentialServiceError, CredentialSource, Credentials, CredentialsError, CredentialsErrorKind,
     CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, StsConfig, process, sts,
 };
-use crate::oss::clock::Clock;
+use crate::oss::clock::{Clock, TimeServer};
 use crate::oss::http::{Http, HttpRequest, HttpResponse};
 use crate::oss::request_body::SentFlag;
 use crate::oss::service_error::retry_after;
@@ -63,9 +64,12 @@ impl<'a> Fetcher<'a> {
                 CredentialSource::AssumeRole { base, role, sts } => {
                     let caller = self.fetch(base).await?;
                     let nonce = format!("{:032x}", fastrand::u128(..));
-                    let call = StsRequest::assume_role(role, &caller, self.clock.now(), &nonce);
+                    let call = StsRequest::assume_role(role, &caller, self.sts_time(), &nonce);
                     let place = sts_config_for(sts, base).await;
-                    self.sts(&place, call).await.map_err(origin)
+                    let credentials = self.sts(&place, call).await.map_err(origin)?;
+                    // Unlike the token of an identity provider, a signature is checked against the time.
+                    self.clock.confirm(TimeServer::Sts);
+                    Ok(credentials)
                 }
                 CredentialSource::AssumeRoleWithOidc(OidcRole {
                     role,
@@ -78,7 +82,7 @@ impl<'a> Fetcher<'a> {
                         role,
                         provider_arn,
                         token.expose_secret(),
-                        self.clock.now(),
+                        self.sts_time(),
                     );
                     self.sts(sts, call).await.map_err(origin)
                 }
@@ -89,6 +93,10 @@ impl<'a> Fetcher<'a> {
     /// The same for a source that does not live as long.
     fn fetch_owned(self, source: CredentialSource) -> FetchFuture<'a, Credentials> {
         Box::pin(async move { Fetcher { http: self.http, clock: self.clock }.fetch(&source).await })
+    }
+
+    fn sts_time(self) -> OffsetDateTime {
+        self.clock.time_of(TimeServer::Sts)
     }
 
     async fn sts(

@@ -20,7 +20,7 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
-pub(super) use cache::CredentialsCache;
+pub(super) use cache::{CredentialsCache, GetError};
 pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind};
 pub(super) use fetch::profile_region;
 pub use profile::{Mode, ProfileError};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::oss::{BucketEndpoints, BucketName, CallOptions, Client, Error, Region};
+use crate::oss::{BucketName, CallOptions, Client, Error, Region};
 use crate::resources::{Context, explain};
 use crate::tfplugin::{
     Attribute, AttributePath, AttributeValue, Block, Diagnostic, Diagnostics, ImportTarget,
@@ -80,10 +80,11 @@ impl<'a> BucketTarget<'a> {
             .map(Region::parse)
             .transpose()
             .map_err(|error| invalid("region", &error))?;
-        let deadline = deadline(state, operation, default_timeout(operation));
-        let cancellation = context.cancellation.clone();
-        let call =
-            CallOptions { region, endpoints: BucketEndpoints::default(), deadline, cancellation };
+        let call = CallOptions {
+            region,
+            cancellation: context.cancellation.clone(),
+            ..CallOptions::with_timeout(timeout(state, operation))
+        };
         Ok(Self { client, bucket, call })
     }
 

@@ -8,38 +8,42 @@ mod credentials;
 mod service;
 mod transport;
 
+use std::time::Duration;
+
 use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, ScanError, TransportError};
 use crate::tfplugin::Diagnostic;
 
-/// What to do if a timeout passed that the data source can set.
-const DATA_SOURCE_TIMEOUT_ADVICE: &str = "There is no time left for another attempt. Set a longer timeout in \
-     the data source's `timeouts` block.";
-/// What to do if a timeout passed that the resource can set.
-const RESOURCE_TIMEOUT_ADVICE: &str = "There is no time left for another attempt. Set a longer timeout in the \
-     resource's `timeouts` block.";
-/// The same for a request that has a timeout of its own.
-const FIXED_TIMEOUT_ADVICE: &str = "There is no time left for another attempt: each request of an \
-     import, a list query or `oss_bucket_encryptions` may take one minute.";
+/// Where the user can set the timeout of an operation.
+#[derive(Clone, Copy)]
+enum Timeout {
+    /// In the `timeouts` block of a resource or of a data source.
+    Configurable(&'static str),
+    /// Not for a request that has a timeout of its own.
+    Fixed,
+}
+
+const RESOURCE: Timeout = Timeout::Configurable("resource");
+const DATA_SOURCE: Timeout = Timeout::Configurable("data source");
 
 /// Explains a failed call of a resource.
 pub(super) fn call_error(error: &Error) -> Diagnostic {
-    explain(error, RESOURCE_TIMEOUT_ADVICE)
+    explain(error, RESOURCE)
 }
 
 /// Explains a failed call of a list query.
 pub(super) fn list_error(error: &Error) -> Diagnostic {
-    explain(error, FIXED_TIMEOUT_ADVICE)
+    explain(error, Timeout::Fixed)
 }
 
 /// Explains a failed call of a data source.
 pub(super) fn data_source_error(error: &Error) -> Diagnostic {
-    explain(error, DATA_SOURCE_TIMEOUT_ADVICE)
+    explain(error, DATA_SOURCE)
 }
 
 /// Explains why a scan of the account ended.
 pub(super) fn scan_failed(error: &Error) -> Diagnostic {
     // The failed bucket is not one that the configuration names.
-    Diagnostic { attribute: None, ..explain(error, DATA_SOURCE_TIMEOUT_ADVICE) }
+    Diagnostic { attribute: None, ..explain(error, DATA_SOURCE) }
 }
 
 /// Why one bucket of a scan could not be read, in paragraphs.
@@ -71,7 +75,55 @@ pub(super) fn scan_error_without_ids(error: &ScanError) -> String {
     }
 }
 
-fn explain(error: &Error, timeout_advice: &str) -> Diagnostic {
+impl Timeout {
+    /// What to do if it passed.
+    fn advice(self, error: &Error) -> String {
+        match (self, error.retry_after().zip(error.needed_timeout)) {
+            (Self::Configurable(owner), None) => format!(
+                "There is no time left for another attempt. Set a longer timeout in the {owner}'s `timeouts` \
+                 block."
+            ),
+            (Self::Fixed, None) => {
+                "There is no time left for another attempt: each request of an import, a list query or \
+                 `oss_bucket_encryptions` may take one minute."
+                    .to_owned()
+            }
+            (Self::Configurable(owner), Some((delay, needed))) => format!(
+                "{} asked to wait {} seconds before the next attempt, but the timeout of this operation ends \
+                 before that. Run again later, or set the timeout to `{}m` or longer in the {owner}'s \
+                 `timeouts` block.",
+                server_name(error),
+                delay.as_secs(),
+                minutes(needed),
+            ),
+            (Self::Fixed, Some((delay, _))) => format!(
+                "{} asked to wait {} seconds before the next attempt, but each request of an import, a list \
+                 query or `oss_bucket_encryptions` may take one minute. Run again later.",
+                server_name(error),
+                delay.as_secs(),
+            ),
+        }
+    }
+}
+
+/// The server whose response was the last.
+fn server_name(error: &Error) -> &str {
+    match &error.kind {
+        ErrorKind::DeadlineExceeded { last: Some(last) } => match last.as_ref() {
+            ErrorKind::Credentials(error) => error.kind.server(),
+            _ => "OSS",
+        },
+        _ => "OSS",
+    }
+}
+
+/// The whole minutes of a timeout that leaves time for a request after a delay ends.
+fn minutes(needed: Duration) -> u64 {
+    const REQUEST: u64 = 15;
+    needed.as_secs().saturating_add(REQUEST).div_ceil(60)
+}
+
+fn explain(error: &Error, timeout: Timeout) -> Diagnostic {
     let bucket = bucket_name(error);
     let summary = match error.operation {
         Operation::PutBucketEncryption => format!("Cannot set the encryption of bucket {bucket}"),
@@ -91,7 +143,7 @@ fn explain(error: &Error, timeout_advice: &str) -> Diagnostic {
         None => (without_service_error(error), None),
     };
     if matches!(error.kind, ErrorKind::DeadlineExceeded { .. }) {
-        paragraphs.push(timeout_advice.to_owned());
+        paragraphs.push(timeout.advice(error));
     }
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     let diagnostic = Diagnostic::error(summary, paragraphs.join("\n\n"));
@@ -275,7 +327,7 @@ pub(super) fn import_error(error: &Error) -> Diagnostic {
 
 fn other_import_error(error: &Error) -> Diagnostic {
     // The configuration may not contain the resource yet, so there is no argument to point to.
-    Diagnostic { attribute: None, ..explain(error, FIXED_TIMEOUT_ADVICE) }
+    Diagnostic { attribute: None, ..explain(error, Timeout::Fixed) }
 }
 
 /// Explains that a call is needed while the provider configuration is still unknown.

@@ -1,6 +1,6 @@
 //! The error codes of OSS: what each means and what to do next.
 //!
-//! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404 and 503 and the troubleshooting
+//! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404, 409 and 503 and the troubleshooting
 //! pages by EC.
 
 use crate::oss::{AddressStyle, BucketName, Endpoint, Error, ErrorCode, Operation, ServiceError};
@@ -168,6 +168,8 @@ fn meaning_of_code(error: &Error, service: &ServiceError) -> Meaning {
                  `-parallelism`.",
             )
         }
+        ErrorCode::ConcurrentUpdateBucketFailed | ErrorCode::OperationAborted => conflict(),
+        code if code.is_conflict() => conflict(),
         _ if is_not_oss(service) => Meaning::new(transport::not_oss_advice(endpoint)),
         _ => unknown_code(service),
     }
@@ -231,6 +233,13 @@ fn wrong_host(endpoint: &str) -> String {
          `address_style` from the provider, or unset the environment variables ALIBABA_CLOUD_ENDPOINT_OSS \
          and OSS_ENDPOINT. For a custom domain, bind it to the bucket in the OSS console and set \
          `address_style = \"cname\"`."
+    )
+}
+
+fn conflict() -> Meaning {
+    Meaning::new(
+        "OSS was changing another setting of this bucket at each attempt. It accepts one change to a bucket at a \
+         time, so the provider retries until the timeout. Run again when the other changes are complete.",
     )
 }
 

@@ -19,6 +19,7 @@ fn error(kind: ErrorKind) -> Error {
         credentials_origin: "the environment variable OSS_ACCESS_KEY_ID".to_owned(),
         clock_skew_seconds: None,
         may_have_taken_effect: false,
+        needed_timeout: None,
         kind,
     }
 }
@@ -95,6 +96,7 @@ macro_rules! check {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one line for each code")]
 fn service_errors() {
     let other_region = ServiceError {
         endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
@@ -184,6 +186,16 @@ fn service_errors() {
             Error {
                 attempts: 12,
                 ..returned(503, "MetaOperationQpsLimitExceeded", "Qps limit is exceeded.")
+            },
+            Error {
+                attempts: 31,
+                ..error(ErrorKind::DeadlineExceeded {
+                    last: Some(Box::new(ErrorKind::Service(Box::new(service(
+                        409,
+                        "ConcurrentUpdateBucketFailed",
+                        "Concurrent update bucket detected, please cooldown and retry later.",
+                    ))))),
+                })
             },
             returned(302, "BadErrorResponse", "<html>Please log in"),
             of(documented),
@@ -374,6 +386,36 @@ fn data_sources() {
         scan_failed(&timed_out()),
     ];
     check!(errors.into_iter().chain(values).chain(paragraphs));
+}
+
+#[test]
+fn delays_that_a_server_asks_for() {
+    let delay = Some(std::time::Duration::from_secs(90));
+    let slow = ServiceError {
+        retry_after: delay,
+        ..service(503, "ServiceUnavailable", "Please retry later.")
+    };
+    let sts = |kind: ErrorKind| {
+        let ErrorKind::Credentials(mut error) = kind else { return kind };
+        if let CredentialsErrorKind::Service(service) = &mut error.kind {
+            service.retry_after = delay;
+        }
+        ErrorKind::Credentials(error)
+    };
+    let slow_sts = sts(sts_error(503, "Busy", "Please retry later.").kind);
+    let after = |kind: ErrorKind| Error {
+        needed_timeout: Some(std::time::Duration::from_secs(91)),
+        ..error(ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) })
+    };
+    let slow = || after(ErrorKind::Service(Box::new(slow.clone())));
+    check!([
+        call_error(&slow()),
+        call_error(&after(slow_sts)),
+        list_error(&Error { operation: Operation::ListBuckets, bucket: None, ..slow() }),
+    ]);
+    for (needed, expected) in [(0, 1), (45, 1), (46, 2), (105, 2), (3600, 61)] {
+        assert_eq!(minutes(std::time::Duration::from_secs(needed)), expected, "{needed}");
+    }
 }
 
 #[test]

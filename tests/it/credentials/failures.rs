@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use terraform_provider_oss::oss::{BucketName, CallOptions, Client, ClientConfig, ErrorKind};
 
 use super::profiles::profile_client;
-use super::{PUT, asked, assume, client, config, keys, put, start};
+use super::{PUT, Time, asked, assume, client, config, keys, put, start};
 
 #[tokio::test]
 async fn sts_is_asked_again_when_that_may_help() {
@@ -169,10 +169,13 @@ async fn keys_that_have_no_successor_are_not_sent_again() {
 async fn keys_that_are_expired_when_they_come_are_asked_for_once_by_all() {
     let emulator = start();
     emulator.set_session_seconds(Some(0));
-    let client = client(&emulator, assume(&emulator, keys()));
-    // What failed before is forgotten.
+    let (time, clock) = Time::start();
+    let client =
+        Client::new(ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) });
+    // A failure is forgotten after a while.
     emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole"));
     put(&client).await.unwrap_err();
+    time.pass(&emulator, 31);
     for outcome in join_all((0..20).map(|_| put(&client))).await {
         assert_eq!(
             outcome.unwrap_err().service_error().unwrap().code.as_str(),

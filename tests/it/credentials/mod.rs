@@ -4,6 +4,7 @@
 mod failures;
 mod profiles;
 mod sessions;
+mod shared;
 mod sources;
 
 use std::sync::Arc;

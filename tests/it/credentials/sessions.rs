@@ -130,6 +130,7 @@ async fn a_session_is_used_to_its_end_when_there_is_no_new_one() {
     time.pass(&emulator, 200);
     assert!(matches!(problem(put(&client).await.unwrap_err()), CredentialsErrorKind::Service(_)));
     emulator.clear_faults();
+    time.pass(&emulator, 31);
     put(&client).await.unwrap();
 }
 
@@ -182,7 +183,7 @@ async fn many_calls_with_a_refused_session_share_a_failure_too() {
     }
     let asked = asked(&emulator);
     let sessions = asked.iter().filter(|call| *call == "AssumeRole 403").count();
-    assert!((1..20).contains(&sessions), "{asked:?}");
+    assert_eq!(sessions, 1, "{asked:?}");
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ struct Scenario {
     access_key: Option<(&'static str, &'static str)>,
     bucket: &'static str,
     imports: bool,
+    /// `timeouts.create`.
+    create_timeout: Option<&'static str>,
 }
 
 /// The message of the section with this heading; none if the heading is unknown.
@@ -127,6 +129,18 @@ fn scenario(heading: &str) -> Option<Scenario> {
             "MetaOperationQpsLimitExceeded",
             "Qps limit for the meta operation is exceeded.",
         ),
+        "`ConcurrentUpdateBucketFailed`, `OperationAborted`" => {
+            let message = "Concurrent update bucket detected, please cooldown and retry later.";
+            Scenario {
+                create_timeout: Some("3s"),
+                ..fault(409, "ConcurrentUpdateBucketFailed", message)
+            }
+        }
+        "`Retry-After`" => {
+            let fault = Fault::error_response(503, "ServiceUnavailable").retry_after(600);
+            let message = "Please reduce your request rate.";
+            Scenario::new().retrying().with(fault.message(message).method("PUT"))
+        }
         "A response that is not from OSS (`BadErrorResponse`)" => {
             let page = Fault::raw_response("text/html", "<html>Please log in</html>");
             Scenario::new().with(page.status(302))
@@ -186,6 +200,11 @@ fn sts_scenario(heading: &str) -> Option<Scenario> {
     })
 }
 
+/// The `timeouts` block with this timeout for `create`.
+fn timeouts(create: &str) -> Json {
+    json!({ "create": create, "read": null, "update": null, "delete": null })
+}
+
 impl Scenario {
     fn new() -> Self {
         let config = Config::default()
@@ -203,7 +222,14 @@ impl Scenario {
             "max_retries": 0,
         });
         let access_key = Some((KEY_ID, KEY_SECRET));
-        Self { emulator, provider, access_key, bucket: "my-company-logs", imports: false }
+        Self {
+            emulator,
+            provider,
+            access_key,
+            bucket: "my-company-logs",
+            imports: false,
+            create_timeout: None,
+        }
     }
 
     /// Injects a fault for all further requests.
@@ -235,6 +261,12 @@ impl Scenario {
         let missing = Fault::error_response(404, "NoSuchServerSideEncryptionRule");
         scenario.emulator.inject(missing.method("GET"));
         scenario.with(Fault::stale_reads(1_000_000))
+    }
+
+    /// Retries failed requests.
+    fn retrying(mut self) -> Self {
+        self.provider["max_retries"] = Json::Null;
+        self
     }
 
     fn with_access_key(mut self, id: &'static str, secret: &'static str) -> Self {
@@ -292,6 +324,7 @@ impl Scenario {
         } else if messages.is_empty() {
             let state = dynamic(&resource(json!({
                 "bucket": self.bucket, "id": self.bucket, "sse_algorithm": "AES256",
+                "timeouts": self.create_timeout.map(timeouts),
             })));
             let request = pb::apply_resource_change::Request {
                 type_name: TYPE.into(),

@@ -1,0 +1,122 @@
+//! A refresh that has failed so far: when the source may be asked again, and what callers get until then.
+//! Pure.
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::{GetError, REFRESH_RETRY_DELAY};
+use crate::oss::credentials::{CredentialsError, CredentialsErrorKind};
+use crate::oss::retry::{RetryDecision, RetryPolicy, RetryState};
+
+/// The attempts of a refresh, none of which gave credentials.
+#[derive(Debug, Clone)]
+pub(super) struct FailedRefresh {
+    retries: RetryState,
+    /// Why the last attempt failed.
+    pub(super) error: CredentialsError,
+    pause: Pause,
+}
+
+/// When the source may be asked again.
+#[derive(Debug, Clone, Copy)]
+enum Pause {
+    /// The next attempt of the refresh is due at this time.
+    Backoff(Instant),
+    /// The refresh has failed for good: until the second time, counted from the first, every call fails.
+    Final(OffsetDateTime, OffsetDateTime),
+}
+
+/// What a caller without credentials does next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Asks the source.
+    Attempt,
+    /// Waits until this time, then asks the source.
+    Wait(Instant),
+    /// Fails.
+    Fail(GetError),
+}
+
+impl FailedRefresh {
+    /// The state after an attempt failed. `retries` is from [`begin`](Self::begin).
+    pub(super) fn new(
+        error: CredentialsError,
+        mut retries: RetryState,
+        policy: &RetryPolicy,
+        jitter: f64,
+        now: Instant,
+        time: OffsetDateTime,
+    ) -> Self {
+        retries.record_failure(&error.kind);
+        // The clock was corrected within the attempt.
+        retries.is_clock_corrected = true;
+        let pause = match policy.decide(retries, &error.kind, jitter) {
+            RetryDecision::Retry(delay) => Pause::Backoff(now + delay),
+            _ => Pause::Final(time, time.saturating_add(REFRESH_RETRY_DELAY)),
+        };
+        Self { retries, error, pause }
+    }
+
+    /// When the next attempt is due, if there is one.
+    pub(super) fn resume(&self) -> Option<Instant> {
+        match self.pause {
+            Pause::Backoff(resume) => Some(resume),
+            Pause::Final(..) => None,
+        }
+    }
+
+    /// Counts an attempt before it is made, since its caller may be given up in the middle. Returns the count
+    /// without it.
+    ///
+    /// The last attempt of the policy is left to a caller that sees its end.
+    pub(super) fn begin(
+        failed: &mut Option<Self>,
+        policy: &RetryPolicy,
+        origin: &str,
+        now: Instant,
+    ) -> RetryState {
+        let retries = failed.as_ref().map(|failed| failed.retries).unwrap_or_default();
+        let mut abandoned = retries;
+        if abandoned.failed_attempts + 1 < policy.max_attempts {
+            abandoned.failed_attempts += 1;
+        }
+        let error = match failed.take() {
+            Some(failed) => failed.error,
+            None => {
+                CredentialsError { origin: origin.to_owned(), kind: CredentialsErrorKind::Timeout }
+            }
+        };
+        *failed = Some(Self { retries: abandoned, error, pause: Pause::Backoff(now) });
+        retries
+    }
+
+    /// What a caller with this deadline does. A refresh that failed long ago is forgotten.
+    pub(super) fn next(
+        failed: &mut Option<Self>,
+        now: Instant,
+        time: OffsetDateTime,
+        deadline: Instant,
+    ) -> Next {
+        let Some(state) = failed else { return Next::Attempt };
+        match state.pause {
+            // A clock that was set back does not make it last longer.
+            Pause::Final(from, until) if from <= time && time < until => {
+                Next::Fail(GetError::Failed(state.error.clone()))
+            }
+            Pause::Backoff(resume) if now < resume && resume >= deadline => {
+                Next::Fail(GetError::TooLate { last: state.error.clone(), resume })
+            }
+            Pause::Backoff(resume) if now < resume => Next::Wait(resume),
+            // Nobody was left to go on with it.
+            Pause::Backoff(resume) if now - resume > REFRESH_RETRY_DELAY.unsigned_abs() => {
+                *failed = None;
+                Next::Attempt
+            }
+            Pause::Backoff(_) => Next::Attempt,
+            Pause::Final(..) => {
+                *failed = None;
+                Next::Attempt
+            }
+        }
+    }
+}
