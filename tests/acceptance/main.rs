@@ -31,6 +31,7 @@ mod packages;
 mod pages;
 #[cfg(unix)]
 mod pipelines;
+mod policies;
 mod secrets;
 mod transport;
 #[cfg(unix)]
