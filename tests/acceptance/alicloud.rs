@@ -1,4 +1,4 @@
-//! A stub of the provider `aliyun/alicloud` for tests of the documentation: its two resources with
+//! A stub of the provider `aliyun/alicloud` for tests of the documentation: its resources with
 //! the arguments that the guides use, without a service. Only the schema matters: terraform requests
 //! it from the old provider before it moves or keeps a resource.
 
@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use terraform_provider_oss::plugin;
 use terraform_provider_oss::tfplugin::{
-    Applied, Attribute, Block, ConfigureResponse, Context, Diagnostic, Diagnostics, Failure,
-    ImportTarget, NestedBlock, Object, Plan, PlanRequest, Provider, Resource, Schema, Server,
-    Value, async_trait,
+    Applied, Attribute, AttributeType, Block, ConfigureResponse, Context, Diagnostic, Diagnostics,
+    Failure, ImportTarget, NestedBlock, Object, Plan, PlanRequest, Provider, Resource, Schema,
+    Server, Value, async_trait,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -25,6 +25,9 @@ fn main() -> ExitCode {
         .map(|runtime| runtime.block_on(plugin::serve(&session, services, io::stdout())).is_ok());
     if served.is_ok_and(|is_served| is_served) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// The ID of each created key.
+const KEY_ID: &str = "9468da86-3509-4f8d-a61e-6eab1eac0000";
 
 struct Alicloud;
 
@@ -63,7 +66,14 @@ impl Provider for Alicloud {
             name: "server_side_encryption_rule",
             block: block(rule(), Vec::new()).block,
         };
+        let key = vec![
+            Attribute::optional("description", ""),
+            Attribute::optional("key_spec", ""),
+            Attribute::optional("pending_window_in_days", "").of_type(AttributeType::Number),
+            Attribute::computed("id", ""),
+        ];
         vec![
+            Box::new(StateOnly { type_name: "alicloud_kms_key", schema: block(key, Vec::new()) }),
             Box::new(StateOnly {
                 type_name: "alicloud_oss_bucket",
                 schema: block(bucket(), vec![inline]),
@@ -101,12 +111,18 @@ impl Resource<()> for StateOnly {
     }
 
     fn plan(&self, request: &PlanRequest<'_>) -> Plan {
-        let id: Value = request.config.get("bucket").clone();
+        let id = match (request.prior_state, request.config.get("bucket")) {
+            // The ID of a key is known after it is created.
+            (None, Value::Null) => Value::Unknown,
+            (Some(state), Value::Null) => state.get("id").clone(),
+            (_, bucket) => bucket.clone(),
+        };
         Plan { planned_state: request.config.clone().with("id", id), requires_replace: Vec::new() }
     }
 
     async fn create(&self, _: &Context<()>, planned: Object) -> Result<Applied, Failure> {
-        Ok(planned.into())
+        let is_unknown = *planned.get("id") == Value::Unknown;
+        Ok(if is_unknown { planned.with("id", KEY_ID) } else { planned }.into())
     }
 
     async fn read(&self, _: &Context<()>, state: Object) -> Result<Option<Object>, Failure> {

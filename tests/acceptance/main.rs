@@ -33,6 +33,7 @@ mod pages;
 #[cfg(unix)]
 mod pipelines;
 mod places;
+mod policies;
 mod refresh;
 mod secrets;
 mod transport;

@@ -6,17 +6,26 @@ use std::path::{Path, PathBuf};
 use super::files::{blocks, read};
 use super::workspace::Workspace;
 
+const NEW_BUCKETS: &str = "modules/new-buckets";
+const NEW_BUCKETS_TESTS: &str = "modules/new-buckets/tests";
+
 fn module() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/modules/encrypted-buckets")
 }
 
 /// Copies the module into the workspace, as the root module.
 fn copy(workspace: &Workspace) {
-    for directory in ["", "tests", "tests/endpoint"] {
-        fs::create_dir_all(workspace.path(directory)).unwrap();
+    copy_to(workspace, "");
+}
+
+/// Copies the module into a directory of the workspace.
+fn copy_to(workspace: &Workspace, to: &str) {
+    let to = workspace.path(to);
+    for directory in ["", "tests", "tests/endpoint", "modules", NEW_BUCKETS, NEW_BUCKETS_TESTS] {
+        fs::create_dir_all(to.join(directory)).unwrap();
         for entry in fs::read_dir(module().join(directory)).unwrap().map(Result::unwrap) {
             if entry.file_type().unwrap().is_file() {
-                fs::copy(entry.path(), workspace.path(directory).join(entry.file_name())).unwrap();
+                fs::copy(entry.path(), to.join(directory).join(entry.file_name())).unwrap();
             }
         }
     }
@@ -36,7 +45,7 @@ fn the_module_passes_its_own_tests_with_a_mocked_provider() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     copy(&workspace);
     let run = workspace.terraform_in(&[], &["test", "-no-color"]).succeeds();
-    assert!(run.stdout.contains("Success! 10 passed, 0 failed."), "{run}");
+    assert!(run.stdout.contains("Success! 18 passed, 0 failed."), "{run}");
     assert_eq!(workspace.calls(), Vec::<String>::new());
 }
 
@@ -66,40 +75,101 @@ fn the_module_passes_its_own_tests_against_the_emulator() {
 fn the_module_reports_the_offending_bucket() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     for (rule, part) in [
-        ("My_Logs = {}", "not names of buckets: My_Logs. A name has 3 to 63"),
+        (
+            "My_Logs = { sse_algorithm = \"KMS\" }",
+            "Invalid bucket names: My_Logs. A name has 3 to 63",
+        ),
+        ("my-logs = {}", "sse_algorithm is required and must be"),
         (
             "my-logs = { sse_algorithm = \"aes256\" }",
-            "\"AES256\", \"KMS\" or \"SM4\", in upper case. It is not for: my-logs.",
+            "\"KMS\" or \"SM4\", in uppercase. It is missing or invalid for: my-logs.",
         ),
-        ("my-logs = { kms_master_key_id = \"k\" }", "Remove them, or use KMS, for: my-logs."),
+        (
+            "my-logs = { sse_algorithm = \"KMS\", kms_key = \"k\", regoin = \"x\" }",
+            "Unsupported attributes: my-logs: kms_key, regoin. A rule has the attributes",
+        ),
+        (
+            "my-logs = { sse_algorithm = \"KMS\", bucket = \"fine-logs\" }",
+            "but these are named by several keys: fine-logs (fine-logs, my-logs).",
+        ),
+        (
+            "my-logs = { sse_algorithm = \"KMS\", region = \"oss-cn-hangzhou\" }",
+            "Invalid regions: my-logs: oss-cn-hangzhou. Use a region ID",
+        ),
+        (
+            "my-logs = { sse_algorithm = \"AES256\", kms_master_key_id = \"k\" }",
+            "Remove them, or use KMS, for: my-logs.",
+        ),
         (
             "my-logs = { sse_algorithm = \"KMS\", kms_data_encryption = \"AES256\" }",
             "which means AES-256. It is something else for: my-logs.",
         ),
+        ("my-logs = \"KMS\"", "buckets must be a map of objects, for example"),
     ] {
         workspace.configure(&format!(
-            "module \"encrypted_buckets\" {{\n  source = {:?}\n  buckets = {{\n    fine-logs = {{}}\n    {rule}\n  }}\n}}\n",
+            "module \"encrypted_buckets\" {{\n  source = {:?}\n  buckets = {{\n    fine-logs = {{ sse_algorithm = \"AES256\" }}\n    {rule}\n  }}\n}}\n",
             module().to_str().unwrap(),
         ));
         workspace.terraform(&["get"]).succeeds();
         let run = workspace.terraform(&["validate", "-no-color"]).fails();
         assert_eq!(run.stderr.matches("Error: ").count(), 1, "{run}");
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
-        assert!(!run.stderr.contains("fine-logs,"), "{run}");
     }
+    // Twice wrong, twice reported.
+    workspace.configure(&format!(
+        "module \"encrypted_buckets\" {{\n  source = {:?}\n  buckets = {{\n    my-logs = {{ sse_algoritm = \
+         \"KMS\" }}\n  }}\n}}\n",
+        module().to_str().unwrap(),
+    ));
+    let run = workspace.terraform(&["validate", "-no-color"]).fails();
+    for part in ["my-logs: sse_algoritm", "missing or invalid for: my-logs."] {
+        assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
+    }
+}
+
+/// Replaces `aliyun/alicloud` with its stub.
+fn install_alicloud(workspace: &Workspace) {
+    let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss")).parent().unwrap();
+    let stub = ours.join("examples/alicloud_stand_in");
+    assert!(stub.exists(), "{} is missing: run `cargo build --examples`", stub.display());
+    let directory = workspace.path("alicloud");
+    fs::create_dir(&directory).unwrap();
+    fs::copy(stub, directory.join("terraform-provider-alicloud")).unwrap();
+    workspace.install(&[("oss-tools/oss", ours), ("aliyun/alicloud", &directory)]);
+}
+
+#[test]
+fn the_module_for_new_buckets_is_valid_and_passes_its_own_tests() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    copy(&workspace);
+    install_alicloud(&workspace);
+    let chdir = format!("-chdir={NEW_BUCKETS}");
+    workspace.terraform(&[&chdir, "get"]).succeeds();
+    workspace.terraform(&[&chdir, "validate", "-no-color"]).succeeds();
+    let run = workspace.terraform_in(&[], &[&chdir, "test", "-no-color"]).succeeds();
+    assert!(run.stdout.contains("Success! 1 passed, 0 failed."), "{run}");
+    let main = read("examples/modules/encrypted-buckets/modules/new-buckets/main.tf");
+    assert!(main.contains("ignore_changes = [server_side_encryption_rule]"));
 }
 
 #[test]
 fn the_examples_in_the_readme_work() {
     let Some(workspace) = Workspace::new(&["my-logs", "my-invoices", "my-backups"]) else { return };
+    install_alicloud(&workspace);
+    copy_to(&workspace, "modules/encrypted-buckets");
     for block in blocks("examples/modules/encrypted-buckets/README.md", "hcl") {
-        let source = "./modules/encrypted-buckets";
-        assert!(block.contains(source), "{block}");
-        let here = block.replace(source, module().to_str().unwrap());
-        workspace.configure(&here);
+        workspace.configure(&block);
+        if block.contains("alicloud") {
+            let main = fs::read_to_string(workspace.path("main.tf")).unwrap();
+            let oss = "oss = { source = \"oss-tools/oss\" }";
+            let both = format!("{oss}\n    alicloud = {{ source = \"aliyun/alicloud\" }}");
+            workspace.write("main.tf", &main.replace(oss, &both));
+        }
         workspace.terraform(&["get"]).succeeds();
         workspace.apply();
         workspace.expect_no_changes();
+        let rules = [workspace.emulator.rule("my-logs"), workspace.emulator.rule("my-invoices")];
+        assert!(rules.iter().any(Option::is_some), "{block}");
         workspace.terraform(&["destroy", "-auto-approve"]).succeeds();
     }
 }

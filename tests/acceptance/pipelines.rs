@@ -40,7 +40,7 @@ fn checkout() -> Option<Workspace> {
         "provider \"oss\" {\n  region = \"cn-hangzhou\"\n}\n",
         &format!(
             "module \"encrypted_buckets\" {{\n  source = {:?}\n  buckets = {{\n    \
-             my-logs = {{}}\n    my-invoices = {{ sse_algorithm = \"KMS\" }}\n  }}\n}}\n",
+             my-logs = {{ sse_algorithm = \"AES256\" }}\n    my-invoices = {{ sse_algorithm = \"KMS\" }}\n  }}\n}}\n",
             module.to_str().unwrap(),
         ),
     );

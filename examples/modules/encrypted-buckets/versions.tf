@@ -1,6 +1,6 @@
 terraform {
-  # `terraform test` mocks providers from 1.7 on; the module itself needs 1.3.
-  required_version = ">= 1.3"
+  # `terraform test` mocks providers from 1.7 on; the module itself needs 1.5.
+  required_version = ">= 1.5"
 
   required_providers {
     oss = {

@@ -14,41 +14,127 @@ run "nothing_is_something_too" {
   }
 }
 
-run "an_empty_rule_is_aes256" {
+run "a_key_is_the_name_of_the_bucket_unless_the_rule_has_one" {
+  command = plan
+
+  variables {
+    buckets = {
+      my-logs  = { sse_algorithm = "AES256" }
+      invoices = { sse_algorithm = "AES256", bucket = "my-invoices" }
+      reports  = { sse_algorithm = "AES256", bucket = null }
+    }
+  }
+
+  assert {
+    condition = { for key, rule in oss_bucket_encryption.this : key => rule.bucket } == {
+      my-logs  = "my-logs"
+      invoices = "my-invoices"
+      reports  = "reports"
+    }
+    error_message = "A rule is planned for another bucket."
+  }
+}
+
+run "an_empty_rule" {
   command = plan
 
   variables {
     buckets = { my-logs = {} }
   }
 
-  assert {
-    condition     = oss_bucket_encryption.this["my-logs"].bucket == "my-logs"
-    error_message = "The key of the map is not the bucket."
+  expect_failures = [var.buckets]
+}
+
+run "a_null_algorithm" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = null } }
   }
 
-  assert {
-    condition     = oss_bucket_encryption.this["my-logs"].sse_algorithm == "AES256"
-    error_message = "The default is not AES256."
+  expect_failures = [var.buckets]
+}
+
+run "a_misspelled_attribute" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "KMS", kms_master_key = "9468da86" } }
   }
+
+  expect_failures = [var.buckets]
+}
+
+run "a_misspelled_algorithm_attribute" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algoritm = "KMS" } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "a_bucket_under_two_keys" {
+  command = plan
+
+  variables {
+    buckets = {
+      my-logs = { sse_algorithm = "KMS" }
+      logs    = { sse_algorithm = "AES256", bucket = "my-logs" }
+    }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "a_list_of_buckets" {
+  command = plan
+
+  variables {
+    buckets = ["my-logs"]
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "rules_that_are_not_objects" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = "KMS" }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "regions_that_do_not_exist" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "KMS", region = "oss-cn-hangzhou" } }
+  }
+
+  expect_failures = [var.buckets]
 }
 
 run "an_empty_argument_is_none" {
   command = plan
 
   variables {
-    buckets = { my-logs = { kms_master_key_id = "", kms_data_encryption = "", region = "" } }
+    buckets = { my-logs = { sse_algorithm = "AES256", kms_master_key_id = "", kms_data_encryption = "", region = "" } }
   }
 
   assert {
     condition     = oss_bucket_encryption.this["my-logs"].sse_algorithm == "AES256"
-    error_message = "The default is not AES256."
+    error_message = "The algorithm is another one."
   }
 }
 
 run "each_bucket_gets_its_own_rule" {
   variables {
     buckets = {
-      my-logs     = {}
+      my-logs     = { sse_algorithm = "AES256" }
       my-invoices = { sse_algorithm = "KMS", kms_master_key_id = "9468da86", kms_data_encryption = "SM4" }
       my-backups  = { sse_algorithm = "KMS", kms_master_key_id = "9468da86", region = "cn-shanghai" }
       my-reports  = { sse_algorithm = "KMS" }
@@ -85,7 +171,7 @@ run "names_that_cannot_be_buckets" {
   command = plan
 
   variables {
-    buckets = { My_Logs = {}, my-logs = {} }
+    buckets = { My_Logs = { sse_algorithm = "KMS" }, my-logs = { sse_algorithm = "KMS" } }
   }
 
   expect_failures = [var.buckets]
@@ -95,7 +181,7 @@ run "names_that_are_too_long" {
   command = plan
 
   variables {
-    buckets = { "this-name-has-sixty-four-characters-which-is-one-more-than-fits1" = {} }
+    buckets = { "this-name-has-sixty-four-characters-which-is-one-more-than-fits1" = { sse_algorithm = "KMS" } }
   }
 
   expect_failures = [var.buckets]
@@ -115,7 +201,7 @@ run "keys_without_kms" {
   command = plan
 
   variables {
-    buckets = { my-logs = { kms_master_key_id = "9468da86" } }
+    buckets = { my-logs = { sse_algorithm = "AES256", kms_master_key_id = "9468da86" } }
   }
 
   expect_failures = [var.buckets]

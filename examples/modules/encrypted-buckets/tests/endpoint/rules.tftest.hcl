@@ -8,7 +8,7 @@ provider "oss" {
 run "set" {
   variables {
     buckets = {
-      module-logs     = {}
+      module-logs     = { sse_algorithm = "AES256" }
       module-invoices = { sse_algorithm = "KMS", kms_master_key_id = "9468da86", kms_data_encryption = "SM4" }
     }
   }
@@ -22,6 +22,15 @@ run "set" {
     condition     = output.kms_master_key_ids == toset(["9468da86"])
     error_message = "Not exactly the key that is named is listed."
   }
+
+  assert {
+    condition = (
+      output.rules["module-invoices"].kms_master_key_id == "9468da86" &&
+      output.rules["module-invoices"].kms_data_encryption == "SM4" &&
+      output.rules["module-logs"].kms_master_key_id == null
+    )
+    error_message = "The output does not say what is set."
+  }
 }
 
 run "plan_again" {
@@ -29,7 +38,7 @@ run "plan_again" {
 
   variables {
     buckets = {
-      module-logs     = {}
+      module-logs     = { sse_algorithm = "AES256" }
       module-invoices = { sse_algorithm = "KMS", kms_master_key_id = "9468da86", kms_data_encryption = "SM4" }
     }
   }

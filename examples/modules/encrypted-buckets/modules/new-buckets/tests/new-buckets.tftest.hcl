@@ -1,0 +1,21 @@
+mock_provider "alicloud" {}
+mock_provider "oss" {}
+
+run "each_bucket_is_created_and_gets_its_rule" {
+  variables {
+    buckets = {
+      my-logs  = { sse_algorithm = "AES256" }
+      invoices = { sse_algorithm = "KMS", kms_master_key_id = "9468da86", bucket = "my-invoices" }
+    }
+  }
+
+  assert {
+    condition     = toset([for bucket in alicloud_oss_bucket.this : bucket.bucket]) == toset(["my-invoices", "my-logs"])
+    error_message = "Not exactly the two buckets are created."
+  }
+
+  assert {
+    condition     = { for bucket, rule in output.rules : bucket => rule.sse_algorithm } == { my-invoices = "KMS", my-logs = "AES256" }
+    error_message = "Not exactly the two rules are set."
+  }
+}
