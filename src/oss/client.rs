@@ -1,7 +1,7 @@
 //! The client: its configuration and its calls. How a call is sent is in `send`.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::buckets::{BucketEndpoints, BucketPage, ListBucketsRequest};
 use super::clock::Clock;
-use super::credentials::{CredentialSource, CredentialsCache, Profile};
+use super::credentials::{CredentialSource, CredentialsCache, CurrentProfiles, Profile};
 use super::encryption::EncryptionRule;
 use super::endpoint::{AddressStyle, Endpoint, EndpointType};
 use super::error::{Error, ErrorKind, TransportError};
@@ -108,6 +108,8 @@ impl CallOptions {
 pub struct Client {
     pub(super) config: ClientConfig,
     pub(super) credentials: Option<CredentialsCache>,
+    /// Shared with the credentials: keys and region come from the same profile.
+    pub(super) current_profiles: Arc<CurrentProfiles>,
     /// The region that the profile names, once it was asked.
     pub(super) profile_region: OnceLock<Option<Region>>,
     pub(super) http: Http,
@@ -136,9 +138,12 @@ impl Client {
             read_timeout: config.read_timeout,
             user_agent: config.user_agent.clone(),
         });
+        let current_profiles = Arc::default();
         let credentials = config.credentials.clone();
-        let credentials = credentials.map(|source| CredentialsCache::new(source, config.retry));
-        Self { config, credentials, profile_region: OnceLock::new(), http }
+        let credentials = credentials.map(|source| {
+            CredentialsCache::new(source, config.retry, Arc::clone(&current_profiles))
+        });
+        Self { config, credentials, current_profiles, profile_region: OnceLock::new(), http }
     }
 
     /// Sets the bucket's default encryption, replacing the whole rule (OSS API reference,

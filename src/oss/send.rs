@@ -187,7 +187,7 @@ impl Client {
         if let Some(region) = self.profile_region.get() {
             return Ok(region.clone().or(of_endpoint));
         }
-        match profile_region(profile).await {
+        match profile_region(profile, &self.current_profiles).await {
             Ok(region) => Ok(self.profile_region.get_or_init(|| region).clone().or(of_endpoint)),
             // Where the keys are in the profile as well, they will say the same.
             Err(_) if of_endpoint.is_some() || self.needs_no_region() => Ok(of_endpoint),

@@ -258,3 +258,53 @@ fn the_error_for_missing_credentials_lists_the_sources() {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }
 }
+
+#[test]
+fn a_switched_profile_is_not_used_by_a_run_that_has_begun() {
+    use oss_emulator::Credentials;
+
+    let session =
+        |id: &str| Credentials::new(id, "temporary-secret").with_token("temporary-token", None);
+    let file = |current: &str, id: &str| {
+        let profile = |name: &str, id: &str| {
+            format!(
+                r#"{{ "name": "{name}", "mode": "StsToken", "access_key_id": "{id}",
+                    "access_key_secret": "temporary-secret", "sts_token": "temporary-token" }}"#
+            )
+        };
+        let profiles = [profile("ci", id), profile("other", "STS.OTHER")].join(", ");
+        format!(r#"{{ "current": "{current}", "profiles": [ {profiles} ] }}"#)
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    std::fs::write(&path, file("ci", "STS.FIRST")).unwrap();
+    // While the first bucket is written, someone switches to another account and logs in again.
+    let (switched, switched_file) = (path.clone(), file("other", "STS.SECOND"));
+    let workspace = Workspace::with(|mut config| {
+        config.credentials.extend(["STS.FIRST", "STS.SECOND", "STS.OTHER"].map(session));
+        config.with_bucket("demo").with_bucket("second").with_observer(move |record| {
+            if record.method == "PUT" {
+                std::fs::write(&switched, &switched_file).unwrap();
+            }
+        })
+    });
+    let Some(workspace) = workspace else { return };
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {:?}\n  \
+         shared_credentials_file = {path:?}\n}}\n",
+        workspace.emulator.url(),
+    );
+    let second = RESOURCE
+        .replace("\"this\"", "\"second\"")
+        .replace("\"demo\"", "\"second\"\n  depends_on = [oss_bucket_encryption.this]");
+    workspace.configure_with(&provider, &format!("{RESOURCE}{second}"));
+    workspace.emulator.inject(Fault::expired_token().bucket("second"));
+    workspace.terraform_in(&[], &APPLY).succeeds();
+    let used = |bucket: &str| {
+        let records = workspace.emulator.requests().into_iter();
+        let of_bucket = records.filter(|record| record.bucket.as_deref() == Some(bucket));
+        of_bucket.filter_map(|record| record.access_key_id).collect::<Vec<String>>()
+    };
+    assert_eq!(used("demo"), ["STS.FIRST"; 3]);
+    assert_eq!(used("second"), ["STS.FIRST", "STS.SECOND", "STS.SECOND", "STS.SECOND"]);
+}

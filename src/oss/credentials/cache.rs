@@ -13,6 +13,7 @@ use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
 use super::fetch::Fetcher;
+use super::profile::CurrentProfiles;
 use super::{CredentialSource, Credentials, CredentialsError};
 use crate::oss::clock::{Clock, TimeServer};
 use crate::oss::http::Http;
@@ -32,6 +33,7 @@ const REFRESH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 pub(in crate::oss) struct CredentialsCache {
     source: CredentialSource,
     retry: RetryPolicy,
+    current: Arc<CurrentProfiles>,
     state: Mutex<State>,
     /// Held while the source is asked, and while the next attempt waits.
     refresh: tokio::sync::Mutex<()>,
@@ -94,10 +96,15 @@ impl fmt::Debug for CredentialsCache {
 }
 
 impl CredentialsCache {
-    pub(in crate::oss) fn new(source: CredentialSource, retry: RetryPolicy) -> Self {
+    pub(in crate::oss) fn new(
+        source: CredentialSource,
+        retry: RetryPolicy,
+        current: Arc<CurrentProfiles>,
+    ) -> Self {
         Self {
             source,
             retry,
+            current,
             state: Mutex::default(),
             refresh: tokio::sync::Mutex::default(),
             refresh_timeout: REFRESH_TIMEOUT,
@@ -223,7 +230,7 @@ impl CredentialsCache {
         http: &Http,
         clock: &Clock,
     ) -> Result<Arc<Credentials>, CredentialsError> {
-        let fetcher = Fetcher { http, clock };
+        let fetcher = Fetcher { http, clock, current: &self.current };
         let mut outcome = fetcher.fetch(&self.source).await;
         if let Err(error) = &outcome
             && let Some(server_time) = error.kind.server_time_for_skew()
@@ -380,6 +387,7 @@ mod tests {
         let mut cache = CredentialsCache::new(
             CredentialSource::Process("sleep 3600".to_owned().into()),
             RetryPolicy::default(),
+            Arc::default(),
         );
         cache.refresh_timeout = std::time::Duration::from_millis(20);
         let due = cached(Some(3600), None);
@@ -393,8 +401,11 @@ mod tests {
 
     #[test]
     fn only_the_very_same_credentials_are_refused() {
-        let cache =
-            CredentialsCache::new(Credentials::new("id", "secret").into(), RetryPolicy::default());
+        let cache = CredentialsCache::new(
+            Credentials::new("id", "secret").into(),
+            RetryPolicy::default(),
+            Arc::default(),
+        );
         let keys = || Credentials::new("id", "secret").with_security_token("token");
         let is_refused = |refused: &Credentials| {
             let credentials = Arc::new(keys());

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 use tokio::io::AsyncReadExt as _;
 
-use super::profile::ProfileFile;
+use super::profile::{CurrentProfiles, ProfileFile};
 use super::response::CredentialsResponse;
 use super::sts::{StsErrorResponse, StsRequest};
 use super::{
@@ -37,6 +37,7 @@ type FetchFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, CredentialsError
 pub(super) struct Fetcher<'a> {
     pub(super) http: &'a Http,
     pub(super) clock: &'a Clock,
+    pub(super) current: &'a CurrentProfiles,
 }
 
 impl<'a> Fetcher<'a> {
@@ -49,7 +50,7 @@ impl<'a> Fetcher<'a> {
                 CredentialSource::Profile(profile) => {
                     let file = read_profiles(&profile.path).await.map_err(origin)?;
                     let resolved = file
-                        .source(profile.name.as_deref(), &profile.defaults)
+                        .source(self.profile_name(profile, &file).as_deref(), &profile.defaults)
                         .map_err(|error| origin(error.into()))?;
                     self.fetch_owned(resolved).await.map_err(|error| CredentialsError {
                         origin: format!("{profile} ({})", error.origin),
@@ -65,7 +66,7 @@ impl<'a> Fetcher<'a> {
                     let caller = self.fetch(base).await?;
                     let nonce = format!("{:032x}", fastrand::u128(..));
                     let call = StsRequest::assume_role(role, &caller, self.sts_time(), &nonce);
-                    let place = sts_config_for(sts, base).await;
+                    let place = sts_config_for(sts, base, self.current).await;
                     let credentials = self.sts(&place, call).await.map_err(origin)?;
                     // Unlike the token of an identity provider, a signature is checked against the time.
                     self.clock.confirm(TimeServer::Sts);
@@ -92,7 +93,16 @@ impl<'a> Fetcher<'a> {
 
     /// The same for a source that does not live as long.
     fn fetch_owned(self, source: CredentialSource) -> FetchFuture<'a, Credentials> {
-        Box::pin(async move { Fetcher { http: self.http, clock: self.clock }.fetch(&source).await })
+        Box::pin(async move {
+            Fetcher { http: self.http, clock: self.clock, current: self.current }
+                .fetch(&source)
+                .await
+        })
+    }
+
+    /// The profile's name, or that of the file's current one.
+    fn profile_name(self, profile: &Profile, file: &ProfileFile) -> Option<String> {
+        profile.name.clone().or_else(|| self.current.of(&profile.path, file))
     }
 
     fn sts_time(self) -> OffsetDateTime {
@@ -242,19 +252,25 @@ impl<'a> Fetcher<'a> {
 /// The region that a profile names.
 pub(in crate::oss) async fn profile_region(
     profile: &Profile,
+    current: &CurrentProfiles,
 ) -> Result<Option<Region>, CredentialsError> {
     let origin = |problem| CredentialsError { origin: profile.to_string(), kind: problem };
     let file = read_profiles(&profile.path).await.map_err(origin)?;
-    file.region(profile.name.as_deref()).map_err(|error| origin(error.into()))
+    let name = profile.name.clone().or_else(|| current.of(&profile.path, &file));
+    file.region(name.as_deref()).map_err(|error| origin(error.into()))
 }
 
 /// Where STS is asked for a role on top of a profile: in the region of the profile, where nothing else
 /// says one.
-async fn sts_config_for(sts: &StsConfig, base: &CredentialSource) -> StsConfig {
+async fn sts_config_for(
+    sts: &StsConfig,
+    base: &CredentialSource,
+    current: &CurrentProfiles,
+) -> StsConfig {
     let mut place = sts.clone();
     if let (None, None, CredentialSource::Profile(profile)) = (&sts.endpoint, &sts.region, base) {
         // It could be read a moment ago, for the keys.
-        place.region = profile_region(profile).await.ok().flatten();
+        place.region = profile_region(profile, current).await.ok().flatten();
     }
     place
 }
@@ -349,7 +365,10 @@ mod tests {
             (internal(), Credentials::new("id", "secret").into(), "https://sts.aliyuncs.com"),
         ] {
             assert_eq!(
-                sts_config_for(&place, &base).await.resolve_endpoint().to_string(),
+                sts_config_for(&place, &base, &CurrentProfiles::default())
+                    .await
+                    .resolve_endpoint()
+                    .to_string(),
                 expected
             );
         }

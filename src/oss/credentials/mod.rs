@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 pub(super) use cache::{CredentialsCache, GetError};
 pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind};
 pub(super) use fetch::profile_region;
+pub(super) use profile::CurrentProfiles;
 pub use profile::{Mode, ProfileError};
 pub use source::{
     CredentialSource, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn,

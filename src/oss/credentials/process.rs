@@ -2,13 +2,16 @@
 //!
 //! Rule: aliyun-cli, mode `External`: the command line is split as a POSIX shell does, without any
 //! shell; a minute at most. What it prints never gets into a message or a log.
+//!
+//! A program that takes too long, or whose call is cancelled, is killed together with everything that it
+//! started: on Unix it runs in a process group of its own. On Windows only the program itself is killed.
 
 use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::profile::parse_process_output;
@@ -41,7 +44,10 @@ async fn run_within(
     let shown = program.split('=').next().unwrap_or_default();
     let problem =
         |reason: String| CredentialsErrorKind::Process { program: shown.to_owned(), reason };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    #[cfg(unix)]
+    command.process_group(0);
+    let child = command
         .args(arguments)
         // Standard input is Terraform's own, and what goes to standard error would be logged.
         .stdin(Stdio::null())
@@ -50,6 +56,8 @@ async fn run_within(
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| problem(format!("cannot be run: {error}")))?;
+    let mut group = Group(child);
+    let child = &mut group.0;
     let mut stdout = child.stdout.take();
     let mut output = Vec::new();
     // None: it prints more than a profile, and may wait for someone to read that.
@@ -82,9 +90,54 @@ async fn run_within(
         .map_err(|reason| problem(format!("printed no usable credentials: {reason}")))
 }
 
+/// A program with its process group, which is killed on drop unless the program has ended.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The group of a program that has ended may be gone, and its ID be in use again. What the program left
+        // running on purpose goes on.
+        #[cfg(unix)]
+        if let Some(leader) = self.0.id().and_then(|id| i32::try_from(id).ok()) {
+            use nix::sys::signal::{Signal, killpg};
+            // Fails if all have ended in this very moment.
+            let _ = killpg(nix::unistd::Pid::from_raw(leader), Signal::SIGKILL);
+        }
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Read as _};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_cancelled_program_is_killed_with_what_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let pipe = path.display();
+        // The shell waits for a process of its own, which reports itself and keeps the pipe open.
+        let command =
+            format!("sh -c 'sh -c \"echo started; exec sleep 60\" >{pipe} </dev/null & wait'");
+        // Blocks until the process opens it.
+        let started = tokio::task::spawn_blocking(move || {
+            let mut reader = BufReader::new(std::fs::File::open(path).unwrap());
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            assert_eq!(line, "started\n");
+            reader
+        });
+        let mut reader = tokio::select! {
+            reader = started => reader.unwrap(),
+            outcome = run_within(Duration::from_mins(1), &command) => panic!("{outcome:?}"),
+        };
+        // The end comes when the last process closes the pipe.
+        let end = tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()));
+        let end = timeout(Duration::from_secs(20), end).await;
+        assert!(end.is_ok(), "what the program started goes on");
+    }
 
     #[tokio::test]
     async fn a_program_that_does_not_end_is_not_waited_for() {

@@ -1,6 +1,6 @@
 //! Profiles of the Alibaba Cloud CLI.
 
-use oss_emulator::Emulator;
+use oss_emulator::{Emulator, Fault};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use terraform_provider_oss::oss::credentials::{CredentialSource, Profile};
@@ -140,4 +140,40 @@ async fn a_profile_names_the_region_where_nothing_else_does() {
     let error = put(&with("absent", None)).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::RegionFromProfile(_)), "{error}");
     assert!(error.to_string().contains("no profile \"absent\""), "{error}");
+}
+
+#[tokio::test]
+async fn the_current_profile_is_chosen_once() {
+    let emulator = start();
+    let session = |id: &str, profile: &str| {
+        emulator.add_credentials(
+            oss_emulator::Credentials::new(id, "temporary-secret").with_token("the-token", None),
+        );
+        json!({ "name": profile, "mode": "StsToken", "access_key_id": id,
+            "access_key_secret": "temporary-secret", "sts_token": "the-token" })
+    };
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("config.json");
+    let write = |current: &str, profiles: &[Json]| {
+        let file = json!({ "current": current, "profiles": profiles });
+        std::fs::write(&path, file.to_string()).unwrap();
+    };
+    let other = session("STS.OTHER", "other");
+    write("ci", &[session("STS.FIRST", "ci"), other.clone()]);
+    let profile = Profile { path: path.clone(), name: None, defaults: defaults(&emulator) };
+    let client = client(&emulator, CredentialSource::Profile(profile));
+    put(&client).await.unwrap();
+    // Someone switches to another account, and logs in to the first one again.
+    write("other", &[session("STS.SECOND", "ci"), other.clone()]);
+    emulator.inject(Fault::expired_token());
+    put(&client).await.unwrap();
+    let records = emulator.requests();
+    let used: Vec<&str> =
+        records.iter().filter_map(|record| record.access_key_id.as_deref()).collect();
+    assert_eq!(used, ["STS.FIRST", "STS.FIRST", "STS.SECOND"]);
+    // The profile is gone.
+    write("other", &[other]);
+    emulator.inject(Fault::expired_token());
+    let error = put(&client).await.unwrap_err();
+    assert!(error.to_string().contains("\"ci\""), "{error}");
 }

@@ -40,6 +40,11 @@ impl ProfileFile {
         })
     }
 
+    /// The profile that the file marks as current.
+    pub(in crate::oss::credentials) fn current(&self) -> Option<&str> {
+        self.current.as_deref()
+    }
+
     /// The source that a profile describes; without a name the current one.
     pub(in crate::oss::credentials) fn source(
         &self,

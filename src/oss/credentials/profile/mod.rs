@@ -1,10 +1,13 @@
 //! Profiles of the Alibaba Cloud CLI: `file` reads the configuration file and turns a profile into a
-//! credential source, `mode` has the modes, `error` why a profile cannot be used.
+//! credential source, `current` keeps which one is current, `mode` has the modes, `error` why a profile cannot
+//! be used.
 
+mod current;
 mod error;
 mod file;
 mod mode;
 
+pub(in crate::oss) use current::CurrentProfiles;
 pub use error::ProfileError;
 pub(super) use file::{ProfileFile, parse_process_output};
 pub use mode::Mode;
