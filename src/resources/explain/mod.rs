@@ -1,9 +1,11 @@
 //! What a failed call means to the user, and what to do next: one diagnostic an error.
 //!
 //! The detail says what was attempted, what was returned, what that means and what to do, a paragraph each;
-//! advice about a timeout comes last. `service` explains the error codes of OSS, `credentials` the
-//! credential sources and STS, `transport` calls without a complete response. Pure.
+//! advice about a timeout comes last. `service` explains the error codes of OSS, `address` those that depend
+//! on where a request was sent, `credentials` the credential sources and STS, `transport` calls without a
+//! complete response. Pure.
 
+mod address;
 mod credentials;
 mod service;
 mod transport;
@@ -313,7 +315,7 @@ pub(super) fn import_error(error: &Error) -> Diagnostic {
         ),
         _ => {
             let mut diagnostic = other_import_error(error);
-            if service::is_signing_region_error(service) {
+            if address::is_signing_region_error(service) {
                 let hint = format!(
                     "\n\nTo import a bucket of another region, add the region to the import ID, for \
                      example `{bucket}@cn-shanghai`."

@@ -3,9 +3,9 @@
 //! Source: OSS documentation, the pages on HTTP status codes 400, 403, 404, 409 and 503 and the troubleshooting
 //! pages by EC.
 
-use crate::oss::{AddressStyle, BucketName, Endpoint, Error, ErrorCode, Operation, ServiceError};
+use crate::oss::{BucketName, Error, ErrorCode, Operation, ServiceError};
 
-use super::{attempts_suffix, bucket_name, clock_skew, transport};
+use super::{address, attempts_suffix, bucket_name, clock_skew, transport};
 
 /// What an error code means.
 pub(super) struct Meaning {
@@ -45,40 +45,25 @@ pub(super) fn response_line(error: &Error, service: &ServiceError) -> String {
 
 /// The request was signed with V1, which OSS no longer accepts (page "0002-00000080").
 const V1_REJECTED: &str = "0002-00000080";
-/// The request was signed for OSS, but the endpoint or the bucket is on a `CloudBox` (page "0002-00000227").
-const CLOUD_BOX: &str = "0002-00000227";
 
 /// Explains an error: by its EC if the error code does not say enough, otherwise by its code.
 pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
-    match service.ec.as_deref() {
-        Some(V1_REJECTED) => Meaning::new(
+    if service.ec.as_deref() == Some(V1_REJECTED) {
+        return Meaning::new(
             "OSS no longer accepts V1 signatures. Remove `signature_version = \"v1\"` from the provider, so \
              that requests are signed with V4.",
-        ),
-        Some(CLOUD_BOX) => Meaning::new(format!(
-            "{} belongs to a CloudBox, which requires signatures of its own. This provider does not support \
-             buckets on a CloudBox. For a bucket of a region, remove `endpoint` from the provider and set \
-             `region`.",
-            error.endpoint,
-        )),
-        _ => meaning_of_code(error, service),
+        );
+    }
+    match address::advice(error, service) {
+        Some(advice) => Meaning::new(advice),
+        None => meaning_of_code(error, service),
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm for each code")]
 fn meaning_of_code(error: &Error, service: &ServiceError) -> Meaning {
-    let Error { operation, region, endpoint, credentials_origin: origin, .. } = error;
+    let Error { operation, endpoint, credentials_origin: origin, .. } = error;
     let bucket = bucket_name(error);
     match &service.code {
-        ErrorCode::AccessDenied | ErrorCode::PermanentRedirect | ErrorCode::TemporaryRedirect
-            if let Some(right) = &service.endpoint =>
-        {
-            Meaning::new(wrong_endpoint(right, error))
-        }
-        ErrorCode::PermanentRedirect | ErrorCode::TemporaryRedirect => Meaning::new(wrong_region(endpoint)),
-        ErrorCode::AccessDenied if service.message.contains("specified endpoint") => {
-            Meaning::new(wrong_region(endpoint))
-        }
         ErrorCode::AccessDenied if *operation == Operation::ListBuckets => Meaning::new(format!(
             "The credentials from {origin} are not authorized to perform {} on acs:oss:*:*:*. Grant this \
              action to the RAM user or role.",
@@ -110,14 +95,6 @@ fn meaning_of_code(error: &Error, service: &ServiceError) -> Meaning {
             "The AccessKey ID does not exist or is disabled, is temporary (STS.…) but was sent without its \
              security token, or is permanent but was sent with one. Check {origin}."
         )),
-        ErrorCode::SignatureDoesNotMatch if error.address_style == AddressStyle::Cname => {
-            Meaning::new(format!(
-                "{endpoint} is a custom domain (`address_style = \"cname\"`), and a custom domain is bound to \
-                 one bucket. If it is not bound to {bucket}, manage {bucket} with another provider \
-                 configuration (`alias`) that has neither `endpoint` nor `address_style`. If it is, the \
-                 AccessKey secret does not match the AccessKey ID. Check {origin}."
-            ))
-        }
         ErrorCode::SignatureDoesNotMatch => Meaning::new(format!(
             "The AccessKey secret does not match the AccessKey ID, or the request was modified in transit. \
              Check {origin}."
@@ -132,23 +109,11 @@ fn meaning_of_code(error: &Error, service: &ServiceError) -> Meaning {
              URI or an assumed role are refreshed automatically."
         )),
         ErrorCode::RequestTimeTooSkewed => Meaning::new(clock_skew(error.clock_skew_seconds, "OSS")),
-        ErrorCode::InvalidArgument if is_signing_region_error(service) => Meaning::new(format!(
-            "The request was signed for region {region:?}, but {endpoint} belongs to another region. Make \
-             the provider's `region` and `endpoint` match, or set `region` on this resource."
-        )),
         ErrorCode::InvalidArgument if service.message.contains("KMSMasterKeyID") => Meaning::new(
             "OSS rejected the KMS key ID. It requires `sse_algorithm = \"KMS\"`. If the message mentions a \
              whitelist, ask Alibaba Cloud to enable the feature for your account.",
         )
         .with_attribute("kms_master_key_id"),
-        ErrorCode::SecondLevelDomainForbidden => Meaning::new(
-            "Public OSS endpoints accept only virtual-hosted-style requests. Remove `address_style = \
-             \"path\"` from the provider.",
-        ),
-        ErrorCode::NonStandardHostForbidden => Meaning::new(match &service.endpoint {
-            Some(right) => wrong_endpoint(right, error),
-            None => wrong_host(endpoint),
-        }),
         ErrorCode::UserDisable => Meaning::new(
             "OSS has disabled the account, usually because of an overdue payment. Pay the bill in the \
              Expenses and Costs console, or contact Alibaba Cloud support with the request ID, then run \
@@ -180,60 +145,11 @@ fn is_not_oss(service: &ServiceError) -> bool {
     service.code == ErrorCode::BadErrorResponse
 }
 
-/// Whether the request was signed for a region other than that of the endpoint.
-pub(super) fn is_signing_region_error(service: &ServiceError) -> bool {
-    service.code == ErrorCode::InvalidArgument && service.message.contains("region")
-}
-
 fn unknown_code(service: &ServiceError) -> Meaning {
     Meaning::new(match service.recommend_doc {
         Some(_) => "",
         None => "Contact Alibaba Cloud support with the request ID.",
     })
-}
-
-/// The bucket is somewhere else, and OSS names the endpoint.
-fn wrong_endpoint(right: &str, error: &Error) -> String {
-    let region = Endpoint::parse(right).ok().and_then(|endpoint| endpoint.region());
-    let hint = match region {
-        // Some regions have several endpoints that serve different buckets.
-        Some(region) if region.as_str() == error.region => {
-            format!("Set `endpoint = \"{right}\"` in the provider configuration of this resource.")
-        }
-        Some(region) => format!(
-            "Set `region = \"{region}\"` on this resource, or correct the provider's `region` (or \
-             `endpoint`, if set)."
-        ),
-        None => {
-            "Set `region` on this resource to the region of the bucket, or correct the provider's \
-             `region` (or `endpoint`, if set)."
-                .to_owned()
-        }
-    };
-    format!(
-        "The bucket must be accessed at {right}, but the request was sent to {}. {hint}",
-        error.endpoint,
-    )
-}
-
-/// The bucket is in another region, and OSS does not name it.
-fn wrong_region(endpoint: &str) -> String {
-    format!(
-        "The bucket is in another region, and OSS did not say which one; the request was sent to {endpoint}. \
-         Look up the bucket's region in the OSS console and set it as `region` on this resource, or correct \
-         the provider's `region` (or `endpoint`, if set)."
-    )
-}
-
-/// OSS does not serve requests to this host.
-fn wrong_host(endpoint: &str) -> String {
-    format!(
-        "OSS does not serve {endpoint}: it is neither an endpoint of a region nor a custom domain that is \
-         bound to the bucket. For the endpoint of a region, set `region` and remove `endpoint` and \
-         `address_style` from the provider, or unset the environment variables ALIBABA_CLOUD_ENDPOINT_OSS \
-         and OSS_ENDPOINT. For a custom domain, bind it to the bucket in the OSS console and set \
-         `address_style = \"cname\"`."
-    )
 }
 
 fn conflict() -> Meaning {

@@ -30,33 +30,31 @@ struct Scenario {
 
 /// The message of the section with this heading; none if the heading is unknown.
 pub(super) async fn message(heading: &str) -> Option<String> {
-    let scenario = scenario(heading).or_else(|| sts_scenario(heading))?;
+    let scenario = scenario(heading)
+        .or_else(|| address_scenario(heading))
+        .or_else(|| sts_scenario(heading))?;
     Some(scenario.run().await)
+}
+
+/// An error response of OSS to the write.
+fn fault(status: u16, code: &str, message: &str) -> Scenario {
+    Scenario::new().with(Fault::error_response(status, code).message(message).method("PUT"))
+}
+
+/// The same with an EC.
+fn with_ec(status: u16, code: &str, message: &str, ec: &str) -> Scenario {
+    let fault = Fault::error_response(status, code).message(message).ec(ec);
+    Scenario::new().with(fault.method("PUT"))
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each section")]
 fn scenario(heading: &str) -> Option<Scenario> {
-    let fault = |status: u16, code: &str, message: &str| {
-        Scenario::new().with(Fault::error_response(status, code).message(message).method("PUT"))
-    };
-    let with_ec = |status: u16, code: &str, message: &str, ec: &str| {
-        let fault = Fault::error_response(status, code).message(message).ec(ec);
-        Scenario::new().with(fault.method("PUT"))
-    };
     Some(match heading {
         "`AccessDenied`" => fault(
             403,
             "AccessDenied",
             "You have no right to access this object because of bucket acl.",
         ),
-        "`AccessDenied`, `PermanentRedirect`, `TemporaryRedirect`: another endpoint" => {
-            let message = "The bucket you are attempting to access must be addressed using the specified \
-                           endpoint.";
-            let fault = Fault::error_response(403, "AccessDenied")
-                .message(message)
-                .endpoint("oss-cn-shanghai.aliyuncs.com");
-            Scenario::new().with(fault)
-        }
         "`InvalidAccessKeyId`" => {
             Scenario::new().with_access_key("LTAI5tUNKNOWNUNKNOWN0001", KEY_SECRET)
         }
@@ -79,7 +77,6 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "`InvalidBucketName`" => {
             fault(400, "InvalidBucketName", "The specified bucket is not valid.")
         }
-        "`InvalidArgument`: the signing region" => Scenario::new().on_bucket("my-company-invoices"),
         "`InvalidArgument`: the KMS key (`KMSMasterKeyID`)" => fault(
             400,
             "InvalidArgument",
@@ -100,29 +97,6 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "EC `0002-00000080`: signature V1" => {
             let message = "Requests signed with V1 are not supported.";
             with_ec(403, "AccessDenied", message, "0002-00000080").set("signature_version", "v1")
-        }
-        "EC `0002-00000227`: CloudBox" => with_ec(
-            400,
-            "InvalidArgument",
-            "Invalid signing product in Authorization header.",
-            "0002-00000227",
-        ),
-        "`NonStandardHostForbidden`" => fault(
-            403,
-            "NonStandardHostForbidden",
-            "Your host is invalid. Please use Open Storage Service standard host.",
-        ),
-        "`SignatureDoesNotMatch`: a custom domain" => {
-            let fault = fault(
-                403,
-                "SignatureDoesNotMatch",
-                "The request signature we calculated does not match the signature you provided. Check \
-                 your key and signing method.",
-            );
-            fault.set("address_style", "cname")
-        }
-        "`SecondLevelDomainForbidden`" => {
-            fault(403, "SecondLevelDomainForbidden", "Please use virtual hosted style to access.")
         }
         "`MetaOperationQpsLimitExceeded`, `TotalQpsLimitExceeded`, `ServiceUnavailable`" => fault(
             503,
@@ -156,15 +130,46 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "Something else sets the encryption" => Scenario::new().with_second_owner(),
         "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
         "No credentials" => Scenario::new().without_access_key(),
-        "A region as endpoint" => Scenario::new().set("endpoint", "cn-hangzhou"),
-        "An endpoint that contains the bucket" => {
-            Scenario::new().set("endpoint", "https://my-company-logs.oss.example.com")
-        }
         "No region" => Scenario::new().set("region", ""),
         "A profile that cannot be used" => Scenario::new()
             .without_access_key()
             .set("profile", "ci")
             .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
+        _ => return None,
+    })
+}
+
+/// The sections about regions, endpoints and hosts.
+fn address_scenario(heading: &str) -> Option<Scenario> {
+    Some(match heading {
+        "`AccessDenied`, `PermanentRedirect`, `TemporaryRedirect`: another endpoint" => {
+            let message = "The bucket you are attempting to access must be addressed using the specified \
+                           endpoint.";
+            let fault = Fault::error_response(403, "AccessDenied")
+                .message(message)
+                .endpoint("oss-cn-shanghai.aliyuncs.com");
+            Scenario::new().with(fault)
+        }
+        "`SignatureDoesNotMatch`: a custom domain" => Scenario::new().set("address_style", "cname"),
+        "EC `0002-00000227`: CloudBox" => with_ec(
+            400,
+            "InvalidArgument",
+            "Invalid signing product in Authorization header.",
+            "0002-00000227",
+        ),
+        "`NonStandardHostForbidden`" => fault(
+            403,
+            "NonStandardHostForbidden",
+            "Your host is invalid. Please use Open Storage Service standard host.",
+        ),
+        "`SecondLevelDomainForbidden`" => {
+            fault(403, "SecondLevelDomainForbidden", "Please use virtual hosted style to access.")
+        }
+        "`InvalidArgument`: the signing region" => Scenario::new().on_bucket("my-company-invoices"),
+        "A region as endpoint" => Scenario::new().set("endpoint", "cn-hangzhou"),
+        "An endpoint that contains the bucket" => {
+            Scenario::new().set("endpoint", "https://my-company-logs.oss.example.com")
+        }
         _ => return None,
     })
 }
