@@ -206,6 +206,26 @@ fn an_old_bucket_name_has_underscores() {
     }
     let plan = through_a_proxy(&workspace, &["plan", "-detailed-exitcode", "-no-color"]);
     assert_eq!(plan.code, Some(0), "{plan}");
+    // The data sources read it, too.
+    let read = r#"
+        data "oss_bucket_encryption" "old" {
+          bucket = "old_bucket"
+        }
+        data "oss_bucket_encryptions" "all" {}
+        output "read" {
+          value = "${data.oss_bucket_encryption.old.bucket} ${data.oss_bucket_encryption.old.sse_algorithm}"
+        }
+        output "listed" {
+          value = join(" ", data.oss_bucket_encryptions.all.buckets[*].bucket)
+        }"#;
+    workspace.configure_with(
+        &provider(arguments),
+        &format!("{}{read}", rules(&["old_bucket", "_older"])),
+    );
+    let run = through_a_proxy(&workspace, &APPLY).succeeds();
+    for output in ["read = \"old_bucket AES256\"", "listed = \"_older old_bucket\""] {
+        assert!(run.stdout.contains(output), "{run}");
+    }
     through_a_proxy(&workspace, &["destroy", "-auto-approve"]).succeeds();
     assert_eq!(workspace.emulator.rule("old_bucket"), None);
 
