@@ -25,14 +25,14 @@ use tonic_prost::ProstCodec;
 const MAGIC_COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
 /// The release build of the provider, or the one in the variable `PROVIDER_BINARY`. Built here, because
-/// cargo builds benchmarks with the features of the tests.
+/// benchmarks do not depend on the binary of another package.
 pub(crate) fn shipped_provider() -> PathBuf {
     if let Some(binary) = std::env::var_os("PROVIDER_BINARY") {
         return std::path::absolute(binary).unwrap();
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--release", "--locked", "--bin", "terraform-provider-oss"])
+        .args(["build", "--release", "--locked", "--package", "terraform-provider-oss"])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit())

@@ -60,7 +60,7 @@ impl Options {
 
 /// Parses the command line. Returns `None` for `--help`.
 fn options(scratch: &Path) -> Result<Option<Options>, lexopt::Error> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let mut options = Options {
         sizes: vec![1, 100, 1000],
         runs: 5,

@@ -127,9 +127,20 @@ fn io_clock_and_formats_stay_in_their_files() {
 
 #[test]
 fn every_file_has_module_documentation() {
-    for directory in ["src", "emulator/src"] {
+    for directory in ["src", "emulator/src", "packaging", "benches"] {
         for (file, text) in files_in(directory) {
             assert!(text.starts_with("//!"), "{directory}/{file} has no module documentation");
         }
     }
+}
+
+/// A dependency that is not for development would add its features to those that the provider is built with.
+#[test]
+fn benchmarks_have_development_dependencies_only() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/Cargo.toml");
+    let text = fs::read_to_string(file).unwrap();
+    let sections =
+        text.lines().filter(|line| line.starts_with('[') && line.contains("dependencies"));
+    let others: Vec<&str> = sections.filter(|line| !line.contains("dev-dependencies")).collect();
+    assert_eq!(others, Vec::<&str>::new());
 }
