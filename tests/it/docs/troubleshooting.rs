@@ -47,7 +47,6 @@ fn with_ec(status: u16, code: &str, message: &str, ec: &str) -> Scenario {
     Scenario::new().with(fault.method("PUT"))
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm for each section")]
 fn scenario(heading: &str) -> Option<Scenario> {
     Some(match heading {
         "`AccessDenied`" => fault(
