@@ -42,6 +42,7 @@ While it runs, control it with requests to /-/, for example to inject faults:
   curl -X POST ENDPOINT/-/sessions/expire
   curl -X POST ENDPOINT/-/master-keys/rotate
   curl -X PUT ENDPOINT/-/clock -d '{\"offset_seconds\": 1200}'
+                        \"sts_offset_seconds\" sets how far STS is ahead of OSS
   curl ENDPOINT/-/objects/BUCKET/KEY
                         the bytes of an object as they are stored
 ";

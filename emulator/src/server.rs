@@ -149,6 +149,11 @@ impl Emulator {
         self.service().clock_offset_seconds = seconds;
     }
 
+    /// Sets how many seconds the clock of STS is ahead of that of OSS. Sessions last as long as without it.
+    pub fn set_sts_clock_offset(&self, seconds: i64) {
+        self.service().sts_clock_offset_seconds = seconds;
+    }
+
     /// Adds a fault after those that are already waiting.
     pub fn inject(&self, fault: Fault) {
         self.service().faults.push(fault);

@@ -42,6 +42,8 @@ pub(super) struct Service {
     pub(super) store: Store,
     pub(super) faults: Faults,
     pub(super) clock_offset_seconds: i64,
+    /// How far the clock of STS is ahead of that of OSS.
+    pub(super) sts_clock_offset_seconds: i64,
     pub(super) keys: KeyStore,
     pub(super) sts: Sts,
     pub(super) master_keys: MasterKeys,
@@ -106,6 +108,7 @@ impl Service {
             store: Store::default(),
             faults: Faults::default(),
             clock_offset_seconds: config.clock_offset_seconds,
+            sts_clock_offset_seconds: 0,
             keys: KeyStore::default(),
             sts: Sts::default(),
             master_keys: MasterKeys::default(),

@@ -84,3 +84,15 @@ fn a_refusal_by_sts_is_final_for_all_resources() {
     assert_eq!(run.stderr.matches("403 NoPermission").count(), 20, "{run}");
     assert_eq!(count(&workspace, operation), (1, 0));
 }
+
+#[test]
+fn clocks_of_oss_and_sts_that_differ_by_a_day_are_both_corrected() {
+    for day in [86_400, -86_400] {
+        let Some((workspace, _)) = workspace(3, true) else { return };
+        workspace.emulator.set_sts_clock_offset(day);
+        workspace.terraform_in(environment(true), &APPLY).succeeds();
+        let plan = ["plan", "-detailed-exitcode", "-no-color"];
+        workspace.terraform_in(environment(true), &plan).succeeds();
+        assert_eq!(workspace.state().len(), 3);
+    }
+}

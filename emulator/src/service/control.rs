@@ -8,6 +8,7 @@
 //! | `POST /-/sessions/expire` | expires all sessions |
 //! | `POST /-/master-keys/rotate` | rotates all master keys |
 //! | `PUT /-/clock` with `{"offset_seconds": 1200}` | sets how far the emulator's clock is ahead |
+//! | `PUT /-/clock` with `{"offset_seconds": 0, "sts_offset_seconds": 86400}` | the same, and how far the clock of STS is ahead of that |
 //! | `GET /-/objects/{bucket}/{key}` | returns the bytes of an object as they are stored |
 
 use serde::Deserialize;
@@ -23,6 +24,8 @@ use crate::response::Response;
 #[serde(deny_unknown_fields)]
 struct Clock {
     offset_seconds: i64,
+    #[serde(default)]
+    sts_offset_seconds: i64,
 }
 
 impl Service {
@@ -72,6 +75,7 @@ impl Service {
                 let clock = serde_json::from_slice::<Clock>(&request.body).map_err(bad);
                 let response = clock.map(|clock| {
                     self.clock_offset_seconds = clock.offset_seconds;
+                    self.sts_clock_offset_seconds = clock.sts_offset_seconds;
                     Response::empty(204)
                 });
                 (Some("SetClock"), response)

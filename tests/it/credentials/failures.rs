@@ -63,6 +63,37 @@ async fn a_wrong_clock_is_corrected_for_sts_too() {
 }
 
 #[tokio::test]
+async fn oss_and_sts_may_disagree_about_the_time() {
+    let skewed = "PutBucketEncryption 403";
+    for day in [86_400, -86_400] {
+        let emulator = start();
+        emulator.set_session_seconds(Some(900));
+        emulator.set_sts_clock_offset(day);
+        let (time, clock) = Time::start();
+        let client =
+            Client::new(ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) });
+        put(&client).await.unwrap();
+        assert_eq!(asked(&emulator), ["AssumeRole 400", "AssumeRole 200", skewed, PUT], "{day}");
+        time.pass(&emulator, 600);
+        put(&client).await.unwrap();
+        assert_eq!(asked(&emulator), [PUT], "the session has five minutes left");
+        time.pass(&emulator, 301);
+        put(&client).await.unwrap();
+        assert_eq!(asked(&emulator), ["AssumeRole 200", PUT], "each clock is known");
+
+        let emulator = start();
+        emulator.set_clock_offset(day);
+        emulator.set_sts_clock_offset(-day);
+        let client = self::client(&emulator, assume(&emulator, keys()));
+        put(&client).await.unwrap();
+        assert_eq!(asked(&emulator), ["AssumeRole 200", skewed, PUT], "{day}");
+        emulator.expire_sessions();
+        put(&client).await.unwrap();
+        assert_eq!(asked(&emulator), [skewed, "AssumeRole 200", PUT], "{day}");
+    }
+}
+
+#[tokio::test]
 async fn a_deadline_while_waiting_for_keys_leaves_no_doubt() {
     let emulator = start();
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
