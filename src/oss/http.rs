@@ -16,6 +16,7 @@ use url::{Host, Url};
 use super::endpoint::is_loopback_or_link_local;
 use super::error::TransportError;
 use super::request_body::{RequestBody, SentFlag};
+use super::sanitize::Sanitizer;
 
 /// The metadata service of every ECS instance.
 const METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
@@ -105,6 +106,7 @@ pub(super) struct Http {
     settings: HttpSettings,
     /// By [`ConnectionKind`]: the settings of a client cannot be changed for a single request.
     clients: [OnceLock<reqwest::Client>; 6],
+    sanitizer: Sanitizer,
 }
 
 impl fmt::Debug for Http {
@@ -115,7 +117,12 @@ impl fmt::Debug for Http {
 
 impl Http {
     pub(super) fn new(settings: HttpSettings) -> Self {
-        Self { settings, clients: Default::default() }
+        Self { settings, clients: Default::default(), sanitizer: Sanitizer::default() }
+    }
+
+    /// What the texts of all servers go through.
+    pub(super) fn sanitizer(&self) -> &Sanitizer {
+        &self.sanitizer
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -123,21 +130,23 @@ impl Http {
         &self,
         request: HttpRequest<'_>,
     ) -> Result<HttpResponse, TransportError> {
-        let unusable = |error: &dyn fmt::Display| TransportError::InvalidRequest(error.to_string());
+        let unusable = |error: &dyn fmt::Display| {
+            TransportError::InvalidRequest(self.sanitizer.text(error.to_string()))
+        };
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| unusable(&error))?;
         let url = Url::parse(request.url).map_err(|error| unusable(&error))?;
         let mut builder = self
             .client(ConnectionKind::to(&url, request.is_metadata))?
             .request(method, url)
-            .headers(header_map(request.headers)?)
+            .headers(header_map(request.headers).map_err(|error| unusable(&error))?)
             .body(reqwest::Body::wrap(RequestBody::new(request.body, request.sent)));
         if let Some(timeout) = request.timeout {
             builder = builder.timeout(timeout);
         }
-        let mut answer = builder.send().await.map_err(classify)?;
+        let mut answer = builder.send().await.map_err(|error| self.classify(error))?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(classify)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.classify(error))? {
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(TransportError::BodyTooLarge(MAX_BODY));
             }
@@ -167,7 +176,9 @@ impl Http {
             Err(_) if route.is_plaintext => self.builder(route).tls_certs_only([]).build(),
             made => made,
         };
-        let made = made.map_err(|error| TransportError::ClientSetup(error_chain(&error)))?;
+        let made = made.map_err(|error| {
+            TransportError::ClientSetup(self.sanitizer.text(error_chain(&error)))
+        })?;
         Ok(client.get_or_init(|| made))
     }
 
@@ -188,42 +199,42 @@ impl Http {
         // Reading the trust store takes milliseconds.
         if route.is_plaintext { builder.tls_certs_only([]) } else { builder }
     }
+
+    /// Sorts a failure of the HTTP client by what it means for trying again, and for what OSS may have
+    /// done: nothing, as long as there was no connection.
+    fn classify(&self, error: reqwest::Error) -> TransportError {
+        // A URL may hold a key of its own.
+        let error = error.without_url();
+        let chain = error_chain(&error);
+        // A certificate's names are in it.
+        let text = self.sanitizer.text(&chain);
+        if error.is_connect() {
+            match chain.strip_prefix(TUNNEL_ERROR_PREFIX) {
+                _ if is_tls_error(&error) => TransportError::Tls(text),
+                Some(reason) => TransportError::Proxy(self.sanitizer.text(reason)),
+                None => TransportError::Connect(text),
+            }
+        } else if error.is_timeout() {
+            TransportError::Timeout(text)
+        } else if error.is_builder() {
+            TransportError::InvalidRequest(text)
+        } else {
+            TransportError::Interrupted(text)
+        }
+    }
 }
 
 /// Headers as the HTTP library has them. A value may be a secret: an error only tells its name.
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, TransportError> {
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, String> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let unusable = |what| {
-            TransportError::InvalidRequest(format!("the {name} header has an invalid {what}"))
-        };
+        let unusable = |what| format!("the {name} header has an invalid {what}");
         let header = HeaderName::try_from(name.as_str()).map_err(|_| unusable("name"))?;
         let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| unusable("value"))?;
         value.set_sensitive(true);
         map.insert(header, value);
     }
     Ok(map)
-}
-
-/// Sorts a failure of the HTTP client by what it means for trying again, and for what OSS may have
-/// done: nothing, as long as there was no connection.
-fn classify(error: reqwest::Error) -> TransportError {
-    // A URL may hold a key of its own.
-    let error = error.without_url();
-    let text = error_chain(&error);
-    if error.is_connect() {
-        match text.strip_prefix(TUNNEL_ERROR_PREFIX) {
-            _ if is_tls_error(&error) => TransportError::Tls(text),
-            Some(reason) => TransportError::Proxy(reason.to_owned()),
-            None => TransportError::Connect(text),
-        }
-    } else if error.is_timeout() {
-        TransportError::Timeout(text)
-    } else if error.is_builder() {
-        TransportError::InvalidRequest(text)
-    } else {
-        TransportError::Interrupted(text)
-    }
 }
 
 /// How the HTTP library begins to tell that a proxy opened no tunnel; the type of that error is private.
@@ -295,9 +306,6 @@ mod tests {
         let shown = format!("{usable:?}");
         assert!(shown.contains("x-oss-security-token") && !shown.contains("the-token"), "{shown}");
         let error = header_map(&header("x-oss-security-token", "the\ntoken")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the request could not be made: the x-oss-security-token header has an invalid value"
-        );
+        assert_eq!(error.to_string(), "the x-oss-security-token header has an invalid value");
     }
 }

@@ -185,6 +185,11 @@ impl CredentialsUri {
     pub(super) fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// What stands behind the host, which may be a key.
+    pub(super) fn secret_part(&self) -> &str {
+        self.0.as_str().get(self.0[..url::Position::BeforePath].len()..).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for CredentialsUri {
