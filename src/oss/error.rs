@@ -111,6 +111,9 @@ pub enum TransportError {
     /// The body is larger than any answer of these calls.
     #[error("the answer was larger than {0} bytes")]
     BodyTooLarge(usize),
+    /// A proxy variable cannot be used. Without it the request would bypass the proxy.
+    #[error("no request was sent, because {0}")]
+    InvalidProxy(ServerText),
     /// The HTTP client could not be set up.
     #[error("no connection could be prepared: {0}")]
     ClientSetup(ServerText),
@@ -163,6 +166,7 @@ impl ErrorKind {
                 TransportError::Connect(_)
                     | TransportError::Proxy(_)
                     | TransportError::Tls(_)
+                    | TransportError::InvalidProxy(_)
                     | TransportError::ClientSetup(_)
                     | TransportError::InvalidRequest(_)
             ),
@@ -212,7 +216,10 @@ impl Error {
                 matches!(last.as_deref(), Some(ErrorKind::Credentials(_)))
             }
             ErrorKind::Transport(transport) => {
-                matches!(transport, TransportError::ClientSetup(_))
+                matches!(
+                    transport,
+                    TransportError::ClientSetup(_) | TransportError::InvalidProxy(_)
+                )
             }
             ErrorKind::UnexpectedResponse(_)
             | ErrorKind::EndpointContainsBucket { .. }
@@ -284,6 +291,7 @@ mod tests {
             (ErrorKind::Transport(TransportError::Connect(text())), false),
             (ErrorKind::Transport(TransportError::Proxy(text())), false),
             (ErrorKind::Transport(TransportError::Tls(text())), false),
+            (ErrorKind::Transport(TransportError::InvalidProxy(text())), false),
             (ErrorKind::Transport(TransportError::ClientSetup(text())), false),
             (ErrorKind::Transport(TransportError::InvalidRequest(text())), false),
         ] {

@@ -5,7 +5,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls;
 use url::{Host, Url};
 
-use super::endpoint::is_loopback_or_link_local;
+use super::endpoint::{ipv4_address, is_loopback, is_loopback_or_link_local};
 use super::error::TransportError;
+use super::proxy;
 use super::request_body::{RequestBody, SentFlag};
 use super::sanitize::Sanitizer;
 
@@ -60,11 +61,33 @@ impl ConnectionKind {
     fn to(url: &Url, is_metadata: bool) -> Self {
         let way = match url.host() {
             _ if is_metadata => ProxyMode::Metadata,
-            Some(Host::Ipv4(METADATA)) => ProxyMode::Metadata,
+            Some(host) if is_metadata_address(&host) => ProxyMode::Metadata,
             Some(host) if is_loopback_or_link_local(&host) => ProxyMode::Direct,
             _ => ProxyMode::FromEnv,
         };
         Self { is_plaintext: url.scheme() == "http", way }
+    }
+}
+
+/// Whether a host is the fixed address of the metadata service, in any spelling.
+pub(super) fn is_metadata_address<S: AsRef<str>>(host: &Host<S>) -> bool {
+    ipv4_address(host) == Some(METADATA)
+}
+
+/// Resolves the names of this machine, `localhost` and all below it, as RFC 6761 has it: no name server is asked, so
+/// that none can say that they are elsewhere. Addresses are not resolved.
+struct Loopback;
+
+impl reqwest::dns::Resolve for Loopback {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let is_local = is_loopback(&Host::Domain(name.as_str()));
+        Box::pin(std::future::ready(if is_local {
+            let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(addresses) as reqwest::dns::Addrs)
+        } else {
+            Err(io::Error::from(io::ErrorKind::NotFound).into())
+        }))
     }
 }
 
@@ -170,6 +193,17 @@ impl Http {
         if let Some(client) = client.get() {
             return Ok(client);
         }
+        if route.way == ProxyMode::FromEnv {
+            let lookup = |name: &str| std::env::var_os(name);
+            let user = proxy::check(route.is_plaintext, lookup).map_err(|error| {
+                TransportError::InvalidProxy(self.sanitizer.text(error.to_string()))
+            })?;
+            if let Some(user) = user {
+                self.sanitizer.remember("proxy password", &user);
+                let password = user.split_once(':').map_or("", |(_, password)| password);
+                self.sanitizer.remember("proxy password", password);
+            }
+        }
         let made = self.builder(route).build();
         // Roots are of use on a plain route only if its proxy speaks TLS; without any it works as well.
         let made = match made {
@@ -193,7 +227,7 @@ impl Http {
             .retry(reqwest::retry::never().max_retries_per_request(0));
         let builder = match route.way {
             ProxyMode::FromEnv => return builder,
-            ProxyMode::Direct => builder.no_proxy(),
+            ProxyMode::Direct => builder.no_proxy().dns_resolver(Loopback),
             ProxyMode::Metadata => builder.no_proxy().connect_timeout(METADATA_CONNECT_TIMEOUT),
         };
         // Reading the trust store takes milliseconds.
@@ -281,6 +315,19 @@ mod tests {
             ("http://demo.localhost:9000/", true, ProxyMode::Direct),
             ("http://169.254.170.2/keys", true, ProxyMode::Direct),
             ("http://[fe80::1]/keys", true, ProxyMode::Direct),
+            ("http://[::ffff:127.0.0.1]:9000/", true, ProxyMode::Direct),
+            ("http://[::ffff:7f01:203]:9000/", true, ProxyMode::Direct),
+            ("http://[::ffff:169.254.170.2]/keys", true, ProxyMode::Direct),
+            ("http://localhost.:9000/", true, ProxyMode::Direct),
+            ("https://demo.localhost./", false, ProxyMode::Direct),
+            ("http://LOCALHOST/", true, ProxyMode::Direct),
+            ("http://0x7f.1/", true, ProxyMode::Direct),
+            ("http://127.0.0.1./", true, ProxyMode::Direct),
+            ("http://notlocalhost/", true, ProxyMode::FromEnv),
+            ("http://localhost.example.com/", true, ProxyMode::FromEnv),
+            ("http://[::ffff:10.0.0.1]/", true, ProxyMode::FromEnv),
+            ("http://[::ffff:100.100.100.200]/latest/api/token", true, ProxyMode::Metadata),
+            ("http://[::ffff:6464:64c8]/", true, ProxyMode::Metadata),
             ("http://100.100.100.200/latest/api/token", true, ProxyMode::Metadata),
             ("http://100.100.100.201/", true, ProxyMode::FromEnv),
         ];

@@ -40,6 +40,7 @@ mod http;
 mod known_secrets;
 mod names;
 mod percent;
+mod proxy;
 mod regions;
 mod request;
 mod request_body;

@@ -295,6 +295,7 @@ mod tests {
             (ErrorKind::Transport(TransportError::Interrupted(text())), true),
             (ErrorKind::Transport(TransportError::Tls(text())), false),
             (ErrorKind::Transport(TransportError::BodyTooLarge(1)), false),
+            (ErrorKind::Transport(TransportError::InvalidProxy(text())), false),
             (ErrorKind::Transport(TransportError::ClientSetup(text())), false),
             (ErrorKind::Transport(TransportError::InvalidRequest(text())), false),
             (ErrorKind::UnexpectedResponse(text()), false),

@@ -226,6 +226,13 @@ fn transport_errors() {
             transport(TransportError::ClientSetup(text("no CA certificates were loaded"))),
             transport(TransportError::InvalidRequest(text("invalid international domain name"))),
             Error {
+                attempts: 1,
+                ..transport(TransportError::InvalidProxy(text(
+                    "the environment variable HTTPS_PROXY is not the URL of a proxy, such as \
+                     http://proxy.example.com:3128"
+                )))
+            },
+            Error {
                 bucket: BucketName::parse("xn--a").ok(),
                 ..transport(TransportError::InvalidRequest(text(
                     "invalid international domain name"
