@@ -46,6 +46,8 @@ impl Address {
     ) -> Result<Self, ServiceError> {
         let host = &without_port(host).to_ascii_lowercase();
         let host = host.as_str();
+        // The name with its root label; names of OSS itself are not resolved here, so they keep it.
+        let host = if host.ends_with("localhost.") { host.trim_end_matches('.') } else { host };
         if let Some(bucket) = custom_domains.get(host) {
             return Ok(Self::in_host(Some(bucket), path, Endpoint::CustomDomain));
         }
@@ -148,6 +150,8 @@ mod tests {
             ("localhost", "/demo/", Endpoint::Local),
             ("demo.localhost:8080", "/", Endpoint::Local),
             ("demo.LocalHost:8080", "/", Endpoint::Local),
+            ("localhost.:8080", "/demo/", Endpoint::Local),
+            ("demo.localhost.", "/", Endpoint::Local),
             ("assets.example.com", "/", Endpoint::CustomDomain),
             ("demo.oss-cn-hangzhou.aliyuncs.com", "/", public("cn-hangzhou")),
             ("demo.oss-cn-hangzhou-internal.aliyuncs.com:80", "/", public("cn-hangzhou")),

@@ -90,7 +90,10 @@ impl BucketPage {
     pub(super) fn from_xml(body: &[u8]) -> Result<Self, String> {
         let root = Element::parse(body).map_err(|error| error.to_string())?;
         if root.name != "ListAllMyBucketsResult" {
-            return Err(format!("the body is a <{}>, not a <ListAllMyBucketsResult>", root.name));
+            return Err(format!(
+                "the body is not a <ListAllMyBucketsResult> but a <{}>",
+                root.name
+            ));
         }
         // Absent when the whole list fits.
         let is_truncated = root.child_text("IsTruncated").is_some_and(|text| text == "true");
@@ -113,6 +116,11 @@ impl BucketPage {
             })
             .collect::<Result<_, &str>>()?;
         Ok(Self { buckets, next_marker })
+    }
+
+    /// The names of the buckets, with the element that they are in.
+    pub(super) fn names(&self) -> Vec<(&'static str, &str)> {
+        self.buckets.iter().map(|bucket| ("Name", bucket.name.as_str())).collect()
     }
 
     /// Refuses a page that leads back to where it was asked from: the list would never end.
@@ -213,7 +221,7 @@ mod tests {
     #[test]
     fn a_list_that_could_not_end_is_refused() {
         for (body, expected) in [
-            ("<x/>", "the body is a <x>, not a <ListAllMyBucketsResult>"),
+            ("<x/>", "the body is not a <ListAllMyBucketsResult> but a <x>"),
             (
                 "<ListAllMyBucketsResult><IsTruncated>true</IsTruncated></ListAllMyBucketsResult>",
                 "the list goes on, but the body has no <NextMarker>",

@@ -19,6 +19,7 @@ use super::http::{Http, HttpSettings};
 use super::names::{BucketName, Region};
 use super::request::{Operation, Request};
 use super::retry::RetryPolicy;
+use super::sanitize::ServerText;
 use super::send::CallState;
 use super::sign::SignatureVersion;
 
@@ -127,7 +128,7 @@ pub struct ResponseMetadata {
     /// The HTTP status.
     pub status: u16,
     /// The request id, for a support ticket.
-    pub request_id: String,
+    pub request_id: ServerText,
 }
 impl Client {
     /// A client; does no IO.
@@ -187,9 +188,9 @@ impl Client {
     ) -> Result<EncryptionRule, Error> {
         let request = encryption_request(Operation::GetBucketEncryption, "GET", bucket);
         let (answer, course) = self.send(&request, call).await?;
-        EncryptionRule::from_xml(&answer.body).map_err(|reason| {
-            self.error(&request, call, &course, ErrorKind::UnexpectedResponse(reason))
-        })
+        EncryptionRule::from_xml(&answer.body)
+            .and_then(|rule| self.ensure_printable(rule, EncryptionRule::texts))
+            .map_err(|reason| self.error(&request, call, &course, self.unexpected(&reason)))
     }
 
     /// Removes the bucket's default encryption (OSS API reference, `DeleteBucketEncryption`). A
@@ -241,15 +242,34 @@ impl Client {
             body: Vec::new(),
         };
         if self.config.address_style == AddressStyle::Cname {
-            let reason = "a custom domain belongs to one bucket and cannot list others".to_owned();
-            let kind = ErrorKind::Transport(TransportError::InvalidRequest(reason));
+            let reason = "a custom domain belongs to one bucket and cannot list others";
+            let kind = ErrorKind::Transport(TransportError::InvalidRequest(reason.into()));
             return Err(self.error(&request, call, &CallState::default(), kind));
         }
         let (answer, course) = self.send(&request, call).await?;
         let page = BucketPage::from_xml(&answer.body).and_then(|page| page.ensure_progress(list));
-        page.map_err(|reason| {
-            self.error(&request, call, &course, ErrorKind::UnexpectedResponse(reason))
-        })
+        page.and_then(|page| self.ensure_printable(page, BucketPage::names))
+            .map_err(|reason| self.error(&request, call, &course, self.unexpected(&reason)))
+    }
+
+    /// Refuses what cannot be shown as it is, so that it gets into no state either: values are not changed.
+    fn ensure_printable<T>(
+        &self,
+        response: T,
+        texts: impl Fn(&T) -> Vec<(&'static str, &str)>,
+    ) -> Result<T, String> {
+        for (element, text) in texts(&response) {
+            if !self.http.sanitizer().is_printable(text) {
+                return Err(format!(
+                    "the <{element}> in the body has control characters, is too long or repeats a credential"
+                ));
+            }
+        }
+        Ok(response)
+    }
+
+    fn unexpected(&self, reason: &str) -> ErrorKind {
+        ErrorKind::UnexpectedResponse(self.http.sanitizer().text(reason))
     }
 
     /// Whether it is the region of buckets whose call names none, as far as that is known by now.

@@ -81,13 +81,26 @@ impl EncryptionRule {
         )
     }
 
+    /// The values by element.
+    pub(super) fn texts(&self) -> Vec<(&'static str, &str)> {
+        let optional = [
+            ("KMSMasterKeyID", &self.kms_master_key_id),
+            ("KMSDataEncryption", &self.kms_data_encryption),
+        ];
+        let optional =
+            optional.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        std::iter::once(("SSEAlgorithm", self.sse_algorithm.as_str())).chain(optional).collect()
+    }
+
     /// Reads the body of `GetBucketEncryption`. The error says what is missing or malformed.
     pub fn from_xml(body: &[u8]) -> Result<Self, String> {
         let root = Element::parse(body).map_err(|error: XmlError| error.to_string())?;
         let rule = match root.name.as_str() {
             "ServerSideEncryptionRule" => root.child("ApplyServerSideEncryptionByDefault"),
             other => {
-                return Err(format!("the body is a <{other}>, not a <ServerSideEncryptionRule>"));
+                return Err(format!(
+                    "the body is not a <ServerSideEncryptionRule> but a <{other}>"
+                ));
             }
         };
         let rule = rule.ok_or("the body has no <ApplyServerSideEncryptionByDefault>")?;
@@ -196,7 +209,7 @@ mod tests {
     #[test]
     fn says_what_is_wrong_with_a_body() {
         for (body, expected) in [
-            ("<html/>", "the body is a <html>, not a <ServerSideEncryptionRule>"),
+            ("<html/>", "the body is not a <ServerSideEncryptionRule> but a <html>"),
             ("<ServerSideEncryptionRule/>", "the body has no <ApplyServerSideEncryptionByDefault>"),
             (
                 "<ServerSideEncryptionRule><ApplyServerSideEncryptionByDefault/>\

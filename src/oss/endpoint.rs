@@ -4,6 +4,7 @@
 //! (`endpoints.go`: path style for IP literals). The signature never depends on any of this.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use thiserror::Error;
 use url::{Host, Url};
@@ -256,26 +257,39 @@ impl Endpoint {
     }
 }
 
-/// Whether a host is this machine.
-pub(super) fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
+/// The IPv4 address that a host is, also in the form of an IPv6 address (`::ffff:127.0.0.1`).
+pub(super) fn ipv4_address<S: AsRef<str>>(host: &Host<S>) -> Option<Ipv4Addr> {
     match host {
-        Host::Domain(domain) => {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(*address),
+        Host::Ipv6(address) => address.to_ipv4_mapped(),
+    }
+}
+
+/// Whether a host is this machine: `localhost` and the names below it, which are never looked up, and loopback
+/// addresses.
+pub(super) fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match (host, ipv4_address(host)) {
+        (_, Some(address)) => address.is_loopback(),
+        (Host::Ipv6(address), None) => address.is_loopback(),
+        (Host::Domain(domain), None) => {
             let domain = domain.as_ref();
+            let domain = domain.strip_suffix('.').unwrap_or(domain);
             domain == "localhost" || domain.ends_with(".localhost")
         }
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
+        (Host::Ipv4(_), None) => false,
     }
 }
 
 /// Whether a host is this machine, or at a link-local address, which clouds give to a machine's own
-/// services: keys are not seen by anyone on the way, and no proxy knows it.
+/// services: no proxy knows it.
 pub(super) fn is_loopback_or_link_local<S: AsRef<str>>(host: &Host<S>) -> bool {
-    match host {
-        Host::Ipv4(address) => address.is_loopback() || address.is_link_local(),
-        Host::Ipv6(address) => address.is_loopback() || address.is_unicast_link_local(),
-        Host::Domain(_) => is_loopback(host),
-    }
+    let is_link_local = match (host, ipv4_address(host)) {
+        (_, Some(address)) => address.is_link_local(),
+        (Host::Ipv6(address), None) => address.is_unicast_link_local(),
+        _ => false,
+    };
+    is_link_local || is_loopback(host)
 }
 
 impl fmt::Display for Endpoint {
@@ -444,6 +458,11 @@ mod tests {
             ("http://127.0.0.1:1", false),
             ("http://[::1]", false),
             ("http://localhost", false),
+            ("http://localhost.", false),
+            ("http://x.localhost", false),
+            ("http://[::ffff:127.0.0.1]", false),
+            ("http://[::ffff:10.0.0.1]", true),
+            ("http://localhost.example.com", true),
             ("http://oss.example.com", true),
             ("https://oss.example.com", false),
         ] {

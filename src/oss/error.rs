@@ -10,6 +10,7 @@ use super::endpoint::{AddressStyle, Endpoint};
 use super::error_code::ErrorCode;
 use super::names::{BucketName, Region};
 use super::request::Operation;
+use super::sanitize::ServerText;
 use super::service_error::ServiceError;
 
 /// A call that did not succeed: what was attempted, and why it failed in the end.
@@ -52,7 +53,7 @@ pub enum ErrorKind {
     Transport(TransportError),
     /// A successful status with a body that is not what the call answers.
     #[error("the answer could not be understood: {0}")]
-    UnexpectedResponse(String),
+    UnexpectedResponse(ServerText),
     /// No source of access keys is configured.
     #[error("no credentials are configured")]
     NoCredentials,
@@ -93,29 +94,32 @@ pub enum ErrorKind {
 pub enum TransportError {
     /// No connection: name resolution, refused, unreachable.
     #[error("no connection could be made: {0}")]
-    Connect(String),
+    Connect(ServerText),
     /// The proxy could not be connected to, or opened no tunnel to the other side.
     #[error("the proxy opened no way to the other side: {0}")]
-    Proxy(String),
+    Proxy(ServerText),
     /// The certificate or the TLS handshake was refused, before anything was sent; trying again
     /// does not help.
     #[error("no trusted connection could be made: {0}")]
-    Tls(String),
+    Tls(ServerText),
     /// No answer within the connection's time limits.
     #[error("no answer came in time: {0}")]
-    Timeout(String),
+    Timeout(ServerText),
     /// The connection broke, or the body ended early.
     #[error("the connection broke: {0}")]
-    Interrupted(String),
+    Interrupted(ServerText),
     /// The body is larger than any answer of these calls.
     #[error("the answer was larger than {0} bytes")]
     BodyTooLarge(usize),
+    /// A proxy variable cannot be used. Without it the request would bypass the proxy.
+    #[error("no request was sent, because {0}")]
+    InvalidProxy(ServerText),
     /// The HTTP client could not be set up.
     #[error("no connection could be prepared: {0}")]
-    ClientSetup(String),
+    ClientSetup(ServerText),
     /// What was to be sent makes no HTTP request.
     #[error("the request could not be made: {0}")]
-    InvalidRequest(String),
+    InvalidRequest(ServerText),
 }
 
 impl TransportError {
@@ -162,6 +166,7 @@ impl ErrorKind {
                 TransportError::Connect(_)
                     | TransportError::Proxy(_)
                     | TransportError::Tls(_)
+                    | TransportError::InvalidProxy(_)
                     | TransportError::ClientSetup(_)
                     | TransportError::InvalidRequest(_)
             ),
@@ -211,7 +216,10 @@ impl Error {
                 matches!(last.as_deref(), Some(ErrorKind::Credentials(_)))
             }
             ErrorKind::Transport(transport) => {
-                matches!(transport, TransportError::ClientSetup(_))
+                matches!(
+                    transport,
+                    TransportError::ClientSetup(_) | TransportError::InvalidProxy(_)
+                )
             }
             ErrorKind::UnexpectedResponse(_)
             | ErrorKind::EndpointContainsBucket { .. }
@@ -262,7 +270,7 @@ mod tests {
         let service = |status| {
             ErrorKind::Service(Box::new(ServiceError::parse(status, NO_HEADERS, b"<Error/>")))
         };
-        let text = String::new;
+        let text = ServerText::default;
         for (kind, expected) in [
             (service(403), false),
             (service(404), false),
@@ -283,6 +291,7 @@ mod tests {
             (ErrorKind::Transport(TransportError::Connect(text())), false),
             (ErrorKind::Transport(TransportError::Proxy(text())), false),
             (ErrorKind::Transport(TransportError::Tls(text())), false),
+            (ErrorKind::Transport(TransportError::InvalidProxy(text())), false),
             (ErrorKind::Transport(TransportError::ClientSetup(text())), false),
             (ErrorKind::Transport(TransportError::InvalidRequest(text())), false),
         ] {

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::sanitize::ServerText;
+
 /// Defines [`ErrorCode`] with one variant for each code, named like it.
 macro_rules! error_codes {
     ($($code:ident),+ $(,)?) => {
@@ -13,7 +15,7 @@ macro_rules! error_codes {
         pub enum ErrorCode {
             $($code,)+
             /// A code that this version does not know.
-            Other(String),
+            Other(ServerText),
         }
 
         impl ErrorCode {
@@ -27,11 +29,11 @@ macro_rules! error_codes {
             }
         }
 
-        impl From<&str> for ErrorCode {
-            fn from(code: &str) -> Self {
-                match code {
+        impl From<ServerText> for ErrorCode {
+            fn from(code: ServerText) -> Self {
+                match code.as_str() {
                     $(stringify!($code) => Self::$code,)+
-                    other => Self::Other(other.to_owned()),
+                    _ => Self::Other(code),
                 }
             }
         }
@@ -120,6 +122,12 @@ impl ErrorCode {
     }
 }
 
+impl From<&'static str> for ErrorCode {
+    fn from(code: &'static str) -> Self {
+        ServerText::from(code).into()
+    }
+}
+
 impl fmt::Display for ErrorCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
@@ -136,7 +144,7 @@ mod tests {
             assert_eq!(ErrorCode::from(code).as_str(), code);
         }
         assert_eq!(ErrorCode::from("NoSuchBucket"), ErrorCode::NoSuchBucket);
-        assert_eq!(ErrorCode::from("nosuchbucket"), ErrorCode::Other("nosuchbucket".to_owned()));
+        assert_eq!(ErrorCode::from("nosuchbucket"), ErrorCode::Other("nosuchbucket".into()));
     }
 
     #[test]

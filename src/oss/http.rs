@@ -5,7 +5,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -13,9 +13,11 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls;
 use url::{Host, Url};
 
-use super::endpoint::is_loopback_or_link_local;
+use super::endpoint::{ipv4_address, is_loopback, is_loopback_or_link_local};
 use super::error::TransportError;
+use super::proxy;
 use super::request_body::{RequestBody, SentFlag};
+use super::sanitize::Sanitizer;
 
 /// The metadata service of every ECS instance.
 const METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
@@ -59,11 +61,33 @@ impl ConnectionKind {
     fn to(url: &Url, is_metadata: bool) -> Self {
         let way = match url.host() {
             _ if is_metadata => ProxyMode::Metadata,
-            Some(Host::Ipv4(METADATA)) => ProxyMode::Metadata,
+            Some(host) if is_metadata_address(&host) => ProxyMode::Metadata,
             Some(host) if is_loopback_or_link_local(&host) => ProxyMode::Direct,
             _ => ProxyMode::FromEnv,
         };
         Self { is_plaintext: url.scheme() == "http", way }
+    }
+}
+
+/// Whether a host is the fixed address of the metadata service, in any spelling.
+pub(super) fn is_metadata_address<S: AsRef<str>>(host: &Host<S>) -> bool {
+    ipv4_address(host) == Some(METADATA)
+}
+
+/// Resolves the names of this machine, `localhost` and all below it, as RFC 6761 has it: no name server is asked, so
+/// that none can say that they are elsewhere. Addresses are not resolved.
+struct Loopback;
+
+impl reqwest::dns::Resolve for Loopback {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let is_local = is_loopback(&Host::Domain(name.as_str()));
+        Box::pin(std::future::ready(if is_local {
+            let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(addresses) as reqwest::dns::Addrs)
+        } else {
+            Err(io::Error::from(io::ErrorKind::NotFound).into())
+        }))
     }
 }
 
@@ -105,6 +129,7 @@ pub(super) struct Http {
     settings: HttpSettings,
     /// By [`ConnectionKind`]: the settings of a client cannot be changed for a single request.
     clients: [OnceLock<reqwest::Client>; 6],
+    sanitizer: Sanitizer,
 }
 
 impl fmt::Debug for Http {
@@ -115,7 +140,12 @@ impl fmt::Debug for Http {
 
 impl Http {
     pub(super) fn new(settings: HttpSettings) -> Self {
-        Self { settings, clients: Default::default() }
+        Self { settings, clients: Default::default(), sanitizer: Sanitizer::default() }
+    }
+
+    /// What the texts of all servers go through.
+    pub(super) fn sanitizer(&self) -> &Sanitizer {
+        &self.sanitizer
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -123,21 +153,23 @@ impl Http {
         &self,
         request: HttpRequest<'_>,
     ) -> Result<HttpResponse, TransportError> {
-        let unusable = |error: &dyn fmt::Display| TransportError::InvalidRequest(error.to_string());
+        let unusable = |error: &dyn fmt::Display| {
+            TransportError::InvalidRequest(self.sanitizer.text(error.to_string()))
+        };
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| unusable(&error))?;
         let url = Url::parse(request.url).map_err(|error| unusable(&error))?;
         let mut builder = self
             .client(ConnectionKind::to(&url, request.is_metadata))?
             .request(method, url)
-            .headers(header_map(request.headers)?)
+            .headers(header_map(request.headers).map_err(|error| unusable(&error))?)
             .body(reqwest::Body::wrap(RequestBody::new(request.body, request.sent)));
         if let Some(timeout) = request.timeout {
             builder = builder.timeout(timeout);
         }
-        let mut answer = builder.send().await.map_err(classify)?;
+        let mut answer = builder.send().await.map_err(|error| self.classify(error))?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(classify)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.classify(error))? {
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(TransportError::BodyTooLarge(MAX_BODY));
             }
@@ -161,13 +193,26 @@ impl Http {
         if let Some(client) = client.get() {
             return Ok(client);
         }
+        if route.way == ProxyMode::FromEnv {
+            let lookup = |name: &str| std::env::var_os(name);
+            let user = proxy::check(route.is_plaintext, lookup).map_err(|error| {
+                TransportError::InvalidProxy(self.sanitizer.text(error.to_string()))
+            })?;
+            if let Some(user) = user {
+                self.sanitizer.remember("proxy password", &user);
+                let password = user.split_once(':').map_or("", |(_, password)| password);
+                self.sanitizer.remember("proxy password", password);
+            }
+        }
         let made = self.builder(route).build();
         // Roots are of use on a plain route only if its proxy speaks TLS; without any it works as well.
         let made = match made {
             Err(_) if route.is_plaintext => self.builder(route).tls_certs_only([]).build(),
             made => made,
         };
-        let made = made.map_err(|error| TransportError::ClientSetup(error_chain(&error)))?;
+        let made = made.map_err(|error| {
+            TransportError::ClientSetup(self.sanitizer.text(error_chain(&error)))
+        })?;
         Ok(client.get_or_init(|| made))
     }
 
@@ -182,48 +227,48 @@ impl Http {
             .retry(reqwest::retry::never().max_retries_per_request(0));
         let builder = match route.way {
             ProxyMode::FromEnv => return builder,
-            ProxyMode::Direct => builder.no_proxy(),
+            ProxyMode::Direct => builder.no_proxy().dns_resolver(Loopback),
             ProxyMode::Metadata => builder.no_proxy().connect_timeout(METADATA_CONNECT_TIMEOUT),
         };
         // Reading the trust store takes milliseconds.
         if route.is_plaintext { builder.tls_certs_only([]) } else { builder }
     }
+
+    /// Sorts a failure of the HTTP client by what it means for trying again, and for what OSS may have
+    /// done: nothing, as long as there was no connection.
+    fn classify(&self, error: reqwest::Error) -> TransportError {
+        // A URL may hold a key of its own.
+        let error = error.without_url();
+        let chain = error_chain(&error);
+        // A certificate's names are in it.
+        let text = self.sanitizer.text(&chain);
+        if error.is_connect() {
+            match chain.strip_prefix(TUNNEL_ERROR_PREFIX) {
+                _ if is_tls_error(&error) => TransportError::Tls(text),
+                Some(reason) => TransportError::Proxy(self.sanitizer.text(reason)),
+                None => TransportError::Connect(text),
+            }
+        } else if error.is_timeout() {
+            TransportError::Timeout(text)
+        } else if error.is_builder() {
+            TransportError::InvalidRequest(text)
+        } else {
+            TransportError::Interrupted(text)
+        }
+    }
 }
 
 /// Headers as the HTTP library has them. A value may be a secret: an error only tells its name.
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, TransportError> {
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, String> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let unusable = |what| {
-            TransportError::InvalidRequest(format!("the {name} header has an invalid {what}"))
-        };
+        let unusable = |what| format!("the {name} header has an invalid {what}");
         let header = HeaderName::try_from(name.as_str()).map_err(|_| unusable("name"))?;
         let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| unusable("value"))?;
         value.set_sensitive(true);
         map.insert(header, value);
     }
     Ok(map)
-}
-
-/// Sorts a failure of the HTTP client by what it means for trying again, and for what OSS may have
-/// done: nothing, as long as there was no connection.
-fn classify(error: reqwest::Error) -> TransportError {
-    // A URL may hold a key of its own.
-    let error = error.without_url();
-    let text = error_chain(&error);
-    if error.is_connect() {
-        match text.strip_prefix(TUNNEL_ERROR_PREFIX) {
-            _ if is_tls_error(&error) => TransportError::Tls(text),
-            Some(reason) => TransportError::Proxy(reason.to_owned()),
-            None => TransportError::Connect(text),
-        }
-    } else if error.is_timeout() {
-        TransportError::Timeout(text)
-    } else if error.is_builder() {
-        TransportError::InvalidRequest(text)
-    } else {
-        TransportError::Interrupted(text)
-    }
 }
 
 /// How the HTTP library begins to tell that a proxy opened no tunnel; the type of that error is private.
@@ -270,6 +315,19 @@ mod tests {
             ("http://demo.localhost:9000/", true, ProxyMode::Direct),
             ("http://169.254.170.2/keys", true, ProxyMode::Direct),
             ("http://[fe80::1]/keys", true, ProxyMode::Direct),
+            ("http://[::ffff:127.0.0.1]:9000/", true, ProxyMode::Direct),
+            ("http://[::ffff:7f01:203]:9000/", true, ProxyMode::Direct),
+            ("http://[::ffff:169.254.170.2]/keys", true, ProxyMode::Direct),
+            ("http://localhost.:9000/", true, ProxyMode::Direct),
+            ("https://demo.localhost./", false, ProxyMode::Direct),
+            ("http://LOCALHOST/", true, ProxyMode::Direct),
+            ("http://0x7f.1/", true, ProxyMode::Direct),
+            ("http://127.0.0.1./", true, ProxyMode::Direct),
+            ("http://notlocalhost/", true, ProxyMode::FromEnv),
+            ("http://localhost.example.com/", true, ProxyMode::FromEnv),
+            ("http://[::ffff:10.0.0.1]/", true, ProxyMode::FromEnv),
+            ("http://[::ffff:100.100.100.200]/latest/api/token", true, ProxyMode::Metadata),
+            ("http://[::ffff:6464:64c8]/", true, ProxyMode::Metadata),
             ("http://100.100.100.200/latest/api/token", true, ProxyMode::Metadata),
             ("http://100.100.100.201/", true, ProxyMode::FromEnv),
         ];
@@ -295,9 +353,6 @@ mod tests {
         let shown = format!("{usable:?}");
         assert!(shown.contains("x-oss-security-token") && !shown.contains("the-token"), "{shown}");
         let error = header_map(&header("x-oss-security-token", "the\ntoken")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the request could not be made: the x-oss-security-token header has an invalid value"
-        );
+        assert_eq!(error.to_string(), "the x-oss-security-token header has an invalid value");
     }
 }

@@ -37,8 +37,10 @@ mod error_code;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod http;
+mod known_secrets;
 mod names;
 mod percent;
+mod proxy;
 mod regions;
 mod request;
 mod request_body;
@@ -62,5 +64,6 @@ pub use error_code::ErrorCode;
 pub use names::{BucketName, NameError, Region};
 pub use request::Operation;
 pub use retry::RetryPolicy;
+pub use sanitize::ServerText;
 pub use scan::{ScanError, ScanRequest, ScannedBucket};
 pub use service_error::ServiceError;

@@ -224,6 +224,7 @@ impl RetryPolicy {
 mod tests {
     use super::super::credentials::CredentialServiceError;
     use super::super::credentials::CredentialsError;
+    use super::super::sanitize::ServerText;
     use super::super::service_error::ServiceError;
     use super::*;
 
@@ -235,20 +236,20 @@ mod tests {
         ErrorKind::Service(Box::new(ServiceError::parse(status, header, body.as_bytes())))
     }
 
-    fn refusal(status: u16, code: &str) -> CredentialServiceError {
+    fn refusal(status: u16, code: &'static str) -> CredentialServiceError {
         CredentialServiceError {
             host: String::new(),
             operation: "",
             status,
-            code: code.to_owned(),
-            message: String::new(),
+            code: code.into(),
+            message: ServerText::default(),
             request_id: None,
             server_time: Some(OffsetDateTime::UNIX_EPOCH),
             retry_after: Some(Duration::from_secs(3)),
         }
     }
 
-    fn refused(status: u16, code: &str) -> CredentialsErrorKind {
+    fn refused(status: u16, code: &'static str) -> CredentialsErrorKind {
         CredentialsErrorKind::Service(Box::new(refusal(status, code)))
     }
 
@@ -270,7 +271,7 @@ mod tests {
 
     #[test]
     fn retries_transient_errors() {
-        let text = String::new;
+        let text = ServerText::default;
         let cases = [
             (service(500, "InternalError", None), true),
             (service(503, "ServiceUnavailable", None), true),
@@ -294,6 +295,7 @@ mod tests {
             (ErrorKind::Transport(TransportError::Interrupted(text())), true),
             (ErrorKind::Transport(TransportError::Tls(text())), false),
             (ErrorKind::Transport(TransportError::BodyTooLarge(1)), false),
+            (ErrorKind::Transport(TransportError::InvalidProxy(text())), false),
             (ErrorKind::Transport(TransportError::ClientSetup(text())), false),
             (ErrorKind::Transport(TransportError::InvalidRequest(text())), false),
             (ErrorKind::UnexpectedResponse(text()), false),
@@ -307,8 +309,8 @@ mod tests {
 
     #[test]
     fn credential_sources_are_retried_like_oss_by_the_cache_alone() {
-        let text = String::new;
-        let transport = |error| CredentialsErrorKind::Transport { host: text(), error };
+        let text = ServerText::default;
+        let transport = |error| CredentialsErrorKind::Transport { host: String::new(), error };
         for (kind, expected) in [
             (refused(500, "InternalError"), true),
             (refused(400, "Throttling.User"), true),
@@ -319,10 +321,10 @@ mod tests {
             (refused(400, "InvalidParameter.RoleArn"), false),
             (transport(TransportError::Timeout(text())), true),
             (transport(TransportError::Tls(text())), false),
-            (CredentialsErrorKind::InvalidResponse { host: text(), reason: text() }, false),
+            (CredentialsErrorKind::InvalidResponse { host: String::new(), reason: text() }, false),
         ] {
             assert_eq!(wait(1, &kind, 0.5).is_some(), expected, "{kind:?}");
-            let error = CredentialsError { origin: text(), kind };
+            let error = CredentialsError { origin: String::new(), kind };
             assert_eq!(wait(1, &ErrorKind::Credentials(Box::new(error)), 0.5), None);
         }
     }
@@ -368,7 +370,7 @@ mod tests {
         let kind = service(500, "InternalError", None);
         assert!(wait(11, &kind, 0.5).is_some());
         assert!(wait(12, &kind, 0.5).is_none());
-        let unconnected = || TransportError::Connect(String::new());
+        let unconnected = || TransportError::Connect(ServerText::default());
         let sts = CredentialsErrorKind::Transport { host: String::new(), error: unconnected() };
         for failure in [Failure::from(&ErrorKind::Transport(unconnected())), Failure::from(&sts)] {
             assert!(wait(5, failure, 0.5).is_some());
@@ -379,7 +381,7 @@ mod tests {
     #[test]
     fn only_consecutive_connect_failures_count() {
         let busy = service(503, "ServiceUnavailable", None);
-        let unconnected = ErrorKind::Transport(TransportError::Connect(String::new()));
+        let unconnected = ErrorKind::Transport(TransportError::Connect(ServerText::default()));
         let decide = |failures: &[&ErrorKind]| {
             let mut progress = RetryState::default();
             for kind in failures.iter().copied() {

@@ -303,14 +303,15 @@ impl Client {
         let status = answer.status;
         let header = |name: &str| answer.header(name);
         if !answer.is_success() {
-            let service = ServiceError::parse(status, header, &answer.body);
+            let service = ServiceError::read(status, header, &answer.body, self.http.sanitizer());
             return Err(ErrorKind::Service(Box::new(service)));
         }
         // OSS always sends one. Without it a captive portal's page would pass for a deletion.
         let request_id = header("x-oss-request-id").ok_or_else(|| {
             let reason = format!("the answer with status {status} has no x-oss-request-id");
-            ErrorKind::UnexpectedResponse(reason)
+            ErrorKind::UnexpectedResponse(self.http.sanitizer().text(reason))
         })?;
+        let request_id = self.http.sanitizer().text(request_id);
         Ok(Response { metadata: ResponseMetadata { status, request_id }, body: answer.body })
     }
 

@@ -10,14 +10,9 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use time::OffsetDateTime;
 
 use super::error_code::ErrorCode;
-use super::sanitize::sanitize;
+use super::sanitize::{Sanitizer, ServerText};
 use super::timestamp::{parse_http_date, parse_iso8601};
 use super::xml::Element;
-
-/// Length of a body that is not XML that is kept, in bytes.
-const MAX_SNIPPET: usize = 256;
-/// From the first of these on, a body that cannot be parsed may repeat what was signed.
-const SECRET_MARKERS: [&str; 4] = ["stringtosign", "security-token", "authorization", "signature"];
 
 /// An error response of OSS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,15 +22,15 @@ pub struct ServiceError {
     /// The `Code` element; `BadErrorResponse` if the body has none, as in the V2 SDKs.
     pub code: ErrorCode,
     /// The `Message` element, or the beginning of a body that is not XML.
-    pub message: String,
+    pub message: ServerText,
     /// The request ID, for a support ticket.
-    pub request_id: Option<String>,
+    pub request_id: Option<ServerText>,
     /// The fine-grained error code, for diagnosis only: OSS may change it.
-    pub ec: Option<String>,
+    pub ec: Option<ServerText>,
     /// A page of OSS about this error.
-    pub recommend_doc: Option<String>,
+    pub recommend_doc: Option<ServerText>,
     /// The endpoint that OSS says the bucket must be addressed at.
-    pub endpoint: Option<String>,
+    pub endpoint: Option<ServerText>,
     /// How long OSS asks to wait, from `Retry-After`.
     pub retry_after: Option<Duration>,
     /// OSS's time: the `ServerTime` element, else the `Date` header.
@@ -43,8 +38,19 @@ pub struct ServiceError {
 }
 
 impl ServiceError {
-    /// Reads an error response. `header` looks up a header by its lowercase name.
+    /// [`read`](Self::read) with no credentials in use.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn parse(status: u16, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Self {
+        Self::read(status, header, body, &Sanitizer::default())
+    }
+
+    /// Reads an error response. `header` looks up a header by its lowercase name.
+    pub(super) fn read(
+        status: u16,
+        header: impl Fn(&str) -> Option<String>,
+        body: &[u8],
+        sanitizer: &Sanitizer,
+    ) -> Self {
         // Without a body (HEAD, some 3xx and 4xx) the same XML comes in base64 in a header.
         let from_header =
             || header("x-oss-err").and_then(|value| BASE64_STANDARD.decode(value.trim()).ok());
@@ -53,19 +59,20 @@ impl ServiceError {
             body => body.to_vec(),
         };
         let root = Element::parse(&body).ok().filter(|root| root.name == "Error");
-        let text = |name: &str| root.as_ref().and_then(|root| root.child_text(name)).map(sanitize);
+        let element = |name: &str| root.as_ref().and_then(|root| root.child_text(name));
+        let text = |name: &str| element(name).map(|text| sanitizer.text(text));
+        let from_header = |name: &str| header(name).map(|value| sanitizer.text(value));
         let date = header("date").as_deref().and_then(parse_http_date);
-        let server_time = text("ServerTime").as_deref().and_then(parse_iso8601).or(date);
+        let server_time = element("ServerTime").as_deref().and_then(parse_iso8601).or(date);
         Self {
             status,
-            code: text("Code")
-                .map_or(ErrorCode::BadErrorResponse, |code| ErrorCode::from(code.as_str())),
+            code: text("Code").map_or(ErrorCode::BadErrorResponse, ErrorCode::from),
             message: match &root {
                 Some(_) => text("Message").unwrap_or_default(),
-                None => body_snippet(&body),
+                None => sanitizer.snippet(&body),
             },
-            request_id: text("RequestId").or_else(|| header("x-oss-request-id").map(sanitize)),
-            ec: text("EC").or_else(|| header("x-oss-ec").map(sanitize)),
+            request_id: text("RequestId").or_else(|| from_header("x-oss-request-id")),
+            ec: text("EC").or_else(|| from_header("x-oss-ec")),
             recommend_doc: text("RecommendDoc"),
             endpoint: text("Endpoint"),
             retry_after: header("retry-after").and_then(|value| retry_after(&value, date)),
@@ -81,19 +88,6 @@ impl fmt::Display for ServiceError {
             Some(request_id) => write!(formatter, " (request id {request_id})"),
             None => Ok(()),
         }
-    }
-}
-
-/// The beginning of a body that is not an error of OSS.
-fn body_snippet(body: &[u8]) -> String {
-    let start = String::from_utf8_lossy(body.get(..MAX_SNIPPET).unwrap_or(body)).into_owned();
-    // Only ASCII letters change, so positions stay the same.
-    let lower = start.to_ascii_lowercase();
-    let secret = SECRET_MARKERS.iter().filter_map(|marker| lower.find(marker)).min();
-    let start = sanitize(start.get(..secret.unwrap_or(start.len())).unwrap_or_default());
-    match start.trim() {
-        "" => "the answer had no body".to_owned(),
-        start => start.to_owned(),
     }
 }
 
@@ -128,11 +122,11 @@ mod tests {
             ServiceError {
                 status: 403,
                 code: ErrorCode::AccessDenied,
-                message: "must be addressed using the specified endpoint".to_owned(),
-                request_id: Some("5C3D9175B6FC201293AD".to_owned()),
-                ec: Some("0003-00001403".to_owned()),
-                recommend_doc: Some("https://api.aliyun.com/troubleshoot?q=1".to_owned()),
-                endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
+                message: "must be addressed using the specified endpoint".into(),
+                request_id: Some("5C3D9175B6FC201293AD".into()),
+                ec: Some("0003-00001403".into()),
+                recommend_doc: Some("https://api.aliyun.com/troubleshoot?q=1".into()),
+                endpoint: Some("oss-cn-shanghai.aliyuncs.com".into()),
                 retry_after: None,
                 server_time: None,
             }
@@ -203,7 +197,7 @@ mod tests {
         let page = format!("<html><body>{}", "x".repeat(1000));
         let error = ServiceError::parse(502, NO_HEADERS, page.as_bytes());
         assert_eq!(error.code, ErrorCode::BadErrorResponse);
-        assert_eq!(error.message.len(), MAX_SNIPPET);
+        assert_eq!(error.message.len(), 256);
         let error = ServiceError::parse(403, NO_HEADERS, b"");
         assert_eq!(error.message, "the answer had no body");
     }

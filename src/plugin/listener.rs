@@ -1,5 +1,8 @@
 //! The socket that the host connects to: a Unix socket in a private directory, or TCP on loopback if Unix sockets
 //! are not available (Windows) or the path would be too long.
+//!
+//! Without TLS, whoever can open the socket uses the credentials of this process, so then it is a Unix socket that only
+//! this user can open, or none.
 
 use std::io;
 #[cfg(unix)]
@@ -11,6 +14,10 @@ use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 
 use super::handshake::HandshakeParams;
+
+/// Where a socket is put if its path would be too long elsewhere. Every Unix has this directory, and it is sticky.
+#[cfg(unix)]
+const SHORT_DIRECTORY: &str = "/tmp";
 
 /// A connection over a Unix or TCP socket, possibly with TLS.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -31,10 +38,10 @@ pub(super) enum Listener {
 }
 
 impl Listener {
-    /// Binds a socket as requested by the host.
+    /// Binds a socket as requested by the host, for a server that authenticates its clients.
     pub(super) async fn bind(params: &HandshakeParams) -> io::Result<Self> {
         #[cfg(unix)]
-        match Self::bind_unix(params) {
+        match Self::bind_unix(&params.socket_directory, params.socket_group.as_deref()) {
             // The path exceeds the limit of the system, about 100 bytes, or cannot be part of the handshake
             // line.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
@@ -43,11 +50,58 @@ impl Listener {
         Self::bind_tcp(params).await
     }
 
+    /// Binds a socket that only this user can open, for a server without TLS. It is in the directory that the host
+    /// requests, or in [`SHORT_DIRECTORY`] if that path is too long or another user could replace what is in it.
     #[cfg(unix)]
-    fn bind_unix(params: &HandshakeParams) -> io::Result<Self> {
-        let directory = SocketDirectory::create(&params.socket_directory)?;
+    pub(super) fn bind_private(params: &HandshakeParams) -> io::Result<Self> {
+        let bind = |parent: &Path| -> io::Result<Self> {
+            let bound = Self::bind_unix(parent, None)?;
+            if let Self::Unix { directory, .. } = &bound {
+                directory.ensure_private()?;
+            }
+            Ok(bound)
+        };
+        let refuse = |reason: String| {
+            let text = format!(
+                "without TLS, the provider serves only on a Unix socket that no other user can open, and \
+                 {reason}; set TMPDIR to the short path of a directory that belongs to you"
+            );
+            io::Error::new(io::ErrorKind::PermissionDenied, text)
+        };
+        if params.socket_group.is_some() {
+            return Err(refuse("PLUGIN_UNIX_SOCKET_GROUP would let a group open it".to_owned()));
+        }
+        let wanted = &params.socket_directory;
+        let first = match bind(wanted) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                error
+            }
+            bound => return bound,
+        };
+        bind(Path::new(SHORT_DIRECTORY)).map_err(|second| {
+            refuse(format!("{}: {first}; {SHORT_DIRECTORY}: {second}", wanted.display()))
+        })
+    }
+
+    /// Refuses: whoever can connect to a port of this machine could use it.
+    #[cfg(not(unix))]
+    pub(super) fn bind_private(_: &HandshakeParams) -> io::Result<Self> {
+        let text = "without TLS, the provider serves only on a Unix socket that no other user can open, which this \
+                    system does not have; run it in the Windows Subsystem for Linux, or attach a debugger to the \
+                    process that terraform starts";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    #[cfg(unix)]
+    fn bind_unix(parent: &Path, group: Option<&str>) -> io::Result<Self> {
+        let directory = SocketDirectory::create(parent)?;
         let listener = UnixListener::bind(directory.socket())?;
-        if let Some(group) = &params.socket_group {
+        if let Some(group) = group {
             directory.allow_group(group)?;
         }
         Ok(Self::Unix { listener, directory })
@@ -118,6 +172,22 @@ impl SocketDirectory {
                 }
             }
         }
+    }
+
+    /// Checks that no other user can open the socket, or put another directory in the place of this one.
+    fn ensure_private(&self) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt as _;
+        let refuse = |text: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        let own = std::fs::symlink_metadata(&self.0)?;
+        if own.mode() & 0o777 != 0o700 {
+            return refuse("a directory there does not get the mode 0700");
+        }
+        let parent = std::fs::metadata(self.0.parent().unwrap_or(&self.0))?;
+        let (is_shared, is_sticky) = (parent.mode() & 0o022 != 0, parent.mode() & 0o1000 != 0);
+        if (is_shared && !is_sticky) || ![0, own.uid()].contains(&parent.uid()) {
+            return refuse("other users can rename what is in it");
+        }
+        Ok(())
     }
 
     fn socket(&self) -> PathBuf {

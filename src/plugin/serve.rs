@@ -71,7 +71,10 @@ pub async fn serve(
         }
         None => (None, Vec::new()),
     };
-    let listener = Listener::bind(params).await?;
+    let listener = match acceptor {
+        Some(_) => Listener::bind(params).await?,
+        None => Listener::bind_private(params)?,
+    };
     let (network, address) = listener.address()?;
     stdout.write_all(handshake_line(params, network, &address, &certificate).as_bytes())?;
     stdout.flush()?;
@@ -85,7 +88,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Serves any number of hosts without TLS until Ctrl-C (Terraform, `main.go`, `parseReattachProviders`).
+/// Serves any number of hosts without TLS, on a socket that only this user can open, until Ctrl-C (Terraform, `main.go`, `parseReattachProviders`).
 /// `stdout` gets instructions with the value of `TF_REATTACH_PROVIDERS` for `provider_addresses`.
 ///
 /// # Errors
@@ -99,7 +102,7 @@ pub async fn serve_debug(
 ) -> Result<(), Error> {
     let stop = CancellationToken::new();
     handle_signals(&stop, OnInterrupt::Shutdown)?;
-    let listener = Listener::bind(&HandshakeParams::standalone(environment)).await?;
+    let listener = Listener::bind_private(&HandshakeParams::standalone(environment))?;
     let (network, address) = listener.address()?;
     let text = reattach::instructions(provider_addresses, std::process::id(), network, &address);
     stdout.write_all(text.as_bytes())?;
@@ -120,22 +123,39 @@ enum OnIdle {
     KeepServing,
 }
 
-/// Listens for signals from now on.
+/// Listens for signals from now on: none ends the process before it has removed its socket.
 #[cfg(unix)]
 fn handle_signals(stop: &CancellationToken, interrupt: OnInterrupt) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
+    let ignored = ignored_signals();
+    let stops =
+        |kind: SignalKind| ignored.is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 0);
+    let (stops_on_hangup, stops_on_quit) = (stops(SignalKind::hangup()), stops(SignalKind::quit()));
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
+    let mut hangups = signal(SignalKind::hangup())?;
+    let mut quits = signal(SignalKind::quit())?;
     let stop = stop.clone();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupts.recv() => if interrupt == OnInterrupt::Shutdown { stop.cancel() },
                 _ = terminations.recv() => stop.cancel(),
+                _ = hangups.recv() => if stops_on_hangup { stop.cancel() },
+                _ = quits.recv() => if stops_on_quit { stop.cancel() },
             }
         }
     });
     Ok(())
+}
+
+/// The signals that this process was started to ignore, as a mask: `nohup` ignores SIGHUP, and then the host goes on
+/// and needs its plugin. `None` where the system does not tell; the process then ends when the host disconnects.
+#[cfg(unix)]
+fn ignored_signals() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
 
 /// Listens for signals from now on.

@@ -20,6 +20,7 @@ mod data_sources;
 mod docs;
 mod errors;
 mod files;
+mod hostile;
 mod language;
 mod lifecycle;
 #[path = "../markdown/mod.rs"]

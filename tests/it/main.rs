@@ -19,6 +19,7 @@ mod docs;
 mod examples;
 mod hostile;
 mod hostile_service;
+mod hostile_texts;
 mod layering;
 #[path = "../markdown/mod.rs"]
 mod markdown;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::profile::ProfileError;
-use crate::oss::TransportError;
+use crate::oss::{ServerText, TransportError};
 
 /// Credentials could not be obtained.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -40,7 +40,7 @@ pub enum CredentialsErrorKind {
         /// Host and port, or scheme, host and port.
         host: String,
         /// What is wrong with the answer; never its text.
-        reason: String,
+        reason: ServerText,
     },
     /// The time of the call was up before the source had answered.
     #[error("it had not answered yet")]
@@ -62,7 +62,7 @@ pub enum CredentialsErrorKind {
         /// The program, without its arguments.
         program: String,
         /// What happened; never its output.
-        reason: String,
+        reason: ServerText,
     },
 }
 
@@ -76,11 +76,11 @@ pub struct CredentialServiceError {
     /// The HTTP status.
     pub status: u16,
     /// The error code; empty when the answer had none.
-    pub code: String,
+    pub code: ServerText,
     /// The message, bounded.
-    pub message: String,
+    pub message: ServerText,
     /// The request id, for a support ticket.
-    pub request_id: Option<String>,
+    pub request_id: Option<ServerText>,
     /// The server's time, from the `Date` header.
     pub server_time: Option<OffsetDateTime>,
     /// How long the service asks to wait.

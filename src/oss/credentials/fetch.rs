@@ -18,6 +18,7 @@ use super::{
 use crate::oss::clock::{Clock, TimeServer};
 use crate::oss::http::{Http, HttpRequest, HttpResponse};
 use crate::oss::request_body::SentFlag;
+use crate::oss::sanitize::Sanitizer;
 use crate::oss::service_error::retry_after;
 use crate::oss::timestamp::parse_http_date;
 use crate::oss::{Region, TransportError};
@@ -45,7 +46,7 @@ impl<'a> Fetcher<'a> {
     pub(super) fn fetch(self, source: &'a CredentialSource) -> FetchFuture<'a, Credentials> {
         Box::pin(async move {
             let origin = |problem| CredentialsError { origin: source.origin(), kind: problem };
-            match source {
+            let fetched = match source {
                 CredentialSource::Static { credentials, .. } => Ok(credentials.clone()),
                 CredentialSource::Profile(profile) => {
                     let file = read_profiles(&profile.path).await.map_err(origin)?;
@@ -60,7 +61,9 @@ impl<'a> Fetcher<'a> {
                 CredentialSource::EcsRole(role) => self.ecs_role(role).await.map_err(origin),
                 CredentialSource::CredentialsUri(uri) => self.uri(uri).await.map_err(origin),
                 CredentialSource::Process(command_line) => {
-                    process::run(command_line.expose_secret()).await.map_err(origin)
+                    process::run(command_line.expose_secret(), self.sanitizer())
+                        .await
+                        .map_err(origin)
                 }
                 CredentialSource::AssumeRole { base, role, sts } => {
                     let caller = self.fetch(base).await?;
@@ -79,6 +82,7 @@ impl<'a> Fetcher<'a> {
                     sts,
                 }) => {
                     let token = oidc_token(token).await.map_err(origin)?;
+                    self.sanitizer().remember("OIDC token", token.expose_secret());
                     let call = StsRequest::assume_role_with_oidc(
                         role,
                         provider_arn,
@@ -87,8 +91,16 @@ impl<'a> Fetcher<'a> {
                     );
                     self.sts(sts, call).await.map_err(origin)
                 }
+            };
+            if let Ok(credentials) = &fetched {
+                self.sanitizer().remember_credentials(credentials);
             }
+            fetched
         })
+    }
+
+    fn sanitizer(self) -> &'a Sanitizer {
+        self.http.sanitizer()
     }
 
     /// The same for a source that does not live as long.
@@ -132,10 +144,9 @@ impl<'a> Fetcher<'a> {
             )
             .await?;
         if !answer.is_success() {
-            return Err(service_error(host, call.action, &answer));
+            return Err(self.service_error(host, call.action, &answer));
         }
-        sts::parse_credentials(&answer.body)
-            .map_err(|reason| CredentialsErrorKind::InvalidResponse { host, reason })
+        sts::parse_credentials(&answer.body).map_err(|reason| self.invalid_response(&host, &reason))
     }
 
     async fn uri(self, uri: &CredentialsUri) -> Result<Credentials, CredentialsErrorKind> {
@@ -145,6 +156,7 @@ impl<'a> Fetcher<'a> {
                 uri.host()
             );
         }
+        self.sanitizer().remember("credentials URI", uri.secret_part());
         let answer = self
             .exchange(
                 &uri.host(),
@@ -160,11 +172,11 @@ impl<'a> Fetcher<'a> {
             )
             .await?;
         if !answer.is_success() {
-            return Err(service_error(uri.host(), "the credentials URI", &answer));
+            return Err(self.service_error(uri.host(), "the credentials URI", &answer));
         }
         CredentialsResponse::parse(&answer.body)
             .and_then(CredentialsResponse::into_credentials)
-            .map_err(|reason| CredentialsErrorKind::InvalidResponse { host: uri.host(), reason })
+            .map_err(|reason| self.invalid_response(&uri.host(), &reason))
     }
 
     /// ECS documentation, "Instance metadata": a token first (version 2), without one if the service
@@ -179,7 +191,11 @@ impl<'a> Fetcher<'a> {
         let token_url = format!("{base}/latest/api/token");
         let token = self.metadata("PUT", host, &token_url, &[lifetime]).await;
         let headers: Vec<(String, String)> = match token {
-            Ok(token) => vec![("X-aliyun-ecs-metadata-token".to_owned(), token.trim().to_owned())],
+            Ok(token) => {
+                let token = token.trim();
+                self.sanitizer().remember("metadata token", token);
+                vec![("X-aliyun-ecs-metadata-token".to_owned(), token.to_owned())]
+            }
             Err(problem) if role.defaults.is_metadata_v1_disabled => return Err(problem),
             // Nobody there: version 1 would not be either.
             Err(
@@ -195,8 +211,7 @@ impl<'a> Fetcher<'a> {
             Some(name) => name.clone(),
             None => self.metadata("GET", host, &roles, &headers).await?.trim().to_owned(),
         };
-        let unusable =
-            |reason| CredentialsErrorKind::InvalidResponse { host: host.to_owned(), reason };
+        let unusable = |reason: String| self.invalid_response(host, &reason);
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || !name.chars().all(is_allowed) {
             return Err(unusable("the name of the role is none that RAM allows".to_owned()));
@@ -225,16 +240,13 @@ impl<'a> Fetcher<'a> {
         };
         let answer = self.exchange(host, request).await?;
         if !answer.is_success() {
-            return Err(service_error(
+            return Err(self.service_error(
                 host.to_owned(),
                 "the request for the instance's role",
                 &answer,
             ));
         }
-        String::from_utf8(answer.body).map_err(|_| CredentialsErrorKind::InvalidResponse {
-            host: host.to_owned(),
-            reason: "it is not text".to_owned(),
-        })
+        String::from_utf8(answer.body).map_err(|_| self.invalid_response(host, "it is not text"))
     }
 
     async fn exchange(
@@ -246,6 +258,34 @@ impl<'a> Fetcher<'a> {
             .execute(request)
             .await
             .map_err(|error| CredentialsErrorKind::Transport { host: host.to_owned(), error })
+    }
+
+    fn service_error(
+        self,
+        host: String,
+        action: &'static str,
+        answer: &HttpResponse,
+    ) -> CredentialsErrorKind {
+        let StsErrorResponse { code, message, request_id } =
+            StsErrorResponse::parse(&answer.body, self.sanitizer());
+        let server_time = answer.header("date").as_deref().and_then(parse_http_date);
+        CredentialsErrorKind::Service(Box::new(CredentialServiceError {
+            host,
+            operation: action,
+            status: answer.status,
+            code: code.unwrap_or_default(),
+            message: message.unwrap_or_default(),
+            request_id,
+            server_time,
+            retry_after: answer
+                .header("retry-after")
+                .and_then(|value| retry_after(&value, server_time)),
+        }))
+    }
+
+    fn invalid_response(self, host: &str, reason: &str) -> CredentialsErrorKind {
+        let reason = self.sanitizer().text(reason);
+        CredentialsErrorKind::InvalidResponse { host: host.to_owned(), reason }
     }
 }
 
@@ -307,27 +347,6 @@ async fn read(path: &Path) -> Result<Vec<u8>, CredentialsErrorKind> {
     } else {
         Err(problem(std::io::Error::other(format!("it is larger than {MAX_FILE} bytes"))))
     }
-}
-
-fn service_error(
-    host: String,
-    action: &'static str,
-    answer: &HttpResponse,
-) -> CredentialsErrorKind {
-    let StsErrorResponse { code, message, request_id } = StsErrorResponse::parse(&answer.body);
-    let server_time = answer.header("date").as_deref().and_then(parse_http_date);
-    CredentialsErrorKind::Service(Box::new(CredentialServiceError {
-        host,
-        operation: action,
-        status: answer.status,
-        code: code.unwrap_or_default(),
-        message: message.unwrap_or_default(),
-        request_id,
-        server_time,
-        retry_after: answer
-            .header("retry-after")
-            .and_then(|value| retry_after(&value, server_time)),
-    }))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::profile::{ProfileFile, parse_process_output};
 use super::response::CredentialsResponse;
 use super::{SourceDefaults, sts};
+use crate::oss::sanitize::Sanitizer;
 
 /// Profile files: no value of the file is told in an error but names.
 pub(crate) fn profile_file(data: &[u8]) {
@@ -36,5 +37,5 @@ pub(crate) fn credentials_response(data: &[u8]) {
         };
         assert!(!told.contains(SECRET), "{told}");
     }
-    drop(sts::StsErrorResponse::parse(data));
+    drop(sts::StsErrorResponse::parse(data, &Sanitizer::default()));
 }

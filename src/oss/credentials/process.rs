@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::profile::parse_process_output;
 use super::{Credentials, CredentialsErrorKind};
+use crate::oss::sanitize::Sanitizer;
 
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 /// How long output is awaited after the program has ended: what it started may keep the pipe open.
@@ -24,17 +25,21 @@ const GRACE: Duration = Duration::from_secs(1);
 const MAX_OUTPUT: usize = 64 * 1024;
 
 /// Runs a command line and reads the credentials that it prints.
-pub(super) async fn run(command_line: &str) -> Result<Credentials, CredentialsErrorKind> {
-    run_within(TIME_LIMIT, command_line).await
+pub(super) async fn run(
+    command_line: &str,
+    sanitizer: &Sanitizer,
+) -> Result<Credentials, CredentialsErrorKind> {
+    run_within(TIME_LIMIT, command_line, sanitizer).await
 }
 
 async fn run_within(
     limit: Duration,
     command_line: &str,
+    sanitizer: &Sanitizer,
 ) -> Result<Credentials, CredentialsErrorKind> {
     let no_program = |reason: &str| CredentialsErrorKind::Process {
         program: String::new(),
-        reason: format!("cannot be run: {reason}"),
+        reason: sanitizer.text(format!("cannot be run: {reason}")),
     };
     let words = shlex::split(command_line)
         .ok_or_else(|| no_program("the quotes of `process_command` are not closed"))?;
@@ -42,8 +47,10 @@ async fn run_within(
         words.split_first().ok_or_else(|| no_program("`process_command` names no program"))?;
     // An assignment in front is taken for the program, and its value may be a key.
     let shown = program.split('=').next().unwrap_or_default();
-    let problem =
-        |reason: String| CredentialsErrorKind::Process { program: shown.to_owned(), reason };
+    let problem = |reason: String| CredentialsErrorKind::Process {
+        program: shown.to_owned(),
+        reason: sanitizer.text(reason),
+    };
     let mut command = Command::new(program);
     #[cfg(unix)]
     command.process_group(0);
@@ -129,9 +136,10 @@ mod tests {
             assert_eq!(line, "started\n");
             reader
         });
+        let sanitizer = Sanitizer::default();
         let mut reader = tokio::select! {
             reader = started => reader.unwrap(),
-            outcome = run_within(Duration::from_mins(1), &command) => panic!("{outcome:?}"),
+            outcome = run_within(Duration::from_mins(1), &command, &sanitizer) => panic!("{outcome:?}"),
         };
         // The end comes when the last process closes the pipe.
         let end = tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()));
@@ -141,7 +149,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_does_not_end_is_not_waited_for() {
-        let error = run_within(Duration::from_millis(20), "sleep 3600").await.unwrap_err();
+        let error = run_within(Duration::from_millis(20), "sleep 3600", &Sanitizer::default())
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), "\"sleep\" did not end within 0 seconds");
     }
 }

@@ -27,7 +27,12 @@ impl CredentialsResponse {
             None | Some("Success") => Ok(keys),
             Some(code) => {
                 // A code is a name; whatever else stands there is not shown.
-                let is_name = code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric());
+                let is_key = [&keys.access_key_id, &keys.access_key_secret, &keys.security_token]
+                    .into_iter()
+                    .flatten()
+                    .any(|key| key.contains(code));
+                let is_name =
+                    code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric()) && !is_key;
                 let code = if is_name { code } else { "something else" };
                 Err(format!("its `Code` is {code}, not Success"))
             }

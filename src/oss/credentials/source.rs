@@ -8,7 +8,8 @@ use thiserror::Error;
 use url::Url;
 
 use super::Credentials;
-use crate::oss::endpoint::is_loopback_or_link_local;
+use crate::oss::endpoint::is_loopback;
+use crate::oss::http::is_metadata_address;
 use crate::oss::{Endpoint, Region};
 
 /// A place that gives credentials.
@@ -178,12 +179,18 @@ impl CredentialsUri {
     /// Whether keys would travel in the clear over a network.
     #[must_use]
     pub fn is_insecure(&self) -> bool {
-        let is_near = self.0.host().is_some_and(|host| is_loopback_or_link_local(&host));
+        let is_near =
+            self.0.host().is_some_and(|host| is_loopback(&host) || is_metadata_address(&host));
         self.0.scheme() == "http" && !is_near
     }
 
     pub(super) fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// What stands behind the host, which may be a key.
+    pub(super) fn secret_part(&self) -> &str {
+        self.0.as_str().get(self.0[..url::Position::BeforePath].len()..).unwrap_or_default()
     }
 }
 
@@ -432,8 +439,11 @@ mod tests {
         for (text, is_insecure) in [
             ("http://127.0.0.1:8080/keys", false),
             ("http://localhost/keys", false),
-            ("http://169.254.170.2/keys", false),
-            ("http://[fe80::1]/keys", false),
+            ("http://169.254.170.2/keys", true),
+            ("http://100.100.100.200/latest", false),
+            ("http://[::ffff:100.100.100.200]/latest", false),
+            ("http://localhost.:1/keys", false),
+            ("http://[fe80::1]/keys", true),
             ("https://keys.example.com/", false),
             ("http://keys.example.com/", true),
         ] {

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::response::{CredentialsResponse, parse_json};
 use super::{Credentials, Role};
 use crate::oss::percent::encoded_form;
-use crate::oss::sanitize::sanitize;
+use crate::oss::sanitize::{Sanitizer, ServerText};
 use crate::oss::sign::sign_rpc;
 use crate::oss::timestamp::format_iso8601;
 
@@ -105,29 +105,35 @@ pub(super) fn parse_credentials(body: &[u8]) -> Result<Credentials, String> {
     answer.credentials.ok_or("it has no `Credentials`")?.into_credentials()
 }
 
-/// Code, message and request id of an error answer; empty where it has none.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+/// Code, message and request ID of an error response; empty where it has none.
+#[derive(Default)]
 pub(super) struct StsErrorResponse {
-    pub(super) code: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) request_id: Option<String>,
+    pub(super) code: Option<ServerText>,
+    pub(super) message: Option<ServerText>,
+    pub(super) request_id: Option<ServerText>,
 }
 
 impl StsErrorResponse {
-    /// Parses an error answer. Of a body that is no such answer nothing is kept: it may repeat what
+    /// Parses an error response. Of a body that is no such response nothing is kept: it may repeat what
     /// was sent, and that holds tokens.
-    pub(super) fn parse(body: &[u8]) -> Self {
-        let answer: Self = parse_json(body).unwrap_or_default();
+    pub(super) fn parse(body: &[u8], sanitizer: &Sanitizer) -> Self {
+        #[derive(Deserialize, Default)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Body {
+            code: Option<String>,
+            message: Option<String>,
+            request_id: Option<String>,
+        }
+        let body: Body = parse_json(body).unwrap_or_default();
+        // A wrong signature is answered with the string to sign.
+        let unsigned = |message: &str| {
+            let end = message.to_ascii_lowercase().find("string to sign").unwrap_or(message.len());
+            message.get(..end).map(str::to_owned)
+        };
         Self {
-            code: answer.code.map(sanitize),
-            // A wrong signature is answered with the string to sign.
-            message: answer.message.map(|message| {
-                let end =
-                    message.to_ascii_lowercase().find("string to sign").unwrap_or(message.len());
-                sanitize(message.get(..end).unwrap_or_default())
-            }),
-            request_id: answer.request_id.map(sanitize),
+            code: body.code.map(|code| sanitizer.text(code)),
+            message: body.message.as_deref().and_then(unsigned).map(|text| sanitizer.text(text)),
+            request_id: body.request_id.map(|request_id| sanitizer.text(request_id)),
         }
     }
 }
@@ -194,14 +200,15 @@ mod tests {
 
     #[test]
     fn an_error_answer_is_kept_without_what_was_signed() {
+        let parse = |body: &[u8]| StsErrorResponse::parse(body, &Sanitizer::default());
         let body = br#"{"RequestId":"R","HostId":"h","Code":"SignatureDoesNotMatch","Message":
             "Specified signature is not matched. server string to sign is:POST&TOKEN"}"#;
-        let error = StsErrorResponse::parse(body);
+        let error = parse(body);
         assert_eq!(error.code.as_deref(), Some("SignatureDoesNotMatch"));
         assert_eq!(error.message.as_deref(), Some("Specified signature is not matched. server "));
         assert_eq!(error.request_id.as_deref(), Some("R"));
         let other = br#"{"Code":"X","Message":"Server String To Sign: POST&TOKEN"}"#;
-        assert_eq!(StsErrorResponse::parse(other).message.as_deref(), Some("Server "));
-        assert!(StsErrorResponse::parse(b"<html>TOKEN").message.is_none());
+        assert_eq!(parse(other).message.as_deref(), Some("Server "));
+        assert!(parse(b"<html>TOKEN").message.is_none());
     }
 }

@@ -24,13 +24,17 @@ fn error(kind: ErrorKind) -> Error {
     }
 }
 
-fn service(status: u16, code: &str, message: &str) -> ServiceError {
+fn text<T: From<&'static str>>(text: &'static str) -> T {
+    text.into()
+}
+
+fn service(status: u16, code: &'static str, message: &'static str) -> ServiceError {
     ServiceError {
         status,
         code: code.into(),
-        message: message.to_owned(),
-        request_id: Some("5C3D9175B6FC201293AD0001".to_owned()),
-        ec: Some("0003-00000001".to_owned()),
+        message: message.into(),
+        request_id: Some("5C3D9175B6FC201293AD0001".into()),
+        ec: Some("0003-00000001".into()),
         recommend_doc: None,
         endpoint: None,
         retry_after: None,
@@ -38,7 +42,7 @@ fn service(status: u16, code: &str, message: &str) -> ServiceError {
     }
 }
 
-fn returned(status: u16, code: &str, message: &str) -> Error {
+fn returned(status: u16, code: &'static str, message: &'static str) -> Error {
     error(ErrorKind::Service(Box::new(service(status, code, message))))
 }
 
@@ -54,16 +58,16 @@ fn credentials(origin: &str, problem: CredentialsErrorKind) -> Error {
     }
 }
 
-fn sts_error(status: u16, code: &str, message: &str) -> Error {
+fn sts_error(status: u16, code: &'static str, message: &'static str) -> Error {
     credentials(
         "role acs:ram::1234567890123456:role/deploy, assumed with credentials from the environment variable OSS_ACCESS_KEY_ID",
         CredentialsErrorKind::Service(Box::new(CredentialServiceError {
             host: "https://sts.cn-hangzhou.aliyuncs.com".to_owned(),
             operation: "AssumeRole",
             status,
-            code: code.to_owned(),
-            message: message.to_owned(),
-            request_id: Some("6894B13B-6D71-4EF5-88FA-F32781734A7F".to_owned()),
+            code: code.into(),
+            message: message.into(),
+            request_id: Some("6894B13B-6D71-4EF5-88FA-F32781734A7F".into()),
             server_time: None,
             retry_after: None,
         })),
@@ -99,21 +103,21 @@ macro_rules! check {
 #[expect(clippy::too_many_lines, reason = "one line for each code")]
 fn service_errors() {
     let other_region = ServiceError {
-        endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
+        endpoint: Some("oss-cn-shanghai.aliyuncs.com".into()),
         ..service(403, "AccessDenied", "The bucket must be addressed using the specified endpoint.")
     };
     let no_region = ServiceError {
-        endpoint: Some("oss-accelerate.aliyuncs.com".to_owned()),
+        endpoint: Some("oss-accelerate.aliyuncs.com".into()),
         ..service(403, "AccessDenied", "The bucket must be addressed using the specified endpoint.")
     };
     let documented = ServiceError {
-        recommend_doc: Some("https://api.aliyun.com/troubleshoot?q=0016-00000502".to_owned()),
+        recommend_doc: Some("https://api.aliyun.com/troubleshoot?q=0016-00000502".into()),
         ..service(409, "SomethingNew", "This code is not known.")
     };
     let of = |service| error(ErrorKind::Service(Box::new(service)));
     let skewed = returned(403, "RequestTimeTooSkewed", "The difference is too large.");
-    let with_ec = |status, code, message, ec: &str| {
-        of(ServiceError { ec: Some(ec.to_owned()), ..service(status, code, message) })
+    let with_ec = |status, code, message, ec: &'static str| {
+        of(ServiceError { ec: Some(ec.into()), ..service(status, code, message) })
     };
     let custom_domain = |error| Error {
         endpoint: "https://assets.example.com".to_owned(),
@@ -131,7 +135,7 @@ fn service_errors() {
             of(ServiceError { code: ErrorCode::PermanentRedirect, endpoint: None, ..other_region }),
             of(no_region),
             of(ServiceError {
-                endpoint: Some("oss-cn-hangzhou-internal.aliyuncs.com".to_owned()),
+                endpoint: Some("oss-cn-hangzhou-internal.aliyuncs.com".into()),
                 ..service(403, "AccessDenied", "must be addressed using the specified endpoint")
             }),
             returned(404, "NoSuchBucket", "The specified bucket does not exist."),
@@ -156,7 +160,7 @@ fn service_errors() {
             custom_domain(returned(403, "SignatureDoesNotMatch", "The signature does not match.")),
             custom_domain(returned(403, "NonStandardHostForbidden", "Your host is invalid.")),
             of(ServiceError {
-                endpoint: Some("oss-rg-china-mainland.aliyuncs.com".to_owned()),
+                endpoint: Some("oss-rg-china-mainland.aliyuncs.com".into()),
                 ..service(403, "NonStandardHostForbidden", "Your host is invalid.")
             }),
             returned(403, "UserDisable", "UserDisable"),
@@ -207,7 +211,6 @@ fn service_errors() {
 
 #[test]
 fn transport_errors() {
-    let text = |text: &str| text.to_owned();
     let connect = || TransportError::Connect(text("tcp connect error: Connection refused"));
     check!(
         [
@@ -222,6 +225,13 @@ fn transport_errors() {
             transport(TransportError::BodyTooLarge(1_048_576)),
             transport(TransportError::ClientSetup(text("no CA certificates were loaded"))),
             transport(TransportError::InvalidRequest(text("invalid international domain name"))),
+            Error {
+                attempts: 1,
+                ..transport(TransportError::InvalidProxy(text(
+                    "the environment variable HTTPS_PROXY is not the URL of a proxy, such as \
+                     http://proxy.example.com:3128"
+                )))
+            },
             Error {
                 bucket: BucketName::parse("xn--a").ok(),
                 ..transport(TransportError::InvalidRequest(text(
@@ -276,7 +286,6 @@ fn transport_errors() {
 
 #[test]
 fn credential_errors() {
-    let text = |text: &str| text.to_owned();
     let profile = "profile \"ci\" of /home/ci/.aliyun/config.json";
     let process = "profile \"ci\" of /home/ci/.aliyun/config.json (its external process)";
     check!(
@@ -426,7 +435,7 @@ fn imports_and_unknown_configurations() {
         import_error(&get(returned(404, "NoSuchServerSideEncryptionRule", no_rule))),
         import_error(&get(returned(404, "NoSuchBucket", "The bucket does not exist."))),
         import_error(&get(error(ErrorKind::Service(Box::new(ServiceError {
-            endpoint: Some("oss-cn-shanghai.aliyuncs.com".to_owned()),
+            endpoint: Some("oss-cn-shanghai.aliyuncs.com".into()),
             ..service(
                 403,
                 "AccessDenied",

@@ -34,6 +34,10 @@ pub(super) fn advice(transport: &TransportError, endpoint: &str) -> String {
              them (the package is usually named ca-certificates) or set SSL_CERT_FILE. If you use a proxy, \
              check HTTPS_PROXY and HTTP_PROXY."
             .to_owned(),
+        TransportError::InvalidProxy(_) => "Without a proxy, the request would have gone to the network \
+             directly. Correct the variable (http://host:port, or http://user:password@host:port), or \
+             unset it. Hosts listed in NO_PROXY bypass the proxy."
+            .to_owned(),
         TransportError::InvalidRequest(_) => "No request was sent. Check the bucket name, the provider's \
              `endpoint`, and the credentials at their source."
             .to_owned(),

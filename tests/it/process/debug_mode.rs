@@ -78,6 +78,58 @@ async fn debug_mode_separates_the_configurations_of_connections() {
     assert_eq!(plugin.end().await.status.code(), Some(0));
 }
 
+/// The mode of the directory of a socket.
+fn mode_of_directory(socket: &std::path::Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(socket.parent().unwrap()).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn debug_mode_never_serves_where_others_can_connect() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let long = "long".repeat(30);
+    for (name, mode) in [(long.as_str(), 0o700), ("a|b", 0o700), ("everybody", 0o777)] {
+        let start = Start::new(&["--debug"]);
+        let directory = start.directory.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(mode)).unwrap();
+        let mut plugin = start.with("TMPDIR", &directory).spawn();
+        let Address::Unix(path) = reattach(&mut plugin).await else { unreachable!() };
+        assert_eq!(path.parent().unwrap().parent().unwrap(), std::path::Path::new("/tmp"));
+        assert_eq!(mode_of_directory(&path), 0o700);
+        let channel = channel(Address::Unix(path.clone()).connect().await).await.unwrap();
+        assert_served(&channel).await;
+        plugin.signal("INT").await;
+        plugin.end().await;
+        assert!(!path.parent().unwrap().exists(), "{path:?} is left");
+    }
+    // A directory that everybody can write to, but only rename what they own.
+    let start = Start::new(&["--debug"]);
+    let shared = start.directory.path().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+    let mut plugin = start.with("TMPDIR", &shared).spawn();
+    let Address::Unix(path) = reattach(&mut plugin).await else { unreachable!() };
+    assert!(path.starts_with(&shared), "{path:?}");
+    assert_eq!(mode_of_directory(&path), 0o700);
+    plugin.signal("INT").await;
+    plugin.end().await;
+}
+
+#[tokio::test]
+async fn a_host_without_tls_gets_a_socket_that_only_the_user_can_open() {
+    let start = Start::by_host();
+    let long = start.directory.path().join("long".repeat(30));
+    fs::create_dir(&long).unwrap();
+    let plugin = start.with("TMPDIR", &long).serve().await;
+    let Address::Unix(path) = plugin.address() else { panic!("{}", plugin.line) };
+    assert_eq!(mode_of_directory(&path), 0o700);
+    let start = Start::by_host().with("PLUGIN_UNIX_SOCKET_GROUP", "0");
+    let (code, stdout, stderr) = start.run().await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("PLUGIN_UNIX_SOCKET_GROUP would let a group open it"), "{stderr}");
+}
+
 #[tokio::test]
 async fn debug_mode_prints_an_absolute_address() {
     for temporary in ["", "here"] {

@@ -89,6 +89,19 @@ impl Start {
         self
     }
 
+    /// Ignores a signal from the start, as `nohup` does.
+    fn ignoring(mut self, signal: &str) -> Self {
+        let plugin = self.command.as_std();
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(format!("trap '' {signal}; exec \"$0\" \"$@\""));
+        shell.arg(plugin.get_program()).args(plugin.get_args()).env_clear();
+        shell.envs(plugin.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.current_dir(self.directory.path()).stdin(Stdio::null());
+        shell.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        self.command = shell;
+        self
+    }
+
     /// Runs a process that exits by itself.
     async fn run(mut self) -> (Option<i32>, String, String) {
         let child = self.command.spawn().unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
 
-use super::{Client, Start, assert_served, plaintext, shut_down, within};
+use super::{Client, End, Start, assert_served, plaintext, shut_down, within};
 use crate::support::{TYPE, configuration, dynamic, emulator, from_dynamic, resource};
 
 #[tokio::test]
@@ -47,6 +47,42 @@ async fn sigterm_removes_the_socket() {
     assert_served(&channel).await;
     connected.signal("TERM").await;
     connected.end().await.assert_clean();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn sighup_and_sigquit_remove_the_socket() {
+    for signal in ["HUP", "QUIT"] {
+        let client = Client::new();
+        let idle = Start::by_host_with(&client).serve().await;
+        idle.signal(signal).await;
+        idle.end().await.assert_clean();
+
+        let connected = Start::by_host_with(&client).serve().await;
+        let channel = client.connect(&connected).await;
+        assert_served(&channel).await;
+        connected.signal(signal).await;
+        connected.end().await.assert_clean();
+
+        let mut debug = Start::new(&["--debug"]).spawn();
+        while !debug.next_line().await.contains("TF_REATTACH_PROVIDERS=") {}
+        debug.signal(signal).await;
+        let End { status, left, .. } = debug.end().await;
+        assert_eq!((status.code(), left), (Some(0), vec![]), "{signal}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_plugin_of_a_host_that_ignores_sighup_keeps_serving() {
+    let client = Client::new();
+    let plugin = Start::by_host_with(&client).ignoring("HUP").serve().await;
+    let channel = client.connect(&plugin).await;
+    assert_served(&channel).await;
+    plugin.signal("HUP").await;
+    assert_served(&channel).await;
+    shut_down(&channel).await;
+    plugin.end().await.assert_clean();
 }
 
 #[tokio::test]

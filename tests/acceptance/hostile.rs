@@ -1,0 +1,133 @@
+//! Hostile services and surroundings, through the real terraform at log level trace.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, channel};
+
+use super::workspace::{KEY_ID, KEY_SECRET, KEYS, Workspace};
+
+const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
+const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
+
+/// A server that answers every request with this. Returns its port and the beginnings of the requests.
+fn answering(response: Vec<u8>) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (requests, received) = channel();
+    // Ends with the test process.
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut request = [0; 8192];
+            let length = stream.read(&mut request).unwrap_or_default();
+            let _ = requests.send(String::from_utf8_lossy(&request[..length]).into_owned());
+            let _ = stream.write_all(&response);
+        }
+    });
+    (port, received)
+}
+
+#[test]
+fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
+    const TOKEN: &str = "CAISrwN1q6Ft5B2yfSjIr5/QJ9nsuKhL9L+fcnTFgVIDQa8V3aXZ1Tz2IHFKf3lvsnAW==";
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    let encoded = TOKEN.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+    let text =
+        format!("&#x1b;[2J&#7;{KEY_ID} {KEY_SECRET} {TOKEN} {encoded} {}", "y".repeat(900_000));
+    let elements: String = ["Code", "Message", "RequestId", "EC", "RecommendDoc", "Endpoint"]
+        .iter()
+        .map(|name| format!("<{name}>{text}</{name}>"))
+        .collect();
+    let echoes = [
+        format!("<Error>{elements}</Error>"),
+        format!("<Error><Code>AccessDenied</Code><Message>{text}</Message></Error>"),
+    ];
+    for (status, body) in [
+        ("403 Forbidden", echoes[0].clone()),
+        ("403 Forbidden", echoes[1][..600_000].to_owned()),
+        ("404 Not Found", format!("\u{1b}[2J\u{7}{KEY_ID} {KEY_SECRET} {TOKEN} {encoded}")),
+        ("200 OK", format!("<{KEY_SECRET}/>")),
+    ] {
+        let body = if body.len() > 1_000_000 {
+            body.replace(&"y".repeat(900_000), &"y".repeat(100_000))
+        } else {
+            body
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nx-oss-request-id: {KEY_ID}\r\nx-oss-ec: {TOKEN}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let (port, received) = answering([head.as_bytes(), body.as_bytes()].concat());
+        let provider = format!(
+            "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = \"http://127.0.0.1:{port}\"\n  max_retries = 0\n}}\n"
+        );
+        workspace.configure_with(&provider, RESOURCE);
+        let environment = [KEYS[0], KEYS[1], ("ALIBABA_CLOUD_SECURITY_TOKEN", TOKEN)];
+        let run = workspace.terraform_in(&environment, &APPLY);
+        assert!(run.code == Some(1) || run.stdout.contains("Warning: "), "{run}");
+        assert!(received.try_recv().unwrap().contains(KEY_ID), "the server could repeat the key");
+        let secrets = [KEY_ID, KEY_SECRET, TOKEN, encoded.as_str()];
+        assert_eq!(workspace.secrets_in(&run, &secrets), Vec::<String>::new(), "{run}");
+        for text in [&run.stdout, &run.stderr, &run.log] {
+            assert!(!text.contains(['\u{1b}', '\u{7}']), "{run}");
+            assert!(!text.contains(&"y".repeat(2000)), "{run}");
+        }
+        assert!(run.stderr.len() < 20_000, "{run}");
+    }
+}
+
+#[test]
+fn a_proxy_variable_that_cannot_be_used_does_not_mean_a_direct_connection() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let direct = "provider \"oss\" {\n  region = \"cn-hangzhou\"\n  endpoint = \"http://oss.example.com\"\n}\n";
+    workspace.configure_with(direct, RESOURCE);
+    for (variable, value) in [
+        ("HTTP_PROXY", "http//user:the-password@proxy:3128"),
+        ("http_proxy", "socks5://user:the-password@127.0.0.1:1080"),
+        ("ALL_PROXY", "proxy:not-a-port:the-password"),
+    ] {
+        let run = workspace.terraform_in(&[KEYS[0], KEYS[1], (variable, value)], &APPLY).fails();
+        let expected = format!("no request was sent, because the environment variable {variable} ");
+        assert!(run.stderr.contains(&expected), "{run}");
+        assert_eq!(workspace.secrets_in(&run, &["the-password"]), Vec::<String>::new(), "{run}");
+    }
+    // This machine is reached directly in any case.
+    workspace.configure(RESOURCE);
+    workspace.terraform_in(&[KEYS[0], KEYS[1], ("HTTP_PROXY", "http://:")], &APPLY).succeeds();
+}
+
+#[test]
+fn this_machine_is_reached_without_a_proxy_in_every_spelling() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let (proxy, asked) =
+        answering(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let proxy = format!("http://127.0.0.1:{proxy}");
+    for (host, style) in [
+        ("[::ffff:127.0.0.1]", "auto"),
+        ("localhost.", "path"),
+        // Requests are sent to demo.localhost, which need not have a name server.
+        ("localhost", "virtual"),
+        ("localhost.", "virtual"),
+        ("127.1", "auto"),
+    ] {
+        let port = workspace.emulator.port();
+        let provider = format!(
+            "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = \"http://{host}:{port}\"\n  address_style = {style:?}\n  max_retries = 0\n}}\n"
+        );
+        workspace.configure_with(&provider, RESOURCE);
+        workspace.emulator.remove_rule("demo");
+        let environment = [KEYS[0], KEYS[1], ("HTTP_PROXY", &proxy), ("ALL_PROXY", &proxy)];
+        let run = workspace.terraform_in(&environment, &APPLY).succeeds();
+        assert!(!run.stdout.contains("Unencrypted"), "{run}");
+        assert!(workspace.emulator.rule("demo").is_some(), "{host} {style}");
+    }
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn an_endpoint_that_begins_with_slashes_is_refused_at_validate() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    workspace
+        .configure_with("provider \"oss\" {\n  endpoint = \"//oss.example.com\"\n}\n", RESOURCE);
+    let run = workspace.terraform(&["validate", "-no-color"]).fails();
+    assert!(run.stderr.contains("`endpoint` must begin with https://"), "{run}");
+}
