@@ -297,4 +297,5 @@ mod process {
 }
 
 #[cfg(unix)]
+#[allow(dead_code, reason = "the other benchmark uses all of it")]
 mod host;

@@ -32,7 +32,7 @@ pub(crate) fn shipped_provider() -> PathBuf {
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--release", "--locked", "--package", "terraform-provider-oss"])
+        .args(["build", "--release", "--locked", "--bin", "terraform-provider-oss"])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit())
@@ -66,6 +66,7 @@ pub(crate) struct Connected<'host> {
     host: &'host Host,
     process: Child,
     channel: Channel,
+    pub(crate) schema: pb::get_provider_schema::Response,
 }
 
 impl Host {
@@ -82,8 +83,12 @@ impl Host {
 
     /// Starts the process and reads its handshake line.
     pub(crate) fn start(&self, binary: &Path) -> Started {
-        let mut process = Command::new(binary)
-            .env_clear()
+        self.start_command(Command::new(binary).env_clear())
+    }
+
+    /// The same, with a command that has more arguments and variables.
+    pub(crate) fn start_command(&self, command: &mut Command) -> Started {
+        let mut process = command
             .env("TMPDIR", std::env::temp_dir())
             .env("TF_PLUGIN_MAGIC_COOKIE", MAGIC_COOKIE)
             .env("PLUGIN_PROTOCOL_VERSIONS", "6,5")
@@ -107,7 +112,7 @@ impl Host {
         assert_eq!(fields[2], "unix", "{}", started.line);
         let certificate = BASE64_STANDARD_NO_PAD.decode(fields[5]).unwrap();
         let config = self.tls(certificate.into());
-        let channel = self.runtime.block_on(async {
+        let (channel, schema) = self.runtime.block_on(async {
             let stream = UnixStream::connect(fields[3]).await.unwrap();
             let localhost = ServerName::try_from("localhost").unwrap();
             let stream = TlsConnector::from(Arc::new(config)).connect(localhost, stream).await;
@@ -120,10 +125,11 @@ impl Host {
             let channel = endpoint.connect_with_connector(connector).await.unwrap();
             let request = pb::get_provider_schema::Request::default();
             let response = ProviderClient::new(channel.clone()).get_provider_schema(request).await;
-            assert!(!response.unwrap().into_inner().resource_schemas.is_empty());
-            channel
+            let schema = response.unwrap().into_inner();
+            assert!(!schema.resource_schemas.is_empty());
+            (channel, schema)
         });
-        Connected { host: self, process, channel }
+        Connected { host: self, process, channel, schema }
     }
 
     fn tls(&self, server: CertificateDer<'static>) -> ClientConfig {
@@ -139,6 +145,18 @@ impl Host {
                 .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec()];
         config
+    }
+}
+
+impl Connected<'_> {
+    /// Calls the provider.
+    pub(crate) fn call<T>(&self, call: impl AsyncFnOnce(ProviderClient<Channel>) -> T) -> T {
+        self.host.runtime.block_on(call(ProviderClient::new(self.channel.clone())))
+    }
+
+    /// The ID of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The resource types that are compared, and how terraform is run with them.
+//! A resource type with a way of installation, and how terraform is run with it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,17 +6,15 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use oss_emulator::{Config, Emulator, EncryptionRule};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use super::install::{self, Installation};
+use super::provider::{BUILTIN_ARGUMENTS, Provider};
 use super::recorder::{self, Usage};
-
-const KEY_ID: &str = "LTAI5tBENCHBENCHBENCHBEN";
-const KEY_SECRET: &str = "BenchBenchBenchBenchBenchBench";
+use super::service::{KEY_ID, KEY_SECRET, Service, bucket};
 
 /// The measured commands, in this order: from create to destroy.
 pub(crate) const STEPS: [Step; 5] = [
@@ -51,40 +49,17 @@ fn blocks(resources: usize, largest: usize) -> impl Iterator<Item = (String, Ran
         .map(move |(index, start)| (format!("all_{index}"), start..resources.min(start + largest)))
 }
 
-/// The emulator, and the number of requests by operation and status.
-pub(crate) struct Service {
-    pub(crate) emulator: Emulator,
-    calls: Arc<Mutex<BTreeMap<String, usize>>>,
-}
-
-impl Service {
-    pub(crate) fn start(buckets: usize) -> Self {
-        let calls = Arc::new(Mutex::new(BTreeMap::new()));
-        let counted = Arc::clone(&calls);
-        let mut config =
-            Config::default().with_credentials(KEY_ID, KEY_SECRET).with_observer(move |record| {
-                let operation = record.operation.clone().unwrap_or_default();
-                let what = format!("{operation} {}", record.status);
-                *counted.lock().unwrap().entry(what).or_default() += 1;
-            });
-        for number in 0..buckets {
-            config = config.with_bucket(&format!("b-{number:05}"));
-        }
-        Self { emulator: Emulator::start(config).unwrap(), calls }
-    }
-}
-
 /// A resource type, and the directory in which terraform manages resources of it.
 pub(crate) struct Candidate {
+    /// Its name in the results.
     pub(crate) name: String,
-    /// Address and binary; `None` for a resource that terraform has builtin.
-    provider: Option<(String, PathBuf)>,
-    /// The configuration without the resources.
-    header: String,
+    /// `None` for a resource that terraform has builtin.
+    pub(crate) provider: Option<Provider>,
+    pub(crate) installation: Installation,
     directory: TempDir,
     terraform: PathBuf,
     /// The maximum number of resources in a `resource` block.
-    pub(crate) largest_block: usize,
+    largest_block: usize,
 }
 
 /// The measurements of a run.
@@ -101,87 +76,62 @@ pub(crate) struct Run {
 }
 
 impl Candidate {
-    /// The baseline: a resource that terraform has builtin.
-    pub(crate) fn builtin(terraform: &Path) -> Self {
-        Self::new("terraform_data", None, "", terraform)
-    }
-
-    /// This provider.
-    pub(crate) fn this_provider(binary: &Path, terraform: &Path) -> Self {
-        let header = "terraform {\n  required_providers {\n    oss = { source = \"oss-tools/oss\" }\n  }\n}\n\n\
-                      variable \"endpoint\" {}\n\n\
-                      provider \"oss\" {\n  region = \"cn-hangzhou\"\n  endpoint = var.endpoint\n}\n";
-        let provider = ("oss-tools/oss".to_owned(), binary.to_owned());
-        Self::new("oss_bucket_encryption", Some(provider), header, terraform)
-    }
-
-    /// Another provider, as `address=directory,resource_type,configuration file`. The file contains
-    /// the configuration without the resources; it can declare and use `var.endpoint`.
-    pub(crate) fn peer(text: &str, terraform: &Path) -> Option<Self> {
-        let (address, rest) = text.split_once('=')?;
-        let mut parts = rest.split(',');
-        let (directory, kind, file) = (parts.next()?, parts.next()?, parts.next()?);
-        let directory = std::path::absolute(directory).ok()?;
-        let is_binary = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| {
-                let name = name.to_string_lossy();
-                name.starts_with("terraform-provider-") && !name.ends_with(".d")
-            })
-        };
-        let entries = fs::read_dir(&directory).ok()?.filter_map(Result::ok);
-        let binary = entries.map(|entry| entry.path()).find(is_binary)?;
-        let provider = Some((address.to_owned(), binary));
-        let mut peer = Self::new(kind, provider, &fs::read_to_string(file).ok()?, terraform);
-        peer.name = format!("{kind} ({address})");
-        Some(peer)
-    }
-
-    fn new(
-        kind: &str,
-        provider: Option<(String, PathBuf)>,
-        header: &str,
+    /// A resource that terraform has builtin, or one of a provider.
+    pub(crate) fn new(
+        provider: Option<Provider>,
+        installation: Installation,
         terraform: &Path,
+        largest_block: usize,
     ) -> Self {
         let directory = TempDir::new().unwrap();
-        if let Some((address, binary)) = &provider {
-            let recorded = recorder::install(directory.path(), binary);
-            for (file, provider_directory) in
-                [("timed.tfrc", binary.parent().unwrap()), ("recorded.tfrc", &recorded)]
-            {
-                let text = format!(
-                    "provider_installation {{\n  dev_overrides {{\n    {address:?} = {:?}\n  }}\n  \
-                     direct {{}}\n}}\n",
-                    provider_directory.to_str().unwrap(),
-                );
-                fs::write(directory.path().join(file), text).unwrap();
-            }
+        if let Some(provider) = &provider {
+            let path = |name: &str| directory.path().join(name);
+            let Provider { address, binary, .. } = provider;
+            install::prepare(installation, address, binary, &path("timed"));
+            // Where the binary is installed does not matter for what it uses.
+            let recorder = std::env::current_exe().unwrap();
+            install::prepare(Installation::DevOverrides, address, &recorder, &path("recorded"));
         }
-        let header = format!("{header}\n# {kind}\n");
-        Self {
-            name: kind.to_owned(),
-            provider,
-            header,
-            directory,
-            terraform: terraform.to_owned(),
-            largest_block: usize::MAX,
+        let name = provider.as_ref().map_or("terraform_data", |provider| &provider.name).to_owned();
+        let terraform = terraform.to_owned();
+        let candidate = Self { name, provider, installation, directory, terraform, largest_block };
+        if installation != Installation::DevOverrides {
+            candidate.configure(1, "AES256");
+            let mut command = candidate.command(&["init", "-input=false"], false);
+            let output = command.output().expect("terraform can be started");
+            assert!(
+                output.status.success(),
+                "{}: terraform init: {}",
+                candidate.name,
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
+        candidate
+    }
+
+    /// Whether this is the provider of this repository, whose requests are known.
+    pub(crate) fn is_this_provider(&self) -> bool {
+        self.provider.as_ref().is_some_and(|provider| provider.address == "oss-tools/oss")
     }
 
     /// Writes the configuration.
     pub(crate) fn configure(&self, resources: usize, algorithm: &str) {
-        let kind = self.name.split(' ').next().unwrap_or_default();
-        let mut text = self.header.clone();
+        let (header, resource_type, arguments) = match &self.provider {
+            Some(Provider { header, resource_type, arguments, .. }) => {
+                (header.as_str(), resource_type.as_str(), *arguments)
+            }
+            None => ("", "terraform_data", BUILTIN_ARGUMENTS),
+        };
+        let mut text = header.to_owned();
         for (block, numbers) in blocks(resources, self.largest_block) {
             let bucket = format!("format(\"b-%05d\", {} + count.index)", numbers.start);
-            let arguments = if self.provider.is_some() {
-                format!("  bucket = {bucket}\n  sse_algorithm = {algorithm:?}\n")
-            } else {
-                format!("  input = {{ bucket = {bucket}, sse_algorithm = {algorithm:?} }}\n")
-            };
+            let arguments = arguments
+                .replace("BUCKET", &bucket)
+                .replace("ALGORITHM", &format!("{algorithm:?}"));
             let count = numbers.len();
             let _ = write!(
                 text,
-                "resource \"{kind}\" \"{block}\" {{\n  count = {count}\n{arguments}}}\n\n",
+                "resource \"{resource_type}\" \"{block}\" {{\n  count = {count}\n{arguments}}}\n\n",
             );
         }
         fs::write(self.directory.path().join("main.tf"), text).unwrap();
@@ -205,7 +155,7 @@ impl Candidate {
         let created = state["resources"][0].clone();
         let first = created["instances"][0].to_string();
         let instance = |index: usize, number: usize| -> Json {
-            let text = first.replace("b-00000", &format!("b-{number:05}"));
+            let text = first.replace("b-00000", &bucket(number));
             let mut instance: Json = serde_json::from_str(&text).unwrap();
             instance["index_key"] = index.into();
             instance
@@ -220,16 +170,10 @@ impl Candidate {
         };
         state["resources"] = blocks(resources, self.largest_block).map(resource).collect();
         fs::write(file, state.to_string()).unwrap();
-        for number in 0..resources {
-            let rule = EncryptionRule::new(create.algorithm);
-            service.emulator.set_rule(&format!("b-{number:05}"), rule);
-        }
+        service.set_rules(resources, create.algorithm);
     }
 
-    /// Runs terraform, and expects success (with `-detailed-exitcode`: no changes).
-    pub(crate) fn run(&self, service: &Service, arguments: &[&str], is_recorded: bool) -> Run {
-        let path = |name: &str| self.directory.path().join(name);
-        let record = path("record.txt");
+    fn command(&self, arguments: &[&str], is_recorded: bool) -> Command {
         let mut command = Command::new(&self.terraform);
         command
             .args(arguments)
@@ -240,19 +184,32 @@ impl Candidate {
             .env("HOME", self.directory.path())
             .env("TMPDIR", self.directory.path())
             .env("CHECKPOINT_DISABLE", "1")
-            .env("TF_IN_AUTOMATION", "1")
+            .env("TF_IN_AUTOMATION", "1");
+        if let Some(provider) = &self.provider {
+            let directory = if is_recorded { "recorded" } else { "timed" };
+            let file = self.directory.path().join(directory).join("terraform.tfrc");
+            command.env("TF_CLI_CONFIG_FILE", file);
+            command.envs(provider.variables.iter().cloned());
+            if is_recorded {
+                recorder::enable(&mut command, &provider.binary, &self.record());
+            }
+        }
+        command
+    }
+
+    /// The file with what the recorder recorded.
+    fn record(&self) -> PathBuf {
+        self.directory.path().join("record.txt")
+    }
+
+    /// Runs terraform, and expects success (with `-detailed-exitcode`: no changes).
+    pub(crate) fn run(&self, service: &Service, arguments: &[&str], is_recorded: bool) -> Run {
+        let mut command = self.command(arguments, is_recorded);
+        command
             .env("TF_VAR_endpoint", service.emulator.url())
             .env("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID)
             .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET);
-        if let Some((_, binary)) = &self.provider {
-            let file = if is_recorded { "recorded.tfrc" } else { "timed.tfrc" };
-            command.env("TF_CLI_CONFIG_FILE", path(file));
-            if is_recorded {
-                recorder::enable(&mut command, binary, &record);
-            }
-        }
-        service.emulator.clear_requests();
-        service.calls.lock().unwrap().clear();
+        service.take_calls();
         let (cpu, connections) = (recorder::cpu_of_children(), service.emulator.connections());
         let started = Instant::now();
         let output = command.output().expect("terraform can be started");
@@ -269,8 +226,8 @@ impl Candidate {
         Run {
             time,
             cpu: recorder::cpu_of_children().saturating_sub(cpu),
-            processes: recorder::take(&record),
-            calls: service.calls.lock().unwrap().clone(),
+            processes: recorder::take(&self.record()),
+            calls: service.take_calls(),
             connections: service.emulator.connections() - connections,
         }
     }

@@ -6,27 +6,35 @@ use std::path::Path;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 
+use super::install::Installation;
 use super::results::{Results, Row, mb};
+use super::tables::{count, names};
 
-const COLORS: [RGBColor; 3] =
-    [RGBColor(0x66, 0x66, 0x66), RGBColor(0x1f, 0x77, 0xb4), RGBColor(0xd6, 0x27, 0x28)];
+const COLORS: [RGBColor; 5] = [
+    RGBColor(0x66, 0x66, 0x66),
+    RGBColor(0x1f, 0x77, 0xb4),
+    RGBColor(0x2c, 0xa0, 0x2c),
+    RGBColor(0xd6, 0x27, 0x28),
+    RGBColor(0x94, 0x67, 0xbd),
+];
 
-/// Draws three panels: seconds, the provider's CPU time per resource, and its memory.
+/// Draws four panels: seconds, those beyond the baseline and the provider's CPU time per resource, and its memory.
 pub(crate) fn draw(results: &Results, file: &Path) -> Result<(), Box<dyn Error>> {
-    let area = SVGBackend::new(file, (1200, 380)).into_drawing_area();
+    let area = SVGBackend::new(file, (1000, 760)).into_drawing_area();
     area.fill(&WHITE)?;
-    let panels = area.split_evenly((1, 3));
-    let plans = |row: &&Row| row.step == "plan";
-    let mut names: Vec<&str> = Vec::new();
-    for row in results.runs.iter().filter(plans) {
-        if !names.contains(&row.resource_type.as_str()) {
-            names.push(&row.resource_type);
-        }
-    }
+    let panels = area.split_evenly((2, 2));
+    let names = names(results);
+    // The only installation with which each size is measured.
+    let is_everywhere = |row: &Row| match row.installation {
+        Installation::Mirror => true,
+        Installation::DevOverrides => row.candidate == names[0],
+        Installation::MirrorWithCache => false,
+    };
+    let plans = |row: &&Row| row.step == "plan" && is_everywhere(row);
     let lines = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<Line> {
         let colors = COLORS.iter().cycle();
         let line = |(name, color): (&&str, &RGBColor)| {
-            let rows = results.runs.iter().filter(plans).filter(|row| row.resource_type == *name);
+            let rows = results.runs.iter().filter(plans).filter(|row| row.candidate == *name);
             let points = rows.filter_map(|row| Some((count(row.resources), value(row)?))).collect();
             Line { name: (*name).to_owned(), color: *color, points }
         };
@@ -35,13 +43,18 @@ pub(crate) fn draw(results: &Results, file: &Path) -> Result<(), Box<dyn Error>>
     let panel =
         |index: usize, title: &str, lines: &[Line]| draw_panel(&panels[index], title, lines);
     panel(0, "terraform plan, seconds", &lines(&|row| Some(row.seconds.median)))?;
+    let beyond = |row: &Row| {
+        let seconds = row.above_baseline.median;
+        (seconds > 0.0).then(|| seconds * 1000.0 / count(row.resources))
+    };
+    panel(1, "beyond the builtin resource, ms per resource", &lines(&beyond))?;
     let cpu = |row: &Row| {
         let seconds = row.provider_cpu_seconds.median;
         (seconds > 0.0).then(|| seconds * 1000.0 / count(row.resources))
     };
-    panel(1, "provider CPU per resource, ms", &lines(&cpu))?;
+    panel(2, "provider CPU per resource, ms", &lines(&cpu))?;
     let memory = |row: &Row| (row.peak_memory_kib > 0).then(|| mb(row.peak_memory_kib));
-    panel(2, "peak memory of the provider, MB", &lines(&memory))?;
+    panel(3, "peak memory of the provider, MB", &lines(&memory))?;
     area.present()?;
     Ok(())
 }
@@ -109,9 +122,4 @@ where
         .label_font(("sans-serif", 13))
         .draw()?;
     Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "less than 2^52")]
-fn count(number: usize) -> f64 {
-    number as f64
 }

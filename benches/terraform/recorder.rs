@@ -2,10 +2,9 @@
 //! provider; it runs the provider and queries its usage afterwards. This takes time, so timed runs do
 //! not use it.
 
-use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -42,16 +41,6 @@ pub(crate) fn run_in_place() -> Option<ExitCode> {
     Some(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Creates a directory with this executable under the provider's name.
-pub(crate) fn install(directory: &Path, provider: &Path) -> PathBuf {
-    let recorded = directory.join("recorded");
-    std::fs::create_dir_all(&recorded).unwrap();
-    let name = provider.file_name().unwrap_or(OsStr::new("terraform-provider"));
-    let this = std::env::current_exe().unwrap();
-    std::os::unix::fs::symlink(this, recorded.join(name)).unwrap();
-    recorded
-}
-
 /// Makes a command's provider processes write to this file.
 pub(crate) fn enable(command: &mut Command, provider: &Path, record: &Path) {
     command.env(PROVIDER, provider).env(RECORD, record);
@@ -73,6 +62,11 @@ pub(crate) fn take(record: &Path) -> Vec<Usage> {
 /// The CPU time of all finished child processes and their children.
 pub(crate) fn cpu_of_children() -> Duration {
     cpu(&getrusage(UsageWho::RUSAGE_CHILDREN).unwrap())
+}
+
+/// The CPU time of this process.
+pub(crate) fn own_cpu() -> Duration {
+    cpu(&getrusage(UsageWho::RUSAGE_SELF).unwrap())
 }
 
 fn cpu(usage: &SystemUsage) -> Duration {

@@ -1,9 +1,10 @@
-//! The results of a benchmark, as JSON and as Markdown tables.
+//! The results of a benchmark, as they are stored in JSON.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
+
+use super::install::Installation;
 
 /// All results.
 #[derive(Debug, Serialize, Deserialize)]
@@ -11,7 +12,15 @@ pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) terraform: String,
     pub(crate) binary_bytes: u64,
+    /// The sizes of the other providers' binaries.
+    #[serde(default)]
+    pub(crate) peer_bytes: BTreeMap<String, u64>,
     pub(crate) start: Start,
+    /// The same of the bare plugin.
+    #[serde(default)]
+    pub(crate) bare_start: Start,
+    pub(crate) exchange: Option<Exchange>,
+    pub(crate) list: Option<List>,
     pub(crate) runs: Vec<Row>,
     pub(crate) slow_service: Vec<Slow>,
 }
@@ -28,7 +37,7 @@ pub(crate) struct Machine {
 }
 
 /// Milliseconds from the start of the process, with mutual TLS.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub(crate) to_handshake_line: Spread,
     pub(crate) to_first_response: Spread,
@@ -39,7 +48,10 @@ pub(crate) struct Start {
 pub(crate) struct Row {
     pub(crate) resources: usize,
     pub(crate) step: String,
-    pub(crate) resource_type: String,
+    #[serde(alias = "resource_type")]
+    pub(crate) candidate: String,
+    #[serde(default)]
+    pub(crate) installation: Installation,
     pub(crate) seconds: Spread,
     /// Additional seconds compared with the baseline in the same round.
     pub(crate) above_baseline: Spread,
@@ -69,6 +81,27 @@ pub(crate) struct Slow {
     pub(crate) connections: usize,
 }
 
+/// CPU time in milliseconds for exchanging the bytes of one refreshed resource over a Unix socket and a TCP
+/// connection, in a loop that does nothing else.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Exchange {
+    pub(crate) plain: Spread,
+    /// With TLS on the Unix socket.
+    pub(crate) tls: Spread,
+}
+
+/// A list query.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct List {
+    pub(crate) buckets: usize,
+    pub(crate) seconds: Spread,
+    /// The same requests, sent by a loop that does nothing else.
+    pub(crate) bare_seconds: Spread,
+    pub(crate) requests: usize,
+    pub(crate) connections: usize,
+    pub(crate) peak_memory_kib: u64,
+}
+
 /// Several measurements of the same thing.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Spread {
@@ -90,79 +123,13 @@ impl Spread {
         Self { median, lowest: values[0], highest: values[count - 1], count }
     }
 
-    fn with(self, digits: usize) -> String {
+    pub(crate) fn with(self, digits: usize) -> String {
         let Self { median, lowest, highest, count } = self;
         match count {
             0 => "-".to_owned(),
             1 => format!("{median:.digits$} (once)"),
             _ => format!("{median:.digits$} ({lowest:.digits$} to {highest:.digits$})"),
         }
-    }
-}
-
-impl Results {
-    /// Formats Markdown tables.
-    pub(crate) fn to_tables(&self) -> String {
-        let mut text = String::new();
-        let Machine { system, cpu, cores, memory_gib, load } = &self.machine;
-        let _ = writeln!(
-            text,
-            "{cores} cores of {cpu}, {memory_gib} GiB, {system}, load average {} before and {} after; {}\n\n\
-             binary: {} bytes\n\
-             process start to handshake line: {} ms\n\
-             process start to first response, with mutual TLS: {} ms\n",
-            load[0],
-            load[1],
-            self.terraform,
-            self.binary_bytes,
-            self.start.to_handshake_line.with(1),
-            self.start.to_first_response.with(1),
-        );
-        text.push_str(
-            "| resources | step | resource type | seconds | above the baseline | relative to the baseline | \
-             processes | provider CPU s | terraform CPU s | peak memory MB | HTTP requests | connections |\n\
-             |--:|---|---|---|---|---|--:|---|---|--:|---|--:|\n",
-        );
-        for row in &self.runs {
-            let calls: Vec<String> =
-                row.calls.iter().map(|(what, count)| format!("{count} {what}")).collect();
-            let memory = match row.peak_memory_kib {
-                0 => "-".to_owned(),
-                kib => format!("{:.1}", mb(kib)),
-            };
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {memory} | {} | {} |",
-                row.resources,
-                row.step,
-                row.resource_type,
-                row.seconds.with(3),
-                row.above_baseline.with(3),
-                row.relative_to_baseline.with(2),
-                row.processes,
-                row.provider_cpu_seconds.with(3),
-                row.terraform_cpu_seconds.with(2),
-                calls.join(", "),
-                row.connections,
-            );
-        }
-        text.push_str(
-            "\n| resources | delay per response | parallelism | delays alone | additional time | connections |\n\
-             |--:|---|--:|---|---|--:|\n",
-        );
-        for slow in &self.slow_service {
-            let _ = writeln!(
-                text,
-                "| {} | {} ms | {} | {:.2} s | {} s | {} |",
-                slow.resources,
-                slow.delay_ms,
-                slow.parallelism,
-                slow.ideal_seconds,
-                slow.additional_seconds.with(2),
-                slow.connections,
-            );
-        }
-        text
     }
 }
 
