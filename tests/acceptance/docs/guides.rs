@@ -11,7 +11,7 @@ use super::configurations::required_providers;
 use super::player::{Guide, aes256, all, blocks, endpoint, link};
 use super::{
     ACCOUNT, AUTHENTICATION, CHOOSING, DISCOVERING, GETTING_STARTED, KEY_ID, KEY_SECRET, MOVING,
-    OPENTOFU_REGISTRY, RESOURCE, TERRAFORM_REGISTRY, TROUBLESHOOTING,
+    OPENTOFU_REGISTRY, POLICIES, RESOURCE, TERRAFORM_REGISTRY, TROUBLESHOOTING,
 };
 use crate::markdown::Block;
 
@@ -209,6 +209,37 @@ fn discovering() {
     for name in names {
         assert!(workspace.emulator.rule(name).is_some(), "{name}");
     }
+}
+
+#[test]
+fn discovering_with_data_sources() {
+    let names = ["my-company-logs", "my-company-invoices", "my-company-drafts", "my-company-media"];
+    let Some(workspace) =
+        endpoint(|config| names.iter().fold(config, |config, name| config.with_bucket(name)))
+    else {
+        return;
+    };
+    let kms = EncryptionRule::new("KMS");
+    workspace.emulator.set_rule("my-company-logs", aes256());
+    workspace.emulator.set_rule("my-company-invoices", kms.clone());
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
+    for section in ["List them", "Warn of them", "Encrypt them all"] {
+        guide.play(&all(&blocks(DISCOVERING, Some(section))));
+    }
+    let puts = workspace.calls().into_iter().filter(|call| call.starts_with("PUT"));
+    assert_eq!(puts.count(), 2, "existing rules are not written");
+    assert_eq!(workspace.emulator.rule("my-company-media"), Some(aes256()));
+    assert_eq!(workspace.emulator.rule("my-company-invoices"), Some(kms));
+}
+
+#[test]
+fn refusing_a_weaker_rule() {
+    let Some(workspace) = endpoint(|config| config.with_bucket("my-company-invoices")) else {
+        return;
+    };
+    workspace.emulator.set_rule("my-company-invoices", EncryptionRule::new("KMS"));
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
+    guide.play(&all(&blocks(POLICIES, Some("Refuse a weaker rule"))));
 }
 
 #[test]

@@ -35,6 +35,9 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     (GETTING_STARTED, "cargo build --release", "takes minutes; `.ci/run` does it"),
     (GETTING_STARTED, "cargo run -p oss-emulator", "emulator/tests runs it"),
     (DISCOVERING, "terraform query", "needs Terraform 1.14; tests/it/docs.rs makes its calls"),
+    (POLICIES, "terraform plan -out=plan", "tests/acceptance/policies.rs makes such plans"),
+    (POLICIES, "terraform show -json", "tests/acceptance/policies.rs makes such plans"),
+    (POLICIES, "conftest", "tests/acceptance/policies.rs evaluates the policy"),
     ("docs/performance.md", "cargo bench", "takes minutes; `.ci/run` runs short forms"),
     ("docs/reliability.md", "mkdir -p fuzz/corpus/codec", "for the next line"),
     (
@@ -51,6 +54,7 @@ const GETTING_STARTED: &str = "docs/guides/getting-started.md";
 const AUTHENTICATION: &str = "docs/guides/authentication.md";
 const MOVING: &str = "docs/guides/moving-from-alicloud.md";
 const DISCOVERING: &str = "docs/guides/discovering-unencrypted-buckets.md";
+const POLICIES: &str = "docs/guides/policies.md";
 const CHOOSING: &str = "docs/guides/choosing-an-algorithm.md";
 const RELEASE: &str = "docs/guides/release.md";
 const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
@@ -62,7 +66,8 @@ const PLAYED: &[(&str, &[&str])] = &[
     (GETTING_STARTED, &[""]),
     (AUTHENTICATION, &guides::SOURCES),
     (MOVING, &["The resource", "The inline rule"]),
-    (DISCOVERING, &["Before Terraform 1.14"]),
+    (DISCOVERING, &["List them", "Warn of them", "Encrypt them all", "Before Terraform 1.14"]),
+    (POLICIES, &["Refuse a weaker rule"]),
     (CHOOSING, &[""]),
     (TROUBLESHOOTING, &["Logs and support"]),
     (RESOURCE, &["Import"]),
