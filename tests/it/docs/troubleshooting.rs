@@ -37,6 +37,7 @@ struct Scenario {
 pub(super) async fn message(heading: &str) -> Option<String> {
     let scenario = scenario(heading)
         .or_else(|| address_scenario(heading))
+        .or_else(|| credentials_scenario(heading))
         .or_else(|| sts_scenario(heading))?;
     Some(scenario.run().await)
 }
@@ -139,21 +140,6 @@ fn scenario(heading: &str) -> Option<Scenario> {
             .without_access_key()
             .set("profile", "ci")
             .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
-        "A login that has ended" => Scenario::new().with_profiles(
-            r#"{ "profiles": [ { "name": "ci", "mode": "CloudSSO", "cloud_sso_account_id": "1",
-                "cloud_sso_sign_in_url": "https://signin.example.com", "cloud_sso_access_config": "ac-1",
-                "access_token": "ended", "cloud_sso_access_token_expire": 1000000000 } ] }"#,
-        ),
-        "A configuration file of another tool" => Scenario::new().with_profiles(
-            "[default]\ntype = access_key\naccess_key_id = id\naccess_key_secret = secret\n",
-        ),
-        "A security token that does not belong to the AccessKey pair" => {
-            Scenario::new().with_variable("ALIBABA_CLOUD_SECURITY_TOKEN", "of-another-pair")
-        }
-        "An incomplete OIDC role" => Scenario::new()
-            .without_access_key()
-            .with_variable("ALIBABA_CLOUD_ROLE_ARN", ROLE)
-            .with_variable("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", OIDC),
         _ => return None,
     })
 }
@@ -189,6 +175,28 @@ fn address_scenario(heading: &str) -> Option<Scenario> {
         "An endpoint that contains the bucket" => {
             Scenario::new().set("endpoint", "https://my-company-logs.oss.example.com")
         }
+        _ => return None,
+    })
+}
+
+/// The sections about credentials that need files or variables.
+fn credentials_scenario(heading: &str) -> Option<Scenario> {
+    Some(match heading {
+        "A login that has ended" => Scenario::new().with_profiles(
+            r#"{ "profiles": [ { "name": "ci", "mode": "CloudSSO", "cloud_sso_account_id": "1",
+                "cloud_sso_sign_in_url": "https://signin.example.com", "cloud_sso_access_config": "ac-1",
+                "access_token": "ended", "cloud_sso_access_token_expire": 1000000000 } ] }"#,
+        ),
+        "A configuration file of another tool" => Scenario::new().with_profiles(
+            "[default]\ntype = access_key\naccess_key_id = id\naccess_key_secret = secret\n",
+        ),
+        "A security token that does not belong to the AccessKey pair" => {
+            Scenario::new().with_variable("ALIBABA_CLOUD_SECURITY_TOKEN", "of-another-pair")
+        }
+        "An incomplete OIDC role" => Scenario::new()
+            .without_access_key()
+            .with_variable("ALIBABA_CLOUD_ROLE_ARN", ROLE)
+            .with_variable("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", OIDC),
         _ => return None,
     })
 }
