@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::login::Login;
 use super::store::is_bucket_name;
 use super::{Credentials, RecordedRequest};
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub metadata_mode: MetadataMode,
     /// Whether `/-/credentials` serves credentials.
     pub credentials_uri: bool,
+    /// The logins of the CLI at a browser that are accepted.
+    pub(super) login: Login,
     /// Whether to serve HTTPS, with a generated certificate.
     pub tls: bool,
     /// Custom domains (CNAME): domain to bucket.
@@ -103,6 +106,7 @@ impl Default for Config {
             ecs_role: None,
             metadata_mode: MetadataMode::default(),
             credentials_uri: false,
+            login: Login::default(),
             tls: false,
             custom_domains: BTreeMap::new(),
             clock_offset_seconds: 0,
@@ -193,6 +197,26 @@ impl Config {
     #[must_use]
     pub fn with_credentials_uri(mut self) -> Self {
         self.credentials_uri = true;
+        self
+    }
+
+    /// Accepts this access token of CloudSSO, for an account and an access configuration, in
+    /// `POST /cloud-credentials`.
+    #[must_use]
+    pub fn with_cloud_sso(
+        mut self,
+        access_token: &str,
+        account: &str,
+        configuration: &str,
+    ) -> Self {
+        self.login.cloud_sso = Some([access_token, account, configuration].map(str::to_owned));
+        self
+    }
+
+    /// Accepts these tokens at the hosts of OAuth. A refresh replaces both.
+    #[must_use]
+    pub fn with_oauth(mut self, access_token: &str, refresh_token: &str) -> Self {
+        self.login.oauth = Some([access_token, refresh_token].map(str::to_owned));
         self
     }
 

@@ -39,6 +39,7 @@ mod error;
 mod fault;
 mod http;
 mod key_store;
+mod login;
 mod metadata;
 mod object;
 mod objects;

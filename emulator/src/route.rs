@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::address::Address;
-use super::metadata;
 use super::request::Request;
 use super::sts::Parameters;
+use super::{login, metadata};
 
 /// Path of the credentials URI.
 const CREDENTIALS_URI: &str = "/-/credentials";
@@ -16,6 +16,7 @@ pub(super) enum Route<'r> {
     Sts(Parameters),
     Metadata(metadata::Call),
     CredentialsUri,
+    Login(login::Call),
     /// With the path after `/-/`.
     Control(&'r str),
 }
@@ -28,6 +29,9 @@ impl<'r> Route<'r> {
     /// request may be for STS. The path `/-/`, which cannot be a bucket, is for services that have
     /// their own host in reality.
     pub(super) fn of(request: &'r Request, custom_domains: &BTreeMap<String, String>) -> Self {
+        if let Some(call) = login::Call::of(request) {
+            return Self::Login(call);
+        }
         let address = Address::resolve(&request.host, &request.path, custom_domains);
         match address.as_ref().map(|address| address.bucket.as_deref()) {
             Ok(Some("-")) if request.path == CREDENTIALS_URI => return Self::CredentialsUri,
@@ -53,6 +57,7 @@ impl<'r> Route<'r> {
             Self::Sts(_) => "sts",
             Self::Metadata(_) => "ecs-metadata",
             Self::CredentialsUri => "credentials-uri",
+            Self::Login(_) => "login",
             Self::Control(_) => "control",
         }
     }
@@ -73,6 +78,23 @@ mod tests {
         };
         let domains = BTreeMap::from([("assets.example.com".to_owned(), "demo".to_owned())]);
         Route::of(&request, &domains).service()
+    }
+
+    #[test]
+    fn logins_are_recognized_by_host_and_path() {
+        let service = |method: &str, host: &str, path: &str| {
+            let [method, host, path] = [method, host, path].map(str::to_owned);
+            let request = Request { method, host, path, ..Request::default() };
+            Route::of(&request, &BTreeMap::new()).service()
+        };
+        assert_eq!(service("POST", "127.0.0.1:8080", "/cloud-credentials"), "login");
+        assert_eq!(service("POST", "signin.example.com", "/cloud-credentials"), "login");
+        assert_eq!(service("PUT", "127.0.0.1:8080", "/cloud-credentials"), "oss");
+        for host in login::OAUTH_HOSTS {
+            assert_eq!(service("POST", host, "/v1/token"), "login");
+            assert_eq!(service("POST", host, "/v1/exchange"), "login");
+        }
+        assert_eq!(service("POST", "127.0.0.1:8080", "/v1/token"), "oss");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::envelope::MasterKeys;
 use super::error::ServiceError;
 use super::fault::{Action, Faults, Target};
 use super::key_store::KeyStore;
+use super::login::Login;
 use super::metadata::Metadata;
 use super::object;
 use super::operation::Operation;
@@ -46,6 +47,7 @@ pub(super) struct Service {
     pub(super) sts_clock_offset_seconds: i64,
     pub(super) keys: KeyStore,
     pub(super) sts: Sts,
+    pub(super) login: Login,
     pub(super) master_keys: MasterKeys,
     metadata: Metadata,
     has_credentials_uri: bool,
@@ -111,6 +113,7 @@ impl Service {
             sts_clock_offset_seconds: 0,
             keys: KeyStore::default(),
             sts: Sts::default(),
+            login: config.login.clone(),
             master_keys: MasterKeys::default(),
             metadata: Metadata::new(config.ecs_role.clone(), config.metadata_mode),
             has_credentials_uri: config.credentials_uri,
@@ -150,7 +153,8 @@ impl Service {
     }
 
     pub(super) fn secrets(&self) -> Vec<String> {
-        self.keys.secrets().chain(self.sts.oidc_tokens()).collect()
+        let keys = self.keys.secrets().chain(self.sts.oidc_tokens());
+        keys.chain(self.login.secrets()).collect()
     }
 
     pub(super) fn requests(&self) -> Vec<RecordedRequest> {
@@ -177,6 +181,7 @@ impl Service {
             Route::Sts(parameters) => self.serve_sts(request, parameters, now, &mut record),
             Route::Metadata(call) => self.serve_metadata(request, call, now, &mut record),
             Route::CredentialsUri => self.serve_credentials_uri(request, now, &mut record),
+            Route::Login(call) => self.serve_login(request, *call, now, &mut record),
             Route::Control(path) => self.serve_control(request, path, &mut record),
         };
         match &delivery {

@@ -11,6 +11,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::{TlsAcceptor, rustls};
 
+use super::login::OAUTH_HOSTS;
 use super::regions;
 
 /// The names of the loopback address.
@@ -24,21 +25,24 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Generates a certificate for this machine, and for the endpoints of the regions, the acceleration
-    /// endpoints and the custom domains, which a proxy can route to the emulator.
+    /// endpoints, the services that issue credentials and the custom domains, which a proxy can route to the
+    /// emulator.
     pub(super) fn new<'d>(
         regions: impl Iterator<Item = &'d str>,
         domains: impl Iterator<Item = &'d str>,
     ) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let endpoints = regions.flat_map(|region| {
-            let dual_stack = format!("{region}.oss.aliyuncs.com");
-            regions::hosts_of(regions::location_named(region)).into_iter().chain([dual_stack])
+            let others =
+                [format!("{region}.oss.aliyuncs.com"), format!("sts.{region}.aliyuncs.com")];
+            regions::hosts_of(regions::location_named(region)).into_iter().chain(others)
         });
         let accelerate = ["oss-accelerate", "oss-accelerate-overseas"];
         let endpoints = endpoints.chain(accelerate.map(|label| format!("{label}.aliyuncs.com")));
         let endpoints = endpoints.flat_map(|host| [format!("*.{host}"), host]);
         let names = NAMES.into_iter().chain(domains).map(str::to_owned);
-        let names: Vec<String> = names.chain(endpoints).collect();
+        let services = OAUTH_HOSTS.into_iter().chain(["sts.aliyuncs.com"]).map(str::to_owned);
+        let names: Vec<String> = names.chain(services).chain(endpoints).collect();
         let mut parameters = CertificateParams::new(names).map_err(io::Error::other)?;
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = parameters.self_signed(&key).map_err(io::Error::other)?;

@@ -129,6 +129,15 @@ impl TransportError {
         self.is_connect() || matches!(self, Self::Timeout(_) | Self::Interrupted(_))
     }
 
+    /// Whether the host name leads nowhere. A proxy resolves names itself, and has its own ways to say so.
+    pub(super) fn is_unknown_host(&self) -> bool {
+        match self {
+            Self::Connect(text) => text.contains("dns error"),
+            Self::Proxy(text) => !text.contains("authorization"),
+            _ => false,
+        }
+    }
+
     /// Whether nobody could be connected to.
     pub(super) fn is_connect(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Proxy(_))

@@ -439,6 +439,7 @@ mod tests {
             path: "/no/such/file".into(),
             name: Some("ci".to_owned()),
             defaults: crate::oss::credentials::SourceDefaults::default(),
+            last_resort: None,
         };
         let region = async |endpoint: Option<&str>, signature_version| {
             let profile = Some(profile.clone());

@@ -29,6 +29,25 @@ pub(super) fn parse_iso8601(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text.trim(), &Rfc3339).ok()
 }
 
+/// Reads an instant as users' own programs and services write it: ISO 8601 with a space instead of the
+/// `T`, with an offset such as `+0800`, or without a zone, which is taken for UTC.
+pub(super) fn parse_lenient(text: &str) -> Option<OffsetDateTime> {
+    let text = text.trim();
+    let (date, clock) = (text.get(..10)?, text.get(11..)?);
+    if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
+        return None;
+    }
+    let end = clock.find(|c: char| !matches!(c, '0'..='9' | ':' | '.')).unwrap_or(clock.len());
+    let (clock, zone) = (clock.get(..end)?, clock.get(end..)?.trim());
+    let zone = match zone {
+        "" | "UTC" | "GMT" | "z" => "Z".to_owned(),
+        // +0800
+        zone if zone.len() == 5 && zone.is_ascii() => format!("{}:{}", &zone[..3], &zone[3..]),
+        zone => zone.to_owned(),
+    };
+    parse_iso8601(&format!("{date}T{clock}{zone}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +60,27 @@ mod tests {
         assert_eq!(format_iso8601(time), "2022-12-28T10:27:41Z");
         assert_eq!(parse_iso8601("2022-12-28T10:27:41Z"), Some(time));
         assert_eq!(parse_iso8601("2022-12-28T10:27:41.000Z"), Some(time));
+    }
+
+    #[test]
+    fn reads_instants_of_users_own_programs() {
+        let time = parse_iso8601("2022-12-28T10:27:41Z");
+        for text in [
+            "2022-12-28T10:27:41Z",
+            "2022-12-28 10:27:41",
+            "2022-12-28T10:27:41",
+            " 2022-12-28 10:27:41 UTC ",
+            "2022-12-28 18:27:41 +0800",
+            "2022-12-28T18:27:41+08:00",
+            "2022-12-28t02:27:41-0800",
+        ] {
+            assert_eq!(parse_lenient(text), time, "{text}");
+        }
+        for text in
+            ["", "2022-12-28", "2022-12-28x10:27:41", "2022-12-28 10:27:41 CST", "ä-ä-ä-ä-ä-ä"]
+        {
+            assert_eq!(parse_lenient(text), None, "{text}");
+        }
     }
 
     #[test]

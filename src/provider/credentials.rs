@@ -1,20 +1,24 @@
 //! Which credential source is used: the first one that is configured. Sources are never mixed.
 //!
 //! The order is that of `aliyun/alicloud`: credentials in the block, credentials in the environment, a
-//! profile, a credentials URI, the role of the ECS instance, an OIDC token. A role to assume uses the
-//! credentials of that source.
+//! profile, a credentials URI, the role of the ECS instance, an OIDC token. If none is configured, it is the
+//! current profile of the CLI, as for the CLI and the SDKs. A role to assume uses the credentials of that
+//! source.
 
 use crate::oss::credentials::{
-    CredentialSource, CredentialsUri, EcsRole, Profile, SourceDefaults, StsConfig,
+    CredentialSource, CredentialsUri, EcsRole, LastResort, LoginMemory, Profile, SourceDefaults,
+    StsConfig,
 };
-use crate::oss::{Credentials, Endpoint, Region};
-use crate::tfplugin::{AttributePath, AttributeValue, Diagnostic, Diagnostics};
+use crate::oss::{Endpoint, Region};
+use crate::tfplugin::{AttributePath, Diagnostic, Diagnostics};
 
-use super::environment::{self, ACCESS_KEY_VARS, Environment};
+use super::access_keys::{IN_BLOCK, block_credentials, env_credentials};
+use super::environment::{self, Environment};
 use super::read::{ConfigValue, Read, Reader};
 use super::roles;
 
-const CREDENTIAL_ARGUMENTS: [&str; 3] = ["access_key", "secret_key", "security_token"];
+/// The CLI's own file.
+const DEFAULT_FILE: &str = "~/.aliyun/config.json";
 
 type SourceReader = fn(Reader<'_>, &SourceDefaults) -> Read<Option<CredentialSource>>;
 
@@ -38,7 +42,8 @@ impl RequiredServices {
             | Some(
                 CredentialSource::Static { .. }
                 | CredentialSource::CredentialsUri(_)
-                | CredentialSource::Process(_),
+                | CredentialSource::Process(_)
+                | CredentialSource::Login(_),
             ) => Self { sts: false, metadata: false },
             // The mode of a profile is known only when the file is read.
             Some(CredentialSource::Profile(_)) => Self { sts: true, metadata: true },
@@ -73,10 +78,17 @@ pub(super) fn select(
         metadata: metadata.value.clone(),
         is_metadata_v1_disabled: reader.is_enabled(environment::METADATA_V1_DISABLED),
         home: reader.environment().and_then(Environment::home),
+        credentials_uri: reader
+            .environment()
+            .and_then(|environment| environment.first_set(environment::CREDENTIALS_URI))
+            .and_then(|(_, text)| CredentialsUri::parse(text)),
+        are_external_sources_disabled: reader.is_enabled(environment::EXTERNAL_SOURCES_DISABLED),
+        logins: LoginMemory::default(),
     };
     let mut profile = read_profile(reader, &defaults);
 
     let mut credentials = block_credentials(reader).or_else(|| env_credentials(reader));
+    credentials.diagnostics.extend(check_profile_is_used(reader, credentials.value.as_ref()));
     let has_credentials = credentials.value.is_some();
     // Credentials that are still unknown are the source as well.
     let is_unknown = !credentials.unknown.is_empty();
@@ -96,13 +108,19 @@ pub(super) fn select(
         }
         read
     });
-    let mut role = roles::role_to_assume(reader);
-    let source = match (base, role.value.take()) {
-        (Some(base), Some(role)) => {
-            Some(CredentialSource::AssumeRole { base: Box::new(base), role, sts: defaults.sts })
-        }
-        (base, _) => base,
-    };
+    let is_unknown = is_unknown || others.iter().any(|read| !read.unknown.is_empty());
+    if base.is_none() && !is_unknown && profile.unknown.is_empty() {
+        profile.value = last_resort(reader, &defaults);
+        base = profile.value.clone().map(CredentialSource::Profile);
+    }
+    let mut roles = roles::roles_to_assume(reader);
+    let source = base.map(|base| {
+        // A role that is missing here is an error or not known yet.
+        std::mem::take(&mut roles.value).into_iter().flatten().fold(base, |base, role| {
+            let (base, sts) = (Box::new(base), defaults.sts.clone());
+            CredentialSource::AssumeRole { base, role, sts }
+        })
+    });
 
     let required = RequiredServices::of(source.as_ref());
     if source.is_some() && !required.sts {
@@ -119,7 +137,7 @@ pub(super) fn select(
     for other in others {
         read.take(other);
     }
-    read.take(role);
+    read.take(roles);
     if required.sts {
         read.take(sts);
     }
@@ -165,112 +183,6 @@ fn parse_sts_endpoint(found: Read<Option<ConfigValue<'_>>>) -> Read<Option<Endpo
     read
 }
 
-fn block_credentials(reader: Reader<'_>) -> Read<Option<CredentialSource>> {
-    let mut read = Read::new(());
-    let arguments = CREDENTIAL_ARGUMENTS.map(|name| {
-        let argument = reader.lookup(name, &[]);
-        let is_unknown = !argument.unknown.is_empty();
-        (read.take(argument), is_unknown)
-    });
-    for (argument, _) in &arguments {
-        if let Some(argument) = argument {
-            let name = argument.path.clone();
-            read.diagnostics.extend(check_characters(argument.text, &argument.subject(), name));
-        }
-    }
-    let is_unknown = arguments.each_ref().map(|(_, is_unknown)| *is_unknown);
-    let [id, secret, token] = arguments.map(|(argument, _)| argument.map(|found| found.text));
-    let incomplete = |missing: &str, present: &'static str| {
-        let present_in_block = format!("`{present}` is set in the provider block");
-        incomplete_pair(&present_in_block, &format!("`{missing}`"), present)
-    };
-    let error = match (id, secret, token, is_unknown) {
-        (Some(id), Some(secret), token, _) => {
-            return read.with(Some(static_source(id, secret, token, "the provider block")));
-        }
-        (Some(_), None, _, [_, false, _]) => incomplete("secret_key", "access_key"),
-        (None, Some(_), _, [false, ..]) => incomplete("access_key", "secret_key"),
-        (None, None, Some(_), [false, false, _]) => Diagnostic::error(
-            "Security token without AccessKey pair",
-            "`security_token` is set in the provider block, but `access_key` and `secret_key` are not. A \
-             security token belongs to one AccessKey pair: set all three, or none to use another source.",
-        )
-        .with_attribute("security_token"),
-        _ => return read.with(None),
-    };
-    read.diagnostics.push(error);
-    read.with(None)
-}
-
-/// Reads the first set of variables that is set. Ignored if the block has any credentials.
-fn env_credentials(reader: Reader<'_>) -> Read<Option<CredentialSource>> {
-    let is_set = |name: &str| {
-        !matches!(reader.block.string(name), AttributeValue::Null | AttributeValue::Known(""))
-    };
-    let mut read = Read::new(None);
-    let Some(environment) = reader.environment() else { return read };
-    if CREDENTIAL_ARGUMENTS.into_iter().any(is_set) {
-        return read;
-    }
-    for [id_name, secret_name, token_name] in ACCESS_KEY_VARS {
-        let (missing, present, argument) =
-            match (environment.get(id_name), environment.get(secret_name)) {
-                (None, None) => continue,
-                (Some(id), Some(secret)) => {
-                    let token = environment.get(token_name);
-                    for (name, text, argument) in [
-                        (id_name, Some(id), "access_key"),
-                        (secret_name, Some(secret), "secret_key"),
-                        (token_name, token, "security_token"),
-                    ] {
-                        let subject = format!("The environment variable {name}");
-                        let path = AttributePath::root(argument);
-                        let text = text.unwrap_or_default();
-                        read.diagnostics.extend(check_characters(text, &subject, path));
-                    }
-                    let origin = environment::describe(id_name);
-                    return read.with(Some(static_source(id, secret, token, &origin)));
-                }
-                (Some(_), None) => (secret_name, id_name, "access_key"),
-                (None, Some(_)) => (id_name, secret_name, "secret_key"),
-            };
-        let present = format!("The environment variable {present} is set");
-        read.diagnostics.push(incomplete_pair(&present, missing, argument));
-        return read;
-    }
-    read
-}
-
-fn incomplete_pair(present: &str, missing: &str, argument: &str) -> Diagnostic {
-    let detail = format!(
-        "{present}, but {missing} is not. ID and secret must come from the same source: set both, or neither \
-         to use another source."
-    );
-    Diagnostic::error("Incomplete AccessKey pair", detail).with_attribute(argument)
-}
-
-/// Finds copying mistakes, for which OSS would only report a wrong signature. The value is a secret and not
-/// shown.
-fn check_characters(text: &str, subject: &str, path: AttributePath) -> Diagnostics {
-    if !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Diagnostics::new();
-    }
-    let detail = format!(
-        "{subject} contains whitespace or control characters. Values read from files often end with a line \
-         break; remove it with `trimspace(file(…))`."
-    );
-    Diagnostic::error("Invalid credentials", detail).with_path(path).into()
-}
-
-fn static_source(id: &str, secret: &str, token: Option<&str>, origin: &str) -> CredentialSource {
-    let credentials = Credentials::new(id, secret);
-    let credentials = match token {
-        Some(token) => credentials.with_security_token(token),
-        None => credentials,
-    };
-    CredentialSource::Static { credentials, origin: origin.to_owned() }
-}
-
 fn read_profile(reader: Reader<'_>, defaults: &SourceDefaults) -> Read<Option<Profile>> {
     let mut read = Read::new(());
     let name = read.take(reader.lookup("profile", environment::PROFILE));
@@ -281,10 +193,51 @@ fn read_profile(reader: Reader<'_>, defaults: &SourceDefaults) -> Read<Option<Pr
     if name.is_none() && !is_file_in_block {
         return read.with(None);
     }
-    let path = file.map_or("~/.aliyun/config.json", |file| file.text);
+    let path = file.map_or(DEFAULT_FILE, |file| file.text);
     let path = defaults.expand_home(path);
     let name = name.map(|name| name.text.to_owned());
-    read.with(Some(Profile { path, name, defaults: defaults.clone() }))
+    read.with(Some(Profile { path, name, defaults: defaults.clone(), last_resort: None }))
+}
+
+/// The current profile of the CLI, which the CLI and the SDKs use if nothing is configured.
+fn last_resort(reader: Reader<'_>, defaults: &SourceDefaults) -> Option<Profile> {
+    let environment = reader.environment()?;
+    let hint = roles::incomplete_oidc(environment);
+    let is_disabled =
+        environment::CLI_PROFILE_DISABLED.iter().any(|name| environment.is_enabled(&[name]));
+    let named = environment.first_set(environment::SHARED_CREDENTIALS_FILE);
+    let path = match named {
+        _ if is_disabled => None,
+        Some((_, path)) => Some(defaults.expand_home(path)),
+        None => defaults.home.as_ref().map(|_| defaults.expand_home(DEFAULT_FILE)),
+    };
+    if path.is_none() && hint.is_none() {
+        return None;
+    }
+    let is_file_named = named.is_some() && !is_disabled;
+    Some(Profile {
+        // A file without a name does not exist.
+        path: path.unwrap_or_default(),
+        name: None,
+        defaults: defaults.clone(),
+        last_resort: Some(LastResort { is_file_named, hint }),
+    })
+}
+
+/// Warns about a profile in the block that loses to credentials in the environment: the account may be
+/// another one.
+fn check_profile_is_used(reader: Reader<'_>, used: Option<&CredentialSource>) -> Diagnostics {
+    match (reader.lookup("profile", &[]).value, used) {
+        (Some(profile), Some(CredentialSource::Static { origin, .. })) if origin != IN_BLOCK => {
+            let detail = format!(
+                "The credentials come from {origin}, which takes precedence over `profile` ({:?}): only the \
+                 region of the profile is used. Unset the variable to use the profile.",
+                profile.text,
+            );
+            Diagnostic::warning("Profile is not used", detail).with_path(profile.path).into()
+        }
+        _ => Diagnostics::new(),
+    }
 }
 
 fn credentials_uri(reader: Reader<'_>, _: &SourceDefaults) -> Read<Option<CredentialSource>> {

@@ -8,54 +8,131 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Defines the variables of each argument or setting in order of precedence, and the list of all of them.
-macro_rules! variables {
-    ($($(#[$attribute:meta])* $name:ident: $($variable:literal),+;)+) => {
-        $($(#[$attribute])* pub(super) const $name: &[&str] = &[$($variable),+];)+
+/// An argument or another setting, and the variables that set it.
+pub(super) struct Setting {
+    /// For the documentation, in Markdown.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a test reads the documentation"))]
+    name: &'static str,
+    /// The variables in order of precedence, each with the tools that read it as well.
+    variables: &'static [(&'static str, &'static str)],
+}
 
-        /// Every variable that the provider reads, except those of AccessKey pairs; others are dropped.
-        const ALL_VARS: &[&[&str]] = &[$($name),+];
+/// Defines the variables of each argument or setting in order of precedence, and the table of all of them.
+macro_rules! variables {
+    ($($name:ident, $setting:literal: $($variable:literal by $readers:literal),+;)+) => {
+        $(pub(super) const $name: &[&str] = &[$($variable),+];)+
+
+        /// Every variable that the provider reads; others are dropped. The same table is in
+        /// `docs/guides/authentication.md`.
+        const TABLE: &[Setting] =
+            &[$(Setting { name: $setting, variables: &[$(($variable, $readers)),+] }),+];
     };
 }
 
+// Sources: the `aliyun/alicloud` provider (`provider.go`), aliyun-cli (`config/profile.go`), credentials-go,
+// and the documentation of ossutil 2.0.
 variables! {
-    REGION: "ALICLOUD_REGION", "ALIBABA_CLOUD_REGION";
-    ENDPOINT: "ALIBABA_CLOUD_ENDPOINT_OSS", "OSS_ENDPOINT";
-    PROFILE: "ALICLOUD_PROFILE", "ALIBABA_CLOUD_PROFILE";
-    SHARED_CREDENTIALS_FILE: "ALICLOUD_SHARED_CREDENTIALS_FILE", "ALIBABA_CLOUD_CREDENTIALS_FILE";
-    CREDENTIALS_URI: "ALICLOUD_CREDENTIALS_URI", "ALIBABA_CLOUD_CREDENTIALS_URI";
-    ECS_ROLE_NAME: "ALICLOUD_ECS_ROLE_NAME", "ALIBABA_CLOUD_ECS_METADATA";
-    ASSUME_ROLE_ARN: "ALICLOUD_ASSUME_ROLE_ARN", "ALIBABA_CLOUD_ROLE_ARN";
-    ASSUME_ROLE_SESSION_NAME: "ALICLOUD_ASSUME_ROLE_SESSION_NAME", "ALIBABA_CLOUD_ROLE_SESSION_NAME";
-    ASSUME_ROLE_SESSION_EXPIRATION: "ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION";
-    OIDC_ROLE_ARN: "ALIBABA_CLOUD_ROLE_ARN";
-    OIDC_SESSION_NAME: "ALIBABA_CLOUD_ROLE_SESSION_NAME";
-    OIDC_PROVIDER_ARN: "ALIBABA_CLOUD_OIDC_PROVIDER_ARN";
-    OIDC_TOKEN: "ALIBABA_CLOUD_OIDC_TOKEN";
-    OIDC_TOKEN_FILE: "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
-    STS_ENDPOINT: "ALIBABA_CLOUD_ENDPOINT_STS", "STS_ENDPOINT", "ALIBABA_CLOUD_STS_ENDPOINT";
-    STS_REGION: "ALIBABA_CLOUD_STS_REGION";
-    VPC_ENDPOINT_ENABLED: "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
-    METADATA_ENDPOINT: "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT";
-    METADATA_V1_DISABLED: "ALIBABA_CLOUD_IMDSV1_DISABLED";
-    APPEND_USER_AGENT: "TF_APPEND_USER_AGENT";
-    /// The home directory on Unix.
-    HOME: "HOME";
-    /// The home directory on Windows.
-    USER_PROFILE: "USERPROFILE";
+    REGION, "`region`":
+        "ALICLOUD_REGION" by "alicloud",
+        "ALIBABA_CLOUD_REGION" by "alicloud",
+        "ALIBABA_CLOUD_REGION_ID" by "CLI",
+        "ALIBABACLOUD_REGION_ID" by "CLI",
+        "ALICLOUD_REGION_ID" by "CLI",
+        "OSS_REGION" by "ossutil";
+    ENDPOINT, "`endpoint`":
+        "ALIBABA_CLOUD_ENDPOINT_OSS" by "alicloud",
+        "OSS_ENDPOINT" by "alicloud, ossutil";
+    ACCESS_KEY, "`access_key`":
+        "ALICLOUD_ACCESS_KEY" by "alicloud",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID" by "alicloud, CLI, SDKs",
+        "ALIBABACLOUD_ACCESS_KEY_ID" by "alicloud, CLI",
+        "ALICLOUD_ACCESS_KEY_ID" by "CLI",
+        "OSS_ACCESS_KEY_ID" by "OSS SDKs, ossutil";
+    SECRET_KEY, "`secret_key`":
+        "ALICLOUD_SECRET_KEY" by "alicloud",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET" by "alicloud, CLI, SDKs",
+        "ALIBABACLOUD_ACCESS_KEY_SECRET" by "alicloud, CLI",
+        "ALICLOUD_ACCESS_KEY_SECRET" by "CLI",
+        "OSS_ACCESS_KEY_SECRET" by "OSS SDKs, ossutil";
+    SECURITY_TOKEN, "`security_token`":
+        "ALICLOUD_SECURITY_TOKEN" by "alicloud, CLI",
+        "ALIBABA_CLOUD_SECURITY_TOKEN" by "alicloud, CLI, SDKs",
+        "ALIBABACLOUD_SECURITY_TOKEN" by "alicloud, CLI",
+        "OSS_SESSION_TOKEN" by "OSS SDKs, ossutil";
+    PROFILE, "`profile`":
+        "ALICLOUD_PROFILE" by "alicloud, CLI",
+        "ALIBABA_CLOUD_PROFILE" by "alicloud, CLI, SDKs",
+        "ALIBABACLOUD_PROFILE" by "CLI";
+    SHARED_CREDENTIALS_FILE, "`shared_credentials_file`":
+        "ALICLOUD_SHARED_CREDENTIALS_FILE" by "alicloud",
+        "ALIBABA_CLOUD_CREDENTIALS_FILE" by "alicloud, SDKs (their INI file)",
+        "ALIBABA_CLOUD_CONFIG_FILE" by "SDKs";
+    CREDENTIALS_URI, "`credentials_uri`":
+        "ALICLOUD_CREDENTIALS_URI" by "alicloud",
+        "ALIBABA_CLOUD_CREDENTIALS_URI" by "alicloud, CLI, SDKs";
+    ECS_ROLE_NAME, "`ecs_role_name`":
+        "ALICLOUD_ECS_ROLE_NAME" by "alicloud",
+        "ALIBABA_CLOUD_ECS_METADATA" by "alicloud, SDKs";
+    ASSUME_ROLE_ARN, "`assume_role`: `role_arn`":
+        "ALICLOUD_ASSUME_ROLE_ARN" by "alicloud",
+        "ALIBABA_CLOUD_ROLE_ARN" by "alicloud, CLI, SDKs",
+        "ALIBABACLOUD_ROLE_ARN" by "CLI";
+    ASSUME_ROLE_SESSION_NAME, "`assume_role`: `session_name`":
+        "ALICLOUD_ASSUME_ROLE_SESSION_NAME" by "alicloud",
+        "ALIBABA_CLOUD_ROLE_SESSION_NAME" by "alicloud, SDKs",
+        "ALIBABACLOUD_ROLE_SESSION_NAME" by "none";
+    ASSUME_ROLE_SESSION_EXPIRATION, "`assume_role`: `session_expiration`":
+        "ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION" by "alicloud";
+    OIDC_PROVIDER_ARN, "`assume_role_with_oidc`: `oidc_provider_arn`":
+        "ALIBABA_CLOUD_OIDC_PROVIDER_ARN" by "alicloud, CLI, SDKs",
+        "ALIBABACLOUD_OIDC_PROVIDER_ARN" by "CLI";
+    OIDC_ROLE_ARN, "`assume_role_with_oidc`: `role_arn`":
+        "ALIBABA_CLOUD_ROLE_ARN" by "alicloud, CLI, SDKs",
+        "ALIBABACLOUD_ROLE_ARN" by "CLI";
+    OIDC_TOKEN, "`assume_role_with_oidc`: `oidc_token`":
+        "ALIBABA_CLOUD_OIDC_TOKEN" by "alicloud",
+        "ALIBABACLOUD_OIDC_TOKEN" by "none";
+    OIDC_TOKEN_FILE, "`assume_role_with_oidc`: `oidc_token_file`":
+        "ALIBABA_CLOUD_OIDC_TOKEN_FILE" by "alicloud, CLI, SDKs",
+        "ALIBABACLOUD_OIDC_TOKEN_FILE" by "CLI";
+    OIDC_SESSION_NAME, "`assume_role_with_oidc`: `role_session_name`":
+        "ALIBABA_CLOUD_ROLE_SESSION_NAME" by "alicloud, SDKs",
+        "ALIBABACLOUD_ROLE_SESSION_NAME" by "none";
+    STS_ENDPOINT, "`sts_endpoint`":
+        "ALIBABA_CLOUD_ENDPOINT_STS" by "alicloud",
+        "STS_ENDPOINT" by "alicloud",
+        "ALIBABA_CLOUD_STS_ENDPOINT" by "CLI";
+    STS_REGION, "Region of STS":
+        "ALIBABA_CLOUD_STS_REGION" by "SDKs";
+    VPC_ENDPOINT_ENABLED, "STS inside the VPC (`true`)":
+        "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED" by "SDKs";
+    METADATA_ENDPOINT, "Address of the ECS metadata service":
+        "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT" by "none";
+    METADATA_V1_DISABLED, "No metadata without a token (`true`)":
+        "ALIBABA_CLOUD_IMDSV1_DISABLED" by "SDKs";
+    EXTERNAL_SOURCES_DISABLED, "No profiles of mode External or CredentialsURI (`true`)":
+        "ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS" by "CLI";
+    CLI_PROFILE_DISABLED, "No current profile as the last resort (`true`)":
+        "ALIBABA_CLOUD_CLI_PROFILE_DISABLED" by "SDKs",
+        "ALIBABA_CLOUD_IGNORE_PROFILE" by "CLI",
+        "ALIBABACLOUD_IGNORE_PROFILE" by "CLI";
+    APPEND_USER_AGENT, "Appended to the `User-Agent` header":
+        "TF_APPEND_USER_AGENT" by "alicloud, other providers";
+    HOME, "Home directory, except on Windows":
+        "HOME" by "CLI, SDKs";
+    USER_PROFILE, "Home directory on Windows":
+        "USERPROFILE" by "CLI, SDKs";
 }
 
 /// Sets of variables for AccessKey ID, secret and security token. Only the first set that has an ID or a
-/// secret is used; sets are never mixed.
-pub(super) const ACCESS_KEY_VARS: [[&str; 3]; 4] = [
-    ["ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY", "ALICLOUD_SECURITY_TOKEN"],
-    [
-        "ALIBABA_CLOUD_ACCESS_KEY_ID",
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-        "ALIBABA_CLOUD_SECURITY_TOKEN",
-    ],
-    ["ALIBABACLOUD_ACCESS_KEY_ID", "ALIBABACLOUD_ACCESS_KEY_SECRET", "ALIBABACLOUD_SECURITY_TOKEN"],
-    ["OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"],
+/// secret is used; IDs and secrets of sets are never mixed.
+#[expect(clippy::indexing_slicing, reason = "the compiler checks constants")]
+pub(super) const ACCESS_KEY_VARS: [[&str; 3]; 5] = [
+    [ACCESS_KEY[0], SECRET_KEY[0], SECURITY_TOKEN[0]],
+    [ACCESS_KEY[1], SECRET_KEY[1], SECURITY_TOKEN[1]],
+    [ACCESS_KEY[2], SECRET_KEY[2], SECURITY_TOKEN[2]],
+    [ACCESS_KEY[3], SECRET_KEY[3], SECURITY_TOKEN[0]],
+    [ACCESS_KEY[4], SECRET_KEY[4], SECURITY_TOKEN[3]],
 ];
 
 /// A variable as a noun phrase for messages.
@@ -71,12 +148,7 @@ impl Environment {
     /// Keeps the variables that this provider reads. Others are dropped: they may be secrets.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let is_read = |name: &String| {
-            ALL_VARS
-                .iter()
-                .copied()
-                .flatten()
-                .chain(ACCESS_KEY_VARS.iter().flatten())
-                .any(|known| known == name)
+            TABLE.iter().flat_map(|setting| setting.variables).any(|(known, _)| known == name)
         };
         let text = |(name, value): (OsString, OsString)| {
             let name = name.into_string().ok().filter(is_read)?;
@@ -93,6 +165,18 @@ impl Environment {
     /// Returns the first of `names` that is set and not empty, with its name.
     pub(super) fn first_set(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))
+    }
+
+    /// A security token that stands alone, beside the AccessKey pair of another set: no set with this token
+    /// has an ID or a secret.
+    pub(super) fn stray_token(&self, own: &str) -> Option<(&'static str, &str)> {
+        let has_pair = |token: &str| {
+            ACCESS_KEY_VARS.iter().any(|[id, secret, other]| {
+                *other == token && (self.get(id).is_some() || self.get(secret).is_some())
+            })
+        };
+        let tokens = SECURITY_TOKEN.iter().filter(|token| **token != own && !has_pair(token));
+        tokens.copied().find_map(|token| Some((token, self.get(token)?)))
     }
 
     /// Whether the first of `names` that is set is `true` or `1`.
@@ -117,6 +201,23 @@ impl fmt::Debug for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documentation_has_the_same_table() {
+        let mut table = String::from(
+            "| Argument or setting | Environment variable | Also read by |\n|---|---|---|\n",
+        );
+        for Setting { name, variables } in TABLE {
+            for (index, (variable, readers)) in variables.iter().enumerate() {
+                let name = if index == 0 { name } else { "" };
+                let readers = readers.replace("none", "");
+                let row = format!("| {name} | `{variable}` | {readers} |\n");
+                table.push_str(&row.replace("  ", " "));
+            }
+        }
+        let guide = include_str!("../../docs/guides/authentication.md");
+        assert!(guide.contains(&table), "docs/guides/authentication.md needs this table:\n{table}");
+    }
 
     #[test]
     fn unrelated_variables_are_dropped() {

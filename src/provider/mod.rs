@@ -1,9 +1,10 @@
 //! The provider block: its arguments and how they become the configuration of the client.
 //!
 //! `schema` has the arguments, `environment` the variables that can set them. `read` reads one argument;
-//! `settings` reads all of them, `credentials` selects the credential source, `roles` reads the roles to
-//! assume. Pure: no requests are sent and no files are read here.
+//! `settings` reads all of them, `credentials` selects the credential source, `access_keys` reads AccessKey
+//! pairs and `roles` the roles to assume. Pure: no requests are sent and no files are read here.
 
+mod access_keys;
 mod credentials;
 mod environment;
 mod read;

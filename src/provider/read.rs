@@ -126,11 +126,7 @@ impl Read<Option<ConfigValue<'_>>> {
             Err(error) => {
                 // The user or the query of a URL may be a secret; some arguments are confidential.
                 let is_private = text.contains(['@', '?', '#'])
-                    || found
-                        .path
-                        .names()
-                        .iter()
-                        .any(|name| name == "external_id" || name == "policy");
+                    || matches!(found.path.name(), "external_id" | "policy");
                 let got = if is_private { String::new() } else { format!("; got {text:?}") };
                 let detail = format!("{} {error}{got}.", found.subject());
                 self.diagnostics.push(Diagnostic::error(summary, detail).with_path(found.path));
@@ -178,17 +174,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The same for an argument of a nested block.
-    pub(super) fn lookup_nested(
-        self,
-        block: &str,
-        name: &str,
-        variables: &[&'static str],
-    ) -> Read<Option<ConfigValue<'a>>> {
-        let path = AttributePath::root(block).attribute(name);
-        self.lookup_in(self.block.block(block), path, name, variables)
-    }
-
-    fn lookup_in(
+    pub(super) fn lookup_in(
         self,
         block: AttributeValue<&'a Object>,
         path: AttributePath,
@@ -215,15 +201,14 @@ impl<'a> Reader<'a> {
         Read::new(found.map(|(name, text)| ConfigValue { text, path, variable: Some(name) }))
     }
 
-    /// Reads an integer of the block or of a nested one. `expected` completes the sentence "`max_retries`
-    /// must …".
-    pub(super) fn number(self, path: &AttributePath, expected: &str) -> Read<Option<u32>> {
-        let mut value = &Value::Null;
-        let mut block = Some(self.block);
-        for name in path.names() {
-            value = block.map_or(&Value::Null, |block| block.get(name));
-            block = if let Value::Object(nested) = value { Some(nested) } else { None };
-        }
+    /// Reads an integer of the block or of a nested one, by the last name of its path. `expected` completes
+    /// the sentence "`max_retries` must …".
+    pub(super) fn number(
+        block: AttributeValue<&Object>,
+        path: &AttributePath,
+        expected: &str,
+    ) -> Read<Option<u32>> {
+        let value = block.known().map_or(&Value::Null, |block| block.get(path.name()));
         let number = match value {
             Value::Number(number) => number,
             Value::Unknown => return Read::unknown(path),

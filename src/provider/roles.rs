@@ -3,44 +3,85 @@
 use crate::oss::credentials::{
     CredentialSource, OidcRole, OidcToken, Role, RoleArn, RoleError, RoleSession, SourceDefaults,
 };
-use crate::tfplugin::{AttributePath, AttributeValue, Diagnostic, Diagnostics};
+use crate::tfplugin::{AttributePath, AttributeValue, Diagnostic, Diagnostics, Object};
 
-use super::environment;
-use super::read::{Read, Reader};
+use super::environment::{self, Environment};
+use super::read::{ConfigValue, Read, Reader};
 
 const ASSUME_ROLE: &str = "assume_role";
 const WITH_OIDC: &str = "assume_role_with_oidc";
 
-/// What differs between the sessions of the two blocks.
-struct SessionBlock {
-    block: &'static str,
-    session_name: &'static str,
-    session_name_variables: &'static [&'static str],
+/// One of the blocks.
+#[derive(Clone)]
+struct RoleBlock<'a> {
+    reader: Reader<'a>,
+    block: AttributeValue<&'a Object>,
+    path: AttributePath,
+}
+
+impl<'a> RoleBlock<'a> {
+    fn lookup(&self, name: &str, variables: &[&'static str]) -> Read<Option<ConfigValue<'a>>> {
+        self.reader.lookup_in(self.block, self.path.attribute(name), name, variables)
+    }
+
+    /// Whether an argument is absent, and no variable stands in for it.
+    fn lacks(&self, name: &str, variables: &[&'static str]) -> bool {
+        let argument = self.lookup(name, variables);
+        argument.value.is_none() && argument.unknown.is_empty()
+    }
+}
+
+/// The blocks `assume_role`, in order, and the variables of their roles; unknown blocks are none.
+fn assume_role_blocks(reader: Reader<'_>) -> (Vec<RoleBlock<'_>>, &'static [&'static str]) {
+    let root = AttributePath::root(ASSUME_ROLE);
+    let blocks = reader.block.blocks(ASSUME_ROLE).known().unwrap_or_default();
+    // A variable names one role, so with several blocks it is not clear which.
+    let variables = if blocks.len() > 1 { &[] } else { environment::ASSUME_ROLE_ARN };
+    let block = |(index, block)| RoleBlock {
+        reader,
+        block: AttributeValue::Known(block),
+        path: root.index(index),
+    };
+    (blocks.into_iter().enumerate().map(block).collect(), variables)
+}
+
+fn oidc_block(reader: Reader<'_>) -> RoleBlock<'_> {
+    RoleBlock { reader, block: reader.block.block(WITH_OIDC), path: AttributePath::root(WITH_OIDC) }
+}
+
+/// What differs between the sessions of the two kinds of blocks.
+struct SessionArguments {
+    name: &'static str,
+    name_variables: &'static [&'static str],
     expiration_variables: &'static [&'static str],
     has_external_id: bool,
 }
 
-/// Reads the role to assume with the credentials of another source.
-pub(super) fn role_to_assume(reader: Reader<'_>) -> Read<Option<Role>> {
-    match reader.block.block(ASSUME_ROLE) {
-        AttributeValue::Known(_) => {}
-        AttributeValue::Unknown => return Read::unknown(&AttributePath::root(ASSUME_ROLE)),
-        AttributeValue::Null => return Read::new(None),
+/// Reads the roles to assume one after the other, the first with the credentials of another source. None for
+/// a role that is incomplete or not known yet.
+pub(super) fn roles_to_assume(reader: Reader<'_>) -> Read<Vec<Option<Role>>> {
+    if matches!(reader.block.blocks(ASSUME_ROLE), AttributeValue::Unknown) {
+        let unknown: Read<Option<Role>> = Read::unknown(&AttributePath::root(ASSUME_ROLE));
+        return unknown.with(Vec::new());
     }
     let mut read = Read::new(());
-    let session = read.take(read_session(
-        reader,
-        &SessionBlock {
-            block: ASSUME_ROLE,
-            session_name: "session_name",
-            session_name_variables: environment::ASSUME_ROLE_SESSION_NAME,
-            expiration_variables: environment::ASSUME_ROLE_SESSION_EXPIRATION,
-            has_external_id: true,
-        },
-    ));
-    let arn = reader.lookup_nested(ASSUME_ROLE, "role_arn", environment::ASSUME_ROLE_ARN);
-    let arn = read.take(arn.parse("Invalid role ARN", RoleArn::parse));
-    read.with(arn.map(|arn| Role { arn, session }))
+    let mut roles = Vec::new();
+    let (blocks, variables) = assume_role_blocks(reader);
+    for block in blocks {
+        let session = read.take(read_session(
+            &block,
+            &SessionArguments {
+                name: "session_name",
+                name_variables: environment::ASSUME_ROLE_SESSION_NAME,
+                expiration_variables: environment::ASSUME_ROLE_SESSION_EXPIRATION,
+                has_external_id: true,
+            },
+        ));
+        let arn = block.lookup("role_arn", variables);
+        let arn = read.take(arn.parse("Invalid role ARN", RoleArn::parse));
+        roles.push(arn.map(|arn| Role { arn, session }));
+    }
+    read.with(roles)
 }
 
 /// Reads the role to assume with an OIDC token.
@@ -48,32 +89,31 @@ pub(super) fn oidc_role(
     reader: Reader<'_>,
     defaults: &SourceDefaults,
 ) -> Read<Option<CredentialSource>> {
-    match reader.block.block(WITH_OIDC) {
+    let block = oidc_block(reader);
+    match block.block {
         AttributeValue::Known(_) => {}
-        AttributeValue::Unknown => return Read::unknown(&AttributePath::root(WITH_OIDC)),
+        AttributeValue::Unknown => return Read::unknown(&block.path),
         AttributeValue::Null if has_oidc_variables(reader) => {}
         AttributeValue::Null => return Read::new(None),
     }
     let mut read = Read::new(());
     let session = read.take(read_session(
-        reader,
-        &SessionBlock {
-            block: WITH_OIDC,
-            session_name: "role_session_name",
-            session_name_variables: environment::OIDC_SESSION_NAME,
+        &block,
+        &SessionArguments {
+            name: "role_session_name",
+            name_variables: environment::OIDC_SESSION_NAME,
             expiration_variables: &[],
             has_external_id: false,
         },
     ));
-    let provider_arn =
-        reader.lookup_nested(WITH_OIDC, "oidc_provider_arn", environment::OIDC_PROVIDER_ARN);
+    let provider_arn = block.lookup("oidc_provider_arn", environment::OIDC_PROVIDER_ARN);
     let provider_arn = provider_arn.parse("Invalid identity provider ARN", |text| {
         OidcRole::check_provider_arn(text).map(|()| text.to_owned())
     });
     let provider_arn = read.take(provider_arn);
-    let arn = reader.lookup_nested(WITH_OIDC, "role_arn", environment::OIDC_ROLE_ARN);
+    let arn = block.lookup("role_arn", environment::OIDC_ROLE_ARN);
     let arn = read.take(arn.parse("Invalid role ARN", RoleArn::parse));
-    let token = read.take(read_oidc_token(reader, defaults));
+    let token = read.take(read_oidc_token(&block, defaults));
     let (Some(arn), Some(provider_arn), Some(token)) = (arn, provider_arn, token) else {
         return read.with(None);
     };
@@ -96,14 +136,35 @@ fn has_oidc_variables(reader: Reader<'_>) -> bool {
         && (is_set(environment::OIDC_TOKEN_FILE) || is_set(environment::OIDC_TOKEN))
 }
 
+/// Describes the variables of an OIDC role if only one of them is missing: a pod or pipeline that is
+/// meant to use it.
+pub(super) fn incomplete_oidc(environment: &Environment) -> Option<String> {
+    let tokens = [environment::OIDC_TOKEN_FILE, environment::OIDC_TOKEN].concat();
+    let settings = [environment::OIDC_ROLE_ARN, environment::OIDC_PROVIDER_ARN, &tokens];
+    let (set, missing): (Vec<_>, Vec<_>) = settings
+        .into_iter()
+        .map(|names| (names, environment.first_set(names)))
+        .partition(|(_, found)| found.is_some());
+    let ([(_, Some((first, _))), (_, Some((second, _)))], [(missing, None)]) =
+        (set.as_slice(), missing.as_slice())
+    else {
+        return None;
+    };
+    let missing = missing.first()?;
+    Some(format!(
+        "The environment variables {first} and {second} are set, but {missing} is not. Set it to assume the \
+         role with an OIDC token."
+    ))
+}
+
 /// Reads the token: both arguments of the block take precedence over the environment.
-fn read_oidc_token(reader: Reader<'_>, defaults: &SourceDefaults) -> Read<Option<OidcToken>> {
+fn read_oidc_token(block: &RoleBlock<'_>, defaults: &SourceDefaults) -> Read<Option<OidcToken>> {
     let value = |variables| {
-        let found = reader.lookup_nested(WITH_OIDC, "oidc_token", variables);
+        let found = block.lookup("oidc_token", variables);
         found.map(|found| OidcToken::Value(found.text.trim().into()))
     };
     let file = |variables| {
-        let found = reader.lookup_nested(WITH_OIDC, "oidc_token_file", variables);
+        let found = block.lookup("oidc_token_file", variables);
         found.map(|found| OidcToken::File(defaults.expand_home(found.text)))
     };
     let mut token = value(&[]).or_else(|| file(&[])).or_else(|| value(environment::OIDC_TOKEN));
@@ -112,40 +173,37 @@ fn read_oidc_token(reader: Reader<'_>, defaults: &SourceDefaults) -> Read<Option
     token
 }
 
-fn read_session(reader: Reader<'_>, described: &SessionBlock) -> Read<RoleSession> {
-    let block = described.block;
+fn read_session(block: &RoleBlock<'_>, arguments: &SessionArguments) -> Read<RoleSession> {
     let mut read = Read::new(());
     let mut session = RoleSession::default();
 
-    let name =
-        reader.lookup_nested(block, described.session_name, described.session_name_variables);
+    let name = block.lookup(arguments.name, arguments.name_variables);
     let name = name.parse("Invalid session name", |text| session.clone().with_name(text));
     session = read.take(name).unwrap_or(session);
 
-    let policy = reader.lookup_nested(block, "policy", &[]);
+    let policy = block.lookup("policy", &[]);
     let policy = policy.parse("Invalid policy", |text| session.clone().with_policy(text));
     session = read.take(policy).unwrap_or(session);
 
-    if described.has_external_id {
-        let id = reader.lookup_nested(block, "external_id", &[]);
+    if arguments.has_external_id {
+        let id = block.lookup("external_id", &[]);
         let id = id.parse("Invalid external ID", |text| session.clone().with_external_id(text));
         session = read.take(id).unwrap_or(session);
     }
 
-    let duration = read_session_duration(reader, described, &session);
+    let duration = read_session_duration(block, arguments, &session);
     session = read.take(duration).unwrap_or(session);
     read.with(session)
 }
 
 fn read_session_duration(
-    reader: Reader<'_>,
-    described: &SessionBlock,
+    block: &RoleBlock<'_>,
+    arguments: &SessionArguments,
     session: &RoleSession,
 ) -> Read<Option<RoleSession>> {
     const SUMMARY: &str = "Invalid session duration";
-    let root = AttributePath::root(described.block);
-    let path = root.attribute("session_expiration");
-    let mut seconds = reader.number(&path, &RoleError::SessionDuration.to_string());
+    let path = block.path.attribute("session_expiration");
+    let mut seconds = Reader::number(block.block, &path, &RoleError::SessionDuration.to_string());
     match seconds.value.take() {
         Some(seconds) => match session.clone().with_duration_seconds(seconds) {
             Ok(longer) => Read::new(Some(longer)),
@@ -156,7 +214,8 @@ fn read_session_duration(
         },
         None if !seconds.unknown.is_empty() => seconds.with(None),
         None => seconds.with(None).or_else(|| {
-            reader.variable(described.expiration_variables, root).parse(SUMMARY, |text| {
+            let variables = arguments.expiration_variables;
+            block.reader.variable(variables, block.path.clone()).parse(SUMMARY, |text| {
                 let seconds = text.parse().map_err(|_| RoleError::SessionDuration)?;
                 session.clone().with_duration_seconds(seconds)
             })
@@ -168,16 +227,24 @@ fn read_session_duration(
 /// silently have no effect.
 pub(super) fn check_required(reader: Reader<'_>) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
-    for (block, name, variables) in [
-        (ASSUME_ROLE, "role_arn", environment::ASSUME_ROLE_ARN),
-        (WITH_OIDC, "role_arn", environment::OIDC_ROLE_ARN),
-        (WITH_OIDC, "oidc_provider_arn", environment::OIDC_PROVIDER_ARN),
-    ] {
-        if is_missing(reader, block, name, variables) {
+    let (blocks, variables) = assume_role_blocks(reader);
+    let mut required: Vec<(&RoleBlock<'_>, &str, &[&'static str])> =
+        blocks.iter().map(|block| (block, "role_arn", variables)).collect();
+    let oidc = oidc_block(reader);
+    let has_oidc = matches!(oidc.block, AttributeValue::Known(_));
+    if has_oidc {
+        required.push((&oidc, "role_arn", environment::OIDC_ROLE_ARN));
+        required.push((&oidc, "oidc_provider_arn", environment::OIDC_PROVIDER_ARN));
+    }
+    for (block, name, variables) in required {
+        if block.lacks(name, variables) {
+            let variables = match variables {
+                [] => String::new(),
+                variables => format!(" or the environment variable {}", variables.join(" or ")),
+            };
             let detail = format!(
-                "`{name}` is required in the `{block}` block. Set it or the environment variable {}, or \
-                 remove the block.",
-                variables.join(" or "),
+                "`{name}` is required in the `{}` block. Set it{variables}, or remove the block.",
+                block.path,
             );
             diagnostics.push(incomplete(block, name, detail));
         }
@@ -186,28 +253,18 @@ pub(super) fn check_required(reader: Reader<'_>) -> Diagnostics {
         ("oidc_token", environment::OIDC_TOKEN),
         ("oidc_token_file", environment::OIDC_TOKEN_FILE),
     ];
-    if tokens.iter().all(|(name, variables)| is_missing(reader, WITH_OIDC, name, variables)) {
+    if has_oidc && tokens.iter().all(|(name, variables)| oidc.lacks(name, variables)) {
         let variables = [environment::OIDC_TOKEN_FILE, environment::OIDC_TOKEN].concat();
         let detail = format!(
             "`oidc_token_file` or `oidc_token` is required in the `{WITH_OIDC}` block. Set one of them or \
              the environment variable {}, or remove the block.",
             variables.join(" or "),
         );
-        diagnostics.push(incomplete(WITH_OIDC, "oidc_token_file", detail));
+        diagnostics.push(incomplete(&oidc, "oidc_token_file", detail));
     }
     diagnostics
 }
 
-/// Whether a block is present without this argument, and no variable stands in for it.
-fn is_missing(reader: Reader<'_>, block: &str, name: &str, variables: &[&'static str]) -> bool {
-    if !matches!(reader.block.block(block), AttributeValue::Known(_)) {
-        return false;
-    }
-    let argument = reader.lookup_nested(block, name, variables);
-    argument.value.is_none() && argument.unknown.is_empty()
-}
-
-fn incomplete(block: &str, name: &str, detail: String) -> Diagnostic {
-    let path = AttributePath::root(block).attribute(name);
-    Diagnostic::error("Incomplete role", detail).with_path(path)
+fn incomplete(block: &RoleBlock<'_>, name: &str, detail: String) -> Diagnostic {
+    Diagnostic::error("Incomplete role", detail).with_path(block.path.attribute(name))
 }

@@ -26,10 +26,11 @@ fn location_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "region",
-            "Region of the buckets, for example `cn-hangzhou`. Can also be set with the `ALICLOUD_REGION` or \
-             `ALIBABA_CLOUD_REGION` environment variable. Defaults to the `region_id` of the profile, then \
-             to the region of the `endpoint`, if that is one of OSS. In the finance cloud, use the region \
-             ID, for example `cn-hangzhou-finance`: its endpoints are known.",
+            "Region of the buckets, for example `cn-hangzhou`. Can also be set with the `ALICLOUD_REGION`, \
+             `ALIBABA_CLOUD_REGION`, `ALIBABA_CLOUD_REGION_ID`, `ALIBABACLOUD_REGION_ID`, \
+             `ALICLOUD_REGION_ID` or `OSS_REGION` environment variable. Defaults to the `region_id` of the \
+             profile, then to the region of the `endpoint`, if that is one of OSS. In the finance cloud, use \
+             the region ID, for example `cn-hangzhou-finance`: its endpoints are known.",
         ),
         Attribute::optional(
             "endpoint",
@@ -63,13 +64,13 @@ fn credential_attributes() -> Vec<Attribute> {
         Attribute::optional(
             "access_key",
             "AccessKey ID. Can also be set with the `ALICLOUD_ACCESS_KEY`, `ALIBABA_CLOUD_ACCESS_KEY_ID`, \
-             `ALIBABACLOUD_ACCESS_KEY_ID` or `OSS_ACCESS_KEY_ID` environment variable; ID and secret must \
+             `ALIBABACLOUD_ACCESS_KEY_ID`, `ALICLOUD_ACCESS_KEY_ID` or `OSS_ACCESS_KEY_ID` environment variable; ID and secret must \
              come from the same pair of variables.",
         ),
         Attribute::optional(
             "secret_key",
             "AccessKey secret. Can also be set with the `ALICLOUD_SECRET_KEY`, \
-             `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABACLOUD_ACCESS_KEY_SECRET` or \
+             `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABACLOUD_ACCESS_KEY_SECRET`, `ALICLOUD_ACCESS_KEY_SECRET` or \
              `OSS_ACCESS_KEY_SECRET` environment variable.",
         )
         .sensitive(),
@@ -83,15 +84,16 @@ fn credential_attributes() -> Vec<Attribute> {
         Attribute::optional(
             "profile",
             "Name of a profile in the Alibaba Cloud CLI configuration file. Can also be set with the \
-             `ALICLOUD_PROFILE` or `ALIBABA_CLOUD_PROFILE` environment variable. Its credentials are used \
+             `ALICLOUD_PROFILE`, `ALIBABA_CLOUD_PROFILE` or `ALIBABACLOUD_PROFILE` environment variable. Its credentials are used \
              only if no AccessKey pair is configured.",
         ),
         Attribute::optional(
             "shared_credentials_file",
             "Path of the Alibaba Cloud CLI configuration file. Can also be set with the \
-             `ALICLOUD_SHARED_CREDENTIALS_FILE` or `ALIBABA_CLOUD_CREDENTIALS_FILE` environment variable. \
-             Defaults to `~/.aliyun/config.json`. If set in the provider block without a `profile`, the \
-             current profile of the file is used.",
+             `ALICLOUD_SHARED_CREDENTIALS_FILE`, `ALIBABA_CLOUD_CREDENTIALS_FILE` or \
+             `ALIBABA_CLOUD_CONFIG_FILE` environment variable. Defaults to `~/.aliyun/config.json`. If set in \
+             the provider block without a `profile`, the current profile of the file is used. It is also \
+             used if no other credentials are configured.",
         ),
         Attribute::optional(
             "credentials_uri",
@@ -109,7 +111,8 @@ fn credential_attributes() -> Vec<Attribute> {
             "sts_endpoint",
             "Security Token Service (STS) endpoint: a host, `host:port` or URL. Can also be set with the \
              `ALIBABA_CLOUD_ENDPOINT_STS`, `STS_ENDPOINT` or `ALIBABA_CLOUD_STS_ENDPOINT` environment \
-             variable. Defaults to `https://sts.{region}.aliyuncs.com`, or with `endpoint_type = \
+             variable. Defaults to `https://sts.{region}.aliyuncs.com`, to the global endpoint `https://sts.aliyuncs.com` \
+             for regions without one, or with `endpoint_type = \
              \"internal\"` to `https://sts-vpc.{region}.aliyuncs.com`.",
         ),
     ]
@@ -148,18 +151,20 @@ fn assume_role() -> NestedBlock {
     NestedBlock {
         name: "assume_role",
         block: Block {
-            description: "RAM role to assume with the credentials from the other arguments.",
+            description: "RAM role to assume with the credentials from the other arguments. Several blocks are \
+                a chain: each role is assumed with the session of the one before it, in the order written.",
             attributes: vec![
                 Attribute::optional(
                     "role_arn",
                     "ARN of the role, `acs:ram::{account}:role/{name}`. Can also be set with the \
-                     `ALICLOUD_ASSUME_ROLE_ARN` or `ALIBABA_CLOUD_ROLE_ARN` environment variable.",
+                     `ALICLOUD_ASSUME_ROLE_ARN`, `ALIBABA_CLOUD_ROLE_ARN` or `ALIBABACLOUD_ROLE_ARN` environment \
+                     variable, if there is only one `assume_role` block.",
                 ),
                 Attribute::optional(
                     "session_name",
                     "Session name, shown in audit logs. Can also be set with the \
-                     `ALICLOUD_ASSUME_ROLE_SESSION_NAME` or `ALIBABA_CLOUD_ROLE_SESSION_NAME` environment \
-                     variable. Defaults to `terraform`.",
+                     `ALICLOUD_ASSUME_ROLE_SESSION_NAME`, `ALIBABA_CLOUD_ROLE_SESSION_NAME` or \
+                     `ALIBABACLOUD_ROLE_SESSION_NAME` environment variable. Defaults to `terraform`.",
                 ),
                 session_expiration(
                     "Session duration in seconds, 900 to 43200 and at most the role's maximum session \
@@ -174,6 +179,7 @@ fn assume_role() -> NestedBlock {
             ],
             blocks: Vec::new(),
         },
+        is_repeatable: true,
     }
 }
 
@@ -188,28 +194,31 @@ fn assume_role_with_oidc() -> NestedBlock {
                 Attribute::optional(
                     "oidc_provider_arn",
                     "ARN of the OIDC identity provider, `acs:ram::{account}:oidc-provider/{name}`. Can also \
-                     be set with the `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` environment variable.",
+                     be set with the `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` or `ALIBABACLOUD_OIDC_PROVIDER_ARN` \
+                     environment variable.",
                 ),
                 Attribute::optional(
                     "role_arn",
                     "ARN of the role, `acs:ram::{account}:role/{name}`. Can also be set with the \
-                     `ALIBABA_CLOUD_ROLE_ARN` environment variable.",
+                     `ALIBABA_CLOUD_ROLE_ARN` or `ALIBABACLOUD_ROLE_ARN` environment variable.",
                 ),
                 Attribute::optional(
                     "oidc_token",
-                    "OIDC token. Can also be set with the `ALIBABA_CLOUD_OIDC_TOKEN` environment variable.",
+                    "OIDC token. Can also be set with the `ALIBABA_CLOUD_OIDC_TOKEN` or `ALIBABACLOUD_OIDC_TOKEN` \
+                     environment variable.",
                 )
                 .sensitive(),
                 Attribute::optional(
                     "oidc_token_file",
                     "Path of a file that contains the OIDC token; it is read again for each session. Can \
-                     also be set with the `ALIBABA_CLOUD_OIDC_TOKEN_FILE` environment variable. Used only \
+                     also be set with the `ALIBABA_CLOUD_OIDC_TOKEN_FILE` or `ALIBABACLOUD_OIDC_TOKEN_FILE` environment variable. Used only \
                      if `oidc_token` is not set.",
                 ),
                 Attribute::optional(
                     "role_session_name",
                     "Session name, shown in audit logs. Can also be set with the \
-                     `ALIBABA_CLOUD_ROLE_SESSION_NAME` environment variable. Defaults to `terraform`.",
+                     `ALIBABA_CLOUD_ROLE_SESSION_NAME` or `ALIBABACLOUD_ROLE_SESSION_NAME` environment \
+                     variable. Defaults to `terraform`.",
                 ),
                 policy(),
                 session_expiration(
@@ -219,6 +228,7 @@ fn assume_role_with_oidc() -> NestedBlock {
             ],
             blocks: Vec::new(),
         },
+        is_repeatable: false,
     }
 }
 
@@ -229,16 +239,14 @@ mod tests {
 
     #[test]
     fn descriptions_name_the_environment_variables_in_order() {
-        let [access_key, secret_key, security_token] =
-            [0, 1, 2].map(|index| environment::ACCESS_KEY_VARS.map(|set| set[index]));
         let provider = schema().block;
         let [role, oidc] = [&provider.blocks[0], &provider.blocks[1]].map(|block| &block.block);
         let expected: [(&Block, &str, &[&str]); 20] = [
             (&provider, "region", environment::REGION),
             (&provider, "endpoint", environment::ENDPOINT),
-            (&provider, "access_key", &access_key),
-            (&provider, "secret_key", &secret_key),
-            (&provider, "security_token", &security_token),
+            (&provider, "access_key", environment::ACCESS_KEY),
+            (&provider, "secret_key", environment::SECRET_KEY),
+            (&provider, "security_token", environment::SECURITY_TOKEN),
             (&provider, "profile", environment::PROFILE),
             (&provider, "shared_credentials_file", environment::SHARED_CREDENTIALS_FILE),
             (&provider, "credentials_uri", environment::CREDENTIALS_URI),

@@ -5,7 +5,7 @@
 
 use crate::oss::sign::SignatureVersion;
 use crate::oss::{AddressStyle, ClientConfig, Endpoint, EndpointType, Region, RetryPolicy};
-use crate::tfplugin::{AttributePath, Diagnostic, Diagnostics, Object};
+use crate::tfplugin::{AttributePath, AttributeValue, Diagnostic, Diagnostics, Object};
 
 use super::environment::{self, Environment};
 use super::read::{Read, Reader};
@@ -95,7 +95,8 @@ pub(super) fn read_config(reader: Reader<'_>) -> Read<ClientConfig> {
 
 fn read_retry_policy(reader: Reader<'_>) -> Read<RetryPolicy> {
     let expected = format!("must be an integer between 0 and {}", u32::MAX);
-    let mut max_retries = reader.number(&AttributePath::root("max_retries"), &expected);
+    let block = AttributeValue::Known(reader.block);
+    let mut max_retries = Reader::number(block, &AttributePath::root("max_retries"), &expected);
     let policy = RetryPolicy::default();
     let policy = match max_retries.value.take() {
         Some(max_retries) => policy.with_max_retries(max_retries),

@@ -30,7 +30,7 @@ pub use data_source::{Data, DataSource};
 pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 pub use duration::parse_duration;
 pub use list_resource::{BoxStream, ListEvent, ListResource};
-pub use path::AttributePath;
+pub use path::{AttributePath, PathStep};
 pub use provider::{ConfigureResponse, Context, Provider};
 pub use resource::{Applied, Failure, ImportTarget, MoveSource, Plan, PlanRequest, Resource};
 pub use schema::{Attribute, AttributeType, Block, Configurability, NestedBlock, Schema};

@@ -22,17 +22,19 @@ pub struct Block {
     pub description: &'static str,
     /// The attributes, in the order of the documentation.
     pub attributes: Vec<Attribute>,
-    /// The nested blocks, each of nesting mode single.
+    /// The nested blocks, of nesting mode single or list.
     pub blocks: Vec<NestedBlock>,
 }
 
-/// A nested block that can be set at most once.
+/// A nested block.
 #[derive(Debug, Clone)]
 pub struct NestedBlock {
     /// Name as written in the configuration.
     pub name: &'static str,
     /// Attributes and nested blocks in it.
     pub block: Block,
+    /// Whether it can be set more than once; then its value is a list.
+    pub is_repeatable: bool,
 }
 
 /// The attribute types that the schemas use.
@@ -180,6 +182,7 @@ impl Block {
         for nested in &self.blocks {
             let value = match state.get(nested.name) {
                 Value::Object(block) => nested.block.config_from_state(block).into(),
+                // No resource has a block that can be repeated.
                 value => value.clone(),
             };
             config.set(nested.name, value);
@@ -206,11 +209,20 @@ impl Block {
             let value = value.ok_or_else(|| SchemaMismatch::Missing(path_of(name)))?;
             attribute_type.conform(value, strictness, &path_of(name))?;
         }
-        for NestedBlock { name, block } in &self.blocks {
+        for NestedBlock { name, block, is_repeatable } in &self.blocks {
             let value = object.get_mut(name);
             match value.ok_or_else(|| SchemaMismatch::Missing(path_of(name)))? {
-                Value::Object(nested) => {
+                Value::Object(nested) if !is_repeatable => {
                     block.conform_object(nested, strictness, Some(&path_of(name)))?;
+                }
+                Value::List(elements) if *is_repeatable => {
+                    for (index, element) in elements.iter_mut().enumerate() {
+                        let path = path_of(name).index(index);
+                        let Value::Object(nested) = element else {
+                            return Err(SchemaMismatch::Type(path, "block"));
+                        };
+                        block.conform_object(nested, strictness, Some(&path))?;
+                    }
                 }
                 Value::Null | Value::Unknown => {}
                 _ => return Err(SchemaMismatch::Type(path_of(name), "block")),
@@ -292,7 +304,31 @@ mod tests {
                     attributes: vec![Attribute::optional("create", "")],
                     ..Block::default()
                 },
+                is_repeatable: false,
             }],
+        }
+    }
+
+    #[test]
+    fn repeatable_blocks_are_lists() {
+        let mut block = block();
+        block.blocks[0].is_repeatable = true;
+        let timeouts = |create: Value| Value::from(Object::new().with("create", create));
+        let with = |elements| valid().with("timeouts", Value::List(elements));
+        for elements in [vec![], vec![timeouts("1m".into()), timeouts(Value::Unknown)]] {
+            assert_eq!(block.conform(with(elements.clone()).into()), Ok(with(elements)));
+        }
+        assert!(block.conform(valid().with("timeouts", Value::Unknown).into()).is_ok());
+        for (value, expected) in [
+            (timeouts("1m".into()), "timeouts is not a block"),
+            (Value::List(vec![Value::Null]), "timeouts[0] is not a block"),
+            (
+                Value::List(vec![timeouts("1m".into()), timeouts(Value::Bool(true))]),
+                "timeouts[1].create is not a string",
+            ),
+        ] {
+            let error = block.conform(valid().with("timeouts", value).into()).unwrap_err();
+            assert_eq!(error.to_string(), expected);
         }
     }
 

@@ -166,6 +166,22 @@ impl Object {
         }
     }
 
+    /// The nested blocks of a name that can be repeated; none is an empty list.
+    #[must_use]
+    pub fn blocks(&self, name: &str) -> AttributeValue<Vec<&Self>> {
+        match self.get(name) {
+            Value::List(elements) => {
+                AttributeValue::Known(elements.iter().filter_map(Self::of).collect())
+            }
+            Value::Unknown => AttributeValue::Unknown,
+            _ => AttributeValue::Known(Vec::new()),
+        }
+    }
+
+    fn of(value: &Value) -> Option<&Self> {
+        if let Value::Object(object) = value { Some(object) } else { None }
+    }
+
     /// Names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))

@@ -1,7 +1,7 @@
 //! Conversions between protocol messages and the values of this module. Pure.
 
 use super::diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
-use super::path::AttributePath;
+use super::path::{AttributePath, PathStep};
 use super::pb;
 use super::schema::{
     Attribute, AttributeType, Block, Configurability, NestedBlock, Schema, Strictness,
@@ -141,8 +141,14 @@ pub(super) fn to_diagnostics(diagnostics: Diagnostics) -> Vec<pb::Diagnostic> {
 
 pub(super) fn to_path(path: &AttributePath) -> pb::AttributePath {
     use pb::attribute_path::{Step, step::Selector};
-    let step = |name: &String| Step { selector: Some(Selector::AttributeName(name.clone())) };
-    pb::AttributePath { steps: path.names().iter().map(step).collect() }
+    let selector = |step: &PathStep| match step {
+        PathStep::Name(name) => Selector::AttributeName(name.clone()),
+        PathStep::Index(index) => {
+            Selector::ElementKeyInt(i64::try_from(*index).unwrap_or(i64::MAX))
+        }
+    };
+    let step = |step: &PathStep| Step { selector: Some(selector(step)) };
+    pb::AttributePath { steps: path.steps().iter().map(step).collect() }
 }
 
 pub(super) fn to_schema(schema: &Schema) -> pb::Schema {
@@ -163,7 +169,11 @@ fn to_nested_block(nested: &NestedBlock) -> pb::schema::NestedBlock {
     pb::schema::NestedBlock {
         type_name: nested.name.to_owned(),
         block: Some(to_block(&nested.block)),
-        nesting: pb::schema::nested_block::NestingMode::Single.into(),
+        nesting: if nested.is_repeatable {
+            pb::schema::nested_block::NestingMode::List.into()
+        } else {
+            pb::schema::nested_block::NestingMode::Single.into()
+        },
         ..Default::default()
     }
 }

@@ -65,6 +65,7 @@ impl Provider for Alicloud {
         let inline = NestedBlock {
             name: "server_side_encryption_rule",
             block: block(rule(), Vec::new()).block,
+            is_repeatable: false,
         };
         let key = vec![
             Attribute::optional("description", ""),

@@ -1,4 +1,9 @@
-//! Every credential source with the real terraform.
+//! Every credential source with the real terraform; what is about one subject is in a file of its own.
+
+mod formats;
+mod logins;
+mod roles;
+mod variables;
 
 use oss_emulator::{Config, Fault, Role};
 
@@ -12,8 +17,16 @@ const OIDC_TOKEN: &str = "header.claims.signature-of-the-pipeline";
 
 /// A workspace whose provider block has these arguments in addition to the endpoint.
 fn workspace(arguments: impl FnOnce(&Workspace) -> String) -> Option<Workspace> {
+    workspace_with(|config| config, arguments)
+}
+
+/// The same with changes to the emulator's configuration.
+fn workspace_with(
+    change: impl FnOnce(Config) -> Config,
+    arguments: impl FnOnce(&Workspace) -> String,
+) -> Option<Workspace> {
     let workspace = Workspace::with(|config: Config| {
-        config
+        change(config)
             .with_bucket("demo")
             .with_role(Role::new(ROLE).with_external_id("ticket-7"))
             .with_oidc_provider(PROVIDER, OIDC_TOKEN)

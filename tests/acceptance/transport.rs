@@ -77,6 +77,14 @@ fn the_error_for_a_bucket_in_another_region_contains_the_region() {
 /// A proxy that connects all tunnels to one port of this machine. Returns its URL and the requests that
 /// it receives.
 pub(crate) fn tunnels_to(port: u16) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    tunnels_except("", port)
+}
+
+/// The same for a proxy that cannot resolve one host, of which it says what squid says.
+pub(crate) fn tunnels_except(
+    unknown: &'static str,
+    port: u16,
+) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
     use std::io::{BufRead as _, BufReader, Write as _, copy};
     use std::net::{Shutdown, TcpListener, TcpStream};
 
@@ -95,7 +103,13 @@ pub(crate) fn tunnels_to(port: u16) -> (String, std::sync::Arc<std::sync::Mutex<
             let mut lines =
                 BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
             let request: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-            remembered.lock().unwrap().push(request.join(" "));
+            let request = request.join(" ");
+            let is_unknown = !unknown.is_empty() && request.contains(unknown);
+            remembered.lock().unwrap().push(request);
+            if is_unknown {
+                (&client).write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").unwrap();
+                continue;
+            }
             let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
             (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
             let (back, forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());

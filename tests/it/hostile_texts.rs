@@ -14,8 +14,10 @@ use terraform_provider_oss::oss::{
 use tokio::io::AsyncWriteExt as _;
 
 use super::hostile_service::server;
-use super::support::{KEY_ID, KEY_SECRET};
+use super::support::KEY_SECRET;
 
+/// A temporary one, because it is used with a token.
+const KEY_ID: &str = "STS.NUtestTESTtestTEST0001";
 const TOKEN: &str = "CAISrwN1q6Ft5B2yfSjIr5/QJ9nsuKhL9L+fcnTFgVIDQa8V3aXZ1Tz2IHFKf3lvsnAW==";
 const SESSION_ID: &str = "STS.NUfakeFAKEfakeFAKE0001";
 const SESSION_SECRET: &str = "SessionSecretSessionSecret+/01";

@@ -112,7 +112,12 @@ fn conform(block: &Block, given: Json) -> Json {
     let mut value = complete(&names, given);
     for nested in &block.blocks {
         if value[nested.name].is_object() {
-            value[nested.name] = conform(&nested.block, value[nested.name].take());
+            let block = conform(&nested.block, value[nested.name].take());
+            value[nested.name] = if nested.is_repeatable { json!([block]) } else { block };
+        } else if let Some(blocks) = value[nested.name].as_array_mut() {
+            for block in blocks {
+                *block = conform(&nested.block, block.take());
+            }
         }
     }
     value
@@ -204,16 +209,14 @@ pub(crate) fn diagnostics(diagnostics: &[pb::Diagnostic]) -> Vec<String> {
         .collect()
 }
 
-/// Formats a path as `timeouts.create`.
+/// Formats a path as `timeouts.create` or `assume_role[0].role_arn`.
 pub(crate) fn path(path: &pb::AttributePath) -> String {
     use pb::attribute_path::step::Selector;
-    let names: Vec<&str> = path
-        .steps
-        .iter()
-        .map(|step| match &step.selector {
-            Some(Selector::AttributeName(name)) => name.as_str(),
-            other => panic!("unexpected step {other:?}"),
-        })
-        .collect();
-    names.join(".")
+    let steps = path.steps.iter().map(|step| match &step.selector {
+        Some(Selector::AttributeName(name)) => format!(".{name}"),
+        Some(Selector::ElementKeyInt(index)) => format!("[{index}]"),
+        other => panic!("unexpected step {other:?}"),
+    });
+    let steps: String = steps.collect();
+    steps.strip_prefix('.').unwrap_or_default().to_owned()
 }

@@ -1,5 +1,5 @@
-//! The services that issue temporary credentials: STS, the metadata service, a credentials URI. OSS
-//! accepts the credentials from then on.
+//! The services that issue temporary credentials: STS, the metadata service, a credentials URI, and those
+//! behind the CLI's logins. OSS accepts the credentials from then on.
 
 #[cfg(test)]
 mod tests;
@@ -12,6 +12,7 @@ use crate::RecordedRequest;
 use crate::error::ServiceError;
 use crate::fault::{Action, Target};
 use crate::key_store::Session;
+use crate::login;
 use crate::metadata::{self, SESSION_SECONDS};
 use crate::request::Request;
 use crate::response::Response;
@@ -20,9 +21,6 @@ use crate::timestamp;
 
 /// Session duration of the credentials URI.
 const URI_SESSION_SECONDS: u64 = 3600;
-
-/// Formats an error response of a service.
-type ErrorFormat = fn(&ServiceError, &RecordedRequest) -> Response;
 
 impl Service {
     pub(super) fn serve_sts(
@@ -119,13 +117,39 @@ impl Service {
         )
     }
 
+    /// The services behind the CLI's logins at a browser.
+    pub(super) fn serve_login(
+        &mut self,
+        request: &Request,
+        call: login::Call,
+        now: OffsetDateTime,
+        record: &mut RecordedRequest,
+    ) -> Delivery {
+        record.operation = Some(call.name().to_owned());
+        let admitted = self.login.authenticate(call, request);
+        self.serve_credentials(
+            request,
+            now,
+            record,
+            |error, record| login::error_response(error, call, &record.request_id),
+            admitted,
+            |service, (), record| {
+                if call == login::Call::OAuthToken {
+                    return Ok(service.login.refresh(&record.request_id));
+                }
+                let session = service.issue_session(login::SESSION_SECONDS, now, record);
+                Ok(login::session_response(call, &session, &record.request_id))
+            },
+        )
+    }
+
     /// Common to all services: applies faults to an admitted request, and executes it.
     fn serve_credentials<T>(
         &mut self,
         request: &Request,
         now: OffsetDateTime,
         record: &mut RecordedRequest,
-        format_error: ErrorFormat,
+        format_error: impl Fn(&ServiceError, &RecordedRequest) -> Response,
         admitted: Result<T, ServiceError>,
         execute: impl FnOnce(&mut Self, T, &mut RecordedRequest) -> Result<Response, ServiceError>,
     ) -> Delivery {

@@ -234,7 +234,8 @@ fn check_time(text: &str, now: OffsetDateTime) -> Result<(), ServiceError> {
 
 fn check_external_id(sent: Option<&str>, role: &Role) -> Result<(), ServiceError> {
     let is_allowed = |c: char| {
-        c.is_ascii_alphanumeric() || matches!(c, '=' | ',' | '.' | '@' | ':' | '/' | '-' | '_')
+        c.is_ascii_alphanumeric()
+            || matches!(c, '+' | '=' | ',' | '.' | '@' | ':' | '/' | '-' | '_')
     };
     if let Some(id) = sent
         && !((2..=1224).contains(&id.len()) && id.chars().all(is_allowed))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::profile::ProfileError;
+use super::profile::{Mode, ProfileError};
 use crate::oss::{ServerText, TransportError};
 
 /// Credentials could not be obtained.
@@ -45,6 +45,12 @@ pub enum CredentialsErrorKind {
     /// The time of the call was up before the source had answered.
     #[error("it had not answered yet")]
     Timeout,
+    /// Nothing is configured, and there is no current profile of the CLI either.
+    #[error("none are configured")]
+    NotConfigured {
+        /// What is half configured, in sentences.
+        hint: Option<String>,
+    },
     /// A file cannot be read.
     #[error("{} cannot be read: {reason}", path.display())]
     File {
@@ -56,6 +62,19 @@ pub enum CredentialsErrorKind {
     /// The profile cannot be used.
     #[error("{0}")]
     Profile(#[from] ProfileError),
+    /// A login of the CLI led to no session, and only a new login helps.
+    #[error("{}", login_text(profile, *mode, refusal.as_deref()))]
+    Login {
+        /// The profile.
+        profile: String,
+        /// Its mode.
+        mode: Mode,
+        /// What the service answered; none when the login has ended.
+        refusal: Option<Box<CredentialServiceError>>,
+    },
+    /// The AccessKey ID and the security token do not belong together.
+    #[error("{0}")]
+    Token(TokenMismatch),
     /// The external process gave no credentials.
     #[error("{program:?} {reason}")]
     Process {
@@ -64,6 +83,30 @@ pub enum CredentialsErrorKind {
         /// What happened; never its output.
         reason: ServerText,
     },
+}
+
+fn login_text(profile: &str, mode: Mode, refusal: Option<&CredentialServiceError>) -> String {
+    let ended = format!("the {mode} login of profile {profile:?} has ended");
+    match refusal {
+        Some(refusal) => format!("{ended}: {refusal}"),
+        None => ended,
+    }
+}
+
+/// Why an AccessKey ID and a security token do not belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TokenMismatch {
+    /// A temporary AccessKey pair without its token.
+    #[error(
+        "an AccessKey ID that begins with STS. is temporary and needs its security token, which is not set"
+    )]
+    Missing,
+    /// A permanent AccessKey pair with a token.
+    #[error(
+        "an AccessKey ID that begins with LTAI is permanent, but a security token, which belongs to \
+         another AccessKey pair, is set"
+    )]
+    Unexpected,
 }
 
 /// An error answer of STS, of the metadata service, or of a credentials URI.
@@ -101,6 +144,12 @@ impl fmt::Display for CredentialServiceError {
             Some(request_id) => write!(formatter, " (request id {request_id})"),
             None => Ok(()),
         }
+    }
+}
+
+impl From<CredentialServiceError> for CredentialsErrorKind {
+    fn from(error: CredentialServiceError) -> Self {
+        Self::Service(Box::new(error))
     }
 }
 

@@ -13,7 +13,7 @@ use super::response::CredentialsResponse;
 use super::sts::{StsErrorResponse, StsRequest};
 use super::{
     CredentialServiceError, CredentialSource, Credentials, CredentialsError, CredentialsErrorKind,
-    CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, StsConfig, process, sts,
+    CredentialsUri, EcsRole, LastResort, OidcRole, OidcToken, Profile, StsConfig, process, sts,
 };
 use crate::oss::clock::{Clock, TimeServer};
 use crate::oss::http::{Http, HttpRequest, HttpResponse};
@@ -21,13 +21,13 @@ use crate::oss::request_body::SentFlag;
 use crate::oss::sanitize::Sanitizer;
 use crate::oss::service_error::retry_after;
 use crate::oss::timestamp::parse_http_date;
-use crate::oss::{Region, TransportError};
+use crate::oss::{Endpoint, Region, TransportError};
 
 /// The fixed address of the metadata service in every ECS instance.
 const METADATA: &str = "http://100.100.100.200";
 /// Limits of credentials-go: 1 s to connect and 1 s to answer, 5 s and 10 s for the others.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
-const SERVICE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const SERVICE_TIMEOUT: Duration = Duration::from_secs(15);
 /// No file that is read here is larger.
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -45,11 +45,24 @@ impl<'a> Fetcher<'a> {
     /// Asks a source, and those it builds on.
     pub(super) fn fetch(self, source: &'a CredentialSource) -> FetchFuture<'a, Credentials> {
         Box::pin(async move {
+            let credentials = self.ask(source).await?;
+            match credentials.check_token() {
+                Ok(()) => Ok(credentials),
+                Err(mismatch) => {
+                    let kind = CredentialsErrorKind::Token(mismatch);
+                    Err(CredentialsError { origin: source.origin(), kind })
+                }
+            }
+        })
+    }
+
+    fn ask(self, source: &'a CredentialSource) -> FetchFuture<'a, Credentials> {
+        Box::pin(async move {
             let origin = |problem| CredentialsError { origin: source.origin(), kind: problem };
             let fetched = match source {
                 CredentialSource::Static { credentials, .. } => Ok(credentials.clone()),
                 CredentialSource::Profile(profile) => {
-                    let file = read_profiles(&profile.path).await.map_err(origin)?;
+                    let file = read_profiles(profile).await.map_err(origin)?;
                     let resolved = file
                         .source(self.profile_name(profile, &file).as_deref(), &profile.defaults)
                         .map_err(|error| origin(error.into()))?;
@@ -65,6 +78,7 @@ impl<'a> Fetcher<'a> {
                         .await
                         .map_err(origin)
                 }
+                CredentialSource::Login(login) => self.login(login).await.map_err(origin),
                 CredentialSource::AssumeRole { base, role, sts } => {
                     let caller = self.fetch(base).await?;
                     let nonce = format!("{:032x}", fastrand::u128(..));
@@ -99,7 +113,7 @@ impl<'a> Fetcher<'a> {
         })
     }
 
-    fn sanitizer(self) -> &'a Sanitizer {
+    pub(super) fn sanitizer(self) -> &'a Sanitizer {
         self.http.sanitizer()
     }
 
@@ -117,7 +131,8 @@ impl<'a> Fetcher<'a> {
         profile.name.clone().or_else(|| self.current.of(&profile.path, file))
     }
 
-    fn sts_time(self) -> OffsetDateTime {
+    /// The time of STS, which issues the sessions of every service.
+    pub(super) fn sts_time(self) -> OffsetDateTime {
         self.clock.time_of(TimeServer::Sts)
     }
 
@@ -126,7 +141,28 @@ impl<'a> Fetcher<'a> {
         place: &StsConfig,
         call: StsRequest,
     ) -> Result<Credentials, CredentialsErrorKind> {
-        let host = place.resolve_endpoint().to_string();
+        let regional = self.sts_at(&place.resolve_endpoint(), &call).await;
+        match (&regional, place.fallback_endpoint()) {
+            (Err(CredentialsErrorKind::Transport { error, host }), Some(global))
+                if error.is_unknown_host() =>
+            {
+                tracing::debug!("{host} does not resolve; sending the request to {global}");
+                // If neither can be reached, the region's own endpoint tells more.
+                self.sts_at(&global, &call).await.or_else(|error| match error {
+                    CredentialsErrorKind::Transport { .. } => regional,
+                    error => Err(error),
+                })
+            }
+            _ => regional,
+        }
+    }
+
+    async fn sts_at(
+        self,
+        endpoint: &Endpoint,
+        call: &StsRequest,
+    ) -> Result<Credentials, CredentialsErrorKind> {
+        let host = endpoint.to_string();
         let url = format!("{host}/?{}", call.query);
         let form = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         let answer = self
@@ -136,7 +172,7 @@ impl<'a> Fetcher<'a> {
                     method: "POST",
                     url: &url,
                     headers: &[form],
-                    body: call.form.into_bytes(),
+                    body: call.form.clone().into_bytes(),
                     sent: SentFlag::default(),
                     timeout: Some(SERVICE_TIMEOUT),
                     is_metadata: false,
@@ -144,7 +180,7 @@ impl<'a> Fetcher<'a> {
             )
             .await?;
         if !answer.is_success() {
-            return Err(self.service_error(host, call.action, &answer));
+            return Err(self.service_error(host, call.action, &answer).into());
         }
         sts::parse_credentials(&answer.body).map_err(|reason| self.invalid_response(&host, &reason))
     }
@@ -172,31 +208,22 @@ impl<'a> Fetcher<'a> {
             )
             .await?;
         if !answer.is_success() {
-            return Err(self.service_error(uri.host(), "the credentials URI", &answer));
+            return Err(self.service_error(uri.host(), "the credentials URI", &answer).into());
         }
         CredentialsResponse::parse(&answer.body)
             .and_then(CredentialsResponse::into_credentials)
             .map_err(|reason| self.invalid_response(&uri.host(), &reason))
     }
 
-    /// ECS documentation, "Instance metadata": a token first (version 2), without one if the service
-    /// gives none (version 1).
+    /// ECS documentation, "Instance metadata": with a token (version 2), without one if that fails for
+    /// whatever reason (version 1).
     async fn ecs_role(self, role: &EcsRole) -> Result<Credentials, CredentialsErrorKind> {
         let base = role.defaults.metadata.as_ref().map_or(METADATA, CredentialsUri::as_str);
         let base = base.trim_end_matches('/');
         // The address may hold a key, so messages name only its host.
         let host = role.defaults.metadata.as_ref().map(CredentialsUri::host);
         let host = host.as_deref().unwrap_or(METADATA);
-        let lifetime = ("X-aliyun-ecs-metadata-token-ttl-seconds".to_owned(), "21600".to_owned());
-        let token_url = format!("{base}/latest/api/token");
-        let token = self.metadata("PUT", host, &token_url, &[lifetime]).await;
-        let headers: Vec<(String, String)> = match token {
-            Ok(token) => {
-                let token = token.trim();
-                self.sanitizer().remember("metadata token", token);
-                vec![("X-aliyun-ecs-metadata-token".to_owned(), token.to_owned())]
-            }
-            Err(problem) if role.defaults.is_metadata_v1_disabled => return Err(problem),
+        let token = match self.metadata_token(base, host).await {
             // Nobody there: version 1 would not be either.
             Err(
                 problem @ CredentialsErrorKind::Transport {
@@ -204,21 +231,60 @@ impl<'a> Fetcher<'a> {
                     ..
                 },
             ) => return Err(problem),
-            Err(_) => Vec::new(),
+            token => token,
         };
+        let name = role.name.as_deref();
+        let with_token = match token {
+            Ok(token) => self.metadata_credentials(base, host, name, &[token]).await,
+            Err(problem) if role.defaults.is_metadata_v1_disabled => return Err(problem),
+            Err(_) => return self.metadata_credentials(base, host, name, &[]).await,
+        };
+        match with_token {
+            Err(problem) if !role.defaults.is_metadata_v1_disabled => {
+                // If neither serves, the version that is meant to serve tells more.
+                self.metadata_credentials(base, host, name, &[]).await.map_err(|_| problem)
+            }
+            with_token => with_token,
+        }
+    }
+
+    /// A token for the metadata service, as a header.
+    async fn metadata_token(
+        self,
+        base: &str,
+        host: &str,
+    ) -> Result<(String, String), CredentialsErrorKind> {
+        let lifetime = ("X-aliyun-ecs-metadata-token-ttl-seconds".to_owned(), "21600".to_owned());
+        let url = format!("{base}/latest/api/token");
+        let token = self.metadata("PUT", host, &url, &[lifetime]).await?;
+        let token = token.trim();
+        if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(self.invalid_response(host, "it is no token"));
+        }
+        self.sanitizer().remember("metadata token", token);
+        Ok(("X-aliyun-ecs-metadata-token".to_owned(), token.to_owned()))
+    }
+
+    async fn metadata_credentials(
+        self,
+        base: &str,
+        host: &str,
+        name: Option<&str>,
+        headers: &[(String, String)],
+    ) -> Result<Credentials, CredentialsErrorKind> {
         let roles = format!("{base}/latest/meta-data/ram/security-credentials/");
-        let name = match &role.name {
-            Some(name) => name.clone(),
-            None => self.metadata("GET", host, &roles, &headers).await?.trim().to_owned(),
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => self.metadata("GET", host, &roles, headers).await?.trim().to_owned(),
         };
         let unusable = |reason: String| self.invalid_response(host, &reason);
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || !name.chars().all(is_allowed) {
             return Err(unusable("the name of the role is none that RAM allows".to_owned()));
         }
-        let body = self.metadata("GET", host, &format!("{roles}{name}"), &headers).await?;
+        let body = self.metadata("GET", host, &format!("{roles}{name}"), headers).await?;
         CredentialsResponse::parse(body.as_bytes())
-            .and_then(CredentialsResponse::into_credentials)
+            .and_then(CredentialsResponse::into_session)
             .map_err(unusable)
     }
 
@@ -240,16 +306,14 @@ impl<'a> Fetcher<'a> {
         };
         let answer = self.exchange(host, request).await?;
         if !answer.is_success() {
-            return Err(self.service_error(
-                host.to_owned(),
-                "the request for the instance's role",
-                &answer,
-            ));
+            return Err(self
+                .service_error(host.to_owned(), "the request for the instance's role", &answer)
+                .into());
         }
         String::from_utf8(answer.body).map_err(|_| self.invalid_response(host, "it is not text"))
     }
 
-    async fn exchange(
+    pub(super) async fn exchange(
         self,
         host: &str,
         request: HttpRequest<'_>,
@@ -260,16 +324,16 @@ impl<'a> Fetcher<'a> {
             .map_err(|error| CredentialsErrorKind::Transport { host: host.to_owned(), error })
     }
 
-    fn service_error(
+    pub(super) fn service_error(
         self,
         host: String,
         action: &'static str,
         answer: &HttpResponse,
-    ) -> CredentialsErrorKind {
+    ) -> CredentialServiceError {
         let StsErrorResponse { code, message, request_id } =
             StsErrorResponse::parse(&answer.body, self.sanitizer());
         let server_time = answer.header("date").as_deref().and_then(parse_http_date);
-        CredentialsErrorKind::Service(Box::new(CredentialServiceError {
+        CredentialServiceError {
             host,
             operation: action,
             status: answer.status,
@@ -280,10 +344,10 @@ impl<'a> Fetcher<'a> {
             retry_after: answer
                 .header("retry-after")
                 .and_then(|value| retry_after(&value, server_time)),
-        }))
+        }
     }
 
-    fn invalid_response(self, host: &str, reason: &str) -> CredentialsErrorKind {
+    pub(super) fn invalid_response(self, host: &str, reason: &str) -> CredentialsErrorKind {
         let reason = self.sanitizer().text(reason);
         CredentialsErrorKind::InvalidResponse { host: host.to_owned(), reason }
     }
@@ -295,7 +359,7 @@ pub(in crate::oss) async fn profile_region(
     current: &CurrentProfiles,
 ) -> Result<Option<Region>, CredentialsError> {
     let origin = |problem| CredentialsError { origin: profile.to_string(), kind: problem };
-    let file = read_profiles(&profile.path).await.map_err(origin)?;
+    let file = read_profiles(profile).await.map_err(origin)?;
     let name = profile.name.clone().or_else(|| current.of(&profile.path, &file));
     file.region(name.as_deref()).map_err(|error| origin(error.into()))
 }
@@ -315,8 +379,24 @@ async fn sts_config_for(
     place
 }
 
-async fn read_profiles(path: &Path) -> Result<ProfileFile, CredentialsErrorKind> {
-    Ok(ProfileFile::parse(&read(path).await?)?)
+async fn read_profiles(profile: &Profile) -> Result<ProfileFile, CredentialsErrorKind> {
+    let content = read(&profile.path).await;
+    let not_configured =
+        |resort: &LastResort| CredentialsErrorKind::NotConfigured { hint: resort.hint.clone() };
+    match (&content, &profile.last_resort) {
+        (Err(error), Some(resort))
+            if error.kind() == std::io::ErrorKind::NotFound && !resort.is_file_named =>
+        {
+            return Err(not_configured(resort));
+        }
+        _ => {}
+    }
+    let content = content.map_err(|error| file_error(&profile.path, &error))?;
+    let file = ProfileFile::parse(&content, profile.name.as_deref())?;
+    match &profile.last_resort {
+        Some(resort) if !file.has_current() => Err(not_configured(resort)),
+        _ => Ok(file),
+    }
 }
 
 async fn oidc_token(token: &OidcToken) -> Result<SecretString, CredentialsErrorKind> {
@@ -326,7 +406,8 @@ async fn oidc_token(token: &OidcToken) -> Result<SecretString, CredentialsErrorK
     };
     let unusable =
         |reason: &str| CredentialsErrorKind::File { path: path.clone(), reason: reason.to_owned() };
-    let text = String::from_utf8(read(path).await?).map_err(|_| unusable("it is not text"))?;
+    let content = read(path).await.map_err(|error| file_error(path, &error))?;
+    let text = String::from_utf8(content).map_err(|_| unusable("it is not text"))?;
     match text.trim() {
         "" => Err(unusable("it is empty")),
         token => Ok(token.into()),
@@ -334,26 +415,26 @@ async fn oidc_token(token: &OidcToken) -> Result<SecretString, CredentialsErrorK
 }
 
 /// A file, read on another thread: a pipe or a network drive may keep it waiting.
-async fn read(path: &Path) -> Result<Vec<u8>, CredentialsErrorKind> {
-    let problem = |error: std::io::Error| CredentialsErrorKind::File {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
+async fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    let file = tokio::fs::File::open(path).await.map_err(problem)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut content).await.map_err(problem)?;
+    let file = tokio::fs::File::open(path).await?;
+    file.take(MAX_FILE + 1).read_to_end(&mut content).await?;
     if u64::try_from(content.len()).is_ok_and(|length| length <= MAX_FILE) {
         Ok(content)
     } else {
-        Err(problem(std::io::Error::other(format!("it is larger than {MAX_FILE} bytes"))))
+        Err(std::io::Error::other(format!("it is larger than {MAX_FILE} bytes")))
     }
+}
+
+fn file_error(path: &Path, error: &std::io::Error) -> CredentialsErrorKind {
+    CredentialsErrorKind::File { path: path.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oss::Credentials;
     use crate::oss::credentials::SourceDefaults;
-    use crate::oss::{Credentials, Endpoint};
 
     #[tokio::test]
     async fn sts_is_asked_in_the_region_of_the_profile_where_nothing_else_says_one() {
@@ -363,7 +444,12 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let profile = |path| {
             let defaults = SourceDefaults::default();
-            CredentialSource::Profile(Profile { path, name: Some("x".to_owned()), defaults })
+            CredentialSource::Profile(Profile {
+                path,
+                name: Some("x".to_owned()),
+                defaults,
+                last_resort: None,
+            })
         };
         let internal = || StsConfig { use_vpc_endpoint: true, ..StsConfig::default() };
         let region = || Region::parse("cn-beijing").ok();

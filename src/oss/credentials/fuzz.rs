@@ -1,8 +1,10 @@
 //! What fuzzing and its kept inputs drive in this module.
 
-use super::profile::{ProfileFile, parse_process_output};
-use super::response::CredentialsResponse;
-use super::{SourceDefaults, sts};
+use time::OffsetDateTime;
+
+use super::profile::ProfileFile;
+use super::response::{CredentialsResponse, parse_process_output};
+use super::{SourceDefaults, login, sts};
 use crate::oss::sanitize::Sanitizer;
 
 /// Profile files: no value of the file is told in an error but names.
@@ -10,7 +12,7 @@ pub(crate) fn profile_file(data: &[u8]) {
     let told = |text: String| {
         assert!(text.chars().count() < 2 * data.len() + 1000, "a short file, a long error");
     };
-    match ProfileFile::parse(data) {
+    match ProfileFile::parse(data, None) {
         Err(error) => told(error.to_string()),
         Ok(file) => {
             let defaults = SourceDefaults::default();
@@ -29,13 +31,20 @@ pub(crate) fn profile_file(data: &[u8]) {
 /// Answers of STS, the metadata service, credentials URIs and programs: no secret is shown.
 pub(crate) fn credentials_response(data: &[u8]) {
     const SECRET: &str = "SECRET-THAT-NOBODY-SEES";
-    let keys = CredentialsResponse::parse(data).and_then(CredentialsResponse::into_credentials);
-    for credentials in [keys, sts::parse_credentials(data), parse_process_output(data)] {
+    let uri = CredentialsResponse::parse(data).and_then(CredentialsResponse::into_credentials);
+    let instance = CredentialsResponse::parse(data).and_then(CredentialsResponse::into_session);
+    let process = parse_process_output(data);
+    let sts = sts::parse_credentials(data);
+    let login = login::parse_session(data);
+    for credentials in [uri, instance, sts, process, login] {
         let told = match credentials {
             Ok(credentials) => format!("{credentials:?}"),
             Err(reason) => reason,
         };
         assert!(!told.contains(SECRET), "{told}");
+    }
+    if let Err(reason) = login::parse_tokens(data, OffsetDateTime::UNIX_EPOCH) {
+        assert!(!reason.contains(SECRET), "{reason}");
     }
     drop(sts::StsErrorResponse::parse(data, &Sanitizer::default()));
 }

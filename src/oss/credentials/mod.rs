@@ -1,19 +1,24 @@
 //! Access keys, and where they come from.
 //!
 //! [`CredentialSource`] describes a place, `profile` turns a file into one, `sts` and `response` are the formats of
-//! the services: all pure. `fetch` asks them (with `process` for programs), and `cache` keeps what came
-//! back until it has to be asked again.
+//! the services, `login` the sessions of people who logged in with the CLI: all pure. `fetch` asks them (with
+//! `process` for programs and `renew` for logins), and `cache` keeps what came back until it has to be asked
+//! again.
 
 mod cache;
+mod command_line;
 mod error;
 mod fetch;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod login;
 mod process;
 mod profile;
+mod renew;
 mod response;
 mod source;
 mod sts;
+mod sts_endpoint;
 
 use std::fmt;
 
@@ -21,14 +26,16 @@ use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
 pub(super) use cache::{CredentialsCache, GetError};
-pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind};
+pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind, TokenMismatch};
 pub(super) use fetch::profile_region;
+pub use login::{Login, LoginMemory};
 pub(super) use profile::CurrentProfiles;
-pub use profile::{Mode, ProfileError};
+pub use profile::{IniFile, Mode, ProfileError};
 pub use source::{
-    CredentialSource, CredentialsUri, EcsRole, OidcRole, OidcToken, Profile, Role, RoleArn,
-    RoleError, RoleSession, SourceDefaults, StsConfig,
+    CredentialSource, CredentialsUri, EcsRole, LastResort, OidcRole, OidcToken, Profile, Role,
+    RoleArn, RoleError, RoleSession, SourceDefaults,
 };
+pub use sts_endpoint::StsConfig;
 
 /// An access key pair, temporary when it has a security token.
 ///
@@ -71,6 +78,22 @@ impl Credentials {
         self
     }
 
+    /// Checks that a temporary AccessKey pair has a token and a permanent one has none, by the first
+    /// letters of the ID: OSS only says that the ID does not exist.
+    pub fn check_token(&self) -> Result<(), TokenMismatch> {
+        match &self.security_token {
+            None if self.is_temporary_id() => Err(TokenMismatch::Missing),
+            Some(_) if self.access_key_id.starts_with("LTAI") => Err(TokenMismatch::Unexpected),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether STS issued the AccessKey ID.
+    #[must_use]
+    pub(super) fn is_temporary_id(&self) -> bool {
+        self.access_key_id.starts_with("STS.")
+    }
+
     /// Whether it is the very same session.
     pub(super) fn matches(&self, other: &Self) -> bool {
         let token = |credentials: &Self| {
@@ -108,6 +131,7 @@ mod tests {
     fn debug_shows_no_secret() {
         let credentials =
             Credentials::new("LTAI5tFAKEID", "the-secret").with_security_token("the-token");
+        assert_eq!(credentials.check_token(), Err(TokenMismatch::Unexpected));
         let shown = format!("{credentials:?}");
         assert!(shown.contains("LTAI5tFA"), "{shown}");
         for secret in ["LTAI5tFAKEID", "the-secret", "the-token"] {

@@ -1,6 +1,6 @@
 //! The external process of a profile: a program that prints keys.
 //!
-//! Rule: aliyun-cli, mode `External`: the command line is split as a POSIX shell does, without any
+//! Rule: aliyun-cli, mode `External`: the command line is split as `command_line` says, without any
 //! shell; a minute at most. What it prints never gets into a message or a log.
 //!
 //! A program that takes too long, or whose call is cancelled, is killed together with everything that it
@@ -14,7 +14,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::profile::parse_process_output;
+use super::command_line::{self, Rules};
+use super::response::parse_process_output;
 use super::{Credentials, CredentialsErrorKind};
 use crate::oss::sanitize::Sanitizer;
 
@@ -41,7 +42,7 @@ async fn run_within(
         program: String::new(),
         reason: sanitizer.text(format!("cannot be run: {reason}")),
     };
-    let words = shlex::split(command_line)
+    let words = command_line::split(command_line, Rules::OF_THIS_SYSTEM)
         .ok_or_else(|| no_program("the quotes of `process_command` are not closed"))?;
     let (program, arguments) =
         words.split_first().ok_or_else(|| no_program("`process_command` names no program"))?;

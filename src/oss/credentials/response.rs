@@ -1,57 +1,166 @@
-//! The JSON in which STS, the metadata service and credentials URIs give keys.
+//! The JSON in which STS, the metadata service, credentials URIs and programs return credentials.
 //!
-//! Rules: STS API reference (`AssumeRole`), ECS documentation ("Instance RAM roles"), credentials-go
-//! (`uri_credential.go`). Texts of an answer never get into a reason: they may be keys.
+//! Source: STS API reference (`AssumeRole`), ECS documentation ("Instance RAM roles"), credentials-go
+//! (`uri.go`, `external.go`, `oauth.go`). Services of users' own differ in how they spell names, in the
+//! code of a success and in how they write a time. Texts of a response never get into a reason: they may
+//! be secrets.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
 
 use super::Credentials;
-use crate::oss::timestamp::parse_iso8601;
+use super::profile::Mode;
+use crate::oss::timestamp::parse_lenient;
 
-/// The keys, as all of these services name them.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct CredentialsResponse {
-    code: Option<String>,
-    access_key_id: Option<String>,
-    access_key_secret: Option<String>,
-    security_token: Option<String>,
-    expiration: Option<String>,
-}
+/// The fields of a response. `AccessKeyId`, `accessKeyId` and `access_key_id` are the same name.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct CredentialsResponse(Map<String, Value>);
 
 impl CredentialsResponse {
-    /// Parses the answer of the metadata service or of a credentials URI.
+    /// Parses the response of the metadata service or of a credentials URI.
     pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
-        let keys: Self = parse_json(body)?;
-        match keys.code.as_deref() {
-            None | Some("Success") => Ok(keys),
-            Some(code) => {
-                // A code is a name; whatever else stands there is not shown.
-                let is_key = [&keys.access_key_id, &keys.access_key_secret, &keys.security_token]
-                    .into_iter()
-                    .flatten()
-                    .any(|key| key.contains(code));
-                let is_name =
-                    code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric()) && !is_key;
-                let code = if is_name { code } else { "something else" };
-                Err(format!("its `Code` is {code}, not Success"))
-            }
+        let response: Self = parse_json(body)?;
+        let code = match response.field("Code") {
+            None | Some(Value::Null) => return Ok(response),
+            Some(Value::String(code)) => code.clone(),
+            Some(Value::Number(code)) => code.to_string(),
+            Some(_) => String::from("?"),
+        };
+        if code.is_empty() || code.eq_ignore_ascii_case("success") || code == "200" {
+            return Ok(response);
+        }
+        // A code is a name; whatever else stands there is not shown.
+        let is_part_of_secret = ["AccessKeyId", "AccessKeySecret", "SecurityToken"]
+            .into_iter()
+            .filter_map(|name| response.field(name).and_then(Value::as_str))
+            .any(|secret| secret.contains(&code));
+        let is_name = code.len() <= 64
+            && code.chars().all(|c| c.is_ascii_alphanumeric())
+            && !is_part_of_secret;
+        let code = if is_name { &code } else { "something else" };
+        Err(format!("its `Code` is {code}, not Success"))
+    }
+
+    /// Temporary credentials, which have all four parts.
+    pub(super) fn into_session(self) -> Result<Credentials, String> {
+        let token = self.required("SecurityToken")?;
+        let expiration = self.expiration("Expiration")?;
+        let expiration = expiration.ok_or("it has no `Expiration`")?;
+        let pair = self.key_pair(["AccessKeyId", "AccessKeySecret"])?;
+        Ok(pair.with_security_token(token).with_expiration(expiration))
+    }
+
+    /// Credentials of any kind: permanent ones have neither a token nor an end.
+    pub(super) fn into_credentials(self) -> Result<Credentials, String> {
+        self.credentials(["AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration"])
+    }
+
+    fn credentials(
+        &self,
+        [id, secret, token, expiration]: [&str; 4],
+    ) -> Result<Credentials, String> {
+        let pair = self.key_pair([id, secret])?;
+        let pair = match self.text(token)? {
+            Some(token) => pair.with_security_token(token),
+            None => pair,
+        };
+        Ok(match self.expiration(expiration)? {
+            Some(expiration) => pair.with_expiration(expiration),
+            None => pair,
+        })
+    }
+
+    fn key_pair(&self, [id, secret]: [&str; 2]) -> Result<Credentials, String> {
+        Ok(Credentials::new(self.required(id)?, self.required(secret)?))
+    }
+
+    fn required(&self, name: &str) -> Result<&str, String> {
+        self.text(name)?.ok_or_else(|| format!("it has no `{name}`"))
+    }
+
+    fn text(&self, name: &str) -> Result<Option<&str>, String> {
+        match self.field(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(_) => Err(format!("its `{name}` must be a string")),
         }
     }
 
-    /// The credentials, if the answer has all four parts of them.
-    pub(super) fn into_credentials(self) -> Result<Credentials, String> {
-        let part = |name: &str, value: Option<String>| {
-            value.filter(|value| !value.is_empty()).ok_or_else(|| format!("it has no `{name}`"))
-        };
-        let id = part("AccessKeyId", self.access_key_id)?;
-        let secret = part("AccessKeySecret", self.access_key_secret)?;
-        let token = part("SecurityToken", self.security_token)?;
-        let expiration = part("Expiration", self.expiration)?;
-        let expiration = parse_iso8601(&expiration)
-            .ok_or("its `Expiration` is not an instant such as 2026-01-31T12:00:00Z")?;
-        Ok(Credentials::new(id, secret).with_security_token(token).with_expiration(expiration))
+    fn expiration(&self, name: &str) -> Result<Option<OffsetDateTime>, String> {
+        parse_expiration(self.field(name)).map_err(|()| {
+            format!(
+                "its `{name}` is neither a time such as 2026-01-31T12:00:00Z nor a number of seconds \
+                 since 1970"
+            )
+        })
     }
+
+    /// A field, by a name in any spelling. The exact spelling takes precedence.
+    fn field(&self, name: &str) -> Option<&Value> {
+        fn letters(name: &str) -> impl Iterator<Item = char> {
+            name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase())
+        }
+        self.0.get(name).or_else(|| {
+            self.0
+                .iter()
+                .find(|(found, _)| letters(found).eq(letters(name)))
+                .map(|(_, value)| value)
+        })
+    }
+}
+
+/// The credentials in what an external program prints: a profile of mode `AK` or `StsToken`. A token is
+/// used whatever the mode is, as in credentials-go.
+pub(super) fn parse_process_output(output: &[u8]) -> Result<Credentials, String> {
+    let printed: CredentialsResponse = parse_json(output)?;
+    let mode = match printed.text("mode")? {
+        None => None,
+        Some(mode) => Some(Mode::parse(mode).ok_or("its `mode` is unknown")?),
+    };
+    if let Some(mode) = mode.filter(|mode| !matches!(mode, Mode::Ak | Mode::StsToken)) {
+        return Err(format!("its `mode` is {mode}; only AK and StsToken can be printed"));
+    }
+    // The OSS SDKs have programs that print the names of STS.
+    let token = if printed.field("sts_token").is_some() { "sts_token" } else { "security_token" };
+    let names = ["access_key_id", "access_key_secret", token, "expiration"];
+    let credentials = printed.credentials(names)?;
+    if mode == Some(Mode::StsToken) && credentials.security_token.is_none() {
+        return Err("it has no `sts_token`".to_owned());
+    }
+    Ok(credentials)
+}
+
+/// A time as text or as a number since 1970; `None` if there is none.
+pub(super) fn parse_expiration(value: Option<&Value>) -> Result<Option<OffsetDateTime>, ()> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+        Some(Value::String(text)) => match text.trim().parse() {
+            Ok(number) => from_number(number),
+            Err(_) => parse_lenient(text).map(Some).ok_or(()),
+        },
+        Some(Value::Number(number)) => from_number(number.as_f64().ok_or(())?),
+        Some(_) => Err(()),
+    }
+}
+
+/// Seconds since 1970, or milliseconds if the number is too large for those; 0 stands for no end.
+fn from_number(number: f64) -> Result<Option<OffsetDateTime>, ()> {
+    /// In seconds, the year 5138.
+    const FIRST_MILLISECONDS: f64 = 1e11;
+    if number == 0.0 {
+        return Ok(None);
+    }
+    let milliseconds = if number < FIRST_MILLISECONDS { number * 1000.0 } else { number };
+    if !milliseconds.is_finite() {
+        return Err(());
+    }
+    // The conversion saturates, and what is out of range is refused below.
+    #[expect(clippy::cast_possible_truncation, reason = "fractions of a millisecond are dropped")]
+    let nanoseconds = (milliseconds as i128).saturating_mul(1_000_000);
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map(Some).map_err(drop)
 }
 
 /// Parses JSON; the reason names a position only, since the parser's own words repeat values.
@@ -67,22 +176,74 @@ pub(super) fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, St
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+    use serde_json::json;
+
     use super::*;
+    use crate::oss::timestamp::parse_iso8601;
 
     const WHOLE: &str = r#"{"Code":"Success","AccessKeyId":"STS.X","AccessKeySecret":"the-secret",
         "SecurityToken":"the-token","Expiration":"2026-01-31T12:00:00Z","LastUpdated":"x"}"#;
 
     fn parse(body: &str) -> Result<Credentials, String> {
-        CredentialsResponse::parse(body.as_bytes()).and_then(CredentialsResponse::into_credentials)
+        CredentialsResponse::parse(body.as_bytes()).and_then(CredentialsResponse::into_session)
     }
 
     #[test]
-    fn takes_keys_with_and_without_a_code() {
-        for body in [WHOLE.to_owned(), WHOLE.replace("\"Code\":\"Success\",", "")] {
+    fn codes_and_names_differ_between_services() {
+        for body in [
+            WHOLE.to_owned(),
+            WHOLE.replace("\"Code\":\"Success\",", ""),
+            WHOLE.replace("Success", "200"),
+            WHOLE.replace("\"Success\"", "200"),
+            WHOLE.replace("\"Success\"", "null"),
+            WHOLE.replace("AccessKey", "accessKey").replace("SecurityToken", "securityToken"),
+            WHOLE
+                .replace("AccessKeyId", "access_key_id")
+                .replace("AccessKeySecret", "access_key_secret")
+                .replace("SecurityToken", "security_token")
+                .replace("Expiration", "expiration"),
+        ] {
             let credentials = parse(&body).unwrap();
             assert_eq!(credentials.access_key_id, "STS.X");
+            assert_eq!(credentials.access_key_secret.expose_secret(), "the-secret");
             assert_eq!(credentials.expiration, parse_iso8601("2026-01-31T12:00:00Z"));
             assert!(credentials.security_token.is_some());
+        }
+    }
+
+    #[test]
+    fn permanent_credentials_have_neither_token_nor_end() {
+        let body = br#"{"AccessKeyId":"id","AccessKeySecret":"secret"}"#;
+        let response = || CredentialsResponse::parse(body).unwrap();
+        let credentials = response().into_credentials().unwrap();
+        assert!(credentials.security_token.is_none() && credentials.expiration.is_none());
+        assert_eq!(response().into_session().unwrap_err(), "it has no `SecurityToken`");
+    }
+
+    #[test]
+    fn the_end_of_a_session_is_written_in_many_ways() {
+        let noon = parse_iso8601("2030-01-31T12:00:00Z");
+        for value in [
+            json!("2030-01-31T12:00:00Z"),
+            json!("2030-01-31 12:00:00"),
+            json!("2030-01-31T12:00:00"),
+            json!("2030-01-31T20:00:00+08:00"),
+            json!("2030-01-31 20:00:00 +0800"),
+            json!(1_896_091_200),
+            json!(1_896_091_200_000_i64),
+            json!(1_896_091_200.0),
+            json!("1896091200"),
+        ] {
+            assert_eq!(parse_expiration(Some(&value)), Ok(noon), "{value}");
+        }
+        for value in [json!(null), json!(0), json!(""), json!("0")] {
+            assert_eq!(parse_expiration(Some(&value)), Ok(None), "{value}");
+        }
+        for value in
+            [json!("soon"), json!(true), json!([]), json!(1e300), json!("inf"), json!("NaN")]
+        {
+            assert_eq!(parse_expiration(Some(&value)), Err(()), "{value}");
         }
     }
 
@@ -90,23 +251,59 @@ mod tests {
     fn says_what_is_missing_without_repeating_values() {
         for (from, to, expected) in [
             ("Success", "Failed", "its `Code` is Failed, not Success"),
+            ("\"Success\"", "[\"the-secret\"]", "its `Code` is something else, not Success"),
             ("\"STS.X\"", "null", "it has no `AccessKeyId`"),
             ("\"the-token\"", "\"\"", "it has no `SecurityToken`"),
             (
                 "2026-01-31T12:00:00Z",
                 "tomorrow",
-                "its `Expiration` is not an instant such as 2026-01-31T12:00:00Z",
+                "its `Expiration` is neither a time such as 2026-01-31T12:00:00Z nor a number of \
+                 seconds since 1970",
             ),
-            (
-                "\"the-secret\"",
-                "[\"the-secret\"]",
-                "it is not the JSON that was expected (line 1, column 58)",
-            ),
+            ("\"the-secret\"", "[\"the-secret\"]", "its `AccessKeySecret` must be a string"),
         ] {
             let reason = parse(&WHOLE.replace(from, to)).unwrap_err();
             assert_eq!(reason, expected);
             assert!(!reason.contains("the-"), "{reason}");
         }
         assert!(parse("<html>").unwrap_err().contains("not the JSON"));
+    }
+
+    #[test]
+    fn a_program_prints_a_profile() {
+        let printed = parse_process_output(
+            br#"{"mode":"StsToken","access_key_id":"STS.X","access_key_secret":"s","sts_token":"t",
+                 "expiration":"2026-01-31T12:00:00Z","region_id":"x"}"#,
+        )
+        .unwrap();
+        assert_eq!(printed.expiration, parse_iso8601("2026-01-31T12:00:00Z"));
+        // The token belongs to the keys, whatever the mode is.
+        for mode in ["\"mode\":\"AK\",", "\"mode\":\"\",", ""] {
+            for token in ["sts_token", "SecurityToken"] {
+                let output = format!(
+                    r#"{{{mode}"access_key_id":"STS.X","access_key_secret":"s","{token}":"t"}}"#
+                );
+                let printed = parse_process_output(output.as_bytes()).unwrap();
+                assert_eq!(printed.security_token.unwrap().expose_secret(), "t", "{output}");
+            }
+        }
+        for (output, expected) in [
+            ("", "not the JSON"),
+            ("{}", "no `access_key_id`"),
+            ("{\"mode\":\"OIDC\"}", "only AK and StsToken"),
+            ("{\"mode\":\"New\"}", "its `mode` is unknown"),
+            ("{\"access_key_id\":7}", "its `access_key_id` must be a string"),
+            (
+                "{\"access_key_id\":\"i\",\"access_key_secret\":\"s\",\"expiration\":\"soon\"}",
+                "its `expiration` is neither",
+            ),
+            (
+                "{\"mode\":\"StsToken\",\"access_key_id\":\"i\",\"access_key_secret\":\"s\"}",
+                "no `sts_token`",
+            ),
+        ] {
+            let reason = parse_process_output(output.as_bytes()).unwrap_err();
+            assert!(reason.contains(expected), "{reason}");
+        }
     }
 }

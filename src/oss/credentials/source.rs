@@ -7,10 +7,9 @@ use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
-use super::Credentials;
+use super::{Credentials, Login, LoginMemory, StsConfig};
 use crate::oss::endpoint::is_loopback;
 use crate::oss::http::is_metadata_address;
-use crate::oss::{Endpoint, Region};
 
 /// A place that gives credentials.
 #[derive(Debug, Clone)]
@@ -31,6 +30,8 @@ pub enum CredentialSource {
     /// The command line of a program that prints a profile (mode `External` of the CLI). It may hold
     /// keys, so it is not shown.
     Process(SecretString),
+    /// A profile of the CLI that someone logged in to at a browser.
+    Login(Box<Login>),
     /// A role that is assumed with the credentials of another source (STS `AssumeRole`).
     AssumeRole {
         /// Who assumes the role.
@@ -57,6 +58,7 @@ impl CredentialSource {
             Self::EcsRole(_) => "the role of this ECS instance".to_owned(),
             Self::CredentialsUri(uri) => format!("the credentials URI at {}", uri.host()),
             Self::Process(_) => "its external process".to_owned(),
+            Self::Login(login) => format!("profile {:?}", login.profile),
             Self::AssumeRole { base, role, .. } => {
                 format!("role {}, assumed with keys from {}", role.arn, base.origin())
             }
@@ -83,6 +85,17 @@ pub struct Profile {
     pub name: Option<String>,
     /// What the profile does not say itself.
     pub defaults: SourceDefaults,
+    /// Set if nothing is configured, and the profile is used because the CLI and the SDKs would.
+    pub last_resort: Option<LastResort>,
+}
+
+/// What to do if a profile that nobody named does not exist.
+#[derive(Debug, Clone, Default)]
+pub struct LastResort {
+    /// Whether the file is named: then it has to exist.
+    pub is_file_named: bool,
+    /// What is half configured, in sentences.
+    pub hint: Option<String>,
 }
 
 impl fmt::Display for Profile {
@@ -106,6 +119,12 @@ pub struct SourceDefaults {
     pub is_metadata_v1_disabled: bool,
     /// The user's home directory, for `~/` in paths.
     pub home: Option<PathBuf>,
+    /// The URL of a profile of mode `CredentialsURI` that has none.
+    pub credentials_uri: Option<CredentialsUri>,
+    /// Never run a program or call a URI that a profile names.
+    pub are_external_sources_disabled: bool,
+    /// What was done about logins of the CLI so far.
+    pub logins: LoginMemory,
 }
 
 impl SourceDefaults {
@@ -116,33 +135,6 @@ impl SourceDefaults {
         match (rest, &self.home) {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(text),
-        }
-    }
-}
-
-/// Where STS is asked.
-#[derive(Debug, Clone, Default)]
-pub struct StsConfig {
-    /// An explicit endpoint.
-    pub endpoint: Option<Endpoint>,
-    /// Else the endpoint of this region; none means the global one.
-    pub region: Option<Region>,
-    /// The endpoint inside the VPC, which needs a region.
-    pub use_vpc_endpoint: bool,
-}
-
-impl StsConfig {
-    /// The endpoint: `sts[-vpc].{region}.aliyuncs.com`, or `sts.aliyuncs.com` without a region (RAM
-    /// documentation, "Endpoints" of STS).
-    #[must_use]
-    pub fn resolve_endpoint(&self) -> Endpoint {
-        match (&self.endpoint, &self.region) {
-            (Some(endpoint), _) => endpoint.clone(),
-            (None, Some(region)) => {
-                let service = if self.use_vpc_endpoint { "sts-vpc" } else { "sts" };
-                Endpoint::https(format!("{service}.{region}.aliyuncs.com"))
-            }
-            (None, None) => Endpoint::https("sts.aliyuncs.com".to_owned()),
         }
     }
 }
@@ -238,7 +230,7 @@ pub enum RoleError {
     #[error("must be between 900 and 43200 seconds")]
     SessionDuration,
     /// Not an external id.
-    #[error("must have 2 to 1224 characters: letters, digits and any of = , . @ : / _ -")]
+    #[error("must have 2 to 1224 characters: letters, digits and any of + = , . @ : / _ -")]
     ExternalId,
     /// Not a policy.
     #[error("must be a policy in JSON of at most 2048 characters")]
@@ -329,9 +321,9 @@ impl RoleSession {
         Ok(self)
     }
 
-    /// With the id that the owner of the role asks for.
+    /// With the ID that the owner of the role asks for. STS API reference: `[\w+=,.@:/-]*`.
     pub fn with_external_id(mut self, external_id: &str) -> Result<Self, RoleError> {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "=,.@:/_-".contains(c);
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@:/_-".contains(c);
         if !(2..=1224).contains(&external_id.len()) || !external_id.chars().all(is_allowed) {
             return Err(RoleError::ExternalId);
         }
@@ -394,36 +386,12 @@ mod tests {
         {
             assert_eq!(session().with_policy(policy).is_ok(), is_valid, "{policy:?}");
         }
-        for (id, is_valid) in [("a1", true), ("x=,.@:/_-", true), ("a", false), ("a b", false)] {
+        for (id, is_valid) in [("a1", true), ("x+=,.@:/_-", true), ("a", false), ("a b", false)] {
             assert_eq!(session().with_external_id(id).is_ok(), is_valid, "{id:?}");
         }
         assert!(OidcRole::check_provider_arn("acs:ram::1:oidc-provider/gh").is_ok());
         assert!(OidcRole::check_provider_arn(ARN).is_err());
         assert!(RoleArn::parse(ARN).is_ok());
-    }
-
-    #[test]
-    fn sts_is_asked_where_the_place_says() {
-        let region = Region::parse("cn-hangzhou").ok();
-        let endpoint = Endpoint::parse("https://sts.example.com").ok();
-        for (place, expected) in [
-            (StsConfig::default(), "https://sts.aliyuncs.com"),
-            (
-                StsConfig { region: region.clone(), ..StsConfig::default() },
-                "https://sts.cn-hangzhou.aliyuncs.com",
-            ),
-            (
-                StsConfig { region: region.clone(), use_vpc_endpoint: true, endpoint: None },
-                "https://sts-vpc.cn-hangzhou.aliyuncs.com",
-            ),
-            (
-                StsConfig { use_vpc_endpoint: true, ..StsConfig::default() },
-                "https://sts.aliyuncs.com",
-            ),
-            (StsConfig { endpoint, region, use_vpc_endpoint: true }, "https://sts.example.com"),
-        ] {
-            assert_eq!(place.resolve_endpoint().to_string(), expected);
-        }
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub(super) fn parse_credentials(body: &[u8]) -> Result<Credentials, String> {
         credentials: Option<CredentialsResponse>,
     }
     let answer: AssumeRoleResponse = parse_json(body)?;
-    answer.credentials.ok_or("it has no `Credentials`")?.into_credentials()
+    answer.credentials.ok_or("it has no `Credentials`")?.into_session()
 }
 
 /// Code, message and request ID of an error response; empty where it has none.
@@ -117,11 +117,15 @@ impl StsErrorResponse {
     /// Parses an error response. Of a body that is no such response nothing is kept: it may repeat what
     /// was sent, and that holds tokens.
     pub(super) fn parse(body: &[u8], sanitizer: &Sanitizer) -> Self {
+        // The aliases are the names of CloudSSO and OAuth.
         #[derive(Deserialize, Default)]
         #[serde(rename_all = "PascalCase", default)]
         struct Body {
+            #[serde(alias = "ErrorCode", alias = "error")]
             code: Option<String>,
+            #[serde(alias = "ErrorMessage", alias = "error_description")]
             message: Option<String>,
+            #[serde(alias = "requestId")]
             request_id: Option<String>,
         }
         let body: Body = parse_json(body).unwrap_or_default();

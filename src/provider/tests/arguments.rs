@@ -49,7 +49,7 @@ fn a_region_is_required() {
 #[test]
 fn mistakes_are_reported_at_the_offending_argument() {
     let role = |name: &str, value: Value| {
-        Object::new().with("assume_role", Object::new().with(name, value))
+        Object::new().with("assume_role", repeated(Object::new().with(name, value)))
     };
     let oidc = |name: &str, value: &str| {
         Object::new().with("assume_role_with_oidc", Object::new().with(name, value))
@@ -69,13 +69,13 @@ fn mistakes_are_reported_at_the_offending_argument() {
         (block(&[("connect_timeout", "soon")]), "connect_timeout: Invalid duration"),
         (block(&[("read_timeout", "-1s")]), "read_timeout: Invalid duration"),
         (Object::new().with("max_retries", number(-1)), "max_retries: Invalid number"),
-        (role("role_arn", "deploy".into()), "assume_role.role_arn: Invalid role ARN"),
-        (role("session_name", "a b".into()), "assume_role.session_name: Invalid session name"),
-        (role("external_id", "x".into()), "assume_role.external_id: Invalid external ID"),
-        (role("policy", "{".into()), "assume_role.policy: Invalid policy"),
+        (role("role_arn", "deploy".into()), "assume_role[0].role_arn: Invalid role ARN"),
+        (role("session_name", "a b".into()), "assume_role[0].session_name: Invalid session name"),
+        (role("external_id", "x".into()), "assume_role[0].external_id: Invalid external ID"),
+        (role("policy", "{".into()), "assume_role[0].policy: Invalid policy"),
         (
             role("session_expiration", number(60)),
-            "assume_role.session_expiration: Invalid session duration",
+            "assume_role[0].session_expiration: Invalid session duration",
         ),
         (
             oidc("oidc_provider_arn", "gh"),
@@ -205,8 +205,9 @@ type Variables<'a> = (&'a [&'a str], fn(&str) -> String, Object, &'a [(&'a str, 
 
 #[test]
 fn environment_variables_have_the_documented_precedence() {
-    let role = Object::new().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
-    let unnamed = Object::new().with("assume_role", Object::new());
+    let role =
+        Object::new().with("assume_role", repeated(block(&[("role_arn", "acs:ram::1:role/r")])));
+    let unnamed = Object::new().with("assume_role", repeated(Object::new()));
     let file = Object::new().with("profile", "ci");
     let shown = |block: &Object, variables: &[(&str, &str)]| {
         let config = config(block, variables);

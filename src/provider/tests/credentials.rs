@@ -26,13 +26,6 @@ fn sets_of_variables_are_never_mixed() {
         let origin = format!("the environment variable {id}");
         assert_eq!(static_credentials(&[], &variables[index * 3..]), [id, token, origin.as_str()]);
     }
-    // A token of another set is not used.
-    let mixed = [
-        ("ALICLOUD_ACCESS_KEY", "id"),
-        ("ALICLOUD_SECRET_KEY", "secret"),
-        ("ALIBABA_CLOUD_SECURITY_TOKEN", "token"),
-    ];
-    assert_eq!(static_credentials(&[], &mixed)[..2], ["id", ""]);
     // The block takes precedence, also without a token.
     let block = [("access_key", "mine"), ("secret_key", "secret")];
     assert_eq!(static_credentials(&block, &variables), ["mine", "", "the provider block"]);
@@ -41,6 +34,108 @@ fn sets_of_variables_are_never_mixed() {
         static_credentials(&[], &[("ALICLOUD_ACCESS_KEY", ""), ("OSS_ACCESS_KEY_ID", "")])[0],
         ""
     );
+}
+
+#[test]
+fn a_token_that_stands_alone_belongs_to_the_pair_of_another_set() {
+    let pair = |id| [("ALICLOUD_ACCESS_KEY", id), ("ALICLOUD_SECRET_KEY", "secret")];
+    let stray = ("ALIBABA_CLOUD_SECURITY_TOKEN", "token");
+    for id in ["STS.id", "id"] {
+        let [first, second] = pair(id);
+        assert_eq!(static_credentials(&[], &[first, second, stray])[..2], [id, "token"]);
+    }
+    // Its own token takes precedence, and a token with a pair of its own stays with it.
+    let [first, second] = pair("STS.id");
+    let own = ("ALICLOUD_SECURITY_TOKEN", "own");
+    assert_eq!(static_credentials(&[], &[first, second, own, stray])[1], "own");
+    let [first, second] = pair("id");
+    let other = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "STS.other");
+    assert_eq!(static_credentials(&[], &[first, second, other, stray])[1], "");
+}
+
+#[test]
+fn id_and_token_belong_together() {
+    let region = block(&[("region", "cn-hangzhou")]);
+    for [id, secret, token] in environment::ACCESS_KEY_VARS {
+        let pair = |text| [(id, text), (secret, "secret")];
+        assert_eq!(errors(&region, &pair("STS.id")), ["access_key: Missing security token"]);
+        assert_eq!(
+            errors(&region, &[pair("LTAI5t")[0], pair("")[1], (token, "token")]),
+            ["security_token: Unexpected security token"]
+        );
+        assert_eq!(errors(&region, &pair("LTAI5t")), Vec::<String>::new());
+    }
+    let stray = [
+        ("ALICLOUD_ACCESS_KEY", "LTAI5t"),
+        ("ALICLOUD_SECRET_KEY", "secret"),
+        ("OSS_SESSION_TOKEN", "token"),
+    ];
+    assert_eq!(errors(&region, &stray), ["security_token: Unexpected security token"]);
+    let in_block = region.with("secret_key", "secret");
+    let temporary = in_block.clone().with("access_key", "STS.id");
+    assert_eq!(errors(&temporary, &[]), ["access_key: Missing security token"]);
+    let unknown = temporary.with("security_token", Value::Unknown);
+    assert_eq!(errors(&unknown, &[]), Vec::<String>::new());
+    let permanent = in_block.with("access_key", "LTAI5t").with("security_token", "token");
+    assert_eq!(errors(&permanent, &[]), ["security_token: Unexpected security token"]);
+}
+
+#[test]
+fn a_profile_that_is_not_used_is_a_warning() {
+    let warnings = |block: &Object, variables: &[(&str, &str)]| -> Vec<String> {
+        let (_, diagnostics) = resolve(block, &environment(variables));
+        diagnostics.into_iter().map(|diagnostic| diagnostic.detail).collect()
+    };
+    let profile = block(&[("region", "cn-hangzhou"), ("profile", "dev")]);
+    let [warning] = &warnings(&profile, &PAIR)[..] else { panic!() };
+    assert!(warning.contains("OSS_ACCESS_KEY_ID") && warning.contains("\"dev\""), "{warning}");
+    let mine = profile.with("access_key", "mine").with("secret_key", "secret");
+    assert_eq!(warnings(&mine, &PAIR), Vec::<String>::new());
+    let region = block(&[("region", "cn-hangzhou")]);
+    let variable = ("ALICLOUD_PROFILE", "dev");
+    assert_eq!(warnings(&region, &[PAIR[0], PAIR[1], variable]), Vec::<String>::new());
+}
+
+#[test]
+fn the_current_profile_of_the_cli_is_the_last_resort() {
+    let home = ("HOME", "/home/me");
+    let nothing = Object::new();
+    let current = "profile:current:/home/me/.aliyun/config.json";
+    assert_eq!(source(&nothing, &[home]), current);
+    assert!(config(&nothing, &[home]).profile.is_some(), "for its region");
+    for variable in ["ALICLOUD_SHARED_CREDENTIALS_FILE", "ALIBABA_CLOUD_CONFIG_FILE"] {
+        assert_eq!(source(&nothing, &[home, (variable, "~/x")]), "profile:current:/home/me/x");
+    }
+    for variable in environment::CLI_PROFILE_DISABLED {
+        assert_eq!(source(&nothing, &[home, (variable, "true")]), "");
+    }
+    assert_eq!(source(&nothing, &[]), "", "there is no home");
+    assert!(config(&nothing, &[PAIR[0], PAIR[1], home]).profile.is_none());
+    // What is not known yet may be a source.
+    let unknown = nothing.with("credentials_uri", Value::Unknown);
+    assert_eq!(source(&unknown, &[home]), "");
+}
+
+#[test]
+fn an_incomplete_oidc_role_is_described() {
+    let all = [
+        ("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1:role/r"),
+        ("ALIBABACLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/gh"),
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token"),
+    ];
+    let hint = |variables: &[(&str, &str)]| {
+        let profile = config(&Object::new(), variables).profile;
+        profile.and_then(|profile| profile.last_resort).and_then(|resort| resort.hint)
+    };
+    for missing in 0..3 {
+        let mut variables = all.to_vec();
+        variables.remove(missing);
+        let hint = hint(&variables).unwrap();
+        let expected = all[missing].0.replace("ALIBABACLOUD", "ALIBABA_CLOUD");
+        assert!(hint.contains(&format!("but {expected} is not")), "{hint}");
+        assert_eq!(super::environment(&variables).first_set(&[all[missing].0]), None);
+    }
+    assert_eq!(hint(&all[..1]), None);
 }
 
 #[test]
@@ -102,8 +197,8 @@ fn sources_have_the_precedence_of_the_alicloud_provider() {
         (4, "ecs:instance"),
         (5, "oidc:acs:ram::1:role/r:File(\"/token\")@https://sts.aliyuncs.com"),
         // All three variables are needed to use the token.
-        (6, ""),
-        (8, ""),
+        (6, "profile:current:/home/me/.aliyun/config.json"),
+        (8, "profile:current:/home/me/.aliyun/config.json"),
     ] {
         assert_eq!(source(&nothing, &variables[skipped..]), expected);
     }
@@ -126,7 +221,8 @@ fn a_file_without_a_profile_uses_its_current_profile() {
     let file = block(&[("shared_credentials_file", "~/ci.json")]);
     assert_eq!(source(&file, &[("HOME", "/home/me")]), "profile:current:/home/me/ci.json");
     // The variable alone may be meant for another tool.
-    assert_eq!(source(&Object::new(), &[("ALIBABA_CLOUD_CREDENTIALS_FILE", "/ini")]), "");
+    let variable = ("ALIBABA_CLOUD_CREDENTIALS_FILE", "/ini");
+    assert_eq!(source(&Object::new(), &[PAIR[0], PAIR[1], variable]), "static:id");
 }
 
 #[test]
@@ -181,7 +277,8 @@ fn variables_of_unused_sources_are_ignored() {
         ]
     );
     // Assuming a role needs STS, whatever the base source is.
-    let role = region.clone().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
+    let role =
+        region.clone().with("assume_role", repeated(block(&[("role_arn", "acs:ram::1:role/r")])));
     for (name, problem) in [
         ("STS_ENDPOINT", "sts_endpoint: Invalid endpoint"),
         ("ALIBABA_CLOUD_STS_REGION", "region: Invalid region"),
@@ -235,7 +332,8 @@ fn unknown_arguments_of_unused_sources_are_ignored() {
     }
     // A role needs STS.
     let role = block(&[("role_arn", "acs:ram::1:role/r")]);
-    let role = region.clone().with("assume_role", role).with("sts_endpoint", Value::Unknown);
+    let role =
+        region.clone().with("assume_role", repeated(role)).with("sts_endpoint", Value::Unknown);
     assert_eq!(unknown(&role, &PAIR), ["sts_endpoint"]);
     // The role of an unused block may be unknown.
     for (name, value) in [("role_arn", Value::Unknown), ("oidc_token", Value::Unknown)] {

@@ -6,7 +6,7 @@ mod roles;
 
 use crate::oss::ClientConfig;
 use crate::oss::credentials::CredentialSource;
-use crate::tfplugin::{Diagnostic, Severity};
+use crate::tfplugin::{Diagnostic, Severity, Value};
 
 use super::read::Reader;
 use super::settings::{read_config, resolve};
@@ -17,6 +17,11 @@ const PAIR: [(&str, &str); 2] = [("OSS_ACCESS_KEY_ID", "id"), ("OSS_ACCESS_KEY_S
 
 fn block(arguments: &[(&str, &str)]) -> Object {
     arguments.iter().fold(Object::new(), |block, (name, value)| block.with(name, *value))
+}
+
+/// A block that can be repeated, once.
+fn repeated(block: Object) -> Value {
+    Value::List(vec![block.into()])
 }
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -60,6 +65,7 @@ fn source(block: &Object, variables: &[(&str, &str)]) -> String {
             }
             CredentialSource::CredentialsUri(uri) => format!("uri:{}", uri.host()),
             CredentialSource::Process(_) => "process".to_owned(),
+            CredentialSource::Login(_) => "login".to_owned(),
             CredentialSource::AssumeRole { base, role, sts } => {
                 format!("{}+{}@{}", word(base), role.arn, sts.resolve_endpoint())
             }

@@ -9,7 +9,7 @@ use super::*;
 #[test]
 fn a_role_is_assumed_with_the_selected_source() {
     let role = Object::new().with("role_arn", "acs:ram::1:role/top");
-    let top = block(&[("region", "cn-hangzhou")]).with("assume_role", role);
+    let top = block(&[("region", "cn-hangzhou")]).with("assume_role", repeated(role));
     assert_eq!(
         source(&top, &PAIR),
         "static:id+acs:ram::1:role/top@https://sts.cn-hangzhou.aliyuncs.com"
@@ -20,12 +20,43 @@ fn a_role_is_assumed_with_the_selected_source() {
     assert!(source(&explicit, &PAIR).ends_with("@http://127.0.0.1:1"));
     // The role may come from the environment if the block is present.
     let arn = ("ALICLOUD_ASSUME_ROLE_ARN", "acs:ram::1:role/env");
-    let empty = block(&[]).with("assume_role", Object::new());
+    let empty = block(&[]).with("assume_role", repeated(Object::new()));
     assert_eq!(
         source(&empty, &[PAIR[0], PAIR[1], arn]),
         "static:id+acs:ram::1:role/env@https://sts.aliyuncs.com"
     );
     assert_eq!(source(&Object::new(), &[PAIR[0], PAIR[1], arn]), "static:id");
+}
+
+#[test]
+fn roles_are_assumed_in_the_order_written() {
+    let role = |name: &str| {
+        Value::from(Object::new().with("role_arn", format!("acs:ram::1:role/{name}").as_str()))
+    };
+    let chain = |roles: Vec<Value>| {
+        block(&[("region", "cn-hangzhou")]).with("assume_role", Value::List(roles))
+    };
+    let sts = "https://sts.cn-hangzhou.aliyuncs.com";
+    assert_eq!(
+        source(&chain(vec![role("one"), role("two")]), &PAIR),
+        format!("static:id+acs:ram::1:role/one@{sts}+acs:ram::1:role/two@{sts}")
+    );
+    assert_eq!(source(&chain(vec![]), &PAIR), "static:id");
+    // With several blocks the variable does not say which role is meant.
+    let arn = ("ALICLOUD_ASSUME_ROLE_ARN", "acs:ram::1:role/env");
+    let incomplete = chain(vec![role("one"), Object::new().into()]);
+    assert_eq!(
+        errors(&incomplete, &[PAIR[0], PAIR[1], arn]),
+        ["assume_role[1].role_arn: Incomplete role"]
+    );
+    let wrong = Object::new().with("role_arn", "two").into();
+    assert_eq!(
+        errors(&chain(vec![role("one"), wrong]), &PAIR),
+        ["assume_role[1].role_arn: Invalid role ARN"]
+    );
+    let unknown = Object::new().with("role_arn", Value::Unknown).into();
+    let (settings, _) = resolve(&chain(vec![role("one"), unknown]), &environment(&PAIR));
+    assert_eq!(settings.unwrap().unknown, ["assume_role[1].role_arn"]);
 }
 
 #[test]
@@ -49,8 +80,8 @@ fn an_oidc_token_in_the_block_takes_precedence() {
 #[test]
 fn a_block_without_a_role_is_an_error() {
     let region = block(&[("region", "cn-hangzhou")]);
-    let top = region.clone().with("assume_role", Object::new());
-    assert_eq!(errors(&top, &[]), ["assume_role.role_arn: Incomplete role"]);
+    let top = region.clone().with("assume_role", repeated(Object::new()));
+    assert_eq!(errors(&top, &[]), ["assume_role[0].role_arn: Incomplete role"]);
     let oidc = region.clone().with("assume_role_with_oidc", Object::new());
     assert_eq!(
         errors(&oidc, &[]),
@@ -62,15 +93,17 @@ fn a_block_without_a_role_is_an_error() {
     );
     assert_eq!(settings::validate(&top).into_iter().count(), 0);
     let unknown = Object::new().with("role_arn", Value::Unknown);
-    let (settings, _) = resolve(&region.with("assume_role", unknown), &Environment::default());
-    assert_eq!(settings.unwrap().unknown, ["assume_role.role_arn"]);
+    let (settings, _) =
+        resolve(&region.with("assume_role", repeated(unknown)), &Environment::default());
+    assert_eq!(settings.unwrap().unknown, ["assume_role[0].role_arn"]);
 }
 
 #[test]
 fn the_sts_endpoint_has_a_precedence() {
     let role = || block(&[("role_arn", "acs:ram::1:role/r")]);
     let sts_endpoint = |block: Object, variable: (&str, &str)| {
-        let source = source(&block.with("assume_role", role()), &[PAIR[0], PAIR[1], variable]);
+        let source =
+            source(&block.with("assume_role", repeated(role())), &[PAIR[0], PAIR[1], variable]);
         source.split_once('@').unwrap().1.to_owned()
     };
     let region = || block(&[("region", "cn-hangzhou")]);
@@ -116,7 +149,8 @@ fn the_sts_endpoint_has_a_precedence() {
 
 #[test]
 fn sessions_and_tokens_can_come_from_the_environment() {
-    let top = Object::new().with("assume_role", block(&[("role_arn", "acs:ram::1:role/r")]));
+    let top =
+        Object::new().with("assume_role", repeated(block(&[("role_arn", "acs:ram::1:role/r")])));
     let variables = [
         PAIR[0],
         PAIR[1],
@@ -135,7 +169,7 @@ fn sessions_and_tokens_can_come_from_the_environment() {
             &region,
             &[PAIR[0], PAIR[1], ("ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION", "an hour")]
         ),
-        ["assume_role: Invalid session duration"]
+        ["assume_role[0]: Invalid session duration"]
     );
 
     let pipeline = [

@@ -363,6 +363,7 @@ pub fn timeouts_block(descriptions: [&'static str; 4]) -> NestedBlock {
                 .collect(),
             blocks: Vec::new(),
         },
+        is_repeatable: false,
     }
 }
 
@@ -376,6 +377,7 @@ pub fn read_timeout_block(description: &'static str) -> NestedBlock {
             attributes: vec![Attribute::optional("read", description)],
             blocks: Vec::new(),
         },
+        is_repeatable: false,
     }
 }
 

@@ -3,14 +3,17 @@
 //! Source for STS: its API reference, error codes of `AssumeRole` and `AssumeRoleWithOIDC`.
 
 use crate::oss::TransportError;
-use crate::oss::credentials::{CredentialServiceError, CredentialsErrorKind};
+use crate::oss::credentials::{
+    CredentialServiceError, CredentialsErrorKind, ProfileError, TokenMismatch,
+};
 
 use super::{clock_skew, transport};
 
 /// What to do if no credential source is configured.
 pub(super) const NO_CREDENTIALS_ADVICE: &str = "Set the environment variables ALIBABA_CLOUD_ACCESS_KEY_ID \
      and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or configure one of these in the provider block: `access_key` and \
-     `secret_key`, `profile`, `credentials_uri`, `ecs_role_name` or `assume_role_with_oidc`.";
+     `secret_key`, `profile`, `credentials_uri`, `ecs_role_name` or `assume_role_with_oidc`. Without any of \
+     them, the current profile of ~/.aliyun/config.json is used, which `aliyun configure` writes.";
 
 /// The address of the metadata service, which exists on ECS instances only.
 const METADATA_ADDRESS: &str = "100.100.100.200";
@@ -19,6 +22,10 @@ const METADATA_ADDRESS: &str = "100.100.100.200";
 pub(super) fn reason(kind: &CredentialsErrorKind) -> String {
     match kind {
         CredentialsErrorKind::Service(service) => response_line(service),
+        CredentialsErrorKind::Login { profile, mode, refusal: Some(service) } => format!(
+            "The {mode} login of profile {profile:?} is no longer accepted: {}",
+            response_line(service)
+        ),
         other => sentence(&other.to_string()),
     }
 }
@@ -79,15 +86,50 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
              this machine."
                 .to_owned()
         }
+        CredentialsErrorKind::Login { profile, mode, .. } => {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            let quote = if profile.chars().all(is_plain) { "" } else { "'" };
+            format!(
+                "Log in again with `aliyun configure --mode {mode} --profile {quote}{profile}{quote}`, then \
+                 run Terraform again. Where no one can log in, such as in a pipeline, use \
+                 `assume_role_with_oidc`."
+            )
+        }
+        CredentialsErrorKind::Token(TokenMismatch::Missing) => {
+            "Set the security token that was issued with the AccessKey pair at the same place, or get new \
+             temporary credentials."
+                .to_owned()
+        }
+        CredentialsErrorKind::Token(TokenMismatch::Unexpected) => {
+            "Remove the security token, or set the temporary AccessKey pair that it was issued with."
+                .to_owned()
+        }
+        CredentialsErrorKind::NotConfigured { hint } => {
+            hint.clone().unwrap_or_else(|| NO_CREDENTIALS_ADVICE.to_owned())
+        }
+        CredentialsErrorKind::File { path, .. } if path.starts_with("~") => {
+            "The home directory is unknown, so ~ cannot be resolved: set the environment variable HOME \
+             (USERPROFILE on Windows), or set `shared_credentials_file` to an absolute path."
+                .to_owned()
+        }
         CredentialsErrorKind::File { .. } => {
             "Check that the file exists and that the user running Terraform can read it.".to_owned()
+        }
+        CredentialsErrorKind::Profile(ProfileError::Ini(_)) => {
+            "The environment variable ALIBABA_CLOUD_CREDENTIALS_FILE names the CLI's file for this provider \
+             and the INI file for the SDKs; `shared_credentials_file` in the provider block takes precedence."
+                .to_owned()
+        }
+        CredentialsErrorKind::Profile(ProfileError::Disabled { .. }) => {
+            "Set `profile` to a profile of another mode, such as CloudSSO, OIDC or EcsRamRole.".to_owned()
         }
         CredentialsErrorKind::Profile(_) => "Correct the profile, for example with `aliyun configure`, or \
              set `profile` to another one."
             .to_owned(),
         CredentialsErrorKind::Process { .. } => {
             "Run the `process_command` of the profile manually: it must print one JSON object with `mode` \
-             (AK or StsToken), `access_key_id`, `access_key_secret` and, for StsToken, `sts_token`."
+             (AK or StsToken), `access_key_id`, `access_key_secret` and, for temporary credentials, \
+             `sts_token`."
                 .to_owned()
         }
     }

@@ -12,6 +12,7 @@ mod transport;
 
 use std::time::Duration;
 
+use crate::oss::credentials::CredentialsErrorKind;
 use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, ScanError, TransportError};
 use crate::tfplugin::Diagnostic;
 
@@ -184,10 +185,12 @@ fn without_service_error(error: &Error) -> Vec<String> {
             format!("{operation} returned a success status, but {reason}."),
             transport::not_oss_advice(endpoint),
         ],
-        ErrorKind::NoCredentials => vec![
-            format!("{operation} needs credentials, and none are configured."),
-            credentials::NO_CREDENTIALS_ADVICE.to_owned(),
-        ],
+        ErrorKind::NoCredentials => not_configured(*operation, None),
+        ErrorKind::Credentials(problem) | ErrorKind::RegionFromProfile(problem)
+            if let CredentialsErrorKind::NotConfigured { hint } = &problem.kind =>
+        {
+            not_configured(*operation, hint.as_deref())
+        }
         ErrorKind::Credentials(problem) => vec![
             format!("Could not get credentials for {operation} from {}.", problem.origin),
             credentials::reason(&problem.kind),
@@ -260,6 +263,14 @@ fn without_service_error(error: &Error) -> Vec<String> {
 fn has_bucket_twice(error: &Error) -> bool {
     let bucket = bucket_name(error);
     !bucket.is_empty() && error.endpoint.contains(&format!("//{bucket}.{bucket}."))
+}
+
+/// What is half configured comes first: it is what the user wants.
+fn not_configured(operation: Operation, hint: Option<&str>) -> Vec<String> {
+    vec![
+        format!("{operation} needs credentials, and none are configured."),
+        hint.unwrap_or(credentials::NO_CREDENTIALS_ADVICE).to_owned(),
+    ]
 }
 
 /// How many attempts failed, from two on.

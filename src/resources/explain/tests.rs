@@ -61,17 +61,21 @@ fn credentials(origin: &str, problem: CredentialsErrorKind) -> Error {
 fn sts_error(status: u16, code: &'static str, message: &'static str) -> Error {
     credentials(
         "role acs:ram::1234567890123456:role/deploy, assumed with credentials from the environment variable OSS_ACCESS_KEY_ID",
-        CredentialsErrorKind::Service(Box::new(CredentialServiceError {
-            host: "https://sts.cn-hangzhou.aliyuncs.com".to_owned(),
-            operation: "AssumeRole",
-            status,
-            code: code.into(),
-            message: message.into(),
-            request_id: Some("6894B13B-6D71-4EF5-88FA-F32781734A7F".into()),
-            server_time: None,
-            retry_after: None,
-        })),
+        sts_response(status, code, message).into(),
     )
+}
+
+fn sts_response(status: u16, code: &'static str, message: &'static str) -> CredentialServiceError {
+    CredentialServiceError {
+        host: "https://sts.cn-hangzhou.aliyuncs.com".to_owned(),
+        operation: "AssumeRole",
+        status,
+        code: code.into(),
+        message: message.into(),
+        request_id: Some("6894B13B-6D71-4EF5-88FA-F32781734A7F".into()),
+        server_time: None,
+        retry_after: None,
+    }
 }
 
 /// A diagnostic as Terraform prints it, without the frame and without line breaks.
@@ -98,6 +102,9 @@ macro_rules! check {
         });
     };
 }
+
+// After the macro, which it uses.
+mod profiles;
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one line for each code")]
@@ -354,7 +361,7 @@ fn credential_errors() {
                 profile,
                 CredentialsErrorKind::Profile(ProfileError::UnsupportedMode {
                     profile: text("ci"),
-                    mode: text("CloudSSO"),
+                    mode: text("RsaKeyPair"),
                 }),
             ),
             credentials(

@@ -45,6 +45,7 @@ fn authentication(section: &str, change: impl FnOnce(&mut Guide<'_>)) {
             .with_oidc_provider(&format!("{ACCOUNT}:oidc-provider/gitlab"), "token-of-gitlab")
             .with_oidc_provider(&format!("{ACCOUNT}:oidc-provider/cluster"), "token-of-the-pod")
             .with_ecs_role("terraform")
+            .with_cloud_sso("token-of-the-login", "1234567890123456", "ac-1")
             .with_credentials_uri()
     }) else {
         return;
@@ -67,7 +68,7 @@ fn authentication(section: &str, change: impl FnOnce(&mut Guide<'_>)) {
 }
 
 /// Every section that has a test, and the two that all sections share.
-pub(super) const SOURCES: [&str; 10] = [
+pub(super) const SOURCES: [&str; 14] = [
     "GitHub Actions",
     "GitLab CI",
     "Pods with RRSA",
@@ -75,9 +76,13 @@ pub(super) const SOURCES: [&str; 10] = [
     "A profile",
     "The role of an ECS instance",
     "A credentials URI",
-    "A role on top",
+    "Assumed roles",
+    "The provider block",
+    "A login with the CLI",
+    "An external program",
+    "The current profile",
     "The commands",
-    "What a key may do",
+    "Permissions",
 ];
 
 #[test]
@@ -139,16 +144,61 @@ fn authentication_with_variables() {
 
 #[test]
 fn authentication_with_a_profile() {
-    authentication(SOURCES[4], |guide| {
-        // What `aliyun configure` writes.
-        fs::create_dir(guide.workspace.path(".aliyun")).unwrap();
+    authentication(SOURCES[4], |guide| configure_cli(guide, "default"));
+}
+
+/// Writes what `aliyun configure` writes.
+fn configure_cli(guide: &Guide<'_>, current: &str) {
+    let file = format!(
+        r#"{{ "current": "{current}", "profiles": [ {{ "name": "production", "mode": "AK",
+           "access_key_id": "{KEY_ID}", "access_key_secret": "{KEY_SECRET}",
+           "region_id": "cn-hangzhou" }} ] }}"#
+    );
+    write_cli_file(guide, &file);
+}
+
+fn write_cli_file(guide: &Guide<'_>, text: &str) {
+    fs::create_dir(guide.workspace.path(".aliyun")).unwrap();
+    guide.workspace.write(".aliyun/config.json", text);
+}
+
+#[test]
+fn authentication_with_the_provider_block() {
+    authentication(SOURCES[8], |_| {});
+}
+
+#[test]
+fn authentication_with_a_login() {
+    authentication(SOURCES[9], |guide| {
+        let url = guide.workspace.emulator.url();
         let file = format!(
-            r#"{{ "current": "default", "profiles": [ {{ "name": "production", "mode": "AK",
-               "access_key_id": "{KEY_ID}", "access_key_secret": "{KEY_SECRET}",
-               "region_id": "cn-hangzhou" }} ] }}"#
+            r#"{{ "current": "sso", "profiles": [ {{ "name": "sso", "mode": "CloudSSO",
+               "cloud_sso_sign_in_url": "{url}/start", "cloud_sso_account_id": "1234567890123456",
+               "cloud_sso_access_config": "ac-1", "access_token": "token-of-the-login",
+               "cloud_sso_access_token_expire": 4102444800 }} ] }}"#
         );
-        guide.workspace.write(".aliyun/config.json", &file);
+        write_cli_file(guide, &file);
     });
+}
+
+#[cfg(unix)]
+#[test]
+fn authentication_with_an_external_program() {
+    authentication(SOURCES[10], |guide| {
+        let printed =
+            format!(r#"{{"access_key_id":"{KEY_ID}","access_key_secret":"{KEY_SECRET}"}}"#);
+        let printed = guide.workspace.write("printed.json", &printed);
+        let blocks = blocks(AUTHENTICATION, Some(SOURCES[10]));
+        let file = blocks.iter().find(|block| block.language == "json").unwrap();
+        let command = "oss-credentials --role deploy";
+        assert!(file.text.contains(command));
+        write_cli_file(guide, &file.text.replace(command, &format!("cat {printed}")));
+    });
+}
+
+#[test]
+fn authentication_with_the_current_profile() {
+    authentication(SOURCES[11], |guide| configure_cli(guide, "production"));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) fn profile_client(emulator: &Emulator, directory: &TempDir, profile: 
     let file = json!({ "current": "base", "profiles": [named, base], "meta_path": "" });
     std::fs::write(&path, file.to_string()).unwrap();
     let name = Some("x".to_owned());
-    let profile = Profile { path, name, defaults: defaults(emulator) };
+    let profile = Profile { path, name, defaults: defaults(emulator), last_resort: None };
     client(emulator, CredentialSource::Profile(profile))
 }
 
@@ -83,7 +83,7 @@ async fn a_profile_that_cannot_be_used_says_why() {
     let emulator = start();
     let directory = TempDir::new().unwrap();
     for (profile, expected) in [
-        (json!({ "mode": "CloudSSO" }), "has mode CloudSSO, which this provider cannot use"),
+        (json!({ "mode": "RsaKeyPair" }), "has mode RsaKeyPair, which this provider cannot use"),
         (
             json!({ "mode": "External", "process_command": "false" }),
             "\"false\" failed (exit status: 1)",
@@ -124,6 +124,7 @@ async fn a_profile_names_the_region_where_nothing_else_does() {
         path: path.clone(),
         name: Some(name.to_owned()),
         defaults: defaults(&emulator),
+        last_resort: None,
     };
     let with = |name: &str, region: Option<&str>| {
         Client::new(ClientConfig {
@@ -160,7 +161,12 @@ async fn the_current_profile_is_chosen_once() {
     };
     let other = session("STS.OTHER", "other");
     write("ci", &[session("STS.FIRST", "ci"), other.clone()]);
-    let profile = Profile { path: path.clone(), name: None, defaults: defaults(&emulator) };
+    let profile = Profile {
+        path: path.clone(),
+        name: None,
+        defaults: defaults(&emulator),
+        last_resort: None,
+    };
     let client = client(&emulator, CredentialSource::Profile(profile));
     put(&client).await.unwrap();
     // Someone switches to another account, and logs in to the first one again.

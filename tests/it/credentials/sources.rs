@@ -132,7 +132,26 @@ async fn a_name_that_is_no_role_is_not_put_into_a_url() {
     let emulator = start_with(|config| config.with_ecs_role("../../x?y"));
     let error = put(&client(&emulator, instance(&emulator, None))).await.unwrap_err();
     assert!(matches!(problem(error), CredentialsErrorKind::InvalidResponse { .. }));
-    assert_eq!(asked(&emulator), ["EcsMetadataToken 200", "EcsMetadataRole 200"]);
+    let role = "EcsMetadataRole 200";
+    assert_eq!(asked(&emulator), ["EcsMetadataToken 200", role, role]);
+}
+
+#[tokio::test]
+async fn version_1_serves_after_any_failure_of_version_2() {
+    let token = "EcsMetadataToken";
+    for fault in [
+        Fault::error_response(500, "InternalError").operation(token),
+        Fault::raw_response("text/html", "<html>a portal</html>").status(200).operation(token),
+        Fault::error_response(500, "InternalError").operation("EcsMetadataCredentials"),
+        Fault::raw_response("text/html", "<html>").status(200).operation("EcsMetadataCredentials"),
+    ] {
+        let emulator = start();
+        emulator.inject(fault);
+        put(&client(&emulator, instance(&emulator, Some("instance-role")))).await.unwrap();
+        let asked = asked(&emulator);
+        assert_eq!(asked[asked.len() - 2..], ["EcsMetadataCredentials 200", PUT], "{asked:?}");
+        assert_eq!(asked.iter().filter(|call| call.starts_with(token)).count(), 1, "{asked:?}");
+    }
 }
 
 #[tokio::test]

@@ -198,7 +198,8 @@ fn schema_section(block: &Block) -> String {
         if *title == "Optional" {
             list.extend(block.blocks.iter().map(|nested| {
                 let (name, text) = (nested.name, first_paragraph(&nested.block));
-                format!("- `{name}` (Block) {text} See [below](#nestedblock--{name}).\n")
+                let kind = if nested.is_repeatable { "Block List" } else { "Block" };
+                format!("- `{name}` ({kind}) {text} See [below](#nestedblock--{name}).\n")
             }));
         }
         titled("###", title, &list)

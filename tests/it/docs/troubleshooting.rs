@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use oss_emulator::{Config, Emulator, EncryptionRule, Fault, Role};
 use serde_json::{Value as Json, json};
+use tempfile::TempDir;
 use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
 
@@ -22,6 +23,10 @@ struct Scenario {
     provider: Json,
     /// AccessKey ID and secret in the environment.
     access_key: Option<(&'static str, &'static str)>,
+    /// Other variables.
+    environment: Vec<(&'static str, &'static str)>,
+    /// Files of the user.
+    directory: TempDir,
     bucket: &'static str,
     imports: bool,
     /// `timeouts.create`.
@@ -32,6 +37,7 @@ struct Scenario {
 pub(super) async fn message(heading: &str) -> Option<String> {
     let scenario = scenario(heading)
         .or_else(|| address_scenario(heading))
+        .or_else(|| credentials_scenario(heading))
         .or_else(|| sts_scenario(heading))?;
     Some(scenario.run().await)
 }
@@ -173,6 +179,28 @@ fn address_scenario(heading: &str) -> Option<Scenario> {
     })
 }
 
+/// The sections about credentials that need files or variables.
+fn credentials_scenario(heading: &str) -> Option<Scenario> {
+    Some(match heading {
+        "A login that has ended" => Scenario::new().with_profiles(
+            r#"{ "profiles": [ { "name": "ci", "mode": "CloudSSO", "cloud_sso_account_id": "1",
+                "cloud_sso_sign_in_url": "https://signin.example.com", "cloud_sso_access_config": "ac-1",
+                "access_token": "ended", "cloud_sso_access_token_expire": 1000000000 } ] }"#,
+        ),
+        "A configuration file of another tool" => Scenario::new().with_profiles(
+            "[default]\ntype = access_key\naccess_key_id = id\naccess_key_secret = secret\n",
+        ),
+        "A security token that does not belong to the AccessKey pair" => {
+            Scenario::new().with_variable("ALIBABA_CLOUD_SECURITY_TOKEN", "of-another-pair")
+        }
+        "An incomplete OIDC role" => Scenario::new()
+            .without_access_key()
+            .with_variable("ALIBABA_CLOUD_ROLE_ARN", ROLE)
+            .with_variable("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", OIDC),
+        _ => return None,
+    })
+}
+
 /// The sections about assumed roles.
 fn sts_scenario(heading: &str) -> Option<Scenario> {
     let sts = |status: u16, code: &str, message: &str| {
@@ -230,6 +258,8 @@ impl Scenario {
             emulator,
             provider,
             access_key,
+            environment: Vec::new(),
+            directory: TempDir::new().unwrap(),
             bucket: "my-company-logs",
             imports: false,
             create_timeout: None,
@@ -278,6 +308,19 @@ impl Scenario {
         self
     }
 
+    fn with_variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
+    /// Uses profile `ci` of a file with this text.
+    fn with_profiles(self, text: &str) -> Self {
+        let path = self.directory.path().join("config.json");
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        self.without_access_key().set("profile", "ci").set("shared_credentials_file", &path)
+    }
+
     fn without_access_key(mut self) -> Self {
         self.access_key = None;
         self
@@ -310,6 +353,7 @@ impl Scenario {
         let variables = self.access_key.into_iter().flat_map(|(id, secret)| {
             [("ALIBABA_CLOUD_ACCESS_KEY_ID", id), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)]
         });
+        let variables = variables.chain(self.environment);
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
         let mut client = client_for(OssProvider::new(Environment::new(variables)));
         let config = Some(provider_config(self.provider));

@@ -36,7 +36,8 @@ mod tests {
     fn the_first_current_profile_of_a_file_stays() {
         let current = CurrentProfiles::default();
         let of = |path: &str, name: &str| {
-            let file = ProfileFile::parse(format!(r#"{{"current":"{name}"}}"#).as_bytes()).unwrap();
+            let file = ProfileFile::parse(format!(r#"{{"current":"{name}"}}"#).as_bytes(), None);
+            let file = file.unwrap();
             current.of(Path::new(path), &file)
         };
         assert_eq!(of("/a", ""), None, "none is marked yet");

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::ini::IniFile;
 use super::mode::Mode;
 
 /// Longest chain of profiles that refer to each other.
@@ -13,6 +14,9 @@ pub enum ProfileError {
     /// The file is not what the CLI writes.
     #[error("the file cannot be understood: {0}")]
     Syntax(String),
+    /// The file is that of another tool.
+    #[error("{0}")]
+    Ini(IniFile),
     /// The file has no profile of that name.
     #[error("there is no profile {name:?}; the file has {}", list(known))]
     NotFound {
@@ -44,18 +48,27 @@ pub enum ProfileError {
         /// What it must be.
         must: String,
     },
-    /// A mode that only a person at a browser can log in with, or that OSS does not take.
+    /// A mode whose credentials OSS does not accept.
     #[error(
-        "profile {profile:?} has mode {mode}, which this provider cannot use. Use a profile of mode \
-         External whose process_command prints temporary keys, or export temporary keys as \
-         ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and \
-         ALIBABA_CLOUD_SECURITY_TOKEN"
+        "profile {profile:?} has mode {mode}, which this provider cannot use. Use a profile of another \
+         mode, such as CloudSSO, OIDC or External"
     )]
     UnsupportedMode {
         /// The profile.
         profile: String,
         /// Its mode.
         mode: String,
+    },
+    /// A mode that the environment forbids.
+    #[error(
+        "profile {profile:?} has mode {mode}, which the environment variable \
+         ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS disables"
+    )]
+    Disabled {
+        /// The profile.
+        profile: String,
+        /// Its mode.
+        mode: Mode,
     },
     /// Profiles that refer to each other in a circle.
     #[error("the profiles refer to each other in a circle: {}", .0.join(" → "))]

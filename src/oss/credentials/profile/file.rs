@@ -3,17 +3,19 @@
 //! Rules: aliyun-cli, `config/profile.go` (modes and keys); credentials-go, `profile.go`. Unknown keys
 //! are other tools' business. Values of the file never get into an error: some are secrets.
 
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::error::{MAX_CHAIN, ProfileError};
+use super::ini::IniFile;
 use super::mode::Mode;
-use crate::oss::credentials::response::parse_json;
+use crate::oss::credentials::login::{LoginToken, OAuthSite, Renewal};
+use crate::oss::credentials::response::{parse_expiration, parse_json};
 use crate::oss::credentials::{
-    CredentialSource, Credentials, CredentialsUri, EcsRole, OidcRole, OidcToken, Role, RoleArn,
-    RoleSession, SourceDefaults, StsConfig,
+    CredentialSource, Credentials, CredentialsUri, EcsRole, Login, OidcRole, OidcToken, Role,
+    RoleArn, RoleSession, SourceDefaults, StsConfig,
 };
-use crate::oss::timestamp::parse_iso8601;
 use crate::oss::{Endpoint, Region};
 
 /// The file: a profile is looked at only when it is used, since the others are other tools' business.
@@ -23,10 +25,17 @@ pub(in crate::oss::credentials) struct ProfileFile {
 }
 
 impl ProfileFile {
-    pub(in crate::oss::credentials) fn parse(text: &[u8]) -> Result<Self, ProfileError> {
+    /// Parses a file. The name of the profile that is looked for only matters for files of other tools.
+    pub(in crate::oss::credentials) fn parse(
+        text: &[u8],
+        name: Option<&str>,
+    ) -> Result<Self, ProfileError> {
         // Editors on Windows put a byte order mark in front.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut file: Map<String, Value> = parse_json(text).map_err(ProfileError::Syntax)?;
+        let file: Result<Map<String, Value>, String> = parse_json(text);
+        let mut file = file.map_err(|reason| {
+            IniFile::recognize(text, name).map_or(ProfileError::Syntax(reason), ProfileError::Ini)
+        })?;
         let profiles = match file.remove("profiles") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(profiles)) => profiles,
@@ -52,6 +61,11 @@ impl ProfileFile {
         defaults: &SourceDefaults,
     ) -> Result<CredentialSource, ProfileError> {
         self.resolve(self.name(name)?, defaults, &mut Vec::new())
+    }
+
+    /// Whether the file marks a profile as current.
+    pub(in crate::oss::credentials) fn has_current(&self) -> bool {
+        self.name(None).is_ok() && !self.profiles.is_empty()
     }
 
     /// The region that a profile names.
@@ -100,9 +114,16 @@ impl ProfileFile {
             Ok(CredentialSource::AssumeRole { base: Box::new(base), role, sts })
         };
         match profile.mode {
-            Mode::Ak => Ok(profile.static_source(profile.key_pair()?)),
+            // The token of a permanent AccessKey pair is left over from another mode, as for the CLI.
+            Mode::Ak => {
+                let keys = profile.key_pair()?;
+                Ok(profile.static_source(match profile.text("sts_token")? {
+                    Some(token) if keys.is_temporary_id() => keys.with_security_token(token),
+                    _ => keys,
+                }))
+            }
             Mode::StsToken => {
-                let token = profile.require("sts_token")?;
+                let token = profile.secret("sts_token")?;
                 Ok(profile.static_source(profile.key_pair()?.with_security_token(token)))
             }
             Mode::RamRoleArn => {
@@ -119,15 +140,14 @@ impl ProfileFile {
                 assume(self.resolve(source, defaults, visited)?)
             }
             Mode::Oidc => profile.oidc(defaults),
-            Mode::CredentialsUri => {
-                let uri = CredentialsUri::parse(profile.require("credentials_uri")?);
-                uri.map(CredentialSource::CredentialsUri).ok_or_else(|| {
-                    profile.invalid("credentials_uri", &"must be an http or https URL")
-                })
+            Mode::CredentialsUri | Mode::External if defaults.are_external_sources_disabled => {
+                Err(ProfileError::Disabled { profile: name.to_owned(), mode: profile.mode })
             }
+            Mode::CredentialsUri => profile.credentials_uri(defaults),
             Mode::External => {
                 Ok(CredentialSource::Process(profile.require("process_command")?.into()))
             }
+            Mode::CloudSso | Mode::OAuth => profile.login(defaults),
         }
     }
 }
@@ -141,14 +161,17 @@ struct ProfileReader<'a> {
 
 impl<'a> ProfileReader<'a> {
     fn new(entry: &'a Map<String, Value>, name: &'a str) -> Result<Self, ProfileError> {
-        // The CLI's first versions wrote no mode: they knew only one.
         let mut reader = Self { entry, name, mode: Mode::Ak };
-        if let Some(mode) = reader.text("mode")? {
-            reader.mode = Mode::parse(mode).ok_or_else(|| ProfileError::UnsupportedMode {
+        reader.mode = match reader.text("mode")? {
+            Some(mode) => Mode::parse(mode).ok_or_else(|| ProfileError::UnsupportedMode {
                 profile: name.to_owned(),
                 mode: mode.chars().take(64).collect(),
-            })?;
-        }
+            })?,
+            // The CLI's first versions wrote no mode, and people who write the file often leave it out.
+            None => Mode::recognize(|key| {
+                entry.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+            }),
+        };
         Ok(reader)
     }
 
@@ -172,8 +195,89 @@ impl<'a> ProfileReader<'a> {
         ProfileError::Invalid { profile: self.name.to_owned(), key, must: must.to_string() }
     }
 
+    /// A value that is copied from elsewhere, often with a line break.
+    fn secret(&self, key: &'static str) -> Result<&'a str, ProfileError> {
+        let text = self.require(key)?;
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(self.invalid(key, &"must not contain whitespace or a line break"));
+        }
+        Ok(text)
+    }
+
     fn key_pair(&self) -> Result<Credentials, ProfileError> {
-        Ok(Credentials::new(self.require("access_key_id")?, self.require("access_key_secret")?))
+        Ok(Credentials::new(self.secret("access_key_id")?, self.secret("access_key_secret")?))
+    }
+
+    fn time(&self, key: &'static str) -> Result<Option<OffsetDateTime>, ProfileError> {
+        parse_expiration(self.entry.get(key))
+            .map_err(|()| self.invalid(key, &"must be a number of seconds since 1970"))
+    }
+
+    /// An address whose scheme, host and port count.
+    fn origin(&self, key: &'static str) -> Result<Endpoint, ProfileError> {
+        let url = url::Url::parse(self.require(key)?).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.ok_or_else(|| self.invalid(key, &"must be an https URL"))?;
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let endpoint = Endpoint::parse(&format!("{}://{host}{port}", url.scheme()));
+        match endpoint {
+            Ok(endpoint) if endpoint.is_insecure() => {
+                Err(self.invalid(key, &"must begin with https://: it returns credentials"))
+            }
+            endpoint => endpoint.map_err(|error| self.invalid(key, &error)),
+        }
+    }
+
+    fn credentials_uri(&self, defaults: &SourceDefaults) -> Result<CredentialSource, ProfileError> {
+        let uri = match (self.text("credentials_uri")?, &defaults.credentials_uri) {
+            (None, Some(uri)) => Some(uri.clone()),
+            _ => CredentialsUri::parse(self.require("credentials_uri")?),
+        };
+        uri.map(CredentialSource::CredentialsUri)
+            .ok_or_else(|| self.invalid("credentials_uri", &"must be an http or https URL"))
+    }
+
+    /// What a login of the CLI left in the profile: a session, and a token for the next one.
+    fn login(&self, defaults: &SourceDefaults) -> Result<CredentialSource, ProfileError> {
+        let token = |key, expiration| -> Result<Option<LoginToken>, ProfileError> {
+            let Some(value) = self.text(key)? else { return Ok(None) };
+            Ok(Some(LoginToken { value: value.into(), expiration: self.time(expiration)? }))
+        };
+        let renewal = if self.mode == Mode::OAuth {
+            let site = self.require("oauth_site_type")?;
+            let site = OAuthSite::parse(site)
+                .ok_or_else(|| self.invalid("oauth_site_type", &"must be CN or INTL"))?;
+            Renewal::OAuth {
+                site,
+                access_token: token("oauth_access_token", "oauth_access_token_expire")?,
+                refresh_token: self.text("oauth_refresh_token")?.map(SecretString::from),
+            }
+        } else {
+            Renewal::CloudSso {
+                sign_in: self.origin("cloud_sso_sign_in_url")?,
+                account_id: self.require("cloud_sso_account_id")?.to_owned(),
+                access_configuration_id: self.require("cloud_sso_access_config")?.to_owned(),
+                access_token: token("access_token", "cloud_sso_access_token_expire")?,
+            }
+        };
+        let has_session = ["access_key_id", "access_key_secret", "sts_token"]
+            .iter()
+            .all(|key| self.entry.get(*key).is_some_and(|value| value.as_str() != Some("")));
+        let session = match self.time("sts_expiration")? {
+            Some(expiration) if has_session => {
+                let token = self.secret("sts_token")?;
+                Some(self.key_pair()?.with_security_token(token).with_expiration(expiration))
+            }
+            _ => None,
+        };
+        Ok(CredentialSource::Login(Box::new(Login {
+            profile: self.name.to_owned(),
+            mode: self.mode,
+            session,
+            renewal,
+            memory: defaults.logins.clone(),
+        })))
     }
 
     fn static_source(&self, credentials: Credentials) -> CredentialSource {
@@ -263,48 +367,6 @@ impl<'a> ProfileReader<'a> {
             token: OidcToken::File(defaults.expand_home(file)),
             sts: self.sts(defaults)?,
         }))
-    }
-}
-
-/// The credentials in what an external process prints: a profile of mode `AK` or `StsToken`.
-pub(in crate::oss::credentials) fn parse_process_output(
-    output: &[u8],
-) -> Result<Credentials, String> {
-    let entry: Map<String, Value> = parse_json(output)?;
-    // It has no name, so the texts of `ProfileError` would not fit.
-    let said = |error| match error {
-        ProfileError::Missing { key, .. } => format!("it has no `{key}`"),
-        ProfileError::Invalid { key, must, .. } => format!("its `{key}` {must}"),
-        _ => "its `mode` is unknown".to_owned(),
-    };
-    let printed = ProfileReader::new(&entry, "").map_err(said)?;
-    if !matches!(printed.mode, Mode::Ak | Mode::StsToken) {
-        return Err(format!("its `mode` is {}; only AK and StsToken can be printed", printed.mode));
-    }
-    let mut credentials = printed.key_pair().map_err(said)?;
-    if printed.mode == Mode::StsToken {
-        credentials = credentials.with_security_token(printed.require("sts_token").map_err(said)?);
-    }
-    match parse_expiration(entry.get("expiration")) {
-        Ok(Some(expiration)) => Ok(credentials.with_expiration(expiration)),
-        Ok(None) => Ok(credentials),
-        Err(()) => Err("its `expiration` is neither an instant such as 2026-01-31T12:00:00Z nor \
-                        a number of seconds since 1970"
-            .to_owned()),
-    }
-}
-
-/// An instant as text or in seconds since 1970; none where the program knows none.
-fn parse_expiration(value: Option<&Value>) -> Result<Option<OffsetDateTime>, ()> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) => parse_iso8601(text).map(Some).ok_or(()),
-        Some(value) => match value.as_i64() {
-            Some(0) => Ok(None),
-            Some(seconds) => OffsetDateTime::from_unix_timestamp(seconds).map(Some).map_err(drop),
-            None => Err(()),
-        },
     }
 }
 

@@ -1,13 +1,15 @@
 //! Profiles of the Alibaba Cloud CLI: `file` reads the configuration file and turns a profile into a
 //! credential source, `current` keeps which one is current, `mode` has the modes, `error` why a profile cannot
-//! be used.
+//! be used. `ini` recognizes the configuration files of other tools.
 
 mod current;
 mod error;
 mod file;
+mod ini;
 mod mode;
 
 pub(in crate::oss) use current::CurrentProfiles;
 pub use error::ProfileError;
-pub(super) use file::{ProfileFile, parse_process_output};
+pub(super) use file::ProfileFile;
+pub use ini::IniFile;
 pub use mode::Mode;

@@ -25,10 +25,14 @@ pub enum Mode {
     CredentialsUri,
     /// A command that prints credentials.
     External,
+    /// A login to CloudSSO at a browser, with the session that it led to.
+    CloudSso,
+    /// A login to an Alibaba Cloud account at a browser, with the session that it led to.
+    OAuth,
 }
 
 impl Mode {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Ak,
         Self::StsToken,
         Self::RamRoleArn,
@@ -38,11 +42,46 @@ impl Mode {
         Self::Oidc,
         Self::CredentialsUri,
         Self::External,
+        Self::CloudSso,
+        Self::OAuth,
     ];
 
     /// Parses a mode. The CLI ignores case.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::oss::credentials) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name().eq_ignore_ascii_case(text))
+    }
+
+    /// The mode of a profile that names none, by the keys that it has: the order is the CLI's. A profile
+    /// that names a role is never read as its base credentials alone.
+    pub(super) fn recognize(has: impl Fn(&str) -> bool) -> Self {
+        let has_all = |keys: &[&str]| keys.iter().all(|key| has(key));
+        if has_all(&["access_key_id", "access_key_secret"]) {
+            if has("ram_role_arn") {
+                Self::RamRoleArn
+            } else if has("sts_token") {
+                Self::StsToken
+            } else {
+                Self::Ak
+            }
+        } else if has("ram_role_name") {
+            if has("ram_role_arn") { Self::RamRoleArnWithRoleName } else { Self::EcsRamRole }
+        } else if has("process_command") {
+            Self::External
+        } else if has_all(&["oidc_provider_arn", "oidc_token_file"]) {
+            Self::Oidc
+        } else if has("cloud_sso_sign_in_url") {
+            Self::CloudSso
+        } else if has("source_profile") {
+            Self::ChainableRamRoleArn
+        } else if has("credentials_uri") {
+            Self::CredentialsUri
+        } else if has("oauth_site_type") {
+            Self::OAuth
+        } else if has("ram_role_arn") {
+            Self::RamRoleArn
+        } else {
+            Self::Ak
+        }
     }
 
     /// The name in the CLI's spelling.
@@ -57,6 +96,8 @@ impl Mode {
             Self::Oidc => "OIDC",
             Self::CredentialsUri => "CredentialsURI",
             Self::External => "External",
+            Self::CloudSso => "CloudSSO",
+            Self::OAuth => "OAuth",
         }
     }
 }

@@ -9,7 +9,7 @@ use super::*;
 
 fn file(profiles: &Value) -> ProfileFile {
     let text = json!({ "current": "default", "profiles": profiles, "meta_path": "" });
-    ProfileFile::parse(text.to_string().as_bytes()).unwrap()
+    ProfileFile::parse(text.to_string().as_bytes(), None).unwrap()
 }
 
 /// The source of profile `x`, which has these keys.
@@ -52,6 +52,91 @@ fn keys_with_and_without_a_token() {
     temporary["sts_token"] = json!("token");
     let Ok(CredentialSource::Static { credentials, .. }) = source(temporary) else { panic!() };
     assert_eq!(credentials.security_token.unwrap().expose_secret(), "token");
+}
+
+#[test]
+fn a_profile_without_a_mode_is_what_its_keys_say() {
+    let keys = json!({ "access_key_id": "id", "access_key_secret": "secret" });
+    let word = |source: &CredentialSource| match source {
+        CredentialSource::Static { credentials, .. } => {
+            if credentials.security_token.is_some() { "session" } else { "keys" }.to_owned()
+        }
+        CredentialSource::EcsRole(_) => "instance".to_owned(),
+        CredentialSource::AssumeRoleWithOidc(_) => "oidc".to_owned(),
+        other => other.origin(),
+    };
+    let role = "role acs:ram::1:role/r, assumed with keys from ";
+    let arn = ("ram_role_arn", "acs:ram::1:role/r");
+    for (has_keys, more, expected) in [
+        (true, vec![], "keys".to_owned()),
+        (true, vec![("sts_token", "t")], "session".to_owned()),
+        (true, vec![arn], format!("{role}profile \"x\"")),
+        (true, vec![arn, ("sts_token", "t")], format!("{role}profile \"x\"")),
+        (false, vec![("ram_role_name", "r")], "instance".to_owned()),
+        (
+            false,
+            vec![("ram_role_name", "r"), arn],
+            format!("{role}role \"r\" of this ECS instance"),
+        ),
+        (false, vec![("process_command", "x")], "its external process".to_owned()),
+        (
+            false,
+            vec![
+                ("oidc_provider_arn", "acs:ram::1:oidc-provider/p"),
+                ("oidc_token_file", "/t"),
+                arn,
+            ],
+            "oidc".to_owned(),
+        ),
+        (
+            false,
+            vec![("credentials_uri", "http://127.0.0.1:1/x")],
+            "the credentials URI at 127.0.0.1:1".to_owned(),
+        ),
+    ] {
+        let mut profile = if has_keys { keys.clone() } else { json!({}) };
+        for (key, value) in more {
+            profile[key] = json!(value);
+        }
+        let found = source(profile.clone()).map(|source| word(&source));
+        assert_eq!(found.unwrap(), expected, "{profile}");
+    }
+    assert!(error(json!({ "ram_role_arn": "acs:ram::1:role/r" })).contains("has mode RamRoleArn"));
+}
+
+#[test]
+fn a_line_break_in_a_key_is_named() {
+    for (key, mode) in [("access_key_secret", "AK"), ("sts_token", "StsToken")] {
+        let mut profile = json!({ "mode": mode, "access_key_id": "id", "access_key_secret": "secret",
+            "sts_token": "token" });
+        profile[key] = json!("TOPSECRET\n");
+        let expected =
+            format!("`{key}` of profile \"x\" must not contain whitespace or a line break");
+        assert_eq!(error(profile), expected);
+    }
+}
+
+#[test]
+fn programs_and_uris_can_be_disabled() {
+    let mut profile = json!({ "name": "x", "mode": "External", "process_command": "x",
+        "credentials_uri": "http://127.0.0.1:1/x" });
+    let defaults =
+        SourceDefaults { are_external_sources_disabled: true, ..SourceDefaults::default() };
+    for mode in ["External", "CredentialsURI"] {
+        profile["mode"] = json!(mode);
+        let error = file(&json!([profile])).source(Some("x"), &defaults).unwrap_err();
+        assert!(error.to_string().contains("ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS"), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_credentials_uri_is_that_of_the_environment() {
+    let uri = CredentialsUri::parse("http://127.0.0.1:1/x");
+    let defaults = SourceDefaults { credentials_uri: uri, ..SourceDefaults::default() };
+    let profile = json!({ "name": "x", "mode": "CredentialsURI", "credentials_uri": "" });
+    let source = file(&json!([profile.clone()])).source(Some("x"), &defaults).unwrap();
+    assert_eq!(source.origin(), "the credentials URI at 127.0.0.1:1");
+    assert!(error(profile).contains("needs `credentials_uri`"));
 }
 
 #[test]
@@ -138,7 +223,7 @@ fn the_current_profile_is_taken_when_none_is_named() {
         panic!()
     };
     assert_eq!(origin, "profile \"default\"");
-    let nameless = ProfileFile::parse(b"{\"profiles\":[]}").unwrap();
+    let nameless = ProfileFile::parse(b"{\"profiles\":[]}", None).unwrap();
     assert_eq!(
         nameless.source(None, &SourceDefaults::default()).err(),
         Some(ProfileError::NoCurrent)
@@ -163,7 +248,7 @@ fn says_what_is_wrong_with_a_profile() {
         let error = error(profile);
         assert!(error.contains(expected), "{error}");
     }
-    for mode in ["CloudSSO", "OAuth", "RsaKeyPair", "BearerToken", "Anonymous", "New"] {
+    for mode in ["RsaKeyPair", "BearerToken", "Anonymous", "New"] {
         let error = error(json!({ "mode": mode }));
         assert!(
             error.contains(&format!("has mode {mode}, which this provider cannot use. Use ")),
@@ -199,12 +284,12 @@ fn what_other_profiles_hold_is_their_business() {
         file.source(Some("y"), &SourceDefaults::default()).unwrap_err().to_string(),
         "there is no profile \"y\"; the file has x"
     );
-    let none = ProfileFile::parse(b"{\"current\":\"x\",\"profiles\":null}").unwrap();
+    let none = ProfileFile::parse(b"{\"current\":\"x\",\"profiles\":null}", None).unwrap();
     assert_eq!(
         none.source(None, &SourceDefaults::default()).unwrap_err().to_string(),
         "there is no profile \"x\"; the file has none"
     );
-    assert!(ProfileFile::parse(b"{\"profiles\":{}}").is_err());
+    assert!(ProfileFile::parse(b"{\"profiles\":{}}", None).is_err());
 }
 
 #[test]
@@ -282,52 +367,12 @@ fn a_profile_says_where_sts_is_and_what_the_session_may_do() {
 #[test]
 fn no_value_of_the_file_gets_into_an_error() {
     for text in ["[\"TOPSECRET\"]", "TOPSECRET", "{"] {
-        let Err(ProfileError::Syntax(reason)) = ProfileFile::parse(text.as_bytes()) else {
+        let Err(ProfileError::Syntax(reason)) = ProfileFile::parse(text.as_bytes(), None) else {
             panic!("{text}")
         };
         assert!(reason.contains("line 1") && !reason.contains("TOPSECRET"), "{reason}");
     }
     let error = error(json!({ "access_key_id": "id", "access_key_secret": ["TOPSECRET"] }));
     assert_eq!(error, "`access_key_secret` of profile \"x\" must be a text");
-    assert!(ProfileFile::parse(b"\xef\xbb\xbf{}").is_ok(), "a byte order mark is fine");
-}
-
-#[test]
-fn a_process_prints_a_profile() {
-    let printed = parse_process_output(
-        br#"{"mode":"StsToken","access_key_id":"STS.X","access_key_secret":"s","sts_token":"t",
-             "expiration":"2026-01-31T12:00:00Z","region_id":"x"}"#,
-    )
-    .unwrap();
-    assert_eq!(printed.expiration, parse_iso8601("2026-01-31T12:00:00Z"));
-    let seconds = br#"{"access_key_id":"i","access_key_secret":"s","expiration":1700000000}"#;
-    assert!(parse_process_output(seconds).unwrap().expiration.is_some());
-    for none in ["null", "0", "\"\""] {
-        let output = format!(
-            "{{\"access_key_id\":\"i\",\"access_key_secret\":\"s\",\"expiration\":{none}}}"
-        );
-        assert_eq!(parse_process_output(output.as_bytes()).unwrap().expiration, None);
-    }
-    for (output, expected) in [
-        ("", "not the JSON"),
-        ("{}", "no `access_key_id`"),
-        ("{\"mode\":\"OIDC\"}", "only AK and StsToken"),
-        ("{\"mode\":\"New\"}", "its `mode` is unknown"),
-        ("{\"access_key_id\":7}", "its `access_key_id` must be a text"),
-        (
-            "{\"access_key_id\":\"i\",\"access_key_secret\":\"s\",\"expiration\":\"soon\"}",
-            "its `expiration` is neither",
-        ),
-        (
-            "{\"access_key_id\":\"i\",\"access_key_secret\":\"s\",\"expiration\":1.5}",
-            "its `expiration` is neither",
-        ),
-        (
-            "{\"mode\":\"StsToken\",\"access_key_id\":\"i\",\"access_key_secret\":\"s\"}",
-            "no `sts_token`",
-        ),
-    ] {
-        let reason = parse_process_output(output.as_bytes()).unwrap_err();
-        assert!(reason.contains(expected), "{reason}");
-    }
+    assert!(ProfileFile::parse(b"\xef\xbb\xbf{}", None).is_ok(), "a byte order mark is fine");
 }

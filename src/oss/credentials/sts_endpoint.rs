@@ -1,0 +1,112 @@
+//! Where STS is reached.
+//!
+//! Source: RAM documentation, "Endpoints" of STS; the endpoint map of the official STS SDKs
+//! (`aliyun-python-sdk-sts`, `endpoint.py`) for regions without a host of their own.
+
+use crate::oss::{Endpoint, Region};
+
+/// The endpoint that serves every region.
+const GLOBAL: &str = "sts.aliyuncs.com";
+
+/// Regions of customers that have no `sts.{region}.aliyuncs.com`, and what serves them.
+const EXCEPTIONS: [(&str, &str); 15] = [
+    ("ap-northeast-2-pop", GLOBAL),
+    ("cn-beijing-finance-1", GLOBAL),
+    ("cn-beijing-finance-pop", GLOBAL),
+    ("cn-edge-1", GLOBAL),
+    ("cn-fujian", GLOBAL),
+    ("cn-hangzhou-finance", GLOBAL),
+    ("cn-hongkong-finance-pop", GLOBAL),
+    ("cn-huhehaote-nebula-1", GLOBAL),
+    ("cn-north-2-gov-1", "sts-vpc.cn-north-2-gov-1.aliyuncs.com"),
+    ("cn-qingdao-nebula", GLOBAL),
+    ("cn-shenzhen-finance-1", "sts-vpc.cn-shenzhen-finance-1.aliyuncs.com"),
+    ("cn-wuhan", GLOBAL),
+    ("cn-zhangbei", GLOBAL),
+    ("cn-zhengzhou-nebula-1", GLOBAL),
+    ("rus-west-1-pop", GLOBAL),
+];
+
+/// Where STS is asked.
+#[derive(Debug, Clone, Default)]
+pub struct StsConfig {
+    /// An explicit endpoint.
+    pub endpoint: Option<Endpoint>,
+    /// Else the endpoint of this region; none means the global one.
+    pub region: Option<Region>,
+    /// The endpoint inside the VPC, which needs a region.
+    pub use_vpc_endpoint: bool,
+}
+
+impl StsConfig {
+    /// The endpoint: `sts[-vpc].{region}.aliyuncs.com` with few exceptions, or `sts.aliyuncs.com` without a
+    /// region.
+    #[must_use]
+    pub fn resolve_endpoint(&self) -> Endpoint {
+        if let Some(endpoint) = &self.endpoint {
+            return endpoint.clone();
+        }
+        let Some(region) = &self.region else { return Endpoint::https(GLOBAL.to_owned()) };
+        if self.use_vpc_endpoint {
+            return Endpoint::https(format!("sts-vpc.{region}.aliyuncs.com"));
+        }
+        let exception = EXCEPTIONS.iter().find(|(name, _)| *name == region.as_str());
+        let host = exception.map(|(_, host)| (*host).to_owned());
+        Endpoint::https(host.unwrap_or_else(|| format!("sts.{region}.aliyuncs.com")))
+    }
+
+    /// The global endpoint, for a region whose own one does not exist. An endpoint that was asked for is
+    /// not replaced.
+    pub(super) fn fallback_endpoint(&self) -> Option<Endpoint> {
+        let is_chosen = self.endpoint.is_some() || self.use_vpc_endpoint;
+        let global = Endpoint::https(GLOBAL.to_owned());
+        (!is_chosen && self.resolve_endpoint() != global).then_some(global)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(region: &str) -> StsConfig {
+        StsConfig { region: Region::parse(region).ok(), ..StsConfig::default() }
+    }
+
+    #[test]
+    fn every_region_has_an_endpoint() {
+        let vpc = |region| StsConfig { use_vpc_endpoint: true, ..config(region) };
+        let endpoint = Endpoint::parse("https://sts.example.com").ok();
+        for (config, expected) in [
+            (StsConfig::default(), "https://sts.aliyuncs.com"),
+            (config("cn-hangzhou"), "https://sts.cn-hangzhou.aliyuncs.com"),
+            (vpc("cn-hangzhou"), "https://sts-vpc.cn-hangzhou.aliyuncs.com"),
+            (
+                StsConfig { use_vpc_endpoint: true, ..StsConfig::default() },
+                "https://sts.aliyuncs.com",
+            ),
+            (StsConfig { endpoint, ..vpc("cn-hangzhou") }, "https://sts.example.com"),
+            (config("cn-hangzhou-finance"), "https://sts.aliyuncs.com"),
+            (config("cn-beijing-finance-1"), "https://sts.aliyuncs.com"),
+            (config("cn-shenzhen-finance-1"), "https://sts-vpc.cn-shenzhen-finance-1.aliyuncs.com"),
+            (config("cn-north-2-gov-1"), "https://sts-vpc.cn-north-2-gov-1.aliyuncs.com"),
+            (vpc("cn-hangzhou-finance"), "https://sts-vpc.cn-hangzhou-finance.aliyuncs.com"),
+        ] {
+            assert_eq!(config.resolve_endpoint().to_string(), expected, "{config:?}");
+        }
+        assert!(EXCEPTIONS.is_sorted(), "each region once");
+    }
+
+    #[test]
+    fn only_a_derived_regional_endpoint_is_replaced() {
+        let fallback = |config: &StsConfig| config.fallback_endpoint().map(|e| e.to_string());
+        for region in ["rg-china-mainland", "cn-hzfinance", "cn-hangzhou"] {
+            let global = Some("https://sts.aliyuncs.com".to_owned());
+            assert_eq!(fallback(&config(region)), global, "{region}");
+        }
+        assert_eq!(fallback(&config("cn-hangzhou-finance")), None, "it is the global one");
+        assert_eq!(fallback(&StsConfig::default()), None);
+        assert_eq!(fallback(&StsConfig { use_vpc_endpoint: true, ..config("cn-hangzhou") }), None);
+        let endpoint = Endpoint::parse("sts.example.com").ok();
+        assert_eq!(fallback(&StsConfig { endpoint, ..config("cn-hangzhou") }), None);
+    }
+}
