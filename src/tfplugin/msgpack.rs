@@ -87,13 +87,15 @@ fn write(bytes: &mut Vec<u8>, value: &Value) {
     let scalar = match value {
         Value::List(elements) => {
             write_header(bytes, elements.len(), 0x90, 0xdc);
-            elements.iter().for_each(|element| write(bytes, element));
+            for element in elements {
+                write(bytes, element);
+            }
             return;
         }
         Value::Object(object) => {
             write_header(bytes, object.len(), 0x80, 0xde);
             for (name, value) in object.iter() {
-                write_scalar(bytes, Wire::from(name));
+                write_scalar(bytes, &Wire::from(name));
                 write(bytes, value);
             }
             return;
@@ -109,12 +111,12 @@ fn write(bytes: &mut Vec<u8>, value: &Value) {
         },
         Value::String(text) => Wire::from(text.as_str()),
     };
-    write_scalar(bytes, scalar);
+    write_scalar(bytes, &scalar);
 }
 
-fn write_scalar(bytes: &mut Vec<u8>, scalar: Wire<'_>) {
+fn write_scalar(bytes: &mut Vec<u8>, scalar: &Wire<'_>) {
     // Writing to a vector cannot fail.
-    let _ = rmpv::encode::write_value_ref(bytes, &scalar);
+    let _ = rmpv::encode::write_value_ref(bytes, scalar);
 }
 
 /// Writes the length of an array or map: in the first byte below 16, else as 16 or 32 bits after `wide`.

@@ -27,6 +27,7 @@ use serde_json::{Value as Json, json};
 
 use service::{Run, Service, report};
 
+const GONE: &str = "GET 404 NoSuchServerSideEncryptionRule";
 const ADDRESS: &str = "oss_bucket_encryption.this";
 
 /// The attributes of a rule, and the requests of an apply that changes the rule before it.
@@ -197,7 +198,6 @@ fn lifecycle(service: &Service, restore: &Restore<'_>) {
     assert_eq!(found(service), None);
     // The other configuration still has the rule in its state.
     let destroyed = other.run(&["destroy", "-auto-approve", "-no-color"]).succeeds();
-    const GONE: &str = "GET 404 NoSuchServerSideEncryptionRule";
     destroyed.expect_requests("destroy what is gone", &[GONE, GONE]);
 }
 

@@ -48,7 +48,8 @@ pub(crate) struct Run {
 }
 
 fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    let value = std::env::var_os(name)?.into_string().ok()?;
+    Some(value).filter(|value| !value.is_empty())
 }
 
 /// Prints a line, even if the test passes.
@@ -91,7 +92,7 @@ impl Service {
             let certificate = directory.path().join("oss.pem");
             fs::write(&certificate, started.certificate_pem().unwrap()).unwrap();
             let (proxy, _) = tunnels_to(started.port());
-            let path = std::env::var("PATH").unwrap_or_default();
+            let path = variable("PATH").unwrap_or_default();
             environment.extend(
                 [
                     ("PATH", path.as_str()),
