@@ -41,8 +41,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
 pub(super) fn encode(value: &Value) -> Vec<u8> {
     // The states of a resource have about 200 bytes.
     let mut bytes = Vec::with_capacity(256);
-    // Writing to a vector cannot fail.
-    let _ = rmpv::encode::write_value_ref(&mut bytes, &to_wire(value));
+    write(&mut bytes, value);
     bytes
 }
 
@@ -83,8 +82,24 @@ fn float(value: f64) -> Result<Value, MsgpackError> {
         .ok_or(MsgpackError::Unsupported("a number that is not finite"))
 }
 
-fn to_wire(value: &Value) -> Wire<'_> {
-    match value {
+/// Writes a value without a copy of it in between: a data source can return thousands of objects.
+fn write(bytes: &mut Vec<u8>, value: &Value) {
+    let scalar = match value {
+        Value::List(elements) => {
+            write_header(bytes, elements.len(), 0x90, 0xdc);
+            for element in elements {
+                write(bytes, element);
+            }
+            return;
+        }
+        Value::Object(object) => {
+            write_header(bytes, object.len(), 0x80, 0xde);
+            for (name, value) in object.iter() {
+                write_scalar(bytes, &Wire::from(name));
+                write(bytes, value);
+            }
+            return;
+        }
         Value::Null => Wire::Nil,
         Value::Unknown => Wire::Ext(0, &[0]),
         Value::Bool(value) => Wire::Boolean(*value),
@@ -95,10 +110,28 @@ fn to_wire(value: &Value) -> Wire<'_> {
             (None, None) => number.as_f64().map_or(Wire::Nil, Wire::F64),
         },
         Value::String(text) => Wire::from(text.as_str()),
-        Value::List(elements) => Wire::Array(elements.iter().map(to_wire).collect()),
-        Value::Object(object) => Wire::Map(
-            object.iter().map(|(name, value)| (Wire::from(name), to_wire(value))).collect(),
-        ),
+    };
+    write_scalar(bytes, &scalar);
+}
+
+fn write_scalar(bytes: &mut Vec<u8>, scalar: &Wire<'_>) {
+    // Writing to a vector cannot fail.
+    let _ = rmpv::encode::write_value_ref(bytes, scalar);
+}
+
+/// Writes the length of an array or map: in the first byte below 16, else as 16 or 32 bits after `wide`.
+fn write_header(bytes: &mut Vec<u8>, length: usize, fixed: u8, wide: u8) {
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(length @ ..16), _) => bytes.push(fixed | length),
+        (_, Ok(length)) => {
+            bytes.push(wide);
+            bytes.extend(length.to_be_bytes());
+        }
+        _ => {
+            bytes.push(wide + 1);
+            // Longer values cannot be sent in a message.
+            bytes.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        }
     }
 }
 
@@ -169,6 +202,17 @@ mod tests {
                     .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
+    }
+
+    #[test]
+    fn lists_and_objects_of_any_length_are_encoded() {
+        for length in [0, 15, 16, 255, 256, 65_535, 65_536] {
+            let list = Value::List(vec![Value::Null; length]);
+            assert!(decode(&encode(&list)) == Ok(list), "{length}");
+            let names = (0..length).map(|number| (number.to_string(), Value::Bool(true)));
+            let object = Value::Object(names.collect());
+            assert!(decode(&encode(&object)) == Ok(object), "{length}");
+        }
     }
 
     proptest! {

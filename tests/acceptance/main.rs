@@ -38,6 +38,7 @@ mod policies;
 mod refresh;
 mod secrets;
 mod transport;
+mod tunnel;
 #[cfg(unix)]
 mod workflow;
 mod workspace;

@@ -2,7 +2,7 @@
 
 use oss_emulator::{Config, EncryptionRule, Fault};
 
-use super::transport::tunnels_to;
+use super::tunnel::tunnels_to;
 use super::workspace::{KEYS, Run, Workspace};
 
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];

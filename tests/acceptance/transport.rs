@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use oss_emulator::{Config, Fault};
 
+use super::tunnel::tunnels_to;
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 
 const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"AES256\"\n}\n";
@@ -72,52 +73,6 @@ fn the_error_for_a_bucket_in_another_region_contains_the_region() {
     ] {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }
-}
-
-/// A proxy that connects all tunnels to one port of this machine. Returns its URL and the requests that
-/// it receives.
-pub(crate) fn tunnels_to(port: u16) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
-    tunnels_except("", port)
-}
-
-/// The same for a proxy that cannot resolve one host, of which it says what squid says.
-pub(crate) fn tunnels_except(
-    unknown: &'static str,
-    port: u16,
-) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
-    use std::io::{BufRead as _, BufReader, Write as _, copy};
-    use std::net::{Shutdown, TcpListener, TcpStream};
-
-    fn pump(mut from: TcpStream, mut to: TcpStream) {
-        let _ = copy(&mut from, &mut to);
-        let _ = to.shutdown(Shutdown::Write);
-    }
-
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let remembered = std::sync::Arc::clone(&asked);
-    // Ends with the test process.
-    std::thread::spawn(move || {
-        while let Ok((client, _)) = listener.accept() {
-            let mut lines =
-                BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
-            let request: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-            let request = request.join(" ");
-            let is_unknown = !unknown.is_empty() && request.contains(unknown);
-            remembered.lock().unwrap().push(request);
-            if is_unknown {
-                (&client).write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").unwrap();
-                continue;
-            }
-            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-            let (back, forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            std::thread::spawn(move || pump(client, server));
-            std::thread::spawn(move || pump(back, forth));
-        }
-    });
-    (url, asked)
 }
 
 #[test]

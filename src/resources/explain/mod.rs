@@ -58,10 +58,9 @@ pub(super) fn scan_error(error: &ScanError) -> String {
              earlier one; see the first message about that region."
                 .to_owned()
         }
-        ScanError::InvalidName(error) => format!(
-            "Its name {error}. This provider cannot manage buckets with names from before the current \
-             naming rules."
-        ),
+        ScanError::InvalidName(error) => {
+            format!("Its name {error}. This provider cannot manage buckets with such names.")
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use oss_emulator::{Config, Credentials, Fault};
 use serde_json::{Value, json};
 
 use super::{APPLY, CREATE, ROLE, apply, workspace_with};
-use crate::transport::tunnels_to;
+use crate::tunnel::tunnels_to;
 use crate::workspace::Workspace;
 
 const PAST: i64 = 1_000_000_000;

@@ -3,7 +3,7 @@
 use oss_emulator::{Config, Role};
 
 use super::{APPLY, CREATE, KEYS, ROLE, apply, workspace_with};
-use crate::transport::{tunnels_except, tunnels_to};
+use crate::tunnel::{tunnels_except, tunnels_to};
 
 const FIRST: &str = "acs:ram::1234567890123456:role/hub";
 

@@ -1,0 +1,235 @@
+//! One suite for two services: the lifecycle of an encryption rule with the real terraform.
+//!
+//! By default against the emulator, addressed as OSS is: virtual-hosted, over TLS, at the endpoint of the region.
+//! With `OSS_ACC=1` against OSS itself, with the credentials and the region in the environment:
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `OSS_ACC_BUCKET` | an existing bucket; its rule is changed, and restored at the end |
+//! | `OSS_ACC_OVERWRITE=1` | allows a bucket that has a rule |
+//! | `OSS_ACC_KMS_KEY_ID` | a key to use with `KMS`, in addition to the default CMK |
+//!
+//! What OSS returns where the emulator returns something else is printed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod service;
+#[path = "../acceptance/tunnel.rs"]
+mod tunnel;
+
+use oss_emulator::EncryptionRule;
+use serde_json::{Value as Json, json};
+
+use service::{Run, Service, report};
+
+const GONE: &str = "GET 404 NoSuchServerSideEncryptionRule";
+const ADDRESS: &str = "oss_bucket_encryption.this";
+
+/// The attributes of a rule, and the requests of an apply that changes the rule before it.
+type Rule = (String, &'static [&'static str]);
+
+fn rules(service: &Service) -> Vec<Rule> {
+    const CREATE: &[&str] = &["GET 404 NoSuchServerSideEncryptionRule", "PUT 200", "GET 200"];
+    const UPDATE: &[&str] = &["GET 200", "PUT 200", "GET 200"];
+    let mut rules: Vec<Rule> = vec![
+        ("sse_algorithm = \"AES256\"".to_owned(), CREATE),
+        ("sse_algorithm = \"KMS\"".to_owned(), UPDATE),
+    ];
+    if let Some(key) = &service.kms_key_id {
+        let key = format!("sse_algorithm = \"KMS\"\n  kms_master_key_id = {key:?}");
+        rules.push((key, UPDATE));
+    }
+    rules.push(("sse_algorithm = \"KMS\"\n  kms_data_encryption = \"SM4\"".to_owned(), UPDATE));
+    rules.push(("sse_algorithm = \"SM4\"".to_owned(), UPDATE));
+    rules
+}
+
+fn resource(bucket: &str, rule: &str) -> String {
+    format!("resource \"oss_bucket_encryption\" \"this\" {{\n  bucket = {bucket:?}\n  {rule}\n}}\n")
+}
+
+fn data_source(bucket: &str) -> String {
+    format!(
+        "data \"oss_bucket_encryption\" \"found\" {{\n  bucket = {bucket:?}\n}}\n\
+         output \"found\" {{\n  value = data.oss_bucket_encryption.found\n}}\n"
+    )
+}
+
+/// The rule that the data source returns, as arguments of the resource; `None` if there is none.
+fn found(service: &Service) -> Option<String> {
+    let work = service.directory("look");
+    work.configure(&data_source(&service.bucket));
+    work.apply().succeeds();
+    let found: Json =
+        serde_json::from_str(&work.run(&["output", "-json", "found"]).stdout).unwrap();
+    let argument = |name: &str| Some(format!("{name} = {:?}", found[name].as_str()?));
+    argument("sse_algorithm")?;
+    let names = ["sse_algorithm", "kms_master_key_id", "kms_data_encryption"];
+    Some(names.into_iter().filter_map(argument).collect::<Vec<_>>().join("\n  "))
+}
+
+/// Restores the rule that was found, also after a failed test.
+struct Restore<'a> {
+    service: &'a Service,
+    rule: Option<String>,
+}
+
+impl<'a> Restore<'a> {
+    /// Reads the rule of the bucket. An error if the bucket has one that must not be changed.
+    fn after_look(service: &'a Service) -> Result<Self, String> {
+        let rule = found(service);
+        if rule.is_some() && !service.may_overwrite {
+            return Err(format!(
+                "bucket {} has a rule: choose another bucket, or set OSS_ACC_OVERWRITE=1",
+                service.bucket,
+            ));
+        }
+        Ok(Self { service, rule })
+    }
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        let work = self.service.directory("restore");
+        // A rule can be deleted after it is created: creating it is idempotent.
+        let rule = self.rule.as_deref().unwrap_or("sse_algorithm = \"AES256\"");
+        work.configure(&resource(&self.service.bucket, rule));
+        let mut run = work.apply();
+        if self.rule.is_none() && run.code == Some(0) {
+            run = work.run(&["destroy", "-auto-approve", "-no-color"]);
+        }
+        match run.code {
+            Some(0) => report(format!("restored: {}", self.rule.as_deref().unwrap_or("no rule"))),
+            _ => report(format!("the rule could NOT be restored to {:?}\n{run}", self.rule)),
+        }
+    }
+}
+
+/// Why this account cannot use a rule, if that is the reason of a failure.
+fn unavailable(run: &Run) -> Option<&'static str> {
+    let codes = [
+        "InvalidEncryptionAlgorithmError",
+        "InvalidDataEncryptionAlgorithmError",
+        "KmsServiceNotEnabled",
+        "KMS.UbSMS.INVALID_BID",
+        "KMSMasterKeyID",
+    ];
+    codes.into_iter().find(|code| run.stderr.contains(code))
+}
+
+#[test]
+fn the_lifecycle_of_a_rule() {
+    let Some(service) = Service::start() else { return };
+    let restore = Restore::after_look(&service).unwrap();
+    lifecycle(&service, &restore);
+}
+
+#[test]
+fn a_rule_that_was_there_is_only_changed_if_allowed_and_is_restored() {
+    let Some(mut service) = Service::start() else { return };
+    let Some(emulator) = service.emulator.take() else {
+        report("not against OSS: a rule that was there is only changed if allowed and is restored");
+        return;
+    };
+    let mut kms = EncryptionRule::new("KMS");
+    kms.kms_data_encryption = Some("SM4".to_owned());
+    emulator.set_rule(&service.bucket, kms.clone());
+    let refused = Restore::after_look(&service).map(drop).unwrap_err();
+    assert!(refused.contains("OSS_ACC_OVERWRITE"), "{refused}");
+    service.may_overwrite = true;
+    let restore = Restore::after_look(&service).unwrap();
+    lifecycle(&service, &restore);
+    assert_eq!(emulator.rule(&service.bucket), None);
+    drop(restore);
+    assert_eq!(emulator.rule(&service.bucket), Some(kms));
+}
+
+fn lifecycle(service: &Service, restore: &Restore<'_>) {
+    let bucket = service.bucket.clone();
+    let work = service.directory("work");
+    if restore.rule.is_some() {
+        work.configure(&resource(&bucket, "sse_algorithm = \"AES256\""));
+        work.apply().succeeds();
+        work.run(&["destroy", "-auto-approve"]).succeeds();
+    }
+
+    let mut last = None;
+    for (rule, expected) in rules(service) {
+        work.configure(&resource(&bucket, &rule));
+        let run = work.apply();
+        match unavailable(&run) {
+            Some(code) if service.is_real && run.code != Some(0) => {
+                report(format!("this account cannot use {rule:?}: {code}"));
+                continue;
+            }
+            _ => run.succeeds().expect_requests(&format!("apply {rule:?}"), expected),
+        }
+        work.expect_no_changes();
+        last = Some(rule);
+    }
+    let last = last.expect("at least one algorithm is available");
+
+    // Drift: another configuration changes the rule.
+    let other = service.directory("other");
+    let drifted = if last.contains("AES256") { "KMS" } else { "AES256" };
+    other.configure(&resource(&bucket, &format!("sse_algorithm = {drifted:?}")));
+    other.apply().succeeds().expect_requests("take over", &["GET 200", "PUT 200", "GET 200"]);
+    let plan = work.run(&["plan", "-detailed-exitcode", "-no-color"]);
+    assert_eq!(plan.code, Some(2), "{plan}");
+    assert!(plan.stdout.contains(drifted), "{plan}");
+    work.apply().succeeds().expect_requests("repair", &["GET 200", "PUT 200", "GET 200"]);
+    work.expect_no_changes();
+
+    work.run(&["state", "rm", ADDRESS]).succeeds();
+    work.run(&["import", "-no-color", ADDRESS, &bucket])
+        .succeeds()
+        .expect_requests("import", &["GET 200", "GET 200"]);
+    work.expect_no_changes();
+
+    data_sources(service, &last);
+
+    let destroyed = work.run(&["destroy", "-auto-approve", "-no-color"]).succeeds();
+    destroyed.expect_requests("destroy", &["GET 200", "DELETE 204"]);
+    assert_eq!(found(service), None);
+    // The other configuration still has the rule in its state.
+    let destroyed = other.run(&["destroy", "-auto-approve", "-no-color"]).succeeds();
+    destroyed.expect_requests("destroy what is gone", &[GONE, GONE]);
+}
+
+/// Both data sources return the rule.
+fn data_sources(service: &Service, rule: &str) {
+    assert_eq!(found(service).as_deref(), Some(rule), "the data source returns what is set");
+    let work = service.directory("all");
+    work.configure(&format!(
+        "data \"oss_bucket_encryptions\" \"all\" {{\n  prefix = {:?}\n}}\n\
+         output \"all\" {{\n  value = {{ for bucket in data.oss_bucket_encryptions.all.buckets : \
+         bucket.bucket => bucket.sse_algorithm }}\n}}\n",
+        service.bucket,
+    ));
+    let run = work.apply();
+    if service.is_real && run.code != Some(0) && run.stderr.contains("oss:ListBuckets") {
+        report("these credentials may not list buckets: oss_bucket_encryptions was not tested");
+        return;
+    }
+    run.succeeds().expect_requests("all buckets", &["GET 200", "GET 200"]);
+    let all: Json = serde_json::from_str(&work.run(&["output", "-json", "all"]).stdout).unwrap();
+    let algorithm = rule.split('"').nth(1);
+    assert_eq!(all[&service.bucket], json!(algorithm));
+}
+
+#[test]
+fn a_missing_bucket_is_an_error() {
+    let Some(service) = Service::start() else { return };
+    let work = service.directory("missing");
+    // No one can have it: the account is asked for a name that is derived from an existing one.
+    let missing = format!("{}-does-not-exist", &service.bucket[..service.bucket.len().min(48)]);
+    work.configure(&data_source(&missing));
+    let run = work.apply();
+    assert_eq!(run.code, Some(1), "{run}");
+    run.expect_requests("a missing bucket", &["GET 404 NoSuchBucket"]);
+}
