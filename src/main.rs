@@ -89,7 +89,7 @@ fn serve(debug: bool) -> ExitCode {
     let lookup = |name: &str| variables.get(&OsString::from(name)).cloned();
     let handshake_env = plugin::HandshakeEnv::read(lookup);
     let params = plugin::negotiate(&handshake_env);
-    let level = plugin::log::level(|name| lookup(name)?.into_string().ok());
+    let level = plugin::log::level(|name| Some(lookup(name)?.to_string_lossy().into_owned()));
     if !debug && params.is_none() {
         return fail(plugin::DIRECT_RUN_MESSAGE, ExitCode::FAILURE);
     }

@@ -142,7 +142,13 @@ pub(super) fn describe(variable: &str) -> String {
 
 /// The environment variables, read once at the start of the process.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// Names of variables that are set, but not to text.
+    not_unicode: Vec<String>,
+    /// The user's home directory, whose path need not be text.
+    home: Option<PathBuf>,
+}
 
 impl Environment {
     /// Keeps the variables that this provider reads. Others are dropped: they may be secrets.
@@ -150,16 +156,32 @@ impl Environment {
         let is_read = |name: &String| {
             TABLE.iter().flat_map(|setting| setting.variables).any(|(known, _)| known == name)
         };
-        let text = |(name, value): (OsString, OsString)| {
-            let name = name.into_string().ok().filter(is_read)?;
-            Some((name, value.into_string().ok()?))
-        };
-        Self(variables.into_iter().filter_map(text).collect())
+        let home_name = if cfg!(windows) { USER_PROFILE } else { HOME };
+        let mut environment = Self::default();
+        for (name, value) in variables {
+            let Some(name) = name.into_string().ok().filter(is_read) else { continue };
+            if home_name.contains(&name.as_str()) {
+                environment.home =
+                    Some(PathBuf::from(value)).filter(|path| !path.as_os_str().is_empty());
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) => drop(environment.variables.insert(name, value)),
+                Err(_) => environment.not_unicode.push(name),
+            }
+        }
+        environment.not_unicode.sort();
+        environment
+    }
+
+    /// The variables that are set to something that is not text, in the order of the alphabet.
+    pub(super) fn not_unicode(&self) -> &[String] {
+        &self.not_unicode
     }
 
     /// Returns a variable that is set and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Returns the first of `names` that is set and not empty, with its name.
@@ -187,8 +209,7 @@ impl Environment {
 
     /// Returns the user's home directory.
     pub(super) fn home(&self) -> Option<PathBuf> {
-        let names = if cfg!(windows) { USER_PROFILE } else { HOME };
-        self.first_set(names).map(|(_, path)| PathBuf::from(path))
+        self.home.clone()
     }
 }
 
@@ -226,7 +247,17 @@ mod tests {
             ("OSS_ENDPOINT".into(), "y".into()),
             ("OSS_SESSION_TOKEN".into(), "z".into()),
         ]);
-        let kept: Vec<&String> = environment.0.keys().collect();
+        let kept: Vec<&String> = environment.variables.keys().collect();
         assert_eq!(kept, ["OSS_ENDPOINT", "OSS_SESSION_TOKEN"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_home_directory_need_not_be_text() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let home = OsString::from_vec(b"/home/\xff".to_vec());
+        let environment = Environment::new([("HOME".into(), home.clone())]);
+        assert_eq!(environment.home(), Some(PathBuf::from(home)));
+        assert_eq!(environment.not_unicode(), <[String; 0]>::default());
     }
 }

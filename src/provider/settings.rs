@@ -34,6 +34,11 @@ pub(super) fn resolve(
     block: &Object,
     environment: &Environment,
 ) -> (Option<Settings>, Diagnostics) {
+    let not_unicode = check_unicode(environment);
+    if not_unicode.has_errors() {
+        // Whatever else is found may only be the consequence.
+        return (None, not_unicode);
+    }
     let reader = Reader::new(block, environment);
     let Read { value: config, unknown, mut diagnostics } = read_config(reader);
     if unknown.is_empty() {
@@ -48,6 +53,20 @@ pub(super) fn resolve(
     }
     let settings = Settings { config, unknown };
     (Some(settings).filter(|_| !diagnostics.has_errors()), diagnostics)
+}
+
+/// Refuses variables that are set to something that is not text. They must not count as absent: the
+/// credentials of another source would be used.
+fn check_unicode(environment: &Environment) -> Diagnostics {
+    let mut diagnostics = Diagnostics::new();
+    for name in environment.not_unicode() {
+        let detail = format!(
+            "The environment variable {name} is set, but its value is not valid UTF-8. Set it again, or unset \
+             it to use another source."
+        );
+        diagnostics.push(Diagnostic::error("Invalid environment variable", detail));
+    }
+    diagnostics
 }
 
 pub(super) fn read_config(reader: Reader<'_>) -> Read<ClientConfig> {

@@ -129,5 +129,21 @@ fn an_endpoint_that_begins_with_slashes_is_refused_at_validate() {
     workspace
         .configure_with("provider \"oss\" {\n  endpoint = \"//oss.example.com\"\n}\n", RESOURCE);
     let run = workspace.terraform(&["validate", "-no-color"]).fails();
-    assert!(run.stderr.contains("`endpoint` must begin with https://"), "{run}");
+    assert!(run.stderr.contains("`endpoint` must not begin with slashes"), "{run}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf8_is_an_error_and_no_other_keys_are_used() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    workspace.configure(RESOURCE);
+    let environment = [("OSS_ACCESS_KEY_ID", KEY_ID), ("OSS_ACCESS_KEY_SECRET", KEY_SECRET)];
+    let mut command = workspace.command(&environment, &APPLY);
+    command.env("ALIBABA_CLOUD_ACCESS_KEY_ID", std::ffi::OsStr::from_bytes(b"LTAI\xff"));
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("ALIBABA_CLOUD_ACCESS_KEY_ID"), "{stderr}");
+    assert_eq!(workspace.calls(), Vec::<String>::new());
 }

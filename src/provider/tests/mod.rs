@@ -87,3 +87,35 @@ fn the_user_agent_has_only_printable_ascii() {
     let plain = OssProvider::new(Environment::default()).user_agent("1.11.4");
     assert_eq!(plain, format!("{provider} Terraform/1.11.4 ({os}; {arch})"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_text_is_an_error_that_names_it() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::environment::ACCESS_KEY_VARS;
+
+    let names = ACCESS_KEY_VARS.into_iter().flatten().chain([
+        "ALICLOUD_REGION",
+        "ALIBABA_CLOUD_PROFILE",
+        "ALIBABA_CLOUD_CREDENTIALS_URI",
+        "OSS_ENDPOINT",
+    ]);
+    for name in names {
+        // Another family that would be used instead.
+        let variables = PAIR.into_iter().filter(|(other, _)| *other != name);
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let not_text = OsString::from_vec(b"the-secret\xff".to_vec());
+        let environment = Environment::new(variables.chain([(name.into(), not_text)]));
+        let (settings, diagnostics) = resolve(&block(&[("region", "cn-hangzhou")]), &environment);
+        assert!(settings.is_none(), "{name}");
+        let diagnostics: Vec<Diagnostic> = diagnostics.into_iter().collect();
+        let [Diagnostic { severity: Severity::Error, detail, .. }] = diagnostics.as_slice() else {
+            panic!("{name}: {diagnostics:?}")
+        };
+        let expected =
+            format!("The environment variable {name} is set, but its value is not valid UTF-8.");
+        assert!(detail.starts_with(&expected) && !detail.contains("the-secret"), "{detail}");
+    }
+}
