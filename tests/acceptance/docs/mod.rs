@@ -36,6 +36,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     (GETTING_STARTED, "cargo run -p oss-emulator", "emulator/tests runs it"),
     (DISCOVERING, "terraform query", "needs Terraform 1.14; tests/it/docs.rs makes its calls"),
     ("docs/performance.md", "cargo bench", "takes minutes; `.ci/run` runs short forms"),
+    ("docs/performance.md", "PEERS=", "takes minutes; `.ci/run` runs short forms"),
     ("docs/reliability.md", "mkdir -p fuzz/corpus/codec", "for the next line"),
     (
         "docs/reliability.md",
