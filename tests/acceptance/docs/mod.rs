@@ -42,6 +42,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     (POLICIES, "terraform show -json", "tests/acceptance/policies.rs makes such plans"),
     (POLICIES, "conftest", "tests/acceptance/policies.rs evaluates the policy"),
     ("docs/performance.md", "cargo bench", "takes minutes; `.ci/run` runs short forms"),
+    ("docs/performance.md", "PEERS=", "takes minutes; `.ci/run` runs short forms"),
     ("docs/reliability.md", "mkdir -p fuzz/corpus/codec", "for the next line"),
     (
         "docs/reliability.md",
