@@ -65,6 +65,16 @@ fn atlantis() {
         workspace.script(".", &["sh", "-e"], &script, &environment)
     };
     Pipeline { workspace: &workspace, run: &run, has_roles: true }.plan_and_apply();
+
+    // Another archive than the one in the lock file is rejected.
+    let lock = fs::read_to_string(workspace.path(".terraform.lock.hcl")).unwrap();
+    let (before, rest) = lock.split_once("\"h1:").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    let other = format!("{before}\"h1:{}=\"{after}", "A".repeat(43));
+    workspace.write(".terraform.lock.hcl", &other);
+    fs::remove_dir_all(workspace.path(".terraform")).unwrap();
+    let rejected = run("plan").fails();
+    assert!(rejected.stderr.contains("checksums"), "{rejected}");
 }
 
 #[test]
