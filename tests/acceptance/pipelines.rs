@@ -10,9 +10,11 @@ use serde_json::Value as Json;
 
 use super::files::{blocks, read, yaml};
 use super::packages;
-use super::pages::{Page, Pages};
+use super::pages::{Page, Pages, Post};
 use super::workflow::{Workflow, pairs, texts};
 use super::workspace::{KEY_ID, KEY_SECRET, Run, Workspace, runs};
+
+mod tools;
 
 const PLAN_ROLE: &str = "acs:ram::1234567890123456:role/plan";
 const APPLY_ROLE: &str = "acs:ram::1234567890123456:role/apply";
@@ -23,8 +25,41 @@ const NO_DRIFT: &str = "No drift.";
 const DRIFT: &str = "Drift detected";
 const CHECK_FAILED: &str = "Drift check failed.";
 
-/// A workspace as a pipeline checks it out: a configuration with a lock file, a mirror, and an emulator
-/// with roles and an OIDC provider.
+/// Where the pipelines download the mirror.
+const MIRROR: &str = "/oss-mirror.tar.gz";
+
+/// The archive of the mirror, made with the command in the guide.
+fn mirror(workspace: &Workspace) -> Page {
+    let commands = blocks("docs/guides/pipelines.md", "sh").concat();
+    let command = commands.lines().find(|line| line.starts_with("tar ")).unwrap();
+    let mirror = packages::dist().join("mirror");
+    assert!(command.contains("target/dist/mirror"), "{command}");
+    let command = command.replace("target/dist/mirror", mirror.to_str().unwrap());
+    workspace.script(".", &["sh", "-e"], &command, &[]).succeeds();
+    let archive = workspace.path(MIRROR.trim_start_matches('/'));
+    let content = fs::read(&archive).unwrap();
+    fs::remove_file(archive).unwrap();
+    content.into()
+}
+
+/// Whether the tools that the pipelines use are on the `PATH`.
+fn has_tools() -> bool {
+    ["bash", "curl", "jq", "tar"].iter().all(runs)
+}
+
+/// The plan in the only comment that was posted.
+fn comment(mut posts: Vec<Post>, path: &str, header: &str) -> String {
+    assert_eq!(posts.len(), 1, "one comment");
+    let post = posts.remove(0);
+    assert_eq!(post.path, path);
+    assert!(post.head.contains(header), "{}", post.head);
+    let body: Json = serde_json::from_str(&post.body).unwrap();
+    body["body"].as_str().unwrap().to_owned()
+}
+
+/// A workspace as a pipeline checks it out: a configuration with a lock file, and an emulator with roles
+/// and an OIDC provider. Without a CLI configuration, terraform finds a mirror only in
+/// `terraform.d/plugins`.
 fn checkout() -> Option<Workspace> {
     let workspace = Workspace::with(|config: Config| {
         config
@@ -46,6 +81,7 @@ fn checkout() -> Option<Workspace> {
     );
     workspace.terraform_in(&[], &["init", "-no-color"]).succeeds();
     fs::remove_dir_all(workspace.path(".terraform")).unwrap();
+    workspace.write("cli.tfrc", "");
     Some(workspace)
 }
 
@@ -85,6 +121,11 @@ impl Pipeline<'_> {
 
     /// Plans and applies in an empty account, then detects drift.
     fn run_all(&self) {
+        self.plan_and_apply();
+        self.detect_drift();
+    }
+
+    fn plan_and_apply(&self) {
         let workspace = self.workspace;
         let (plan, operations) = self.job("plan");
         let plan = plan.succeeds();
@@ -98,6 +139,12 @@ impl Pipeline<'_> {
         assert_eq!(workspace.emulator.rule("my-logs"), Some(EncryptionRule::new("AES256")));
         assert_eq!(workspace.emulator.rule("my-invoices"), Some(EncryptionRule::new("KMS")));
 
+        let (plan, _) = self.job("plan");
+        assert!(plan.succeeds().stdout.contains("No changes."));
+    }
+
+    fn detect_drift(&self) {
+        let workspace = self.workspace;
         for (job, expected) in [("plan", "No changes."), ("drift", NO_DRIFT)] {
             let (run, operations) = self.job(job);
             let run = run.succeeds();
@@ -127,7 +174,7 @@ impl Pipeline<'_> {
 #[test]
 fn github_actions() {
     // Installed on GitHub's runners.
-    if !["bash", "curl", "jq"].iter().all(runs) {
+    if !has_tools() {
         return;
     }
     let Some(workspace) = checkout() else { return };
@@ -136,7 +183,14 @@ fn github_actions() {
         authorization: Some("Bearer of-this-run".to_owned()),
     };
     let path = "/token?api-version=2.0&audience=sts.aliyuncs.com";
-    let github = Pages::start(|_| BTreeMap::from([(path.to_owned(), page)]));
+    let comments = "/repos/my-company/my-repository/issues/7/comments";
+    let pages = [
+        (path.to_owned(), page),
+        (comments.to_owned(), "{}".into()),
+        (MIRROR.to_owned(), mirror(&workspace)),
+    ];
+    let github = Pages::start(|_| BTreeMap::from(pages));
+    let server = github.url();
     let token_url = format!("{}/token?api-version=2.0", github.url());
     let url = workspace.emulator.url();
     let temporary = workspace.path("runner");
@@ -144,6 +198,8 @@ fn github_actions() {
     let environment = [
         ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-this-run"),
         ("ACTIONS_ID_TOKEN_REQUEST_URL", token_url.as_str()),
+        ("GITHUB_API_URL", server.as_str()),
+        ("GITHUB_REPOSITORY", "my-company/my-repository"),
         ("RUNNER_TEMP", temporary.to_str().unwrap()),
         ("ALIBABA_CLOUD_ENDPOINT_OSS", url.as_str()),
         ("ALIBABA_CLOUD_STS_ENDPOINT", url.as_str()),
@@ -152,12 +208,25 @@ fn github_actions() {
         ("vars.OIDC_PROVIDER_ARN", PROVIDER.to_owned()),
         ("vars.PLAN_ROLE_ARN", PLAN_ROLE.to_owned()),
         ("vars.APPLY_ROLE_ARN", APPLY_ROLE.to_owned()),
+        ("vars.PROVIDER_MIRROR_URL", format!("{server}{MIRROR}")),
+        ("github.token", "of-the-repository".to_owned()),
+        ("github.event.number", "7".to_owned()),
     ];
     let changes = Workflow::read("examples/pipelines/github-actions.yml");
     let drift = Workflow::read("examples/pipelines/github-drift.yml");
     let run = |job: &str| {
         let workflow = if job == "drift" { &drift } else { &changes };
-        workflow.run_job(&workspace, job, &contexts, &environment)
+        let run = workflow.run_job(&workspace, job, &contexts, &environment);
+        let posts = github.take_posts();
+        if job == "plan" {
+            let comment = comment(posts, comments, "Authorization: Bearer of-the-repository\r\n");
+            let expected = ["2 to add", "No changes."];
+            assert!(expected.iter().any(|text| comment.contains(text)), "{comment}");
+            assert!(!comment.contains('\u{1b}'), "no colors: {comment}");
+        } else {
+            assert!(posts.is_empty(), "{job}");
+        }
+        run
     };
     Pipeline { workspace: &workspace, run: &run, has_roles: true }.run_all();
 
@@ -171,6 +240,9 @@ fn github_actions() {
 
 #[test]
 fn gitlab() {
+    if !has_tools() {
+        return;
+    }
     let Some(workspace) = checkout() else { return };
     let file = yaml("examples/pipelines/gitlab-ci.yml");
     let url = workspace.emulator.url();
@@ -179,6 +251,9 @@ fn gitlab() {
         ("APPLY_ROLE_ARN", APPLY_ROLE),
         ("OIDC_PROVIDER_ARN", PROVIDER),
     ];
+    let comments = "/api/v4/projects/12/merge_requests/7/notes";
+    let pages = [(comments.to_owned(), "{}".into()), (MIRROR.to_owned(), mirror(&workspace))];
+    let server = Pages::start(|_| BTreeMap::from(pages));
     let temporary = workspace.path("job").into_os_string().into_string().unwrap();
     fs::create_dir(&temporary).unwrap();
     let run = |job: &str| {
@@ -204,7 +279,27 @@ fn gitlab() {
         }
         // The directory of the job's token file.
         environment.insert("TMPDIR".to_owned(), temporary.clone());
-        workspace.script(".", &["sh", "-e"], &script.join("\n"), &pairs(&environment))
+        let predefined = [
+            ("PROVIDER_MIRROR_URL", format!("{}{MIRROR}", server.url())),
+            ("COMMENT_TOKEN", "of-the-project".to_owned()),
+            ("CI_API_V4_URL", format!("{}/api/v4", server.url())),
+            ("CI_PROJECT_ID", "12".to_owned()),
+            ("CI_MERGE_REQUEST_IID", "7".to_owned()),
+        ];
+        environment.extend(predefined.map(|(name, value)| (name.to_owned(), value)));
+        // In place of the image's package manager: curl and jq are there.
+        let script =
+            format!("apk() {{ test \"$*\" = 'add --no-cache curl jq'; }}\n{}", script.join("\n"));
+        let run = workspace.script(".", &["sh", "-e"], &script, &pairs(&environment));
+        let posts = server.take_posts();
+        if job == "plan" {
+            let comment = comment(posts, comments, "PRIVATE-TOKEN: of-the-project\r\n");
+            let expected = ["2 to add", "No changes."];
+            assert!(expected.iter().any(|text| comment.contains(text)), "{comment}");
+        } else {
+            assert!(posts.is_empty(), "{job}");
+        }
+        run
     };
     Pipeline { workspace: &workspace, run: &run, has_roles: true }.run_all();
 }
@@ -224,7 +319,12 @@ fn stages(jenkinsfile: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn jenkins() {
+    if !has_tools() {
+        return;
+    }
     let Some(workspace) = checkout() else { return };
+    let pages = BTreeMap::from([(MIRROR.to_owned(), mirror(&workspace))]);
+    let server = Pages::start(|_| pages);
     let jenkinsfile = read("examples/pipelines/Jenkinsfile");
     let stages = stages(&jenkinsfile);
     let url = workspace.emulator.url();
@@ -243,6 +343,9 @@ fn jenkins() {
         environment.insert(name.trim().to_owned(), value.to_owned());
     }
     environment.insert("ALIBABA_CLOUD_ENDPOINT_OSS".to_owned(), url);
+    let example =
+        environment.insert("PROVIDER_MIRROR_URL".to_owned(), format!("{}{MIRROR}", server.url()));
+    assert!(example.unwrap().ends_with(MIRROR));
     let run = |job: &str| workspace.script(".", &["sh", "-xe"], &stages[job], &pairs(&environment));
     Pipeline { workspace: &workspace, run: &run, has_roles: false }.run_all();
 }
@@ -281,13 +384,15 @@ fn the_guide_matches_these_files() {
         assert_eq!(policy["Version"], "1");
     }
     // The variables and secrets in the guide are used by the files.
-    let files = ["github-actions.yml", "github-drift.yml", "gitlab-ci.yml", "Jenkinsfile"]
-        .map(|name| read(&format!("examples/pipelines/{name}")))
-        .concat();
+    let names =
+        ["github-actions.yml", "github-drift.yml", "gitlab-ci.yml", "Jenkinsfile", "atlantis.yaml"];
+    let files = names.map(|name| read(&format!("examples/pipelines/{name}"))).concat();
     for name in [
         "OIDC_PROVIDER_ARN",
         "PLAN_ROLE_ARN",
         "APPLY_ROLE_ARN",
+        "PROVIDER_MIRROR_URL",
+        "COMMENT_TOKEN",
         "OIDC_TOKEN",
         "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
         "ALIBABA_CLOUD_ROLE_ARN",

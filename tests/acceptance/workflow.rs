@@ -59,7 +59,7 @@ impl Workflow {
         workspace.script(".", &shell, script, &pairs(&all))
     }
 
-    /// Runs the scripts of a job until one fails. Returns the result of the last one.
+    /// Runs the scripts of a job until one fails. Returns the result of the last one, with the output of all.
     pub(crate) fn run_job(
         &self,
         workspace: &Workspace,
@@ -69,14 +69,16 @@ impl Workflow {
     ) -> Run {
         // Environment variables that scripts set for later steps.
         let file = workspace.write("github-env", "");
-        let mut last = None;
+        let (mut last, mut stdout) = (None, String::new());
         for step in self.steps(job).iter().filter(|step| step["run"].is_string()) {
             let left = fs::read_to_string(&file).unwrap();
             let mut environment = environment.to_vec();
             environment.extend(left.lines().filter_map(|line| line.split_once('=')));
             environment.push(("GITHUB_ENV", &file));
             let name = step["name"].as_str().unwrap();
-            let run = self.run_step(workspace, job, name, contexts, &environment);
+            let mut run = self.run_step(workspace, job, name, contexts, &environment);
+            stdout.push_str(&run.stdout);
+            run.stdout.clone_from(&stdout);
             let is_over = run.code != Some(0);
             last = Some(run);
             if is_over {

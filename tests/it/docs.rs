@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use terraform_provider_oss::oss::{Endpoint, EndpointType, Operation, Region};
 use terraform_provider_oss::tfplugin::pb;
 
-use super::markdown::{Block, contains, page_at, pages, root};
+use super::markdown::{Block, Page, contains, page_at, pages, root};
 use super::support::{KEY_ID, KEY_SECRET, TYPE, configured, diagnostics, dynamic};
 
 mod reference;
@@ -146,6 +146,46 @@ fn anchor_of(line: &str) -> Option<String> {
     let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     let kept: String = title.chars().filter(is_kept).collect();
     Some(kept.to_lowercase().replace(' ', "-"))
+}
+
+// ---- translations ------------------------------------------------------------------------------
+
+/// A translation has the code blocks of its original, and a heading for each of its headings.
+#[test]
+fn translations_match_their_originals() {
+    let readme = page_at("README.zh-CN.md").text;
+    let outline = |page: &Page| {
+        let mut fenced = false;
+        let mut levels = Vec::new();
+        for line in page.text.lines() {
+            fenced ^= line.starts_with("```");
+            let level = line.chars().take_while(|c| *c == '#').count();
+            if !fenced && level > 0 {
+                levels.push(level);
+            }
+        }
+        levels
+    };
+    let code = |page: &Page| -> Vec<(String, String)> {
+        let blocks = page.blocks.iter();
+        blocks.map(|block| (block.language.clone(), block.text.clone())).collect()
+    };
+    let mut count = 0;
+    for file in reference::files(&root().join("i18n/zh-CN")) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let path = format!("i18n/zh-CN/{name}");
+        let translation = page_at(&path);
+        let original = page_at(&format!("docs/guides/{name}"));
+        assert_eq!(outline(&translation), outline(&original), "{path}: headings");
+        assert_eq!(code(&translation), code(&original), "{path}: code blocks");
+        assert!(readme.contains(&format!("]({path})")), "README.zh-CN.md: {path}");
+        for link in translation.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = file.parent().unwrap().join(link.split('#').next().unwrap());
+            assert!(target.exists(), "{path}: {link}");
+        }
+        count += 1;
+    }
+    assert!(count > 2, "only {count}");
 }
 
 // ---- examples for newer Terraform versions -----------------------------------------------------
@@ -308,6 +348,42 @@ fn documented_endpoints_are_those_of_their_regions() {
         }
     }
     assert_eq!(endpoints, 14);
+}
+
+/// Each policy grants what its task needs, and nothing else.
+#[test]
+fn permissions_by_task() {
+    let page = page_at("docs/guides/permissions.md");
+    let (get, put) = (Operation::GetBucketEncryption, Operation::PutBucketEncryption);
+    let (delete, list) = (Operation::DeleteBucketEncryption, Operation::ListBuckets);
+    for (task, needed) in
+        [("Plan", vec![get]), ("Apply", vec![get, put, delete]), ("List", vec![list, get])]
+    {
+        let section = |block: &&Block| block.section == task && block.language == "json";
+        let policy = page.blocks.iter().find(section).unwrap();
+        let policy: Json = serde_json::from_str(&policy.text).unwrap();
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        let granted: Vec<String> = statements
+            .flat_map(|statement| statement["Action"].as_array().unwrap())
+            .map(|action| action.as_str().unwrap().to_owned())
+            .collect();
+        let needed: Vec<String> = needed.into_iter().map(Operation::ram_action).collect();
+        assert_eq!(granted, needed, "{task}");
+    }
+}
+
+#[test]
+fn every_guide_is_in_the_tables_of_contents() {
+    let readme = page_at("README.md").text;
+    for entry in fs::read_dir(root().join("docs/guides")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let guide = name.trim_end_matches(".md");
+        assert!(
+            reference::GUIDES.iter().any(|(_, file, _)| *file == guide),
+            "docs/index.md: {name}"
+        );
+        assert!(readme.contains(&format!("](docs/guides/{name})")), "README.md: {name}");
+    }
 }
 
 // ---- troubleshooting ---------------------------------------------------------------------------

@@ -1,17 +1,38 @@
-# OSS-managed keys (SSE-OSS).
-resource "oss_bucket_encryption" "logs" {
-  bucket        = "my-company-logs"
-  sse_algorithm = "AES256"
+terraform {
+  required_providers {
+    alicloud = {
+      source = "aliyun/alicloud"
+    }
+    oss = {
+      source  = "oss-tools/oss"
+      version = "~> 0.1"
+    }
+  }
 }
 
-# A specified CMK, for a bucket in another region.
-resource "oss_bucket_encryption" "invoices" {
-  bucket            = "my-company-invoices"
-  region            = "cn-shanghai"
-  sse_algorithm     = "KMS"
-  kms_master_key_id = "9468da86-3509-4f8d-a61e-6eab1eac0000"
+provider "alicloud" {
+  region = "cn-hangzhou"
+}
 
-  timeouts {
-    create = "2m"
+provider "oss" {
+  region = "cn-hangzhou"
+}
+
+resource "alicloud_oss_bucket" "logs" {
+  bucket = "my-company-logs"
+
+  lifecycle {
+    ignore_changes = [server_side_encryption_rule]
   }
+}
+
+resource "alicloud_kms_key" "logs" {
+  description            = "Encrypts my-company-logs"
+  pending_window_in_days = 30
+}
+
+resource "oss_bucket_encryption" "logs" {
+  bucket            = alicloud_oss_bucket.logs.bucket
+  sse_algorithm     = "KMS"
+  kms_master_key_id = alicloud_kms_key.logs.id
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::player::{link, put, stand_in};
-use crate::markdown::{Block, pages};
+use crate::markdown::{Block, pages, root};
 use crate::workspace::Workspace;
 
 /// The consumer of a configuration.
@@ -86,6 +86,10 @@ fn every_configuration_is_valid() {
             write("terraform.tf", &required_providers(&block.text));
         }
         let directory = format!("-chdir={case}");
+        if block.has_top_level("module") {
+            copy_module(&workspace, &case);
+            workspace.terraform(&[&directory, "get", "-no-color"]).succeeds();
+        }
         if block.text.contains("filesystem_mirror") {
             workspace.terraform(&[&directory, "init", "-no-color"]).succeeds();
         }
@@ -94,6 +98,17 @@ fn every_configuration_is_valid() {
         workspace.install(&installed);
     }
     assert!(numbers.iter().all(|number| *number > 0), "every kind is there: {numbers:?}");
+}
+
+/// Copies the module where the documentation tells users to copy it.
+fn copy_module(workspace: &Workspace, case: &str) {
+    let name = "modules/encrypted-buckets";
+    let source = root().join("examples").join(name);
+    let copy = workspace.path(&format!("{case}/{name}"));
+    fs::create_dir_all(&copy).unwrap();
+    for file in ["main.tf", "outputs.tf", "variables.tf", "versions.tf"] {
+        fs::copy(source.join(file), copy.join(file)).unwrap();
+    }
 }
 
 /// A CLI configuration with the provider's directory on this machine.

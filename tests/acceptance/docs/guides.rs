@@ -11,7 +11,7 @@ use super::configurations::required_providers;
 use super::player::{Guide, aes256, all, blocks, endpoint, link};
 use super::{
     ACCOUNT, AUTHENTICATION, CHOOSING, DISCOVERING, GETTING_STARTED, KEY_ID, KEY_SECRET, MOVING,
-    OPENTOFU_REGISTRY, POLICIES, RESOURCE, TERRAFORM_REGISTRY, TROUBLESHOOTING,
+    OPENTOFU_REGISTRY, POLICIES, RESOURCE, TERRAFORM_REGISTRY, TROUBLESHOOTING, UPGRADING,
 };
 use crate::markdown::Block;
 
@@ -318,6 +318,28 @@ fn troubleshooting() {
 }
 
 #[test]
+fn upgrading() {
+    let Some(workspace) = endpoint(|config| config.with_bucket("my-company-logs")) else { return };
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
+    guide.play(&all(&blocks(UPGRADING, None)));
+}
+
+#[test]
+fn the_first_example_of_the_resource() {
+    let Some(workspace) = endpoint(|config| config.with_bucket("my-company-logs")) else { return };
+    let guide = Guide::new(&workspace).with_credentials().with_providers();
+    let first = blocks(RESOURCE, Some("Example Usage")).remove(0);
+    workspace.write("work/main.tf", &first.text);
+    guide.run(RESOURCE, "terraform init");
+    guide.run(RESOURCE, "terraform apply -auto-approve");
+    let rule = workspace.emulator.rule("my-company-logs").unwrap();
+    assert_eq!(rule.sse_algorithm, "KMS");
+    assert!(rule.kms_master_key_id.is_some(), "the ID of the key that was created");
+    let plan = guide.run(RESOURCE, "terraform plan");
+    assert!(plan.contains("No changes."), "{plan}");
+}
+
+#[test]
 fn the_import_commands_of_the_resource() {
     let Some(workspace) = endpoint(|config| {
         config.with_bucket("my-company-logs").with_bucket_in("my-company-invoices", "cn-shanghai")
@@ -330,7 +352,7 @@ fn the_import_commands_of_the_resource() {
     guide.set("ALIBABA_CLOUD_REGION", "cn-hangzhou");
     workspace.write("work/terraform.tf", &required_providers(""));
     let blocks = blocks(RESOURCE, None);
-    let example = blocks.iter().find(|block| block.section == "Example Usage").unwrap();
+    let example = blocks.iter().find(|block| block.heading == "Existing buckets").unwrap();
     workspace.write("work/main.tf", &example.text);
     guide.run(RESOURCE, "terraform init");
     let is_command = |block: &&Block| block.is_shell() && block.section == "Import";

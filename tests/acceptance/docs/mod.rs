@@ -38,6 +38,8 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     (GETTING_STARTED, "cargo build --release", "takes minutes; `.ci/run` does it"),
     (GETTING_STARTED, "cargo run -p oss-emulator", "emulator/tests runs it"),
     (DISCOVERING, "terraform query", "needs Terraform 1.14; tests/it/docs.rs makes its calls"),
+    (PIPELINES, "cargo run --example package", "tests/acceptance/packages.rs runs it"),
+    (PIPELINES, "tar -czf", "tests/acceptance/pipelines.rs runs it"),
     (POLICIES, "terraform plan -out=plan", "tests/acceptance/policies.rs makes such plans"),
     (POLICIES, "terraform show -json", "tests/acceptance/policies.rs makes such plans"),
     (POLICIES, "conftest", "tests/acceptance/policies.rs evaluates the policy"),
@@ -58,10 +60,12 @@ const GETTING_STARTED: &str = "docs/guides/getting-started.md";
 const AUTHENTICATION: &str = "docs/guides/authentication.md";
 const MOVING: &str = "docs/guides/moving-from-alicloud.md";
 const DISCOVERING: &str = "docs/guides/discovering-unencrypted-buckets.md";
+const PIPELINES: &str = "docs/guides/pipelines.md";
 const POLICIES: &str = "docs/guides/policies.md";
 const CHOOSING: &str = "docs/guides/choosing-an-algorithm.md";
 const RELEASE: &str = "docs/guides/release.md";
 const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
+const UPGRADING: &str = "docs/guides/upgrading.md";
 const MODULE: &str = "examples/modules/encrypted-buckets/README.md";
 const RESOURCE: &str = "docs/resources/bucket_encryption.md";
 
@@ -73,6 +77,7 @@ const PLAYED: &[(&str, &[&str])] = &[
     (DISCOVERING, &["List them", "Warn of them", "Encrypt them all", "Before Terraform 1.14"]),
     (POLICIES, &["Refuse a weaker rule"]),
     (CHOOSING, &[""]),
+    (UPGRADING, &[""]),
     (TROUBLESHOOTING, &["Logs and support"]),
     (RESOURCE, &["Import"]),
 ];

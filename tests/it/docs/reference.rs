@@ -60,8 +60,10 @@ fn provider_page(schema: &Schema) -> String {
     [
         head("oss Provider", None, "oss Provider", &schema.block),
         "New users: see [getting started](guides/getting-started.md). For error messages and their \
-         solutions, see [troubleshooting](guides/troubleshooting.md).\n\n## Example Usage\n\n"
+         solutions, see [troubleshooting](guides/troubleshooting.md).\n\n"
             .to_owned(),
+        guides(),
+        "\n## Example Usage\n\n".to_owned(),
         code(&plain, "terraform"),
         "\nCredential sources, one block each. [Authentication](guides/authentication.md) describes them, \
          and which one is used if several are configured. [Regions and \
@@ -71,6 +73,35 @@ fn provider_page(schema: &Schema) -> String {
         schema_section(&schema.block),
     ]
     .concat()
+}
+
+/// The guides: the task, the file, and its name.
+pub(super) const GUIDES: [(&str, &str, &str); 12] = [
+    ("Encrypt the first bucket", "getting-started", "Getting started"),
+    ("Configure credentials", "authentication", "Authentication"),
+    ("Grant permissions", "permissions", "Permissions"),
+    ("Reach buckets", "regions-and-endpoints", "Regions and endpoints"),
+    ("Choose `AES256`, `KMS` or `SM4`", "choosing-an-algorithm", "Choosing an algorithm"),
+    ("Migrate from `aliyun/alicloud`", "moving-from-alicloud", "Moving from alicloud"),
+    (
+        "Find unencrypted buckets",
+        "discovering-unencrypted-buckets",
+        "Discovering unencrypted buckets",
+    ),
+    ("Enforce rules", "policies", "Checks and policies"),
+    ("Plan and apply in CI", "pipelines", "Pipelines"),
+    ("Fix an error", "troubleshooting", "Troubleshooting"),
+    ("Install without a registry, publish", "release", "Packages and releases"),
+    ("Use a new version", "upgrading", "Upgrading"),
+];
+
+/// A table of contents by task.
+fn guides() -> String {
+    let row = |(task, file, name): &(&str, &str, &str)| {
+        format!("| {task} | [{name}](guides/{file}.md) |\n")
+    };
+    let rows: String = GUIDES.iter().map(row).collect();
+    format!("## Guides\n\n| Task | Guide |\n|---|---|\n{rows}")
 }
 
 fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
@@ -95,8 +126,11 @@ fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
             &format!("{name} (Resource)"),
             &schema.block,
         ),
-        "## Example Usage\n\n".to_owned(),
-        code("resource", ".tf", "terraform"),
+        "[Permissions](../guides/permissions.md) has policies to copy. Vendor documentation: \
+         [server-side encryption](https://www.alibabacloud.com/help/en/oss/user-guide/server-side-encryption-8), \
+         [KMS](https://www.alibabacloud.com/help/en/kms).\n\n## Example Usage\n"
+            .to_owned(),
+        usages(&format!("resources/{name}")),
         schema_section(&schema.block),
         "\n## Import\n\nBy ID, with an `import` block (Terraform 1.5 and later). The ID is the name of \
          the bucket, or `bucket@region`:\n\n"
@@ -116,6 +150,60 @@ fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
         code("moved", ".tf", "terraform"),
     ]
     .concat()
+}
+
+/// The examples of the resource, in the order of the page: the file, its heading and an introduction.
+const USAGES: [(&str, &str, &str); 7] = [
+    (
+        "resource.tf",
+        "A bucket and its key",
+        "~> **Note:** Keep `ignore_changes` in the bucket. Without it, `alicloud_oss_bucket` plans to remove \
+         the encryption rule, because its own configuration has none.\n\nThe resource takes the bucket's name \
+         and the key's ID from the resources that create them, so that Terraform creates the rule last and \
+         deletes it first.",
+    ),
+    (
+        "resource-existing-buckets.tf",
+        "Existing buckets",
+        "[Choosing an algorithm](../guides/choosing-an-algorithm.md) explains the values.",
+    ),
+    (
+        "resource-for-each.tf",
+        "Many buckets",
+        "One resource with `for_each` encrypts all buckets alike.",
+    ),
+    (
+        "resource-regions.tf",
+        "Several regions",
+        "With `region`, one provider block is enough for buckets in several regions.",
+    ),
+    (
+        "resource-accounts.tf",
+        "Several accounts",
+        "Each account has its own provider block with an `alias`. This one assumes a role in the other account; \
+         see [authentication](../guides/authentication.md).",
+    ),
+    (
+        "resource-prevent-destroy.tf",
+        "Protection against deletion",
+        "With `prevent_destroy`, Terraform rejects plans that would delete the rule.",
+    ),
+    (
+        "resource-module.tf",
+        "A module",
+        "Copy the module `encrypted-buckets` from `examples/modules/` of the provider's repository. It checks \
+         its arguments and has its own tests.",
+    ),
+];
+
+/// The examples of the resource, each under its heading.
+fn usages(directory: &str) -> String {
+    let directory = root().join("examples").join(directory);
+    let usage = |(file, heading, text): &(&str, &str, &str)| {
+        let block = code(&[directory.join(file)], "terraform");
+        format!("\n### {heading}\n\n{text}\n\n{block}")
+    };
+    USAGES.iter().map(usage).collect()
 }
 
 fn list_page(name: &str, schema: &Schema) -> String {
