@@ -80,7 +80,8 @@ impl KnownSecrets {
     }
 
     fn split(&self, label: &'static str, secret: &[u8]) -> Vec<(u64, Fragment)> {
-        let secret: Zeroizing<Vec<u8>> = Zeroizing::new(secret.iter().map(normalize).collect());
+        let secret: Zeroizing<Vec<u8>> =
+            Zeroizing::new(secret.iter().copied().map(normalize).collect());
         let length = secret.len().min(FRAGMENT);
         let last = secret.len() - length;
         let starts = (0..last).step_by(FRAGMENT).chain([last]);
@@ -132,7 +133,7 @@ impl KnownSecrets {
 
     /// Labels the bytes of the original that belong to a secret.
     fn mark(&self, decoded: &[Decoded], labels: &mut [Option<&'static str>]) {
-        let normalized: Vec<u8> = decoded.iter().map(|decoded| normalize(&decoded.byte)).collect();
+        let normalized: Vec<u8> = decoded.iter().map(|decoded| normalize(decoded.byte)).collect();
         // A part of a secret may begin and end within fragments.
         let is_token = |at: &usize| {
             normalized
@@ -161,7 +162,7 @@ impl KnownSecrets {
 }
 
 /// The form in which bytes are compared: without case, and the same in both alphabets of Base64.
-fn normalize(byte: &u8) -> u8 {
+fn normalize(byte: u8) -> u8 {
     match byte {
         b'-' => b'+',
         b'_' => b'/',
@@ -240,7 +241,7 @@ mod tests {
             // Encoders differ in what they encode.
             TOKEN.replace('+', "%2B"),
             TOKEN.replace('=', "%3d"),
-            TOKEN.chars().map(|c| format!("%{:02x}", u32::from(c))).collect(),
+            TOKEN.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat(),
             TOKEN.replace('/', "\\/"),
             TOKEN.replace('=', "\\u003d"),
             encode(TOKEN, |c| format!("&#{};", u32::from(c))),

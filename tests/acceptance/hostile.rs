@@ -33,10 +33,9 @@ fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
     let encoded = TOKEN.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
     let text =
         format!("&#x1b;[2J&#7;{KEY_ID} {KEY_SECRET} {TOKEN} {encoded} {}", "y".repeat(900_000));
-    let elements: String = ["Code", "Message", "RequestId", "EC", "RecommendDoc", "Endpoint"]
-        .iter()
+    let elements = ["Code", "Message", "RequestId", "EC", "RecommendDoc", "Endpoint"]
         .map(|name| format!("<{name}>{text}</{name}>"))
-        .collect();
+        .concat();
     let echoes = [
         format!("<Error>{elements}</Error>"),
         format!("<Error><Code>AccessDenied</Code><Message>{text}</Message></Error>"),
