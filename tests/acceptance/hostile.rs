@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 
-use super::workspace::{KEY_ID, KEY_SECRET, KEYS, Workspace};
+use super::workspace::{KEY_SECRET, KEYS, Workspace};
 
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
 const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
@@ -28,6 +28,7 @@ fn answering(response: Vec<u8>) -> (u16, Receiver<String>) {
 
 #[test]
 fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
+    const KEY_ID: &str = "STS.NUtestTESTtestTEST0001";
     const TOKEN: &str = "CAISrwN1q6Ft5B2yfSjIr5/QJ9nsuKhL9L+fcnTFgVIDQa8V3aXZ1Tz2IHFKf3lvsnAW==";
     let Some(workspace) = Workspace::new(&[]) else { return };
     let encoded = TOKEN.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
@@ -60,7 +61,7 @@ fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
             "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = \"http://127.0.0.1:{port}\"\n  max_retries = 0\n}}\n"
         );
         workspace.configure_with(&provider, RESOURCE);
-        let environment = [KEYS[0], KEYS[1], ("ALIBABA_CLOUD_SECURITY_TOKEN", TOKEN)];
+        let environment = [(KEYS[0].0, KEY_ID), KEYS[1], ("ALIBABA_CLOUD_SECURITY_TOKEN", TOKEN)];
         let run = workspace.terraform_in(&environment, &APPLY);
         assert!(run.code == Some(1) || run.stdout.contains("Warning: "), "{run}");
         assert!(received.try_recv().unwrap().contains(KEY_ID), "the server could repeat the key");
