@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 
-use super::workspace::{KEY_SECRET, KEYS, Workspace};
+use super::workspace::{KEY_ID, KEY_SECRET, KEYS, Workspace};
 
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
 const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
@@ -28,12 +28,12 @@ fn answering(response: Vec<u8>) -> (u16, Receiver<String>) {
 
 #[test]
 fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
-    const KEY_ID: &str = "STS.NUtestTESTtestTEST0001";
+    const SESSION_ID: &str = "STS.NUtestTESTtestTEST0001";
     const TOKEN: &str = "CAISrwN1q6Ft5B2yfSjIr5/QJ9nsuKhL9L+fcnTFgVIDQa8V3aXZ1Tz2IHFKf3lvsnAW==";
     let Some(workspace) = Workspace::new(&[]) else { return };
     let encoded = TOKEN.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
     let text =
-        format!("&#x1b;[2J&#7;{KEY_ID} {KEY_SECRET} {TOKEN} {encoded} {}", "y".repeat(900_000));
+        format!("&#x1b;[2J&#7;{SESSION_ID} {KEY_SECRET} {TOKEN} {encoded} {}", "y".repeat(900_000));
     let elements = ["Code", "Message", "RequestId", "EC", "RecommendDoc", "Endpoint"]
         .map(|name| format!("<{name}>{text}</{name}>"))
         .concat();
@@ -44,7 +44,7 @@ fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
     for (status, body) in [
         ("403 Forbidden", echoes[0].clone()),
         ("403 Forbidden", echoes[1][..600_000].to_owned()),
-        ("404 Not Found", format!("\u{1b}[2J\u{7}{KEY_ID} {KEY_SECRET} {TOKEN} {encoded}")),
+        ("404 Not Found", format!("\u{1b}[2J\u{7}{SESSION_ID} {KEY_SECRET} {TOKEN} {encoded}")),
         ("200 OK", format!("<{KEY_SECRET}/>")),
     ] {
         let body = if body.len() > 1_000_000 {
@@ -53,7 +53,7 @@ fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
             body
         };
         let head = format!(
-            "HTTP/1.1 {status}\r\nx-oss-request-id: {KEY_ID}\r\nx-oss-ec: {TOKEN}\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status}\r\nx-oss-request-id: {SESSION_ID}\r\nx-oss-ec: {TOKEN}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         let (port, received) = answering([head.as_bytes(), body.as_bytes()].concat());
@@ -61,11 +61,15 @@ fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
             "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = \"http://127.0.0.1:{port}\"\n  max_retries = 0\n}}\n"
         );
         workspace.configure_with(&provider, RESOURCE);
-        let environment = [(KEYS[0].0, KEY_ID), KEYS[1], ("ALIBABA_CLOUD_SECURITY_TOKEN", TOKEN)];
+        let environment =
+            [(KEYS[0].0, SESSION_ID), KEYS[1], ("ALIBABA_CLOUD_SECURITY_TOKEN", TOKEN)];
         let run = workspace.terraform_in(&environment, &APPLY);
         assert!(run.code == Some(1) || run.stdout.contains("Warning: "), "{run}");
-        assert!(received.try_recv().unwrap().contains(KEY_ID), "the server could repeat the key");
-        let secrets = [KEY_ID, KEY_SECRET, TOKEN, encoded.as_str()];
+        assert!(
+            received.try_recv().unwrap().contains(SESSION_ID),
+            "the server could repeat the key"
+        );
+        let secrets = [SESSION_ID, KEY_SECRET, TOKEN, encoded.as_str()];
         assert_eq!(workspace.secrets_in(&run, &secrets), Vec::<String>::new(), "{run}");
         for text in [&run.stdout, &run.stderr, &run.log] {
             assert!(!text.contains(['\u{1b}', '\u{7}']), "{run}");
