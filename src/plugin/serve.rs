@@ -26,6 +26,9 @@ use super::tls::{self, TlsError};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long to keep serving without connections: the host has exited or is about to.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum number of calls that the host may cancel before they are accepted. hyper's limit of 20 would end the
+/// connection, and with it the applies in flight, when many calls are cancelled at once. Clients are authenticated.
+const MAX_CANCELLED_CALLS: usize = 10_000;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of concurrent handshakes. Beyond it the oldest one is dropped, so that clients that send
 /// nothing cannot lock the host out.
@@ -84,7 +87,8 @@ pub async fn serve(
     if !params.supports_protocol {
         tracing::warn!("the host does not support protocol version 6");
     }
-    accept_connections(listener, acceptor, Arc::new(services), stop, OnIdle::Exit).await;
+    let on_idle = if acceptor.is_some() { OnIdle::Exit } else { OnIdle::with_parent() };
+    accept_connections(listener, acceptor, Arc::new(services), stop, on_idle).await;
     Ok(())
 }
 
@@ -120,7 +124,24 @@ enum OnInterrupt {
 #[derive(Clone, Copy, PartialEq)]
 enum OnIdle {
     Exit,
+    /// Without a client certificate, any number of hosts can reattach, one after the other, as Crossplane's upjet
+    /// does. go-plugin serves them until it is killed; this plugin also exits when the process with this ID,
+    /// which started it, has exited.
+    #[cfg(unix)]
+    ExitWithParent(u32),
     KeepServing,
+}
+
+impl OnIdle {
+    #[cfg(unix)]
+    fn with_parent() -> Self {
+        Self::ExitWithParent(std::os::unix::process::parent_id())
+    }
+
+    #[cfg(not(unix))]
+    fn with_parent() -> Self {
+        Self::Exit
+    }
 }
 
 /// Listens for signals from now on: none ends the process before it has removed its socket.
@@ -248,8 +269,11 @@ impl Drop for ConnectionGuard {
 
 /// Completes if no client connects in time, or when all have disconnected.
 async fn wait_until_idle(mut open: watch::Receiver<usize>, on_idle: OnIdle) {
-    if on_idle == OnIdle::KeepServing {
-        return std::future::pending().await;
+    match on_idle {
+        OnIdle::KeepServing => return std::future::pending().await,
+        #[cfg(unix)]
+        OnIdle::ExitWithParent(parent) => return wait_for_parent(open, parent).await,
+        OnIdle::Exit => {}
     }
     if timeout(CONNECT_TIMEOUT, open.wait_for(|count| *count > 0)).await.is_err() {
         tracing::warn!("no client connected in time");
@@ -261,6 +285,22 @@ async fn wait_until_idle(mut open: watch::Receiver<usize>, on_idle: OnIdle) {
         if timeout(IDLE_TIMEOUT, open.wait_for(|count| *count > 0)).await.is_err() {
             tracing::debug!("all clients disconnected");
             return;
+        }
+    }
+}
+
+/// Completes when the parent has exited and no client is connected.
+#[cfg(unix)]
+async fn wait_for_parent(mut open: watch::Receiver<usize>, parent: u32) {
+    loop {
+        // Cannot fail: the accept loop, which waits for this function, owns a sender.
+        let _ = open.wait_for(|count| *count == 0).await;
+        if std::os::unix::process::parent_id() != parent {
+            tracing::debug!("the parent process has exited");
+            return;
+        }
+        if timeout(IDLE_TIMEOUT, open.wait_for(|count| *count > 0)).await.is_err() {
+            tracing::trace!("no client is connected");
         }
     }
 }
@@ -295,6 +335,8 @@ async fn serve_connection(stream: Box<dyn ByteStream>, routes: Routes, stop: &Ca
         // hyper's limit of 200 concurrent calls would delay others, including StopProvider. Terraform limits
         // them with -parallelism.
         .max_concurrent_streams(None)
+        .max_pending_accept_reset_streams(MAX_CANCELLED_CALLS)
+        .max_local_error_reset_streams(MAX_CANCELLED_CALLS)
         // Hosts ignore the header.
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));

@@ -16,7 +16,8 @@ use super::pb::{ConnInfo, Empty, StdioData};
 /// The service whose health go-plugin's hosts query.
 const HEALTH_NAME: &str = "plugin";
 
-/// Adds controller, stdio, broker and health to a plugin's own services.
+/// Adds controller, stdio, broker and health to a plugin's own services. Unlike plugins in Go, this one has no
+/// reflection service: no host calls it, and `proto/` describes the messages to other tools.
 pub(super) async fn with_plugin_services(
     own: impl FnOnce(&mut RoutesBuilder),
     stop: &CancellationToken,

@@ -6,6 +6,35 @@ use super::path::AttributePath;
 pub const RESTORE_STATE: &str = "Restore the state from a backup, or remove the resource from it with \
      `terraform state rm` and import it again.";
 
+/// Maximum number of characters of a word in a message, which may be a value of the user.
+const MAX_WORD: usize = 500;
+/// Maximum number of characters of a message.
+const MAX_TEXT: usize = 20_000;
+
+/// Shortens words, and the text itself, if they are too long to read: a message may repeat a value of any length.
+pub(super) fn shorten(text: String) -> String {
+    if text.len() <= MAX_WORD {
+        return text;
+    }
+    let words: String = text.split_inclusive(char::is_whitespace).map(shorten_word).collect();
+    match words.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{} … (shortened)", &words[..end]),
+        None => words,
+    }
+}
+
+/// Keeps the beginning and the end, which may be a quotation mark and a full stop.
+fn shorten_word(word: &str) -> std::borrow::Cow<'_, str> {
+    const HEAD: usize = 100;
+    const TAIL: usize = 10;
+    let length = word.trim_end().chars().count();
+    if length <= MAX_WORD {
+        return word.into();
+    }
+    let at = |number| word.char_indices().nth(number).map_or(word.len(), |(index, _)| index);
+    format!("{}… ({length} characters) …{}", &word[..at(HEAD)], &word[at(length - TAIL)..]).into()
+}
+
 /// Severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -112,5 +141,23 @@ impl IntoIterator for Diagnostics {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_shortened() {
+        for kept in ["got \"demo\".", &format!("{}\n\nmore", "word ".repeat(200))] {
+            assert_eq!(shorten(kept.to_owned()), kept);
+        }
+        let long = format!("got \"{}\". Next.", "é".repeat(5_000_000));
+        let expected =
+            format!("got \"{}… (5000003 characters) …{}\". Next.", "é".repeat(99), "é".repeat(8));
+        assert_eq!(shorten(long), expected);
+        let many = shorten("word ".repeat(1_000_000));
+        assert!(many.len() < 20_050 && many.ends_with("(shortened)"), "{}", many.len());
     }
 }

@@ -34,6 +34,14 @@ impl AttributePath {
         self.step(PathStep::Index(index))
     }
 
+    /// The same path from the block `outer`, which contains the root.
+    #[must_use]
+    pub(super) fn within(self, outer: &str) -> Self {
+        let Self(mut steps) = self;
+        steps.insert(0, PathStep::Name(outer.to_owned()));
+        Self(steps)
+    }
+
     fn step(&self, step: PathStep) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);

@@ -250,6 +250,15 @@ impl Block {
     }
 }
 
+/// The integer that a number such as `3.0` is equal to, or else the number itself.
+fn canonical(number: &Number) -> Number {
+    let integer = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+    let digits = integer.map(|float| format!("{float:.0}"));
+    digits
+        .and_then(|digits| digits.parse::<i64>().ok())
+        .map_or_else(|| number.clone(), Number::from)
+}
+
 impl AttributeType {
     /// Checks the type of the value at `path`.
     fn conform(
@@ -262,12 +271,17 @@ impl AttributeType {
         match (self, &mut *value) {
             (_, Value::Null | Value::Unknown)
             | (Self::Bool, Value::Bool(_))
-            | (Self::Number, Value::Number(_))
             | (Self::String, Value::String(_)) => Ok(()),
-            // Terraform sends numbers that fit no machine type as decimal strings.
+            (Self::Number, Value::Number(number)) => {
+                *number = canonical(number);
+                Ok(())
+            }
+            // Terraform sends numbers that fit no machine type as decimal strings; other hosts may send any.
             (Self::Number, Value::String(digits)) => {
-                let number = digits.parse::<f64>().ok().and_then(Number::from_f64);
-                *value = Value::Number(number.ok_or_else(|| mismatch("number"))?);
+                let integer = digits.parse::<i64>().ok().map(Number::from);
+                let number = || digits.parse::<f64>().ok().and_then(Number::from_f64);
+                let number = integer.or_else(number).ok_or_else(|| mismatch("number"))?;
+                *value = Value::Number(canonical(&number));
                 Ok(())
             }
             (Self::ObjectList(attributes), Value::List(elements)) => {
@@ -361,6 +375,14 @@ mod tests {
         }
         let decimal = block().conform(valid().with("size", "1.5").into()).unwrap();
         assert!(*decimal.get("size") == Value::Number(Number::from_f64(1.5).unwrap()));
+        let three = Value::Number(3.into());
+        for spelling in ["3", "3.0", "3e0"] {
+            let float = Number::from_f64(spelling.parse().unwrap()).unwrap();
+            for sent in [Value::from(spelling), Value::Number(float)] {
+                let read = block().conform(valid().with("size", sent).into()).unwrap();
+                assert!(*read.get("size") == three, "{spelling}");
+            }
+        }
     }
 
     #[test]

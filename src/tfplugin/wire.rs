@@ -1,6 +1,6 @@
 //! Conversions between protocol messages and the values of this module. Pure.
 
-use super::diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
+use super::diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity, shorten};
 use super::path::{AttributePath, PathStep};
 use super::pb;
 use super::schema::{
@@ -132,8 +132,8 @@ pub(super) fn to_diagnostics(diagnostics: Diagnostics) -> Vec<pb::Diagnostic> {
             Severity::Warning => pb::diagnostic::Severity::Warning,
         }
         .into(),
-        summary: diagnostic.summary,
-        detail: diagnostic.detail,
+        summary: shorten(diagnostic.summary),
+        detail: shorten(diagnostic.detail),
         attribute: diagnostic.attribute.as_ref().map(to_path),
     };
     diagnostics.into_iter().map(to_diagnostic).collect()

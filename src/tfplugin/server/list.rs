@@ -19,7 +19,12 @@ pub(super) fn validate<P: Provider>(
 ) -> Result<pb::validate_list_resource_config::Response, Diagnostics> {
     let (_, list_resource) = server.list_resource(&request.type_name)?;
     let config = list_config(&*list_resource, request.config.as_ref())?;
-    let diagnostics = list_resource.validate(&config);
+    // A `list` block has the arguments in a nested block.
+    let mut diagnostics = Diagnostics::new();
+    for mut diagnostic in list_resource.validate(&config) {
+        diagnostic.attribute = diagnostic.attribute.map(|path| path.within("config"));
+        diagnostics.push(diagnostic);
+    }
     Ok(pb::validate_list_resource_config::Response {
         diagnostics: wire::to_diagnostics(diagnostics),
     })
@@ -30,6 +35,7 @@ pub(super) async fn list<P: Provider>(
     server: &Server<P>,
     request: pb::list_resource::Request,
 ) -> BoxStream<pb::list_resource::Event> {
+    tracing::trace!(rpc = "ListResource", "call received");
     let result = AssertUnwindSafe(async { list_events(server, &request) }).catch_unwind().await;
     let result = result.unwrap_or_else(|_| Err(panicked("ListResource")));
     let events = result.unwrap_or_else(|diagnostics| {

@@ -376,8 +376,8 @@ async fn the_configuration_of_a_list_query_is_validated() {
     for (config, expected) in [
         (json!({ "prefix": "app-", "region": "cn-hangzhou" }), vec![]),
         (json!({ "prefix": UNKNOWN }), vec![]),
-        (json!({ "prefix": "App_" }), vec!["error at prefix: Invalid prefix"]),
-        (json!({ "region": "c/n" }), vec!["error at region: Invalid region"]),
+        (json!({ "prefix": "App_" }), vec!["error at config.prefix: Invalid prefix"]),
+        (json!({ "region": "c/n" }), vec!["error at config.region: Invalid region"]),
     ] {
         let request = pb::validate_list_resource_config::Request {
             type_name: TYPE.into(),

@@ -277,6 +277,54 @@ async fn tls_is_off_without_a_client_certificate() {
     plugin.end().await.assert_clean();
 }
 
+/// A host that is interrupted cancels all its calls at once. That must not end the connection, because applies in
+/// flight would lose their result.
+#[tokio::test]
+async fn a_burst_of_cancelled_calls_does_not_end_the_connection() {
+    // Types of HTTP/2 frames.
+    const HEADERS: u8 = 1;
+    const RESET: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const GOAWAY: u8 = 7;
+
+    let plugin = Start::by_host().serve().await;
+    let mut stream = plugin.address().connect().await;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    };
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    sent.extend(frame(SETTINGS, 0, 0, &[]));
+    // In HPACK: `:method: POST`, `:scheme: http`, `:path: /`, `:authority: x`.
+    let headers = [0x83, 0x86, 0x84, 0x41, 1, b'x'];
+    for number in 0..1000 {
+        sent.extend(frame(HEADERS, 4, 2 * number + 1, &headers));
+        sent.extend(frame(RESET, 0, 2 * number + 1, &8_u32.to_be_bytes()));
+    }
+    sent.extend(frame(PING, 0, 0, b"the-ping"));
+    let (mut reader, mut writer) = tokio::io::split(&mut stream);
+    let write = async { writer.write_all(&sent).await };
+    let read = async {
+        let mut kinds = Vec::new();
+        while !kinds.contains(&PING) && !kinds.contains(&GOAWAY) {
+            let mut head = [0; 9];
+            if reader.read_exact(&mut head).await.is_err() {
+                break;
+            }
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            reader.read_exact(&mut vec![0; length]).await.unwrap();
+            kinds.push(head[3]);
+        }
+        kinds
+    };
+    let (_, kinds) = within(async { tokio::join!(write, read) }).await;
+    assert!(kinds.contains(&PING) && !kinds.contains(&GOAWAY), "frames: {kinds:?}");
+    drop(stream);
+    plugin.signal("TERM").await;
+    plugin.end().await.assert_clean();
+}
+
 async fn assert_refuses_the_certificate(value: impl AsRef<OsStr>) {
     let plugin = Start::by_host().with("PLUGIN_CLIENT_CERT", value).serve().await;
     assert_eq!(plugin.line, "", "it announced itself");

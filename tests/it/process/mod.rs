@@ -90,10 +90,19 @@ impl Start {
     }
 
     /// Ignores a signal from the start, as `nohup` does.
-    fn ignoring(mut self, signal: &str) -> Self {
+    fn ignoring(self, signal: &str) -> Self {
+        self.through_shell(&format!("trap '' {signal}; exec \"$0\" \"$@\""))
+    }
+
+    /// Starts the plugin as a child of a shell, which is the process that signals reach.
+    fn under_a_shell(self) -> Self {
+        self.through_shell("\"$0\" \"$@\" & wait")
+    }
+
+    fn through_shell(mut self, script: &str) -> Self {
         let plugin = self.command.as_std();
         let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(format!("trap '' {signal}; exec \"$0\" \"$@\""));
+        shell.arg("-c").arg(script);
         shell.arg(plugin.get_program()).args(plugin.get_args()).env_clear();
         shell.envs(plugin.get_envs().filter_map(|(name, value)| Some((name, value?))));
         shell.current_dir(self.directory.path()).stdin(Stdio::null());

@@ -7,8 +7,9 @@ use oss_emulator::Fault;
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use super::{Client, End, Start, assert_served, plaintext, shut_down, within};
+use super::{Client, End, Start, assert_served, names, plaintext, shut_down, within};
 use crate::support::{TYPE, configuration, dynamic, emulator, from_dynamic, resource};
 
 #[tokio::test]
@@ -19,6 +20,31 @@ async fn the_plugin_exits_when_the_host_disconnects() {
     assert_served(&channel).await;
     drop(channel);
     plugin.end().await.assert_clean();
+}
+
+/// A host without a client certificate, such as Crossplane's upjet, starts the plugin and lets others reattach.
+#[tokio::test]
+async fn without_a_client_certificate_the_plugin_serves_until_its_parent_exits() {
+    let mut start = Start::by_host().with("TF_LOG_PROVIDER", "trace").under_a_shell();
+    start.command.stderr(Stdio::piped());
+    let mut plugin = start.serve().await;
+    let mut log = BufReader::new(plugin.stderr.take().unwrap()).lines();
+    for _ in 0..2 {
+        let channel = plaintext(&plugin).await;
+        assert_served(&channel).await;
+        drop(channel);
+        // Logged a second after the last client has disconnected.
+        while !within(log.next_line()).await.unwrap().unwrap().contains("no client is connected") {}
+    }
+    let channel = plaintext(&plugin).await;
+    assert_served(&channel).await;
+    plugin.signal("KILL").await;
+    assert_served(&channel).await;
+    drop(channel);
+    // The plugin has the same standard output as its parent, and closes it when it exits.
+    let mut rest = String::new();
+    within(plugin.stdout.read_to_string(&mut rest)).await.unwrap();
+    assert_eq!((rest.as_str(), names(plugin.directory.path())), ("", vec![]));
 }
 
 #[tokio::test]
