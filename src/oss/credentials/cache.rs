@@ -218,7 +218,11 @@ impl CredentialsCache {
                     let (now, time) = (Instant::now(), clock.system_time());
                     let failed =
                         FailedRefresh::new(error, retries, &self.retry, fastrand::f64(), now, time);
+                    let result = failed.is_final().then(|| failed.error.clone());
                     self.state().failed = Some(failed);
+                    if let Some(error) = result {
+                        return Err(GetError::Failed(error));
+                    }
                 }
             }
         }

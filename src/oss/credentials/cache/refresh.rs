@@ -57,6 +57,11 @@ impl FailedRefresh {
         Self { retries, error, pause }
     }
 
+    /// Whether there will be no next attempt.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.pause, Pause::Final(..))
+    }
+
     /// When the next attempt is due, if there is one.
     pub(super) fn resume(&self) -> Option<Instant> {
         match self.pause {
