@@ -2,13 +2,16 @@
 
 use crate::oss::{AddressStyle, Endpoint, Error, ErrorCode, ServiceError};
 
-use super::bucket_name;
+use super::{Caller, bucket_name};
 
 /// The request was signed for OSS, but the endpoint or the bucket is on a cloud box (page "0002-00000227").
 const CLOUD_BOX: &str = "0002-00000227";
 
+/// What to do in the provider block.
+const CORRECT_PROVIDER: &str = "correct the provider's `region` (or `endpoint`, if set)";
+
 /// Explains an error that depends on where the request was sent.
-pub(super) fn advice(error: &Error, service: &ServiceError) -> Option<String> {
+pub(super) fn advice(error: &Error, service: &ServiceError, caller: Caller) -> Option<String> {
     let Error { region, endpoint, .. } = error;
     Some(match &service.code {
         _ if service.ec.as_deref() == Some(CLOUD_BOX) => format!(
@@ -22,11 +25,13 @@ pub(super) fn advice(error: &Error, service: &ServiceError) -> Option<String> {
         | ErrorCode::NonStandardHostForbidden
             if let Some(right) = &service.endpoint =>
         {
-            wrong_endpoint(right, error)
+            wrong_endpoint(right, error, caller)
         }
-        ErrorCode::PermanentRedirect | ErrorCode::TemporaryRedirect => wrong_region(endpoint),
+        ErrorCode::PermanentRedirect | ErrorCode::TemporaryRedirect => {
+            wrong_region(endpoint, caller)
+        }
         ErrorCode::AccessDenied if service.message.contains("specified endpoint") => {
-            wrong_region(endpoint)
+            wrong_region(endpoint, caller)
         }
         ErrorCode::NonStandardHostForbidden => wrong_host(endpoint),
         ErrorCode::SignatureDoesNotMatch if error.address_style == AddressStyle::Cname => {
@@ -34,7 +39,11 @@ pub(super) fn advice(error: &Error, service: &ServiceError) -> Option<String> {
         }
         ErrorCode::InvalidArgument if is_signing_region_error(service) => format!(
             "The request was signed for region {region:?}, but {endpoint} belongs to another region. Make \
-             the provider's `region` and `endpoint` match, or set `region` on this resource."
+             the provider's `region` and `endpoint` match{}.",
+            match caller {
+                Caller::Block(block) => format!(", or set `region` on this {block}"),
+                Caller::Query => String::new(),
+            },
         ),
         ErrorCode::SecondLevelDomainForbidden => {
             "Public OSS endpoints accept only virtual-hosted-style \
@@ -63,22 +72,20 @@ pub(super) fn is_signing_region_error(service: &ServiceError) -> bool {
 }
 
 /// The bucket is somewhere else, and OSS names the endpoint.
-fn wrong_endpoint(right: &str, error: &Error) -> String {
+fn wrong_endpoint(right: &str, error: &Error, caller: Caller) -> String {
     let region = Endpoint::parse(right).ok().and_then(|endpoint| endpoint.region());
-    let hint = match region {
+    let hint = match (region, caller) {
         // Some regions have several endpoints that serve different buckets.
-        Some(region) if region.as_str() == error.region => {
-            format!("Set `endpoint = \"{right}\"` in the provider configuration of this resource.")
+        (Some(region), _) if region.as_str() == error.region => {
+            format!("Set `endpoint = \"{right}\"` in the provider configuration of this bucket.")
         }
-        Some(region) => format!(
-            "Set `region = \"{region}\"` on this resource, or correct the provider's `region` (or \
-             `endpoint`, if set)."
+        (Some(region), Caller::Block(block)) => {
+            format!("Set `region = \"{region}\"` on this {block}, or {CORRECT_PROVIDER}.")
+        }
+        (None, Caller::Block(block)) => format!(
+            "Set `region` on this {block} to the region of the bucket, or {CORRECT_PROVIDER}."
         ),
-        None => {
-            "Set `region` on this resource to the region of the bucket, or correct the provider's \
-             `region` (or `endpoint`, if set)."
-                .to_owned()
-        }
+        (_, Caller::Query) => CORRECT_PROVIDER.replacen('c', "C", 1) + ".",
     };
     format!(
         "The bucket must be accessed at {right}, but the request was sent to {}. {hint}",
@@ -87,11 +94,17 @@ fn wrong_endpoint(right: &str, error: &Error) -> String {
 }
 
 /// The bucket is in another region, and OSS does not name it.
-fn wrong_region(endpoint: &str) -> String {
+fn wrong_region(endpoint: &str, caller: Caller) -> String {
+    let hint = match caller {
+        Caller::Block(block) => format!(
+            "Look up the bucket's region in the OSS console and set it as `region` on this {block}, or \
+             {CORRECT_PROVIDER}."
+        ),
+        Caller::Query => CORRECT_PROVIDER.replacen('c', "C", 1) + ".",
+    };
     format!(
         "The bucket is in another region, and OSS did not say which one; the request was sent to {endpoint}. \
-         Look up the bucket's region in the OSS console and set it as `region` on this resource, or correct \
-         the provider's `region` (or `endpoint`, if set)."
+         {hint}"
     )
 }
 

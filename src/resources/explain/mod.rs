@@ -16,17 +16,17 @@ use crate::oss::credentials::CredentialsErrorKind;
 use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, ScanError, TransportError};
 use crate::tfplugin::Diagnostic;
 
-/// Where the user can set the timeout of an operation.
+/// What sent the request. It decides which arguments the user can set.
 #[derive(Clone, Copy)]
-enum Timeout {
-    /// In the `timeouts` block of a resource or of a data source.
-    Configurable(&'static str),
-    /// Not for a request that has a timeout of its own.
-    Fixed,
+enum Caller {
+    /// A resource or a data source, with arguments for the bucket and a `timeouts` block.
+    Block(&'static str),
+    /// An import, a list query or a scan: requests for many buckets, each with a timeout of its own.
+    Query,
 }
 
-const RESOURCE: Timeout = Timeout::Configurable("resource");
-const DATA_SOURCE: Timeout = Timeout::Configurable("data source");
+const RESOURCE: Caller = Caller::Block("resource");
+const DATA_SOURCE: Caller = Caller::Block("data source");
 
 /// Explains a failed call of a resource.
 pub(super) fn call_error(error: &Error) -> Diagnostic {
@@ -35,7 +35,7 @@ pub(super) fn call_error(error: &Error) -> Diagnostic {
 
 /// Explains a failed call of a list query.
 pub(super) fn list_error(error: &Error) -> Diagnostic {
-    explain(error, Timeout::Fixed)
+    explain(error, Caller::Query)
 }
 
 /// Explains a failed call of a data source.
@@ -70,27 +70,27 @@ pub(super) fn scan_error_without_ids(error: &ScanError) -> String {
     match call.service_error() {
         Some(service) => {
             let code = format!("OSS returned {} {}.", service.status, service.code);
-            let advice = service::meaning(call, service).advice;
+            let advice = service::meaning(call, service, Caller::Query).advice;
             [code, advice].join(" ").trim_end().to_owned()
         }
         None => without_service_error(call).join(" "),
     }
 }
 
-impl Timeout {
-    /// What to do if it passed.
-    fn advice(self, error: &Error) -> String {
+impl Caller {
+    /// What to do if the timeout passed.
+    fn timeout_advice(self, error: &Error) -> String {
         match (self, error.retry_after().zip(error.needed_timeout)) {
-            (Self::Configurable(owner), None) => format!(
+            (Self::Block(owner), None) => format!(
                 "There is no time left for another attempt. Set a longer timeout in the {owner}'s `timeouts` \
                  block."
             ),
-            (Self::Fixed, None) => {
+            (Self::Query, None) => {
                 "There is no time left for another attempt: each request of an import, a list query or \
                  `oss_bucket_encryptions` may take one minute."
                     .to_owned()
             }
-            (Self::Configurable(owner), Some((delay, needed))) => format!(
+            (Self::Block(owner), Some((delay, needed))) => format!(
                 "{} asked to wait {} seconds before the next attempt, but the timeout of this operation ends \
                  before that. Run again later, or set the timeout to `{}m` or longer in the {owner}'s \
                  `timeouts` block.",
@@ -98,7 +98,7 @@ impl Timeout {
                 delay.as_secs(),
                 minutes(needed),
             ),
-            (Self::Fixed, Some((delay, _))) => format!(
+            (Self::Query, Some((delay, _))) => format!(
                 "{} asked to wait {} seconds before the next attempt, but each request of an import, a list \
                  query or `oss_bucket_encryptions` may take one minute. Run again later.",
                 server_name(error),
@@ -125,7 +125,7 @@ fn minutes(needed: Duration) -> u64 {
     needed.as_secs().saturating_add(REQUEST).div_ceil(60)
 }
 
-fn explain(error: &Error, timeout: Timeout) -> Diagnostic {
+fn explain(error: &Error, caller: Caller) -> Diagnostic {
     let bucket = bucket_name(error);
     let summary = match error.operation {
         Operation::PutBucketEncryption => format!("Cannot set the encryption of bucket {bucket}"),
@@ -137,7 +137,7 @@ fn explain(error: &Error, timeout: Timeout) -> Diagnostic {
     };
     let (mut paragraphs, attribute) = match error.service_error() {
         Some(service) => {
-            let meaning = service::meaning(error, service);
+            let meaning = service::meaning(error, service, caller);
             let mut paragraphs = vec![service::response_line(error, service), meaning.advice];
             paragraphs.extend(service::recommended_page(service));
             (paragraphs, meaning.attribute)
@@ -145,7 +145,7 @@ fn explain(error: &Error, timeout: Timeout) -> Diagnostic {
         None => (without_service_error(error), None),
     };
     if matches!(error.kind, ErrorKind::DeadlineExceeded { .. }) {
-        paragraphs.push(timeout.advice(error));
+        paragraphs.push(caller.timeout_advice(error));
     }
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     let diagnostic = Diagnostic::error(summary, paragraphs.join("\n\n"));
@@ -339,7 +339,7 @@ pub(super) fn import_error(error: &Error) -> Diagnostic {
 
 fn other_import_error(error: &Error) -> Diagnostic {
     // The configuration may not contain the resource yet, so there is no argument to point to.
-    Diagnostic { attribute: None, ..explain(error, Timeout::Fixed) }
+    Diagnostic { attribute: None, ..explain(error, Caller::Query) }
 }
 
 /// Explains that a call is needed while the provider configuration is still unknown.

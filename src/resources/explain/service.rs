@@ -5,7 +5,7 @@
 
 use crate::oss::{BucketName, Error, ErrorCode, Operation, ServiceError};
 
-use super::{address, attempts_suffix, bucket_name, clock_skew, transport};
+use super::{Caller, address, attempts_suffix, bucket_name, clock_skew, transport};
 
 /// What an error code means.
 pub(super) struct Meaning {
@@ -47,20 +47,20 @@ pub(super) fn response_line(error: &Error, service: &ServiceError) -> String {
 const V1_REJECTED: &str = "0002-00000080";
 
 /// Explains an error: by its EC if the error code does not say enough, otherwise by its code.
-pub(super) fn meaning(error: &Error, service: &ServiceError) -> Meaning {
+pub(super) fn meaning(error: &Error, service: &ServiceError, caller: Caller) -> Meaning {
     if service.ec.as_deref() == Some(V1_REJECTED) {
         return Meaning::new(
             "OSS no longer accepts V1 signatures. Remove `signature_version = \"v1\"` from the provider, so \
              that requests are signed with V4.",
         );
     }
-    match address::advice(error, service) {
+    match address::advice(error, service, caller) {
         Some(advice) => Meaning::new(advice),
-        None => meaning_of_code(error, service),
+        None => meaning_of_code(error, service, caller),
     }
 }
 
-fn meaning_of_code(error: &Error, service: &ServiceError) -> Meaning {
+fn meaning_of_code(error: &Error, service: &ServiceError, caller: Caller) -> Meaning {
     let Error { operation, endpoint, credentials_origin: origin, .. } = error;
     let bucket = bucket_name(error);
     match &service.code {
@@ -128,10 +128,12 @@ fn meaning_of_code(error: &Error, service: &ServiceError) -> Meaning {
             unsupported_algorithm().with_attribute("kms_data_encryption")
         }
         ErrorCode::MetaOperationQpsLimitExceeded | ErrorCode::TotalQpsLimitExceeded | ErrorCode::ServiceUnavailable => {
-            Meaning::new(
-                "OSS limits the request rate for bucket operations. Run again later, or lower \
-                 `-parallelism`.",
-            )
+            let advice = match caller {
+                Caller::Block(_) => "Run again later, or lower `-parallelism`.",
+                // `terraform query` has no such option.
+                Caller::Query => "Run again later.",
+            };
+            Meaning::new(format!("OSS limits the request rate for bucket operations. {advice}"))
         }
         ErrorCode::ConcurrentUpdateBucketFailed | ErrorCode::OperationAborted => conflict(),
         code if code.is_conflict() => conflict(),
