@@ -127,7 +127,7 @@ impl fmt::Debug for Client {
 pub struct ResponseMetadata {
     /// The HTTP status.
     pub status: u16,
-    /// The request id, for a support ticket.
+    /// The request ID, for a support ticket.
     pub request_id: ServerText,
 }
 impl Client {

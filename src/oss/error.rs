@@ -13,27 +13,27 @@ use super::request::Operation;
 use super::sanitize::ServerText;
 use super::service_error::ServiceError;
 
-/// A call that did not succeed: what was attempted, and why it failed in the end.
+/// A failed call: what was attempted, and why the last attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{operation}{} failed: {kind}", bucket.as_ref().map(|bucket| format!(" of bucket {bucket}")).unwrap_or_default())]
 pub struct Error {
     /// What was attempted.
     pub operation: Operation,
-    /// On which bucket; none for calls on the account.
+    /// The bucket; `None` for operations on the account.
     pub bucket: Option<BucketName>,
-    /// How often it was tried; 0 when nothing was sent.
+    /// Number of attempts; 0 if nothing was sent.
     pub attempts: u32,
-    /// Scheme, host and port that it was sent to.
+    /// Scheme, host and port of the endpoint.
     pub endpoint: String,
     /// How the bucket was addressed there; never [`AddressStyle::Auto`] once an endpoint is known.
     pub address_style: AddressStyle,
-    /// The region it was signed for.
+    /// The signing region.
     pub region: String,
-    /// Where the access key came from, as a phrase; empty when there was none.
+    /// The credential source, as a phrase; empty if there is none.
     pub credentials_origin: String,
-    /// How far OSS's clock is ahead of the machine's, in seconds; none when OSS told no time.
+    /// How far the clock of OSS is ahead of this machine's, in seconds; `None` if OSS returned no time.
     pub clock_skew_seconds: Option<i64>,
-    /// Whether OSS may have carried it out all the same: an attempt was sent whose end is unknown.
+    /// Whether OSS may have executed it anyway: the outcome of an attempt is unknown.
     pub may_have_taken_effect: bool,
     /// How long the limit of the operation would have to be for the delay that a server asked for; none unless
     /// the call failed because of that.
@@ -45,19 +45,19 @@ pub struct Error {
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ErrorKind {
-    /// OSS answered with an error.
+    /// OSS returned an error.
     #[error("{0}")]
     Service(Box<ServiceError>),
-    /// There was no whole answer.
+    /// There was no complete response.
     #[error("{0}")]
     Transport(TransportError),
-    /// A successful status with a body that is not what the call answers.
-    #[error("the answer could not be understood: {0}")]
+    /// A success status with an unexpected body.
+    #[error("the response could not be parsed: {0}")]
     UnexpectedResponse(ServerText),
-    /// No source of access keys is configured.
+    /// No credential source is configured.
     #[error("no credentials are configured")]
     NoCredentials,
-    /// The source gave no access key.
+    /// The credential source returned no credentials.
     #[error("{0}")]
     Credentials(Box<CredentialsError>),
     /// Neither the call nor the client names a region, and the signature needs one.
@@ -79,51 +79,50 @@ pub enum ErrorKind {
         bucket: String,
     },
     /// The deadline passed; the last failure before it, if there was one.
-    #[error("the time limit passed{}", last.as_ref().map(|last| format!("; last failure: {last}")).unwrap_or_default())]
+    #[error("timed out{}", last.as_ref().map(|last| format!("; last error: {last}")).unwrap_or_default())]
     DeadlineExceeded {
         /// What the last attempt ended with.
         last: Option<Box<ErrorKind>>,
     },
-    /// The caller asked to stop.
+    /// The call was cancelled.
     #[error("the call was cancelled")]
     Cancelled,
 }
 
-/// Why there was no whole answer.
+/// Why there was no complete response.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TransportError {
     /// No connection: name resolution, refused, unreachable.
-    #[error("no connection could be made: {0}")]
+    #[error("connection failed: {0}")]
     Connect(ServerText),
-    /// The proxy could not be connected to, or opened no tunnel to the other side.
-    #[error("the proxy opened no way to the other side: {0}")]
+    /// The proxy could not be reached, or did not open a tunnel.
+    #[error("proxy connection failed: {0}")]
     Proxy(ServerText),
-    /// The certificate or the TLS handshake was refused, before anything was sent; trying again
-    /// does not help.
-    #[error("no trusted connection could be made: {0}")]
+    /// The TLS handshake failed before anything was sent. Not transient.
+    #[error("TLS connection failed: {0}")]
     Tls(ServerText),
-    /// No answer within the connection's time limits.
-    #[error("no answer came in time: {0}")]
+    /// No response within the timeouts of the connection.
+    #[error("no response in time: {0}")]
     Timeout(ServerText),
-    /// The connection broke, or the body ended early.
-    #[error("the connection broke: {0}")]
+    /// The connection was lost, or the body is truncated.
+    #[error("connection lost: {0}")]
     Interrupted(ServerText),
-    /// The body is larger than any answer of these calls.
-    #[error("the answer was larger than {0} bytes")]
+    /// The body is larger than any expected response.
+    #[error("the response is larger than {0} bytes")]
     BodyTooLarge(usize),
     /// A proxy variable cannot be used. Without it the request would bypass the proxy.
     #[error("no request was sent, because {0}")]
     InvalidProxy(ServerText),
-    /// The HTTP client could not be set up.
-    #[error("no connection could be prepared: {0}")]
+    /// The HTTP client could not be created.
+    #[error("the HTTP client could not be created: {0}")]
     ClientSetup(ServerText),
-    /// What was to be sent makes no HTTP request.
-    #[error("the request could not be made: {0}")]
+    /// The request is not valid HTTP.
+    #[error("the request is invalid: {0}")]
     InvalidRequest(ServerText),
 }
 
 impl TransportError {
-    /// Whether it may pass by itself.
+    /// Whether it is transient.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.is_connect() || matches!(self, Self::Timeout(_) | Self::Interrupted(_))
@@ -138,7 +137,7 @@ impl TransportError {
         }
     }
 
-    /// Whether nobody could be connected to.
+    /// Whether no connection was established.
     pub(super) fn is_connect(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Proxy(_))
     }
@@ -191,7 +190,7 @@ impl ErrorKind {
 }
 
 impl Error {
-    /// What OSS answered, if it answered: also behind a passed deadline.
+    /// Returns the error response of OSS, if there is one; also the last one before the deadline.
     #[must_use]
     pub fn service_error(&self) -> Option<&ServiceError> {
         fn find(kind: &ErrorKind) -> Option<&ServiceError> {

@@ -114,7 +114,7 @@ pub(super) struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// A header that is text, by its lower-case name.
+    /// A header that is text, by its lowercase name.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     }

@@ -68,7 +68,7 @@ impl fmt::Display for BucketName {
     }
 }
 
-/// A region id as it is signed, e.g. `cn-hangzhou` (without the `oss-` of host names).
+/// A region ID as it is signed, for example `cn-hangzhou` (without the `oss-` of host names).
 ///
 /// No list of regions is compiled in: new ones work on the day they open.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

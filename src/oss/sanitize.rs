@@ -109,7 +109,7 @@ impl Sanitizer {
         let secret = SECRET_MARKERS.iter().filter_map(|marker| lower.find(marker)).min();
         let start = start.get(..secret.unwrap_or(start.len())).unwrap_or_default();
         match self.bounded(start, MAX_SNIPPET).trim() {
-            "" => "the answer had no body".into(),
+            "" => "the response has no body".into(),
             start => ServerText(start.to_owned()),
         }
     }
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(sanitizer.text("ä".repeat(900_000)).chars().count(), MAX_TEXT);
         assert_eq!(sanitizer.snippet("ä".repeat(900_000).as_bytes()).chars().count(), MAX_SNIPPET);
         assert_eq!(sanitizer.snippet(b" \xff\x1b "), "\u{fffd}");
-        assert_eq!(sanitizer.snippet(b" \r\n"), "the answer had no body");
+        assert_eq!(sanitizer.snippet(b" \r\n"), "the response has no body");
     }
 
     #[test]

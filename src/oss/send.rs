@@ -308,7 +308,7 @@ impl Client {
         }
         // OSS always sends one. Without it a captive portal's page would pass for a deletion.
         let request_id = header("x-oss-request-id").ok_or_else(|| {
-            let reason = format!("the answer with status {status} has no x-oss-request-id");
+            let reason = format!("the response with status {status} has no x-oss-request-id");
             ErrorKind::UnexpectedResponse(self.http.sanitizer().text(reason))
         })?;
         let request_id = self.http.sanitizer().text(request_id);

@@ -83,9 +83,9 @@ impl ServiceError {
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "OSS answered {} {}: {}", self.status, self.code, self.message)?;
+        write!(formatter, "OSS returned {} {}: {}", self.status, self.code, self.message)?;
         match &self.request_id {
-            Some(request_id) => write!(formatter, " (request id {request_id})"),
+            Some(request_id) => write!(formatter, " (request ID {request_id})"),
             None => Ok(()),
         }
     }
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(error.code, ErrorCode::BadErrorResponse);
         assert_eq!(error.message.len(), 256);
         let error = ServiceError::parse(403, NO_HEADERS, b"");
-        assert_eq!(error.message, "the answer had no body");
+        assert_eq!(error.message, "the response has no body");
     }
 
     #[test]

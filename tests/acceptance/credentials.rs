@@ -250,7 +250,7 @@ fn the_error_for_a_role_that_cannot_be_assumed_names_the_permission() {
     for part in [
         "Cannot set the encryption of bucket demo",
         &format!(
-            "Could not get credentials for GetBucketEncryption from role {ROLE}, assumed with keys from the environment variable OSS_ACCESS_KEY_ID"
+            "Could not get credentials for GetBucketEncryption from role {ROLE}, assumed with credentials from the environment variable OSS_ACCESS_KEY_ID"
         ),
         "returned 403 NoPermission for AssumeRole",
         "request ID",

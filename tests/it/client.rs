@@ -57,7 +57,7 @@ async fn get(client: &Client) -> Result<EncryptionRule, Error> {
     client.get_bucket_encryption(&bucket(), &call()).await
 }
 
-/// What OSS answered, as `403 AccessDenied`.
+/// The error response, as `403 AccessDenied`.
 fn answer(error: &Error) -> String {
     let service = error.service_error().unwrap_or_else(|| panic!("no answer: {error}"));
     format!("{} {}", service.status, service.code)

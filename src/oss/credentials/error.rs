@@ -35,7 +35,7 @@ pub enum CredentialsErrorKind {
         error: TransportError,
     },
     /// The service answered, but not with credentials.
-    #[error("{host} gave no usable credentials: {reason}")]
+    #[error("{host} returned no usable credentials: {reason}")]
     InvalidResponse {
         /// Host and port, or scheme, host and port.
         host: String,
@@ -43,7 +43,7 @@ pub enum CredentialsErrorKind {
         reason: ServerText,
     },
     /// The time of the call was up before the source had answered.
-    #[error("it had not answered yet")]
+    #[error("it did not respond in time")]
     Timeout,
     /// Nothing is configured, and there is no current profile of the CLI either.
     #[error("none are configured")]
@@ -122,7 +122,7 @@ pub struct CredentialServiceError {
     pub code: ServerText,
     /// The message, bounded.
     pub message: ServerText,
-    /// The request id, for a support ticket.
+    /// The request ID, for a support ticket.
     pub request_id: Option<ServerText>,
     /// The server's time, from the `Date` header.
     pub server_time: Option<OffsetDateTime>,
@@ -141,7 +141,7 @@ impl fmt::Display for CredentialServiceError {
             }
         }
         match &self.request_id {
-            Some(request_id) => write!(formatter, " (request id {request_id})"),
+            Some(request_id) => write!(formatter, " (request ID {request_id})"),
             None => Ok(()),
         }
     }

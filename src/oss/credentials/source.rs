@@ -60,7 +60,7 @@ impl CredentialSource {
             Self::Process(_) => "its external process".to_owned(),
             Self::Login(login) => format!("profile {:?}", login.profile),
             Self::AssumeRole { base, role, .. } => {
-                format!("role {}, assumed with keys from {}", role.arn, base.origin())
+                format!("role {}, assumed with credentials from {}", role.arn, base.origin())
             }
             Self::AssumeRoleWithOidc(OidcRole { role, .. }) => {
                 format!("role {}, assumed with an OIDC token", role.arn)
@@ -72,7 +72,7 @@ impl CredentialSource {
 /// Keys without a story: tests and programs that have them at hand.
 impl From<Credentials> for CredentialSource {
     fn from(credentials: Credentials) -> Self {
-        Self::Static { credentials, origin: "the given keys".to_owned() }
+        Self::Static { credentials, origin: "static credentials".to_owned() }
     }
 }
 

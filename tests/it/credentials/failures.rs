@@ -48,7 +48,7 @@ async fn what_is_no_answer_of_the_service_is_told() {
         Fault::raw_response("text/html", "<html>log in: the-secret</html>").operation("AssumeRole"),
     );
     let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
-    assert!(error.to_string().contains("gave no usable credentials"), "{error}");
+    assert!(error.to_string().contains("returned no usable credentials"), "{error}");
     assert!(!error.to_string().contains("the-secret"), "{error}");
     assert_eq!(asked(&emulator).len(), 1);
 }
@@ -102,7 +102,7 @@ async fn a_deadline_while_waiting_for_keys_leaves_no_doubt() {
     let call = CallOptions::with_timeout(Duration::from_millis(50));
     let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
-    assert!(error.to_string().contains("had not answered yet"), "{error}");
+    assert!(error.to_string().contains("did not respond in time"), "{error}");
     assert!(!error.may_have_taken_effect);
     // And the next call is not held up by the one that was given up.
     put(&client).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_deadline_while_waiting_for_other_keys_leaves_no_doubt() {
     let call = CallOptions::with_timeout(Duration::from_millis(500));
     let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
-    assert!(error.to_string().contains("had not answered yet"), "{error}");
+    assert!(error.to_string().contains("did not respond in time"), "{error}");
     assert!(error.affects_all_buckets());
     assert!(!error.may_have_taken_effect);
 }

@@ -70,8 +70,8 @@ pub enum ProfileError {
         /// Its mode.
         mode: Mode,
     },
-    /// Profiles that refer to each other in a circle.
-    #[error("the profiles refer to each other in a circle: {}", .0.join(" → "))]
+    /// Profiles that reference each other in a cycle.
+    #[error("the profiles reference each other in a cycle: {}", .0.join(" → "))]
     Cycle(Vec<String>),
     /// More profiles on top of each other than anybody needs.
     #[error("more than {MAX_CHAIN} profiles refer to each other, beginning with {0:?}")]

@@ -179,7 +179,7 @@ impl<'a> ProfileReader<'a> {
         match self.entry.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-            Some(_) => Err(self.invalid(key, &"must be a text")),
+            Some(_) => Err(self.invalid(key, &"must be a string")),
         }
     }
 

@@ -65,7 +65,7 @@ fn a_profile_without_a_mode_is_what_its_keys_say() {
         CredentialSource::AssumeRoleWithOidc(_) => "oidc".to_owned(),
         other => other.origin(),
     };
-    let role = "role acs:ram::1:role/r, assumed with keys from ";
+    let role = "role acs:ram::1:role/r, assumed with credentials from ";
     let arn = ("ram_role_arn", "acs:ram::1:role/r");
     for (has_keys, more, expected) in [
         (true, vec![], "keys".to_owned()),
@@ -269,7 +269,7 @@ fn circles_and_unknown_names_are_named() {
     let file = file(&json!([chained("a", "b"), chained("b", "a"), chained("c", "d")]));
     let error =
         |name: &str| file.source(Some(name), &SourceDefaults::default()).unwrap_err().to_string();
-    assert!(error("a").ends_with("in a circle: a → b → a"), "{}", error("a"));
+    assert!(error("a").ends_with("in a cycle: a → b → a"), "{}", error("a"));
     assert_eq!(error("c"), "there is no profile \"d\"; the file has a, b, c");
 }
 
@@ -373,6 +373,6 @@ fn no_value_of_the_file_gets_into_an_error() {
         assert!(reason.contains("line 1") && !reason.contains("TOPSECRET"), "{reason}");
     }
     let error = error(json!({ "access_key_id": "id", "access_key_secret": ["TOPSECRET"] }));
-    assert_eq!(error, "`access_key_secret` of profile \"x\" must be a text");
+    assert_eq!(error, "`access_key_secret` of profile \"x\" must be a string");
     assert!(ProfileFile::parse(b"\xef\xbb\xbf{}", None).is_ok(), "a byte order mark is fine");
 }
