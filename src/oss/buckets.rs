@@ -38,7 +38,7 @@ pub struct Bucket {
 
 /// The endpoints that a list names for a bucket. They matter where a region has several, which serve
 /// different buckets.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BucketEndpoints {
     extranet: Option<Endpoint>,
     intranet: Option<Endpoint>,

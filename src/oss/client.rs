@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::buckets::{BucketEndpoints, BucketPage, ListBucketsRequest};
 use super::clock::Clock;
-use super::credentials::{CredentialSource, CredentialsCache, CurrentProfiles, Profile};
+use super::credentials::{
+    CredentialSource, CredentialsCache, CurrentProfiles, InsecureProfile, Profile,
+};
 use super::encryption::EncryptionRule;
 use super::endpoint::{AddressStyle, Endpoint, EndpointType};
 use super::error::{Error, ErrorKind, TransportError};
@@ -270,6 +272,13 @@ impl Client {
 
     fn unexpected(&self, reason: &str) -> ErrorKind {
         ErrorKind::UnexpectedResponse(self.http.sanitizer().text(reason))
+    }
+
+    /// Profiles that were read since the last call of this function, and whose credentials travel without TLS.
+    /// Each is returned once.
+    #[must_use]
+    pub fn take_insecure_profiles(&self) -> Vec<InsecureProfile> {
+        self.credentials.as_ref().map(CredentialsCache::take_insecure_profiles).unwrap_or_default()
     }
 
     /// Whether it is the region of buckets whose call names none, as far as that is known by now.

@@ -72,7 +72,7 @@ pub enum EndpointType {
 }
 
 /// Scheme, host and port that requests are sent to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
     scheme: &'static str,
     host: Host<String>,

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::buckets::{Bucket, ListBucketsRequest};
+use super::buckets::{Bucket, BucketEndpoints, ListBucketsRequest};
 use super::client::{CallOptions, Client};
 use super::encryption::EncryptionRule;
 use super::error::{Error, ErrorKind};
@@ -103,11 +103,18 @@ impl Client {
     }
 }
 
+/// Where a bucket is reached: some regions have several endpoints, which serve different buckets.
+type Location = (Option<Region>, BucketEndpoints);
+
+fn location(bucket: &Bucket) -> Location {
+    (bucket.region.clone(), bucket.endpoints.clone())
+}
+
 struct Scan {
     client: Arc<Client>,
     request: ScanRequest,
     /// Regions that did not respond. Their other buckets are skipped, to avoid a timeout for each of them.
-    unresponsive_regions: Mutex<BTreeSet<Option<Region>>>,
+    unresponsive_regions: Mutex<BTreeSet<Location>>,
 }
 
 /// The next page of the list.
@@ -159,7 +166,7 @@ impl Scan {
         name: &BucketName,
         bucket: &Bucket,
     ) -> Result<Result<Option<EncryptionRule>, ScanError>, Error> {
-        if self.unresponsive_regions().contains(&bucket.region) {
+        if self.unresponsive_regions().contains(&location(bucket)) {
             return Ok(Err(ScanError::RegionUnresponsive));
         }
         let call = CallOptions {
@@ -175,7 +182,7 @@ impl Scan {
             }
             Err(error) => {
                 if error.is_unresponsive() {
-                    self.unresponsive_regions().insert(call.region);
+                    self.unresponsive_regions().insert(location(bucket));
                 }
                 Ok(Err(ScanError::Call(Box::new(error))))
             }
@@ -188,7 +195,7 @@ impl Scan {
             && self.request.deadline == Some(call.deadline)
     }
 
-    fn unresponsive_regions(&self) -> MutexGuard<'_, BTreeSet<Option<Region>>> {
+    fn unresponsive_regions(&self) -> MutexGuard<'_, BTreeSet<Location>> {
         self.unresponsive_regions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -70,9 +70,14 @@ pub(super) fn select(
     let mut sts_endpoint = parse_sts_endpoint(reader.lookup("sts_endpoint", &[]));
     let endpoint = sts_endpoint.value.take();
     let sts = read_sts_config(reader, endpoint, region, is_internal);
-    let metadata = reader
-        .variable(environment::METADATA_ENDPOINT, AttributePath::root("ecs_role_name"))
-        .parse("Invalid metadata endpoint", parse_credentials_uri);
+    let metadata_variable =
+        reader.variable(environment::METADATA_ENDPOINT, AttributePath::root("ecs_role_name"));
+    let origin = metadata_variable.value.as_ref().map(ConfigValue::origin).unwrap_or_default();
+    let mut metadata = metadata_variable.parse("Invalid metadata endpoint", parse_credentials_uri);
+    if let Some(uri) = metadata.value.as_ref().filter(|uri| uri.is_insecure()) {
+        let warning = insecure_uri(uri, &origin).with_attribute("ecs_role_name");
+        metadata.diagnostics.push(warning);
+    }
     let defaults = SourceDefaults {
         sts: sts.value.clone(),
         metadata: metadata.value.clone(),
@@ -142,7 +147,9 @@ pub(super) fn select(
         read.take(sts);
     }
     if required.metadata {
-        read.take(metadata);
+        // Whether a profile uses it is known when the profile is read; the user is told then.
+        let is_certain = !matches!(base_of(source.as_ref()), Some(CredentialSource::Profile(_)));
+        read.take(if is_certain { metadata } else { metadata.without_warnings() });
     }
     read.with(Selected { source, profile })
 }
@@ -250,13 +257,7 @@ fn credentials_uri(reader: Reader<'_>, _: &SourceDefaults) -> Read<Option<Creden
         return Read::error(error.with_path(text.path));
     };
     if uri.is_insecure() {
-        let detail = format!(
-            "Credentials from {} ({}) are sent without TLS and can be read in transit. Use https://.",
-            uri.host(),
-            text.origin(),
-        );
-        let warning = Diagnostic::warning("Unencrypted credentials URI", detail);
-        found.diagnostics.push(warning.with_path(text.path));
+        found.diagnostics.push(insecure_uri(&uri, &text.origin()).with_path(text.path));
     }
     found.with(Some(CredentialSource::CredentialsUri(uri)))
 }
@@ -273,6 +274,22 @@ fn ecs_role(reader: Reader<'_>, defaults: &SourceDefaults) -> Read<Option<Creden
     });
     let defaults = defaults.clone();
     name.map(|name| CredentialSource::EcsRole(EcsRole { name: Some(name), defaults }))
+}
+
+fn insecure_uri(uri: &CredentialsUri, origin: &str) -> Diagnostic {
+    let detail = format!(
+        "Credentials from {} ({origin}) are sent without TLS and can be read in transit. Use https://.",
+        uri.host(),
+    );
+    Diagnostic::warning("Unencrypted credentials URI", detail)
+}
+
+/// The source at the beginning of a chain of roles.
+fn base_of(source: Option<&CredentialSource>) -> Option<&CredentialSource> {
+    match source? {
+        CredentialSource::AssumeRole { base, .. } => base_of(Some(base)),
+        source => Some(source),
+    }
 }
 
 fn parse_credentials_uri(text: &str) -> Result<CredentialsUri, &'static str> {

@@ -67,6 +67,10 @@ impl Provider for OssProvider {
         ConfigureResponse { client, has_unknown_values, diagnostics }
     }
 
+    fn late_warnings(client: &ProviderData) -> Diagnostics {
+        resources::late_warnings(client)
+    }
+
     fn resources(&self) -> Vec<Box<dyn Resource<ProviderData>>> {
         resources::all()
     }

@@ -10,7 +10,7 @@ mod explain;
 use std::sync::Arc;
 
 use crate::oss;
-use crate::tfplugin::{self, DataSource, Diagnostic, Resource};
+use crate::tfplugin::{self, DataSource, Diagnostic, Diagnostics, Resource};
 
 /// What the methods of a resource or data source that send requests work with.
 pub type Context = tfplugin::Context<ProviderData>;
@@ -32,6 +32,17 @@ impl ProviderData {
             Self::Unknown(arguments) => Err(explain::unknown_configuration(arguments)),
         }
     }
+}
+
+/// Warnings about profiles, which are read only when a request needs them.
+#[must_use]
+pub fn late_warnings(provider_data: &ProviderData) -> Diagnostics {
+    let ProviderData::Ready(client) = provider_data else { return Diagnostics::new() };
+    let mut diagnostics = Diagnostics::new();
+    for insecure in client.take_insecure_profiles() {
+        diagnostics.push(explain::insecure_profile(&insecure));
+    }
+    diagnostics
 }
 
 /// All resources of the provider.

@@ -29,6 +29,12 @@ pub trait Provider: Send + Sync + 'static {
         terraform_version: &str,
     ) -> ConfigureResponse<Self::Client>;
 
+    /// Warnings about the configuration that were found only while requests were sent. Each is returned once, and
+    /// is shown with the result of the operation that ran.
+    fn late_warnings(_client: &Self::Client) -> Diagnostics {
+        Diagnostics::new()
+    }
+
     /// All resources, one line each.
     fn resources(&self) -> Vec<Box<dyn Resource<Self::Client>>>;
 

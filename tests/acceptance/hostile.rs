@@ -151,3 +151,64 @@ fn a_variable_that_is_not_utf8_is_an_error_and_no_other_keys_are_used() {
     assert!(stderr.contains("ALIBABA_CLOUD_ACCESS_KEY_ID"), "{stderr}");
     assert_eq!(workspace.calls(), Vec::<String>::new());
 }
+
+/// Keys that the emulator hands out, as a proxy that stands in for another machine.
+#[test]
+fn keys_without_tls_are_warned_about_wherever_they_are_named() {
+    let Some(workspace) = Workspace::with(|config| {
+        config.with_bucket("demo").with_credentials_uri().with_ecs_role("instance-role")
+    }) else {
+        return;
+    };
+    let emulator = workspace.emulator.url();
+    let path = workspace.emulator.credentials_uri().replace(&emulator, "");
+    let uri = format!("http://keys.example.com{path}");
+    workspace.write(
+        "config.json",
+        &format!(
+            r#"{{"current":"uri","profiles":[{{"name":"uri","mode":"CredentialsURI","credentials_uri":"{uri}"}},
+            {{"name":"ecs","mode":"EcsRamRole","ram_role_name":"instance-role"}}]}}"#
+        ),
+    );
+    let proxy = ("HTTP_PROXY", emulator.as_str());
+    let metadata =
+        ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", workspace.emulator.metadata_url());
+    let far = metadata.1.replace("127.0.0.1", "oss-metadata.example.com");
+    let profile =
+        |name: &str| format!("  shared_credentials_file = \"config.json\"\n  profile = {name:?}\n");
+    for (what, arguments, environment, expected) in [
+        ("block", format!("  credentials_uri = {uri:?}\n"), vec![proxy], true),
+        (
+            "variable",
+            String::new(),
+            vec![proxy, ("ALIBABA_CLOUD_CREDENTIALS_URI", uri.as_str())],
+            true,
+        ),
+        ("profile", profile("uri"), vec![proxy], true),
+        ("near", profile("ecs"), vec![(metadata.0, metadata.1.as_str())], false),
+    ] {
+        let url = &emulator;
+        let provider = format!(
+            "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {url:?}\n{arguments}}}\n"
+        );
+        workspace.configure_with(&provider, RESOURCE);
+        workspace.emulator.remove_rule("demo");
+        let run = workspace.terraform_in(&environment, &APPLY).succeeds();
+        let warned = run.stdout.contains("are sent without TLS");
+        assert_eq!(warned, expected, "{what}: {run}");
+        assert_eq!(run.stdout.contains("keys.example.com"), expected, "{what}: {run}");
+    }
+    // The metadata service is never asked through a proxy, so that this address leads nowhere.
+    let provider = format!(
+        "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {emulator:?}\n  max_retries = 0\n  ecs_role_name = \"instance-role\"\n}}\n"
+    );
+    for provider in [
+        provider.clone(),
+        provider.replace("  ecs_role_name = \"instance-role\"\n", &profile("ecs")),
+    ] {
+        workspace.configure_with(&provider, RESOURCE);
+        let run = workspace.terraform_in(&[(metadata.0, far.as_str())], &APPLY).fails();
+        let text = format!("{}{}", run.stdout, run.stderr);
+        assert!(text.contains("are sent without TLS"), "{run}");
+    }
+}

@@ -13,6 +13,7 @@ use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
 use super::fetch::Fetcher;
+use super::insecure::{InsecureProfile, InsecureProfiles};
 use super::profile::CurrentProfiles;
 use super::{CredentialSource, Credentials, CredentialsError};
 use crate::oss::clock::{Clock, TimeServer};
@@ -34,6 +35,7 @@ pub(in crate::oss) struct CredentialsCache {
     source: CredentialSource,
     retry: RetryPolicy,
     current: Arc<CurrentProfiles>,
+    insecure: InsecureProfiles,
     state: Mutex<State>,
     /// Held while the source is asked, and while the next attempt waits.
     refresh: tokio::sync::Mutex<()>,
@@ -105,10 +107,16 @@ impl CredentialsCache {
             source,
             retry,
             current,
+            insecure: InsecureProfiles::default(),
             state: Mutex::default(),
             refresh: tokio::sync::Mutex::default(),
             refresh_timeout: REFRESH_TIMEOUT,
         }
+    }
+
+    /// Profiles whose credentials travel without TLS, and that were not returned before.
+    pub(in crate::oss) fn take_insecure_profiles(&self) -> Vec<InsecureProfile> {
+        self.insecure.take()
     }
 
     /// Where the credentials come from, as a phrase for messages.
@@ -234,7 +242,7 @@ impl CredentialsCache {
         http: &Http,
         clock: &Clock,
     ) -> Result<Arc<Credentials>, CredentialsError> {
-        let fetcher = Fetcher { http, clock, current: &self.current };
+        let fetcher = Fetcher { http, clock, current: &self.current, insecure: &self.insecure };
         let mut outcome = fetcher.fetch(&self.source).await;
         if let Err(error) = &outcome
             && let Some(server_time) = error.kind.server_time_for_skew()

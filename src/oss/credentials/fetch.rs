@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 use tokio::io::AsyncReadExt as _;
 
+use super::insecure::InsecureProfiles;
 use super::profile::{CurrentProfiles, ProfileFile};
 use super::response::CredentialsResponse;
 use super::sts::{StsErrorResponse, StsRequest};
@@ -39,6 +40,7 @@ pub(super) struct Fetcher<'a> {
     pub(super) http: &'a Http,
     pub(super) clock: &'a Clock,
     pub(super) current: &'a CurrentProfiles,
+    pub(super) insecure: &'a InsecureProfiles,
 }
 
 impl<'a> Fetcher<'a> {
@@ -66,6 +68,7 @@ impl<'a> Fetcher<'a> {
                     let resolved = file
                         .source(self.profile_name(profile, &file).as_deref(), &profile.defaults)
                         .map_err(|error| origin(error.into()))?;
+                    self.insecure.note(profile, &resolved);
                     self.fetch_owned(resolved).await.map_err(|error| CredentialsError {
                         origin: format!("{profile} ({})", error.origin),
                         ..error
@@ -119,11 +122,7 @@ impl<'a> Fetcher<'a> {
 
     /// The same for a source that does not live as long.
     fn fetch_owned(self, source: CredentialSource) -> FetchFuture<'a, Credentials> {
-        Box::pin(async move {
-            Fetcher { http: self.http, clock: self.clock, current: self.current }
-                .fetch(&source)
-                .await
-        })
+        Box::pin(async move { Fetcher { ..self }.fetch(&source).await })
     }
 
     /// The profile's name, or that of the file's current one.
@@ -186,12 +185,6 @@ impl<'a> Fetcher<'a> {
     }
 
     async fn uri(self, uri: &CredentialsUri) -> Result<Credentials, CredentialsErrorKind> {
-        if uri.is_insecure() {
-            tracing::warn!(
-                "keys from {} can be read by everyone on the way: it is not https",
-                uri.host()
-            );
-        }
         self.sanitizer().remember("credentials URI", uri.secret_part());
         let answer = self
             .exchange(

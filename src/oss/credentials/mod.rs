@@ -11,6 +11,7 @@ mod error;
 mod fetch;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod insecure;
 mod login;
 mod process;
 mod profile;
@@ -28,6 +29,7 @@ use time::OffsetDateTime;
 pub(super) use cache::{CredentialsCache, GetError};
 pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind, TokenMismatch};
 pub(super) use fetch::profile_region;
+pub use insecure::InsecureProfile;
 pub use login::{Login, LoginMemory};
 pub(super) use profile::CurrentProfiles;
 pub use profile::{IniFile, Mode, ProfileError};

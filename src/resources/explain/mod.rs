@@ -12,7 +12,7 @@ mod transport;
 
 use std::time::Duration;
 
-use crate::oss::credentials::CredentialsErrorKind;
+use crate::oss::credentials::{CredentialsErrorKind, InsecureProfile};
 use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, ScanError, TransportError};
 use crate::tfplugin::Diagnostic;
 
@@ -356,6 +356,17 @@ pub(super) fn unknown_configuration(arguments: &[String]) -> Diagnostic {
             "The provider's {names} {depend} on values that are known only after apply, but an existing \
              bucket must be read now. Apply {their} dependencies first, for example with `terraform \
              apply -target=…`, or use known values.",
+        ),
+    )
+}
+
+/// Warns about a profile whose credentials travel without TLS.
+pub(super) fn insecure_profile(insecure: &InsecureProfile) -> Diagnostic {
+    let InsecureProfile { profile, host } = insecure;
+    Diagnostic::warning(
+        "Unencrypted credentials",
+        format!(
+            "Credentials from {host} ({profile}) are sent without TLS and can be read in transit. Use https://."
         ),
     )
 }

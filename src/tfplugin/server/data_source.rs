@@ -51,7 +51,8 @@ pub(super) async fn read<P: Provider>(
             ..Default::default()
         });
     }
-    let Data { state, warnings } = data_source.read(&server.context()?, config).await?;
+    let Data { state, mut warnings } = data_source.read(&server.context()?, config).await?;
+    warnings.extend(server.late_warnings());
     Ok(pb::read_data_source::Response {
         state: Some(wire::to_dynamic_object(Some(state))),
         diagnostics: wire::to_diagnostics(warnings),

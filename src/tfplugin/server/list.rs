@@ -59,7 +59,9 @@ fn list_events<P: Provider>(
 ) -> Result<crate::tfplugin::BoxStream<pb::list_resource::Event>, Diagnostics> {
     let (registered, list_resource) = server.list_resource(&request.type_name)?;
     let config = list_config(&*list_resource, request.config.as_ref())?;
-    let events = list_resource.list(server.context()?, &config);
+    let context = server.context()?;
+    let client = std::sync::Arc::clone(&context.client);
+    let events = list_resource.list(context, &config);
     let include_object = request.include_resource_object;
     let to_event = move |event| match event {
         ListEvent::Diagnostic(diagnostic) => diagnostic_event(diagnostic),
@@ -84,7 +86,10 @@ fn list_events<P: Provider>(
         };
         Some((event, (events, remaining)))
     });
-    Ok(Box::pin(events.map(to_event)))
+    let late_warnings = stream::once(async move { P::late_warnings(&client) });
+    let late_warnings =
+        late_warnings.flat_map(|warnings| stream::iter(warnings).map(diagnostic_event));
+    Ok(Box::pin(events.map(to_event).chain(late_warnings)))
 }
 
 fn diagnostic_event(diagnostic: Diagnostic) -> pb::list_resource::Event {

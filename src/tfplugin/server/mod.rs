@@ -145,6 +145,11 @@ impl<P: Provider> Server<P> {
         Ok(Context { client, cancellation: stop })
     }
 
+    /// See [`Provider::late_warnings`].
+    fn late_warnings(&self) -> Diagnostics {
+        self.context().map(|context| P::late_warnings(&context.client)).unwrap_or_default()
+    }
+
     /// Why a change is deferred, if the provider configuration is unknown and the client supports deferral.
     fn deferred(&self, capabilities: Option<pb::ClientCapabilities>) -> Option<pb::Deferred> {
         let is_allowed = capabilities.is_some_and(|capabilities| capabilities.deferral_allowed);

@@ -54,10 +54,11 @@ pub(super) async fn read<P: Provider>(
         }
         state => Ok(state),
     };
-    let (state, diagnostics) = match result {
+    let (state, mut diagnostics) = match result {
         Ok(state) => (state, Diagnostics::new()),
         Err(failure) => (failure.state.or(current_state), failure.diagnostics),
     };
+    diagnostics.extend(server.late_warnings());
     let identity = registered.identity(state.as_ref());
     Ok(pb::read_resource::Response {
         new_identity: identity.or(request.current_identity),
@@ -115,13 +116,14 @@ pub(super) async fn apply<P: Provider>(
     let planned_state = object(&request.planned_state, "planned state")?;
     let change = classify(prior_state.clone(), planned_state.clone());
     let operation = AssertUnwindSafe(run(server, registered, change)).catch_unwind();
-    let (state, diagnostics) = match operation.await {
+    let (state, mut diagnostics) = match operation.await {
         Ok(Ok((state, warnings))) => (state, warnings),
         Ok(Err(failure)) => (failure.state.or(prior_state), failure.diagnostics),
         // After a panic the object may exist. If it does not, the next refresh corrects the state; an object
         // that is missing from the state would be lost.
         Err(_) => (prior_state.or(planned_state), panicked("ApplyResourceChange")),
     };
+    diagnostics.extend(server.late_warnings());
     let identity = registered.identity(state.as_ref());
     Ok(pb::apply_resource_change::Response {
         new_identity: request.planned_identity.or(identity),
@@ -162,6 +164,7 @@ pub(super) async fn import<P: Provider>(
     let identity = registered.identity(Some(&state));
     Ok(pb::import_resource_state::Response {
         imported_resources: vec![imported(state.into(), identity)],
+        diagnostics: wire::to_diagnostics(server.late_warnings()),
         ..Default::default()
     })
 }

@@ -13,7 +13,11 @@ use tonic::transport::Channel;
 use super::{Plugin, Start, plaintext, within};
 use crate::support::{KEY_ID, KEY_SECRET, TYPE, diagnostics, dynamic, provider_config};
 
-/// A proxy that connects all tunnels to one port of this machine. Returns its URL and the hosts of the tunnels.
+/// Part of the hosts that the proxy cannot reach.
+const UNREACHABLE: &str = "oss-cn-shanghai-finance-1-internal";
+
+/// A proxy that connects all tunnels to one port of this machine, except those to [`UNREACHABLE`] hosts. Returns
+/// its URL and the hosts of the tunnels.
 async fn tunnels_to(port: u16) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -31,6 +35,10 @@ async fn tunnels_to(port: u16) -> (String, Arc<Mutex<Vec<String>>>) {
                 while line != "\r\n" {
                     line.clear();
                     client.read_line(&mut line).await.unwrap();
+                }
+                if target.contains(UNREACHABLE) {
+                    client.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await.unwrap();
+                    return;
                 }
                 client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
                 let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -159,4 +167,24 @@ async fn buckets_are_not_listed_at_an_acceleration_endpoint() {
             world.emulator.requests().iter().filter(|request| request.status != 200).count();
         assert_eq!(signed_for_another_region, 0);
     }
+}
+
+#[tokio::test]
+async fn an_unreachable_endpoint_does_not_hide_the_others_of_its_region() {
+    // More than the scan reads at once, so that the last ones are read after the first one failed.
+    let others: Vec<String> = (0..12).map(|number| format!("b-{number:02}")).collect();
+    let inner = ["a-1", "z-1"].map(|name| (name, "cn-shanghai-finance-1"));
+    let buckets: Vec<(&str, &str)> = others
+        .iter()
+        .map(|name| (name.as_str(), "cn-shanghai-finance-1-pub"))
+        .chain(inner)
+        .collect();
+    let arguments = json!({ "region": "cn-shanghai-finance-1", "max_retries": 0 });
+    let mut world = World::with(arguments, &buckets).await;
+    let found = world.query().await;
+    let (first, rest) = found.split_first().unwrap();
+    assert!(first.starts_with("Bucket a-1 was skipped: GetBucketEncryption to"), "{first}");
+    let (last, rest) = rest.split_last().unwrap();
+    assert!(last.starts_with("Bucket z-1 was skipped: No request was sent"), "{last}");
+    assert_eq!(rest, others);
 }
