@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 
+use super::tunnel::forwards_to;
 use super::workspace::{KEY_ID, KEY_SECRET, KEYS, Workspace};
 
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
@@ -152,7 +153,7 @@ fn a_variable_that_is_not_utf8_is_an_error_and_no_other_keys_are_used() {
     assert_eq!(workspace.calls(), Vec::<String>::new());
 }
 
-/// Keys that the emulator hands out, as a proxy that stands in for another machine.
+/// Credentials that the emulator returns behind a proxy, as another machine would.
 #[test]
 fn keys_without_tls_are_warned_about_wherever_they_are_named() {
     let Some(workspace) = Workspace::with(|config| {
@@ -170,7 +171,8 @@ fn keys_without_tls_are_warned_about_wherever_they_are_named() {
             {{"name":"ecs","mode":"EcsRamRole","ram_role_name":"instance-role"}}]}}"#
         ),
     );
-    let proxy = ("HTTP_PROXY", emulator.as_str());
+    let forwarding = forwards_to(workspace.emulator.port());
+    let proxy = ("HTTP_PROXY", forwarding.as_str());
     let metadata =
         ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", workspace.emulator.metadata_url());
     let far = metadata.1.replace("127.0.0.1", "oss-metadata.example.com");
@@ -194,7 +196,8 @@ fn keys_without_tls_are_warned_about_wherever_they_are_named() {
         workspace.configure_with(&provider, RESOURCE);
         workspace.emulator.remove_rule("demo");
         let run = workspace.terraform_in(&environment, &APPLY).succeeds();
-        let warned = run.stdout.contains("are sent without TLS");
+        let words: Vec<&str> = run.stdout.split_whitespace().collect();
+        let warned = words.join(" ").contains("are sent without TLS");
         assert_eq!(warned, expected, "{what}: {run}");
         assert_eq!(run.stdout.contains("keys.example.com"), expected, "{what}: {run}");
     }
@@ -208,7 +211,8 @@ fn keys_without_tls_are_warned_about_wherever_they_are_named() {
     ] {
         workspace.configure_with(&provider, RESOURCE);
         let run = workspace.terraform_in(&[(metadata.0, far.as_str())], &APPLY).fails();
-        let text = format!("{}{}", run.stdout, run.stderr);
-        assert!(text.contains("are sent without TLS"), "{run}");
+        let text = format!("{} {}", run.stdout, run.stderr);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(words.join(" ").contains("are sent without TLS"), "{run}");
     }
 }
