@@ -1,10 +1,9 @@
 //! Hostile services and surroundings, through the real terraform at log level trace.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _, copy};
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-use super::tunnel::forwards_to;
 use super::workspace::{KEY_ID, KEY_SECRET, KEYS, Workspace};
 
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
@@ -151,6 +150,31 @@ fn a_variable_that_is_not_utf8_is_an_error_and_no_other_keys_are_used() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("ALIBABA_CLOUD_ACCESS_KEY_ID"), "{stderr}");
     assert_eq!(workspace.calls(), Vec::<String>::new());
+}
+
+/// A proxy that forwards all requests for plain HTTP, which have no body, to one port of this machine. Returns its
+/// URL.
+fn forwards_to(port: u16) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // Ends with the test process.
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let lines = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            // Such as `GET http://keys.example.com/path HTTP/1.1`.
+            let (method, rest) = head[0].split_once(" http://").unwrap();
+            let path = &rest[rest.find('/').unwrap()..];
+            let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            write!(
+                server,
+                "{method} {path}\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+            )
+            .unwrap();
+            let _ = copy(&mut server, &mut client);
+        }
+    });
+    url
 }
 
 /// Credentials that the emulator returns behind a proxy, as another machine would.

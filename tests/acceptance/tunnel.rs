@@ -47,28 +47,3 @@ pub(crate) fn tunnels_except(
     });
     (url, asked)
 }
-
-/// A proxy that forwards all requests for plain HTTP, which have no body, to one port of this machine. Returns its
-/// URL.
-pub(crate) fn forwards_to(port: u16) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    // Ends with the test process.
-    thread::spawn(move || {
-        while let Ok((mut client, _)) = listener.accept() {
-            let lines = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
-            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-            // Such as `GET http://keys.example.com/path HTTP/1.1`.
-            let (method, rest) = head[0].split_once(" http://").unwrap();
-            let path = &rest[rest.find('/').unwrap()..];
-            let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            write!(
-                server,
-                "{method} {path}\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
-            )
-            .unwrap();
-            let _ = copy(&mut server, &mut client);
-        }
-    });
-    url
-}

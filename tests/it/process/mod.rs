@@ -94,6 +94,12 @@ impl Start {
         self.through_shell(&format!("trap '' {signal}; exec \"$0\" \"$@\""))
     }
 
+    /// Does not ignore a signal, even if the tests run with `nohup`.
+    #[cfg(target_os = "linux")]
+    fn not_ignoring(self, signal: &str) -> Self {
+        self.through_shell(&format!("exec env --default-signal={signal} \"$0\" \"$@\""))
+    }
+
     /// Starts the plugin as a child of a shell, which is the process that signals reach.
     fn under_a_shell(self) -> Self {
         self.through_shell("\"$0\" \"$@\" & wait")

@@ -80,17 +80,17 @@ async fn sigterm_removes_the_socket() {
 async fn sighup_and_sigquit_remove_the_socket() {
     for signal in ["HUP", "QUIT"] {
         let client = Client::new();
-        let idle = Start::by_host_with(&client).serve().await;
+        let idle = Start::by_host_with(&client).not_ignoring(signal).serve().await;
         idle.signal(signal).await;
         idle.end().await.assert_clean();
 
-        let connected = Start::by_host_with(&client).serve().await;
+        let connected = Start::by_host_with(&client).not_ignoring(signal).serve().await;
         let channel = client.connect(&connected).await;
         assert_served(&channel).await;
         connected.signal(signal).await;
         connected.end().await.assert_clean();
 
-        let mut debug = Start::new(&["--debug"]).spawn();
+        let mut debug = Start::new(&["--debug"]).not_ignoring(signal).spawn();
         while !debug.next_line().await.contains("TF_REATTACH_PROVIDERS=") {}
         debug.signal(signal).await;
         let End { status, left, .. } = debug.end().await;
