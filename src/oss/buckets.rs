@@ -8,11 +8,11 @@ use super::xml::Element;
 /// Which buckets to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListBucketsRequest {
-    /// Only names that begin with it; empty means all.
+    /// Prefix of the names; empty for all.
     pub prefix: String,
-    /// Only names after it, in the order of the alphabet: the `next_marker` of the page before.
+    /// Returns names after this one, in alphabetical order: the `next_marker` of the previous page.
     pub marker: Option<String>,
-    /// How many at once, 1 to 1000; OSS takes 100 where it is not said.
+    /// Maximum number of buckets in a page, 1 to 1000. Defaults to 100 in OSS.
     pub max_keys: Option<u16>,
 }
 
@@ -30,7 +30,7 @@ pub struct BucketPage {
 pub struct Bucket {
     /// Its name. Buckets that are older than today's rules may have names that the rules forbid.
     pub name: String,
-    /// Where it is; none where OSS says something that is no region.
+    /// Its region; `None` if OSS returned something else.
     pub region: Option<Region>,
     /// Where it can be reached.
     pub endpoints: BucketEndpoints,
@@ -86,7 +86,7 @@ impl ListBucketsRequest {
 }
 
 impl BucketPage {
-    /// Reads the body of an answer.
+    /// Parses the body of a response.
     pub(super) fn from_xml(body: &[u8]) -> Result<Self, String> {
         let root = Element::parse(body).map_err(|error| error.to_string())?;
         if root.name != "ListAllMyBucketsResult" {
@@ -123,7 +123,7 @@ impl BucketPage {
         self.buckets.iter().map(|bucket| ("Name", bucket.name.as_str())).collect()
     }
 
-    /// Refuses a page that leads back to where it was asked from: the list would never end.
+    /// Rejects a page whose marker does not advance: the list would never end.
     pub(super) fn ensure_progress(self, list: &ListBucketsRequest) -> Result<Self, String> {
         match (&list.marker, &self.next_marker) {
             (Some(marker), Some(next)) if next <= marker => {

@@ -1,4 +1,4 @@
-//! The client: its configuration and its calls. How a call is sent is in `send`.
+//! The client: its configuration and its calls. `send` sends them.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -33,25 +33,25 @@ pub struct ClientConfig {
     pub region: Option<Region>,
     /// The endpoint for every bucket; none means that of the bucket's region.
     pub endpoint: Option<Endpoint>,
-    /// Which endpoint of the region.
+    /// Type of the regional endpoint.
     pub endpoint_type: EndpointType,
-    /// Where the bucket stands in the URL.
+    /// How buckets are addressed.
     pub address_style: AddressStyle,
     /// The signature algorithm.
     pub signature_version: SignatureVersion,
-    /// Where keys come from; a client without a source can be made, but every call fails.
+    /// The credential source. Without one, every call fails.
     pub credentials: Option<CredentialSource>,
     /// The profile that names the region where nothing else does, read when that is needed.
     pub profile: Option<Profile>,
-    /// How failed attempts are repeated.
+    /// How failed attempts are retried.
     pub retry: RetryPolicy,
-    /// Limit for establishing a connection.
+    /// Maximum time to establish a connection.
     pub connect_timeout: Duration,
-    /// Limit for each silence of the other side.
+    /// Maximum time to wait for data from the server.
     pub read_timeout: Duration,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// The time to sign with, and to judge the age of credentials by.
+    /// The clock for signatures and the expiration of credentials.
     pub clock: Clock,
 }
 
@@ -83,11 +83,11 @@ pub struct CallOptions {
     /// Where the bucket is reached, from the list that it is in: without an explicit endpoint of the client,
     /// the request is sent there.
     pub endpoints: BucketEndpoints,
-    /// When the operation began that the call belongs to.
+    /// When the operation of the call started.
     pub started: Instant,
-    /// When to give up, retries included.
+    /// When the call times out, including retries.
     pub deadline: Instant,
-    /// Ends the call at once when cancelled.
+    /// Cancels the call.
     pub cancellation: CancellationToken,
 }
 
@@ -106,14 +106,14 @@ impl CallOptions {
     }
 }
 
-/// A client for bucket encryption. Cheap to make: connections, trust store and credentials are
-/// touched by the first call. Calls may run concurrently and share connections and credentials.
+/// A client for bucket encryption. Cheap to create: the first call opens connections, reads the trust store and
+/// fetches credentials. Calls can run concurrently and share connections and credentials.
 pub struct Client {
     pub(super) config: ClientConfig,
     pub(super) credentials: Option<CredentialsCache>,
-    /// Shared with the credentials: keys and region come from the same profile.
+    /// Shared with the credentials, so that both use the same profile.
     pub(super) current_profiles: Arc<CurrentProfiles>,
-    /// The region that the profile names, once it was asked.
+    /// The region of the profile, once it was read.
     pub(super) profile_region: OnceLock<Option<Region>>,
     pub(super) http: Http,
 }
@@ -124,7 +124,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What OSS said about a successful call beside its result.
+/// Metadata of a success response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseMetadata {
     /// The HTTP status.
@@ -133,7 +133,7 @@ pub struct ResponseMetadata {
     pub request_id: ServerText,
 }
 impl Client {
-    /// A client; does no IO.
+    /// Creates a client without IO.
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
         let http = Http::new(HttpSettings {
@@ -154,10 +154,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Service`] with what OSS refused: `NoSuchBucket`, `AccessDenied`,
-    /// `InvalidEncryptionAlgorithmError`, `InvalidArgument` for a key without `KMS`, … The other
-    /// kinds tell that OSS gave no answer; [`Error::may_have_taken_effect`] then tells whether the
-    /// rule may be set all the same.
+    /// [`ErrorKind::Service`] with the error response: `NoSuchBucket`, `AccessDenied`,
+    /// `InvalidEncryptionAlgorithmError`, `InvalidArgument` for a key without `KMS`, … With the
+    /// other kinds there is no error response; [`Error::may_have_taken_effect`] says whether the rule may be set
+    /// anyway.
     pub async fn put_bucket_encryption(
         &self,
         bucket: &BucketName,
@@ -173,7 +173,7 @@ impl Client {
             ("Content-MD5".to_owned(), content_md5),
         ];
         request.body = body;
-        self.send(&request, call).await.map(|(answer, _)| answer.metadata)
+        self.send(&request, call).await.map(|(response, _)| response.metadata)
     }
 
     /// Reads the bucket's default encryption (OSS API reference, `GetBucketEncryption`).
@@ -189,19 +189,19 @@ impl Client {
         call: &CallOptions,
     ) -> Result<EncryptionRule, Error> {
         let request = encryption_request(Operation::GetBucketEncryption, "GET", bucket);
-        let (answer, course) = self.send(&request, call).await?;
-        EncryptionRule::from_xml(&answer.body)
+        let (response, state) = self.send(&request, call).await?;
+        EncryptionRule::from_xml(&response.body)
             .and_then(|rule| self.ensure_printable(rule, EncryptionRule::texts))
-            .map_err(|reason| self.error(&request, call, &course, self.unexpected(&reason)))
+            .map_err(|reason| self.error(&request, call, &state, self.unexpected(&reason)))
     }
 
-    /// Removes the bucket's default encryption (OSS API reference, `DeleteBucketEncryption`). A
+    /// Deletes the bucket's default encryption (OSS API reference, `DeleteBucketEncryption`). A
     /// bucket that has none is a success, as it is to OSS, and so is a bucket that does not exist (the
     /// status is then 404).
     ///
     /// # Errors
     ///
-    /// As [`put_bucket_encryption`](Self::put_bucket_encryption), without those about the rule.
+    /// As for [`put_bucket_encryption`](Self::put_bucket_encryption), except those about the rule.
     pub async fn delete_bucket_encryption(
         &self,
         bucket: &BucketName,
@@ -209,7 +209,7 @@ impl Client {
     ) -> Result<ResponseMetadata, Error> {
         let request = encryption_request(Operation::DeleteBucketEncryption, "DELETE", bucket);
         match self.send(&request, call).await {
-            Ok((answer, _)) => Ok(answer.metadata),
+            Ok((response, _)) => Ok(response.metadata),
             Err(error) if error.is_not_found() => {
                 let (status, request_id) = error
                     .service_error()
@@ -248,10 +248,10 @@ impl Client {
             let kind = ErrorKind::Transport(TransportError::InvalidRequest(reason.into()));
             return Err(self.error(&request, call, &CallState::default(), kind));
         }
-        let (answer, course) = self.send(&request, call).await?;
-        let page = BucketPage::from_xml(&answer.body).and_then(|page| page.ensure_progress(list));
+        let (response, state) = self.send(&request, call).await?;
+        let page = BucketPage::from_xml(&response.body).and_then(|page| page.ensure_progress(list));
         page.and_then(|page| self.ensure_printable(page, BucketPage::names))
-            .map_err(|reason| self.error(&request, call, &course, self.unexpected(&reason)))
+            .map_err(|reason| self.error(&request, call, &state, self.unexpected(&reason)))
     }
 
     /// Refuses what cannot be shown as it is, so that it gets into no state either: values are not changed.

@@ -1,4 +1,4 @@
-//! Where a request goes: endpoint, addressing style, URL.
+//! The destination of a request: endpoint, addressing style, URL.
 //!
 //! Rules: OSS documentation, "Regions and endpoints" and "Access OSS over …"; the V2 SDK for Go
 //! (`endpoints.go`: path style for IP literals). The signature never depends on any of this.
@@ -21,7 +21,7 @@ pub enum EndpointError {
     /// A scheme other than `http` and `https`.
     #[error("must begin with https:// (or http:// for a local endpoint), or have no scheme")]
     Scheme,
-    /// A user, path, query or fragment beside host and port.
+    /// A user, path, query or fragment in addition to host and port.
     #[error("must name only a host and a port: no user, path, query or fragment")]
     ExtraComponents,
     /// Slashes without a scheme before them, which browsers read as a host.
@@ -49,7 +49,7 @@ pub enum AddressStyle {
     Auto,
     /// `https://{bucket}.{endpoint}/`.
     Virtual,
-    /// `https://{endpoint}/{bucket}/`; public OSS endpoints refuse it.
+    /// `https://{endpoint}/{bucket}/`; public OSS endpoints reject it.
     Path,
     /// `https://{endpoint}/`, where the endpoint is a custom domain bound to the bucket.
     Cname,
@@ -197,12 +197,12 @@ impl Endpoint {
         matches!(&self.host, Host::Domain(domain) if domain.ends_with(".aliyuncs.com"))
     }
 
-    /// Whether requests travel without TLS.
+    /// Whether requests are sent without TLS.
     fn is_plaintext(&self) -> bool {
         self.scheme == "http"
     }
 
-    /// Whether keys and rules would travel in the clear to another machine.
+    /// Whether credentials and rules would be sent to another machine in plaintext.
     #[must_use]
     pub fn is_insecure(&self) -> bool {
         self.is_plaintext() && !self.is_loopback()

@@ -1,6 +1,6 @@
-//! HTTP as this client needs it: one bounded exchange, over connections that are reused.
+//! HTTP for this client: one request with a bounded response, over pooled connections.
 //!
-//! Knows nothing of OSS. Redirects are not followed: they would change the host that was signed for.
+//! Independent of OSS. Redirects are not followed, because the signature covers the host.
 
 use std::error::Error as _;
 use std::fmt;
@@ -22,38 +22,38 @@ use super::sanitize::Sanitizer;
 /// The metadata service of every ECS instance.
 const METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
 
-/// Limit for connecting to the metadata service, which is near or not there at all (credentials-go).
+/// Timeout for connecting to the metadata service, which is on the local network or does not exist (credentials-go).
 const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// No answer that is expected here is larger; the rest of a larger body is not read.
+/// Maximum size of a response body. The rest of a larger one is not read.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// Limits, and how the client introduces itself.
+/// Timeouts and the user agent.
 #[derive(Debug, Clone)]
 pub(super) struct HttpSettings {
-    /// Limit for establishing a connection.
+    /// Maximum time to establish a connection.
     pub(super) connect_timeout: Duration,
-    /// Limit for each silence of the other side.
+    /// Maximum time to wait for data from the server.
     pub(super) read_timeout: Duration,
     /// The `User-Agent` header.
     pub(super) user_agent: String,
 }
 
-/// The way to a destination.
+/// How a destination is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ConnectionKind {
-    /// No TLS: there is nothing to verify, a machine without any trusted authority is fine.
+    /// Without TLS nothing is verified, so no trust store is needed.
     is_plaintext: bool,
     way: ProxyMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProxyMode {
-    /// By a proxy, where one is configured.
+    /// Through a proxy, if one is configured.
     FromEnv,
-    /// Without any proxy: none knows the way to this machine.
+    /// Without a proxy, which could not reach this machine.
     Direct,
-    /// Without any proxy, since none may see an instance's metadata, and not for long.
+    /// Without a proxy, which must not see an instance's metadata, and with a short timeout.
     Metadata,
 }
 
@@ -100,13 +100,13 @@ pub(super) struct HttpRequest<'a> {
     pub(super) body: Vec<u8>,
     /// Set as soon as the request is handed to a connection.
     pub(super) sent: SentFlag,
-    /// Limit for the whole exchange, beside those of [`HttpSettings`].
+    /// Maximum time for the whole request, in addition to the timeouts of [`HttpSettings`].
     pub(super) timeout: Option<Duration>,
-    /// Whether it asks the metadata service of an instance, or what stands in for it.
+    /// Whether it is a request to the metadata service, or to a replacement for it.
     pub(super) is_metadata: bool,
 }
 
-/// A whole answer.
+/// A complete response.
 pub(super) struct HttpResponse {
     pub(super) status: u16,
     headers: HeaderMap,
@@ -124,7 +124,7 @@ impl HttpResponse {
     }
 }
 
-/// The HTTP clients, each made by the first exchange that needs it.
+/// The HTTP clients, each created by the first request that needs it.
 pub(super) struct Http {
     settings: HttpSettings,
     /// By [`ConnectionKind`]: the settings of a client cannot be changed for a single request.
@@ -143,12 +143,12 @@ impl Http {
         Self { settings, clients: Default::default(), sanitizer: Sanitizer::default() }
     }
 
-    /// What the texts of all servers go through.
+    /// Makes the texts of all servers printable.
     pub(super) fn sanitizer(&self) -> &Sanitizer {
         &self.sanitizer
     }
 
-    /// Sends a request and reads the whole answer, whatever its status.
+    /// Sends a request and reads the whole response, whatever its status.
     pub(super) async fn execute(
         &self,
         request: HttpRequest<'_>,
@@ -167,16 +167,16 @@ impl Http {
         if let Some(timeout) = request.timeout {
             builder = builder.timeout(timeout);
         }
-        let mut answer = builder.send().await.map_err(|error| self.classify(error))?;
+        let mut response = builder.send().await.map_err(|error| self.classify(error))?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.classify(error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.classify(error))? {
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(TransportError::BodyTooLarge(MAX_BODY));
             }
             body.extend_from_slice(&chunk);
         }
-        let status = answer.status().as_u16();
-        Ok(HttpResponse { status, headers: std::mem::take(answer.headers_mut()), body })
+        let status = response.status().as_u16();
+        Ok(HttpResponse { status, headers: std::mem::take(response.headers_mut()), body })
     }
 
     fn client(&self, route: ConnectionKind) -> Result<&reqwest::Client, TransportError> {
@@ -205,7 +205,7 @@ impl Http {
             }
         }
         let made = self.builder(route).build();
-        // Roots are of use on a plain route only if its proxy speaks TLS; without any it works as well.
+        // Without TLS, trusted certificates are needed only for a proxy that uses TLS.
         let made = match made {
             Err(_) if route.is_plaintext => self.builder(route).tls_certs_only([]).build(),
             made => made,
@@ -223,7 +223,7 @@ impl Http {
             .connect_timeout(*connect_timeout)
             .read_timeout(*read_timeout)
             .redirect(reqwest::redirect::Policy::none())
-            // The library copies every request, for attempts that it would make over HTTP/2 only.
+            // Otherwise the library copies every request, for retries that it makes over HTTP/2 only.
             .retry(reqwest::retry::never().max_retries_per_request(0));
         let builder = match route.way {
             ProxyMode::FromEnv => return builder,
@@ -237,7 +237,7 @@ impl Http {
     /// Sorts a failure of the HTTP client by what it means for trying again, and for what OSS may have
     /// done: nothing, as long as there was no connection.
     fn classify(&self, error: reqwest::Error) -> TransportError {
-        // A URL may hold a key of its own.
+        // A URL can contain credentials.
         let error = error.without_url();
         let chain = error_chain(&error);
         // A certificate's names are in it.
@@ -258,7 +258,7 @@ impl Http {
     }
 }
 
-/// Headers as the HTTP library has them. A value may be a secret: an error only tells its name.
+/// Converts headers. A value may be a secret, so an error contains only the name.
 fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, String> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -271,16 +271,16 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, String> {
     Ok(map)
 }
 
-/// How the HTTP library begins to tell that a proxy opened no tunnel; the type of that error is private.
+/// Beginning of the HTTP library's error for a proxy that opened no tunnel; the type of that error is private.
 const TUNNEL_ERROR_PREFIX: &str = "tunnel error: ";
 
-/// The innermost causes, which tell more than "error sending request" and "client error (Connect)".
+/// The innermost causes, which say more than "error sending request" and "client error (Connect)".
 fn error_chain(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
-        // Wrappers often print their cause as well; a text within another one is told once.
+        // Wrappers often print their cause as well; a repeated text is kept once.
         if let Some(earlier) = texts.iter_mut().find(|earlier| earlier.ends_with(&text)) {
             let kept = earlier.trim_end_matches(text.as_str()).trim_end_matches([':', ' ']);
             *earlier = kept.to_owned();
@@ -292,8 +292,7 @@ fn error_chain(error: &reqwest::Error) -> String {
     if texts.is_empty() { error.to_string() } else { texts.join(": ") }
 }
 
-/// Whether rustls is behind an error, at any depth: errors are wrapped in IO errors, which hide
-/// what they wrap from `source`.
+/// Whether an error of rustls is the cause, at any depth: IO errors hide the error that they wrap from `source`.
 fn is_tls_error(error: &(dyn std::error::Error + 'static)) -> bool {
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     error.is::<rustls::Error>()

@@ -1,9 +1,8 @@
-//! Whether, how, and after how long a failed attempt is made again: a pure decision.
+//! Whether, how, and after which delay a failed attempt is retried: a pure decision.
 //!
-//! Every call of this client is idempotent, so whatever may pass by itself is tried again.
-//! The conditions extend those of the V2 SDKs (5xx, 408, 429, `BadRequest`, transport failures);
-//! the wait is exponential with full jitter. A wrong clock and expired credentials can be mended: each
-//! once, and at once.
+//! Every call of this client is idempotent, so every transient error is retried. The conditions extend those of
+//! the V2 SDKs (5xx, 408, 429, `BadRequest`, transport errors); the backoff is exponential with full jitter. A wrong
+//! clock is corrected and expired credentials are refreshed: once each, and without a delay.
 
 use std::time::Duration;
 
@@ -16,17 +15,17 @@ use super::error_code::ErrorCode;
 /// What a server may ask to wait: longer than any deadline, and far from where times overflow.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(365 * 24);
 
-/// How often and how long a call is tried. The deadline of the call bounds it as well.
+/// Limits of the retries of a call, in addition to its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Attempts in all, the first one included. Conflicts with other changes to the bucket do not count: they
     /// are retried until the deadline.
     pub max_attempts: u32,
-    /// Attempts in a row that find nobody to connect to: a wrong endpoint is not worth a minute.
+    /// Maximum number of consecutive attempts without a connection: a wrong endpoint should fail soon.
     pub max_connect_attempts: u32,
-    /// Upper bound of the first wait; it doubles with every attempt.
+    /// Upper bound of the first delay. It doubles with every attempt.
     pub initial_backoff: Duration,
-    /// Upper bound of every wait, unless the server asks for a longer one.
+    /// Upper bound of every delay, unless the server asks for a longer one.
     pub max_backoff: Duration,
 }
 
@@ -41,12 +40,12 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What was done before in the same call, or in the same refresh of the credentials.
+/// Earlier attempts of the same call, or of the same refresh of the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct RetryState {
-    /// The attempts that failed; one after which something was mended does not count.
+    /// Number of failed attempts, except those after which the clock or the credentials were replaced.
     pub(super) failed_attempts: u32,
-    /// How many of them in a row, up to the last, found nobody to connect to.
+    /// How many of the last ones in a row had no connection.
     pub(super) connect_failures: u32,
     /// The attempts that OSS rejected because of another change to the bucket. They do not count as failed.
     pub(super) conflicts: u32,
@@ -59,13 +58,13 @@ pub(super) struct RetryState {
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryDecision {
-    /// Wait this long, then sign and send again.
+    /// Retry after this delay.
     Retry(Duration),
-    /// Take over the server's time, then sign and send again.
+    /// Use the server's time and retry.
     CorrectClock(OffsetDateTime),
-    /// Obtain other credentials, then sign and send again.
+    /// Get other credentials and retry.
     RefreshCredentials,
-    /// The failure is final, or the attempts are used up.
+    /// The error is final, or no attempt is left.
     GiveUp,
 }
 
@@ -84,11 +83,11 @@ pub(super) struct Failure {
 enum FailureClass {
     Final,
     Transient,
-    /// Nobody could be connected to.
+    /// No connection was established.
     Unconnected,
     /// Another change to the bucket is in progress.
     Conflict,
-    /// The session of the credentials has ended, as far as OSS is concerned.
+    /// OSS considers the session of the credentials expired.
     TokenRejected,
 }
 
@@ -170,7 +169,7 @@ impl RetryState {
         self.failed_attempts += 1;
     }
 
-    /// Takes back the last failure: its cause was mended.
+    /// Does not count the last failure, because its cause was corrected.
     pub(super) fn forgive_failure(&mut self) {
         self.failed_attempts = self.failed_attempts.saturating_sub(1);
     }
@@ -363,6 +362,16 @@ mod tests {
         assert_eq!([8, 40, u32::MAX - 1].map(full), [20_000, 20_000, 20_000]);
         assert_eq!(wait(3, &kind, 0.0), Some(Duration::ZERO));
         assert_eq!(wait(3, &kind, 0.25), Some(Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn the_default_policy_bounds_the_total_delay_of_a_call() {
+        let total =
+            |kind: &ErrorKind| -> Duration { (1..).map_while(|n| wait(n, kind, 1.0)).sum() };
+        let busy = service(500, "InternalError", None);
+        assert_eq!(total(&busy), Duration::from_millis(105_400));
+        let unconnected = ErrorKind::Transport(TransportError::Connect("".into()));
+        assert_eq!(total(&unconnected), Duration::from_millis(6_200));
     }
 
     #[test]

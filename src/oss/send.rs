@@ -1,4 +1,4 @@
-//! Sending a request: sign, send, decide, again, until the deadline.
+//! Sends a request: signs it, sends it, and retries it until the deadline.
 
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ use super::retry::{RetryDecision, RetryState};
 use super::service_error::ServiceError;
 use super::sign::{SignableRequest, SignatureVersion, SigningContext, sign};
 
-/// A successful answer, read to its end.
+/// A complete success response.
 pub(super) struct Response {
     pub(super) metadata: ResponseMetadata,
     pub(super) body: Vec<u8>,
 }
 
-/// What is known about a call that is under way, for its errors.
+/// The state of a call over its attempts, for its errors.
 #[derive(Default)]
 pub(super) struct CallState {
-    /// The attempts so far, those after something was mended included.
+    /// Number of attempts, including those after a correction.
     attempts: u32,
-    /// When the current attempt was started: credentials are there, the request is signed.
+    /// When the current attempt was sent, which is after its credentials were obtained.
     sent_at: Option<Instant>,
     /// Whether the current attempt was handed to a connection.
     sent: SentFlag,
@@ -38,64 +38,64 @@ pub(super) struct CallState {
     outcome_unknown: bool,
     /// The credentials of the last attempt.
     credentials: Option<Arc<Credentials>>,
-    /// Credentials that OSS did not take, and how it said so.
+    /// Credentials that OSS rejected, and the error.
     rejected: Option<(Arc<Credentials>, ErrorKind)>,
     region: Option<Region>,
     clock_skew_seconds: Option<i64>,
-    /// When the next attempt would be due, which is after the deadline.
+    /// When the next attempt would be due, if that is after the deadline.
     resume: Option<Instant>,
 }
 
 impl Client {
-    /// Signs and sends, again and again as the retry policy says, until the deadline.
+    /// Signs and sends a request, and retries it as the retry policy decides, until the deadline.
     pub(super) async fn send(
         &self,
         request: &Request,
         call: &CallOptions,
     ) -> Result<(Response, CallState), Error> {
-        let mut course = CallState::default();
+        let mut state = CallState::default();
         let mut progress = RetryState::default();
         let mut last = None;
         if let Some(kind) = self.check_endpoint(request) {
-            return Err(self.error(request, call, &course, kind));
+            return Err(self.error(request, call, &state, kind));
         }
         loop {
             if call.cancellation.is_cancelled() {
-                return Err(self.error(request, call, &course, ErrorKind::Cancelled));
+                return Err(self.error(request, call, &state, ErrorKind::Cancelled));
             }
             if Instant::now() >= call.deadline {
                 let kind = ErrorKind::DeadlineExceeded { last };
-                return Err(self.error(request, call, &course, kind));
+                return Err(self.error(request, call, &state, kind));
             }
-            course.sent_at = None;
-            course.sent = SentFlag::default();
+            state.sent_at = None;
+            state.sent = SentFlag::default();
             let outcome = tokio::select! {
                 biased;
                 () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
-                outcome = timeout_at(call.deadline, self.attempt(request, call, &mut course)) => {
+                outcome = timeout_at(call.deadline, self.attempt(request, call, &mut state)) => {
                     match outcome {
                         Ok(outcome) => outcome,
-                        Err(_) => Err(self.deadline_exceeded(&mut course, last.take())),
+                        Err(_) => Err(self.deadline_exceeded(&mut state, last.take())),
                     }
                 }
             };
-            log_attempt(request, &course, &outcome);
+            log_attempt(request, &state, &outcome);
             let kind = match outcome {
-                Ok(answer) => return Ok((answer, course)),
+                Ok(response) => return Ok((response, state)),
                 Err(kind) => kind,
             };
             if let Some(time) = kind.server_time() {
-                course.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
+                state.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
             }
-            course.outcome_unknown |= course.sent.is_set() && kind.outcome_unknown();
+            state.outcome_unknown |= state.sent.is_set() && kind.outcome_unknown();
             progress.record_failure(&kind);
             match self.config.retry.decide(progress, &kind, fastrand::f64()) {
                 RetryDecision::Retry(wait) => {
                     let resume = Instant::now() + wait;
                     if resume >= call.deadline {
-                        course.resume = Some(resume);
+                        state.resume = Some(resume);
                         let kind = ErrorKind::DeadlineExceeded { last: Some(Box::new(kind)) };
-                        return Err(self.error(request, call, &course, kind));
+                        return Err(self.error(request, call, &state, kind));
                     }
                     last = Some(Box::new(kind));
                     tokio::select! {
@@ -110,25 +110,25 @@ impl Client {
                     last = Some(Box::new(kind));
                 }
                 RetryDecision::RefreshCredentials => {
-                    // The next attempt asks the source.
+                    // The next attempt fetches other credentials.
                     if let (Some(cache), Some(refused)) =
-                        (&self.credentials, course.credentials.take())
+                        (&self.credentials, state.credentials.take())
                     {
                         cache.mark_rejected(&refused);
-                        course.rejected = Some((refused, kind.clone()));
+                        state.rejected = Some((refused, kind.clone()));
                     }
                     progress.credentials_refreshed = true;
                     progress.forgive_failure();
                     last = Some(Box::new(kind));
                 }
-                RetryDecision::GiveUp => return Err(self.error(request, call, &course, kind)),
+                RetryDecision::GiveUp => return Err(self.error(request, call, &state, kind)),
             }
         }
     }
 
-    /// How an attempt ended whose time was up.
-    fn deadline_exceeded(&self, course: &mut CallState, last: Option<Box<ErrorKind>>) -> ErrorKind {
-        let (None, Some(cache)) = (course.sent_at, &self.credentials) else {
+    /// The error of an attempt that the deadline ended.
+    fn deadline_exceeded(&self, state: &mut CallState, last: Option<Box<ErrorKind>>) -> ErrorKind {
+        let (None, Some(cache)) = (state.sent_at, &self.credentials) else {
             return ErrorKind::DeadlineExceeded { last };
         };
         // The call was waiting for credentials. What failed before matters less.
@@ -136,8 +136,8 @@ impl Client {
             let (origin, kind) = (cache.origin(), CredentialsErrorKind::Timeout);
             (CredentialsError { origin, kind }, None)
         });
-        course.resume = resume;
-        let last = match last.filter(|_| course.rejected.is_none()) {
+        state.resume = resume;
+        let last = match last.filter(|_| state.rejected.is_none()) {
             Some(last) if error.kind == CredentialsErrorKind::Timeout => last,
             _ => Box::new(ErrorKind::Credentials(Box::new(error))),
         };
@@ -149,30 +149,30 @@ impl Client {
         &self,
         request: &Request,
         call: &CallOptions,
-        course: &mut CallState,
+        state: &mut CallState,
     ) -> Result<Response, ErrorKind> {
         let cache = self.credentials.as_ref().ok_or(ErrorKind::NoCredentials)?;
-        course.region = self.region(call).await?;
+        state.region = self.region(call).await?;
         let credentials = cache.get(&self.http, &self.config.clock, call.deadline).await;
         let credentials = credentials.map_err(|error| match error {
             GetError::Failed(error) => ErrorKind::Credentials(Box::new(error)),
             GetError::TooLate { last, resume } => {
-                course.resume = Some(resume);
+                state.resume = Some(resume);
                 let last = Some(Box::new(ErrorKind::Credentials(Box::new(last))));
                 ErrorKind::DeadlineExceeded { last }
             }
         })?;
-        if let Some((refused, kind)) = &course.rejected
+        if let Some((refused, kind)) = &state.rejected
             && refused.matches(&credentials)
         {
-            // The source has no others.
+            // The source returns no others.
             return Err(kind.clone());
         }
-        let (url, headers) = self.sign(request, call, course.region.as_ref(), &credentials)?;
-        course.credentials = Some(credentials);
-        course.attempts += 1;
-        course.sent_at = Some(Instant::now());
-        let response = self.send_once(request, &url, &headers, &course.sent).await?;
+        let (url, headers) = self.sign(request, call, state.region.as_ref(), &credentials)?;
+        state.credentials = Some(credentials);
+        state.attempts += 1;
+        state.sent_at = Some(Instant::now());
+        let response = self.send_once(request, &url, &headers, &state.sent).await?;
         self.config.clock.confirm(TimeServer::Oss);
         Ok(response)
     }
@@ -189,18 +189,18 @@ impl Client {
         }
         match profile_region(profile, &self.current_profiles).await {
             Ok(region) => Ok(self.profile_region.get_or_init(|| region).clone().or(of_endpoint)),
-            // Where the keys are in the profile as well, they will say the same.
+            // If the credentials are in the profile as well, they report the same error.
             Err(_) if of_endpoint.is_some() || self.needs_no_region() => Ok(of_endpoint),
             Err(error) => Err(ErrorKind::RegionFromProfile(Box::new(error))),
         }
     }
 
-    /// V1 signs no region, so with an endpoint none is needed.
+    /// Whether no region is needed: V1 does not sign it, and the endpoint is configured.
     fn needs_no_region(&self) -> bool {
         self.config.signature_version == SignatureVersion::V1 && self.config.endpoint.is_some()
     }
 
-    /// The URL and all headers of a request, signed for this instant.
+    /// Returns the URL and all headers of a request, signed for the current time.
     fn sign(
         &self,
         request: &Request,
@@ -211,7 +211,7 @@ impl Client {
         let endpoint = self.endpoint(request, call, region).ok_or(ErrorKind::NoRegion)?;
         let region = match (region, self.config.signature_version) {
             (Some(region), _) => region.as_str(),
-            // V1 signs no region.
+            // V1 does not sign it.
             (None, SignatureVersion::V1) => "",
             (None, SignatureVersion::V4) => return Err(ErrorKind::NoRegion),
         };
@@ -261,7 +261,7 @@ impl Client {
         }
     }
 
-    /// What is wrong with the configured endpoint, as far as only the bucket of a request tells.
+    /// Checks the configured endpoint against the bucket of a request.
     fn check_endpoint(&self, request: &Request) -> Option<ErrorKind> {
         let (endpoint, bucket) = (self.config.endpoint.as_ref()?, request.bucket.as_ref()?);
         match (endpoint.resolve_style(self.config.address_style), endpoint.split_bucket()) {
@@ -279,7 +279,7 @@ impl Client {
         }
     }
 
-    /// Sends one signed request and tells success from error.
+    /// Sends one signed request. A response without success is an error.
     async fn send_once(
         &self,
         request: &Request,
@@ -287,7 +287,7 @@ impl Client {
         headers: &[(String, String)],
         sent: &SentFlag,
     ) -> Result<Response, ErrorKind> {
-        let answer = self
+        let response = self
             .http
             .execute(HttpRequest {
                 method: request.method,
@@ -300,10 +300,10 @@ impl Client {
             })
             .await
             .map_err(ErrorKind::Transport)?;
-        let status = answer.status;
-        let header = |name: &str| answer.header(name);
-        if !answer.is_success() {
-            let service = ServiceError::read(status, header, &answer.body, self.http.sanitizer());
+        let status = response.status;
+        let header = |name: &str| response.header(name);
+        if !response.is_success() {
+            let service = ServiceError::read(status, header, &response.body, self.http.sanitizer());
             return Err(ErrorKind::Service(Box::new(service)));
         }
         // OSS always sends one. Without it a captive portal's page would pass for a deletion.
@@ -312,45 +312,45 @@ impl Client {
             ErrorKind::UnexpectedResponse(self.http.sanitizer().text(reason))
         })?;
         let request_id = self.http.sanitizer().text(request_id);
-        Ok(Response { metadata: ResponseMetadata { status, request_id }, body: answer.body })
+        Ok(Response { metadata: ResponseMetadata { status, request_id }, body: response.body })
     }
 
     pub(super) fn error(
         &self,
         request: &Request,
         call: &CallOptions,
-        course: &CallState,
+        state: &CallState,
         kind: ErrorKind,
     ) -> Error {
-        let region = course.region.as_ref().or(call.region.as_ref());
+        let region = state.region.as_ref().or(call.region.as_ref());
         let region = region.or(self.config.region.as_ref());
         let (style, bucket) = (self.config.address_style, request.bucket.as_ref());
         let endpoint = self.endpoint(request, call, region);
         let address = endpoint.as_ref().map(|endpoint| endpoint.address(style, bucket));
         let address_style = endpoint.map_or(style, |endpoint| endpoint.resolve_style(style));
         let origin = self.credentials.as_ref().map(CredentialsCache::origin);
-        let needed_timeout = course.resume.filter(|_| kind.retry_after().is_some());
+        let needed_timeout = state.resume.filter(|_| kind.retry_after().is_some());
         Error {
             operation: request.operation,
             bucket: request.bucket.clone(),
-            attempts: course.attempts,
+            attempts: state.attempts,
             endpoint: address.unwrap_or_default(),
             address_style,
             region: region.map(ToString::to_string).unwrap_or_default(),
             credentials_origin: origin.unwrap_or_default(),
-            clock_skew_seconds: course.clock_skew_seconds,
-            may_have_taken_effect: course.outcome_unknown,
+            clock_skew_seconds: state.clock_skew_seconds,
+            may_have_taken_effect: state.outcome_unknown,
             needed_timeout: needed_timeout.map(|resume| resume - call.started),
             kind,
         }
     }
 }
 
-/// Tells the log how an attempt ended, also one that was cut off.
-fn log_attempt(request: &Request, course: &CallState, outcome: &Result<Response, ErrorKind>) {
-    let Some(sent) = course.sent_at else { return };
+/// Logs how an attempt ended, including one that was cancelled.
+fn log_attempt(request: &Request, state: &CallState, outcome: &Result<Response, ErrorKind>) {
+    let Some(sent) = state.sent_at else { return };
     let (status, code, request_id) = match outcome {
-        Ok(answer) => (answer.metadata.status, "", answer.metadata.request_id.as_str()),
+        Ok(response) => (response.metadata.status, "", response.metadata.request_id.as_str()),
         Err(ErrorKind::Service(service)) => {
             let request_id = service.request_id.as_deref().unwrap_or_default();
             (service.status, service.code.as_str(), request_id)
@@ -364,7 +364,7 @@ fn log_attempt(request: &Request, course: &CallState, outcome: &Result<Response,
         status,
         code,
         request_id,
-        attempt = course.attempts,
+        attempt = state.attempts,
         duration_ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX),
         error = outcome.as_ref().err().map(ToString::to_string),
         "called OSS",
@@ -380,7 +380,7 @@ mod tests {
     use crate::oss::credentials::Profile;
     use crate::oss::request::Operation;
 
-    /// Where a call goes and what it is signed for.
+    /// URL and signing region of a call.
     async fn target(config: ClientConfig, region: Option<&str>) -> (String, String) {
         let client = Client::new(ClientConfig {
             credentials: Some(Credentials::new("id", "secret").into()),

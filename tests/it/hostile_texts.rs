@@ -1,6 +1,9 @@
 //! Services that answer with texts to do harm: control characters, text without end, and the credentials that they
 //! were sent or gave themselves, in every place of a response and in every form.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use terraform_provider_oss::oss::credentials::{
@@ -8,7 +11,7 @@ use terraform_provider_oss::oss::credentials::{
     StsConfig,
 };
 use terraform_provider_oss::oss::{
-    BucketName, CallOptions, Client, ClientConfig, Credentials, Endpoint, Error,
+    BucketName, CallOptions, Client, ClientConfig, Credentials, Endpoint, Error, ErrorKind,
     ListBucketsRequest, Region, RetryPolicy,
 };
 use tokio::io::AsyncWriteExt as _;
@@ -282,6 +285,34 @@ async fn texts_of_the_metadata_service_and_of_a_credentials_uri_are_harmless() {
         let source = CredentialSource::CredentialsUri(uri);
         assert_harmless_error(&get(&client(&endpoint, source)).await.unwrap_err());
     }
+}
+
+#[tokio::test]
+async fn redirects_of_credential_services_are_not_followed() {
+    let visits = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&visits);
+    let elsewhere = answering(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        response("200 OK", "", &session())
+    })
+    .await;
+    for status in
+        ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"]
+    {
+        let sent = response(status, &format!("Location: {elsewhere}/\r\n"), "");
+        let endpoint = answering(move |_| sent.clone()).await;
+        let metadata = CredentialsUri::parse(&endpoint);
+        let defaults = SourceDefaults { metadata, ..SourceDefaults::default() };
+        for source in [
+            assume_role(&endpoint, static_source()),
+            CredentialSource::EcsRole(EcsRole { name: Some("role".to_owned()), defaults }),
+            CredentialSource::CredentialsUri(CredentialsUri::parse(&endpoint).unwrap()),
+        ] {
+            let error = get(&client(&endpoint, source)).await.unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::Credentials(_)), "{status}: {error}");
+        }
+    }
+    assert_eq!(visits.load(Ordering::SeqCst), 0);
 }
 
 #[cfg(unix)]
