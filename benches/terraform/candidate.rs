@@ -109,9 +109,9 @@ impl Candidate {
         candidate
     }
 
-    /// Whether this is the provider of this repository, whose requests are known.
+    /// Whether this is the measured build, whose requests are known. Other builds may send others.
     pub(crate) fn is_this_provider(&self) -> bool {
-        self.provider.as_ref().is_some_and(|provider| provider.address == "oss-tools/oss")
+        self.name == "oss_bucket_encryption"
     }
 
     /// Writes the configuration.
