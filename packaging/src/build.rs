@@ -23,8 +23,9 @@ pub fn target_directory() -> Result<PathBuf, Error> {
     Ok(directory.ok_or("cargo did not report its target directory")?.into())
 }
 
-/// Builds the release binary for a Rust target or this machine, and returns its path. Cargo prints its progress, and
-/// compiles nothing that `cargo build --release` has compiled.
+/// Builds the release binary for a Rust target or this machine, and returns its path. Cargo prints its progress. The
+/// features are those of the provider alone, so a few crates may be compiled again after a plain
+/// `cargo build --release`, which builds the whole workspace.
 ///
 /// # Errors
 ///
