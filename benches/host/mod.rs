@@ -32,7 +32,7 @@ pub(crate) fn shipped_provider() -> PathBuf {
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--release", "--locked", "--bin", "terraform-provider-oss"])
+        .args(["build", "--release", "--locked", "--package", "terraform-provider-oss"])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit())

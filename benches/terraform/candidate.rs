@@ -17,18 +17,34 @@ use super::recorder::{self, Usage};
 use super::service::{KEY_ID, KEY_SECRET, Service, bucket};
 
 /// The measured commands, in this order: from create to destroy.
-pub(crate) const STEPS: [Step; 5] = [
-    Step { name: "create", calls: 3, arguments: &["apply", "-auto-approve"], algorithm: "AES256" },
+pub(crate) const STEPS: [Step; 6] = [
+    Step { name: "create", calls: 3, arguments: APPLY, algorithm: "AES256", has_state: false },
     Step {
         name: "plan",
         calls: 1,
         arguments: &["plan", "-detailed-exitcode"],
         algorithm: "AES256",
+        has_state: true,
     },
-    Step { name: "validate", calls: 0, arguments: &["validate"], algorithm: "AES256" },
-    Step { name: "update", calls: 3, arguments: &["apply", "-auto-approve"], algorithm: "KMS" },
-    Step { name: "destroy", calls: 2, arguments: &["destroy", "-auto-approve"], algorithm: "KMS" },
+    Step {
+        name: "validate",
+        calls: 0,
+        arguments: &["validate"],
+        algorithm: "AES256",
+        has_state: true,
+    },
+    Step { name: "update", calls: 3, arguments: APPLY, algorithm: "KMS", has_state: true },
+    // The rules are those of the update already.
+    Step { name: "adopt", calls: 1, arguments: APPLY, algorithm: "KMS", has_state: false },
+    Step {
+        name: "destroy",
+        calls: 2,
+        arguments: &["destroy", "-auto-approve"],
+        algorithm: "KMS",
+        has_state: true,
+    },
 ];
+const APPLY: &[&str] = &["apply", "-auto-approve"];
 
 /// A command, and the algorithm in the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +52,8 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) arguments: &'static [&'static str],
     pub(crate) algorithm: &'static str,
+    /// Whether the resources are in the state before the command.
+    pub(crate) has_state: bool,
     /// The number of requests that this provider sends for each resource.
     pub(crate) calls: usize,
 }

@@ -37,7 +37,7 @@ pub(crate) fn measure(
         .iter()
         .filter(|step| match step.name {
             "plan" | "validate" => true,
-            "update" => resources <= options.few,
+            "update" | "adopt" => resources <= options.few,
             _ => resources <= options.many,
         })
         .collect();
@@ -57,12 +57,14 @@ pub(crate) fn measure(
                 continue;
             }
             if resources <= options.many {
-                candidate.delete_state();
                 service.remove_rules(resources);
             } else {
                 candidate.seed(service, resources, &STEPS[0]);
             }
             for (step, runs) in steps.iter().zip(&mut runs) {
+                if !step.has_state {
+                    candidate.delete_state();
+                }
                 candidate.configure(resources, step.algorithm);
                 let run = candidate.run(service, step.arguments, is_recorded);
                 if candidate.is_this_provider() {

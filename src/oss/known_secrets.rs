@@ -17,6 +17,8 @@ const FRAGMENT: usize = 12;
 const MIN_SECRET: usize = 8;
 /// How many secrets are kept; sessions replace each other for as long as the process runs.
 const MAX_SECRETS: usize = 32;
+/// What an escape begins with.
+const ESCAPES: &[u8] = b"%\\&";
 /// How many escapes may be around each other.
 const MAX_DECODINGS: usize = 3;
 
@@ -95,7 +97,9 @@ impl KnownSecrets {
 
     /// The text with a label in place of each secret.
     pub(super) fn redact(&self, text: &str) -> String {
-        if self.fragments.is_empty() {
+        let escaped = text.bytes().any(|byte| ESCAPES.contains(&byte));
+        // The texts of almost every response.
+        if !escaped && !self.is_in(text.as_bytes()) {
             return text.to_owned();
         }
         let mut labels: Vec<Option<&'static str>> = vec![None; text.len()];
@@ -129,6 +133,19 @@ impl KnownSecrets {
             previous = label;
         }
         redacted
+    }
+
+    /// Whether a text without escapes contains a secret, or a part of one.
+    fn is_in(&self, text: &[u8]) -> bool {
+        // The lengths are sorted.
+        if self.lengths.first().is_none_or(|shortest| text.len() < *shortest) {
+            return false;
+        }
+        let normalized: Vec<u8> = text.iter().copied().map(normalize).collect();
+        self.lengths.iter().any(|length| {
+            let mut windows = normalized.windows(*length);
+            windows.any(|window| self.fragments.contains_key(&self.hasher.hash_one(window)))
+        })
     }
 
     /// Labels the bytes of the original that belong to a secret.
@@ -185,7 +202,7 @@ fn decode(text: &[Decoded]) -> Vec<Decoded> {
 
 /// The escape that a text begins with: its value, and its length. Secrets are ASCII, so no other values matter.
 fn escape(text: &[Decoded]) -> Option<(u8, usize)> {
-    if !text.first().is_some_and(|first| b"%\\&".contains(&first.byte)) {
+    if !text.first().is_some_and(|first| ESCAPES.contains(&first.byte)) {
         return None;
     }
     let bytes: Vec<u8> = text.iter().take(8).map(|decoded| decoded.byte).collect();
