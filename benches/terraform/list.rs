@@ -1,4 +1,4 @@
-//! A list query of many buckets, beside a loop that sends the same requests.
+//! A list query of many buckets and the data source of an account, beside a loop that sends the same requests.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -22,11 +22,30 @@ const REGION: &str = "cn-hangzhou";
 const AT_ONCE: usize = 8;
 const ROUNDS: usize = 3;
 
-/// Alternates between the provider, a new process each time, and the loop.
-pub(crate) fn measure(host: &Host, binary: &Path, buckets: usize) -> List {
-    eprintln!("list of {buckets} buckets …");
+/// Returns the number of buckets in the response of a configured provider.
+type Scan = fn(&Connected<'_>) -> usize;
+
+/// Both, one after the other, on the same service.
+pub(crate) fn measure(host: &Host, binary: &Path, buckets: usize) -> Vec<List> {
     let service = Service::start(buckets);
     service.set_rules(buckets, "AES256");
+    let scans: [(&str, Scan); 2] = [("list query", list), ("data source", read)];
+    let measured = scans.map(|(what, scan)| {
+        eprintln!("{what} of {buckets} buckets …");
+        alternate(host, binary, buckets, &service, what, scan)
+    });
+    measured.into()
+}
+
+/// Alternates between the provider, a new process each time, and the loop.
+fn alternate(
+    host: &Host,
+    binary: &Path,
+    buckets: usize,
+    service: &Service,
+    what: &str,
+    scan: Scan,
+) -> List {
     let (mut requests, mut connections, mut peak_memory_kib) = (0, 0, 0);
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
@@ -38,10 +57,11 @@ pub(crate) fn measure(host: &Host, binary: &Path, buckets: usize) -> List {
             .env("ALIBABA_CLOUD_REGION", REGION)
             .env("ALIBABA_CLOUD_ENDPOINT_OSS", service.emulator.url());
         let connected = host.connect(host.start_command(&mut command));
+        configure(&connected);
         service.take_calls();
         let before = service.emulator.connections();
         let since = Instant::now();
-        let listed = list(&connected);
+        let listed = scan(&connected);
         let seconds = since.elapsed().as_secs_f64();
         assert_eq!(listed, buckets);
         requests = service.take_calls().values().sum();
@@ -53,23 +73,27 @@ pub(crate) fn measure(host: &Host, binary: &Path, buckets: usize) -> List {
     }
     let (seconds, bare_seconds): (Vec<f64>, Vec<f64>) = times.into_iter().unzip();
     let (seconds, bare_seconds) = (Spread::of(seconds), Spread::of(bare_seconds));
-    List { buckets, seconds, bare_seconds, requests, connections, peak_memory_kib }
+    List { what: what.to_owned(), buckets, seconds, bare_seconds, requests, connections, peak_memory_kib }
 }
 
-/// The number of objects that the provider lists.
-fn list(connected: &Connected<'_>) -> usize {
-    let schema = &connected.schema;
-    let resource_type = "oss_bucket_encryption";
-    let provider = null_object(schema.provider.as_ref());
-    let config = null_object(schema.list_resource_schemas.get(resource_type));
+fn configure(connected: &Connected<'_>) {
+    let config = null_object(connected.schema.provider.as_ref());
     connected.call(async |mut client| {
         let request = pb::configure_provider::Request {
             terraform_version: "1.14.0".to_owned(),
-            config: Some(provider),
+            config: Some(config),
             ..Default::default()
         };
         let response = client.configure_provider(request).await.unwrap().into_inner();
         assert!(response.diagnostics.is_empty(), "{response:?}");
+    });
+}
+
+/// The number of objects that the provider lists.
+fn list(connected: &Connected<'_>) -> usize {
+    let resource_type = "oss_bucket_encryption";
+    let config = null_object(connected.schema.list_resource_schemas.get(resource_type));
+    connected.call(async |mut client| {
         let request = pb::list_resource::Request {
             type_name: resource_type.to_owned(),
             config: Some(config),
@@ -83,6 +107,26 @@ fn list(connected: &Connected<'_>) -> usize {
             listed += 1;
         }
         listed
+    })
+}
+
+/// The number of buckets that the data source of the account returns.
+fn read(connected: &Connected<'_>) -> usize {
+    let type_name = "oss_bucket_encryptions";
+    let config = null_object(connected.schema.data_source_schemas.get(type_name));
+    connected.call(async |client| {
+        let mut client = client.max_decoding_message_size(usize::MAX);
+        let request = pb::read_data_source::Request {
+            type_name: type_name.to_owned(),
+            config: Some(config),
+            ..Default::default()
+        };
+        let response = client.read_data_source(request).await.unwrap().into_inner();
+        assert!(response.diagnostics.is_empty(), "{:?}", response.diagnostics);
+        let state = response.state.unwrap().msgpack;
+        let state = rmpv::decode::read_value(&mut state.as_slice()).unwrap();
+        let buckets = state.as_map().unwrap().iter().find(|(name, _)| *name == "buckets".into());
+        buckets.unwrap().1.as_array().unwrap().len()
     })
 }
 

@@ -97,7 +97,7 @@ fn measure(options: &Options, scratch: &Path) -> Results {
         start: measure_start(&host, &this, options.starts),
         bare_start: measure_start(&host, &bare, options.starts),
         exchange: Some(exchange::measure(scratch)),
-        list: Some(list::measure(&host, &binary, options.listed)),
+        lists: list::measure(&host, &binary, options.listed),
         runs: Vec::new(),
         slow_service: Vec::new(),
     };

@@ -20,7 +20,8 @@ pub(crate) struct Results {
     #[serde(default)]
     pub(crate) bare_start: Start,
     pub(crate) exchange: Option<Exchange>,
-    pub(crate) list: Option<List>,
+    #[serde(default)]
+    pub(crate) lists: Vec<List>,
     pub(crate) runs: Vec<Row>,
     pub(crate) slow_service: Vec<Slow>,
 }
@@ -90,9 +91,11 @@ pub(crate) struct Exchange {
     pub(crate) tls: Spread,
 }
 
-/// A list query.
+/// A list query, or a read of the data source of a whole account.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct List {
+    /// Which of the two.
+    pub(crate) what: String,
     pub(crate) buckets: usize,
     pub(crate) seconds: Spread,
     /// The same requests, sent by a loop that does nothing else.

@@ -126,9 +126,9 @@ fn limits(results: &Results) -> String {
             line(&what, format!("{cpu:.3} ms"), limit.clone());
         }
     }
-    if let Some(list) = &results.list {
+    for list in &results.lists {
         let times = list.seconds.median / list.bare_seconds.median;
-        let what = format!("list of {} buckets; bare loop with as many requests", list.buckets);
+        let what = format!("{} of {} buckets; bare loop with as many requests", list.what, list.buckets);
         let measured = format!(
             "{} s, {times:.2} times the limit, {} requests, {} connections, {:.1} MB",
             list.seconds.with(2),
