@@ -73,7 +73,15 @@ fn alternate(
     }
     let (seconds, bare_seconds): (Vec<f64>, Vec<f64>) = times.into_iter().unzip();
     let (seconds, bare_seconds) = (Spread::of(seconds), Spread::of(bare_seconds));
-    List { what: what.to_owned(), buckets, seconds, bare_seconds, requests, connections, peak_memory_kib }
+    List {
+        what: what.to_owned(),
+        buckets,
+        seconds,
+        bare_seconds,
+        requests,
+        connections,
+        peak_memory_kib,
+    }
 }
 
 fn configure(connected: &Connected<'_>) {

@@ -34,6 +34,7 @@ mod machine;
 mod measure;
 #[cfg(unix)]
 mod options;
+mod page;
 #[cfg(unix)]
 mod pinned;
 #[cfg(unix)]

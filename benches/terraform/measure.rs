@@ -13,7 +13,7 @@ use super::options::{HELP, Options, docs, options};
 use super::provider::Provider;
 use super::results::{Results, Spread, Start};
 use super::service::Service;
-use super::{bare, compare, exchange, list, plot, slow, steps, tables};
+use super::{bare, compare, exchange, list, page, plot, slow, steps, tables};
 
 pub(crate) fn main() -> ExitCode {
     let scratch = tempfile::tempdir().unwrap();
@@ -31,12 +31,19 @@ pub(crate) fn main() -> ExitCode {
     if options.only_draw {
         let results = read(&options.out).unwrap();
         plot::draw(&results, &options.out.join("performance.svg")).unwrap();
+        page::write(&results, &options.out.join("performance.md"));
         return ExitCode::SUCCESS;
     }
     let before = read(&docs()).unwrap();
     let results = measure(&options, scratch.path());
     println!("\n{}", tables::of(&results));
     println!("{}", compare::table(&before, &results));
+    let page = options.out.join("performance.md");
+    if page.exists() {
+        page::write(&results, &page);
+    } else {
+        println!("{}", page::figures(&results));
+    }
     println!("written: performance.json and performance.svg in {}", options.out.display());
     ExitCode::SUCCESS
 }

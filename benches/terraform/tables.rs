@@ -103,7 +103,7 @@ fn is_comparable(one: &Row, other: &Row) -> bool {
 }
 
 /// Each figure beside its limit.
-fn limits(results: &Results) -> String {
+pub(crate) fn limits(results: &Results) -> String {
     let mut text = String::from("\n| figure | measured | limit |\n|---|---|---|\n");
     let mut line = |what: &str, measured: String, limit: String| {
         let _ = writeln!(text, "| {what} | {measured} | {limit} |");
@@ -128,7 +128,8 @@ fn limits(results: &Results) -> String {
     }
     for list in &results.lists {
         let times = list.seconds.median / list.bare_seconds.median;
-        let what = format!("{} of {} buckets; bare loop with as many requests", list.what, list.buckets);
+        let what =
+            format!("{} of {} buckets; bare loop with as many requests", list.what, list.buckets);
         let measured = format!(
             "{} s, {times:.2} times the limit, {} requests, {} connections, {:.1} MB",
             list.seconds.with(2),
@@ -152,7 +153,7 @@ fn cpu_per_resource(results: &Results) -> Vec<(usize, f64)> {
     plans.map(|(resources, cpu)| (resources, (cpu - least) / count(resources - fewest))).collect()
 }
 
-fn slow_service(results: &Results) -> String {
+pub(crate) fn slow_service(results: &Results) -> String {
     let mut text = String::from(
         "\n| resources | delay per response | parallelism | delays alone | additional time | connections |\n\
          |--:|---|--:|---|---|--:|\n",

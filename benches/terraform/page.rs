@@ -1,0 +1,149 @@
+//! The figures in `docs/performance.md`, between two comments.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use super::install::Installation;
+use super::results::{Machine, Results, Row};
+use super::tables;
+
+const START: &str = "<!-- Written by the benchmark: start -->\n";
+const END: &str = "<!-- Written by the benchmark: end -->\n";
+
+/// Replaces the figures of a page.
+pub(crate) fn write(results: &Results, page: &Path) {
+    let text = fs::read_to_string(page).unwrap();
+    let (before, rest) = text.split_once(START).expect("the page has the first comment");
+    let (_, after) = rest.split_once(END).expect("the page has the second comment");
+    fs::write(page, format!("{before}{START}{}{END}{after}", figures(results))).unwrap();
+}
+
+/// What the page shows of the results.
+pub(crate) fn figures(results: &Results) -> String {
+    let Machine { system, cpu, cores, memory_gib, load } = &results.machine;
+    let mut text = format!(
+        "\nThe machine: {cores} cores of {cpu}, {memory_gib} GiB, {system}, load average {} before; {}. The binary of \
+         this provider has {} bytes",
+        load[0], results.terraform, results.binary_bytes,
+    );
+    for (name, bytes) in &results.peer_bytes {
+        let _ = write!(text, ", that of {name} {bytes}");
+    }
+    text.push_str(".\n");
+    beyond(results, &mut text);
+    text.push_str("\n### Beside the limit\n");
+    text.push_str(&tables::limits(results));
+    usage(results, &mut text);
+    installations(results, &mut text);
+    text.push_str("\n### A slow service\n");
+    text.push_str(&tables::slow_service(results));
+    text.push('\n');
+    text
+}
+
+/// Seconds beyond the builtin resource by size, command and candidate.
+fn beyond(results: &Results, text: &mut String) {
+    let names = tables::names(results);
+    let [baseline, this, others @ ..] = names.as_slice() else { return };
+    text.push_str("\n### Beyond the builtin resource\n\n");
+    let _ = write!(text, "| resources | command | {baseline}, s | this provider beyond, s |");
+    for other in others {
+        let _ = write!(text, " {other} beyond, s | this / {other} |");
+    }
+    text.push_str("\n|--:|---|--:|--:|");
+    text.push_str(&"--:|--:|".repeat(others.len()));
+    text.push('\n');
+    for own in in_mirror(results, this) {
+        let (resources, step) = (own.resources, &own.step);
+        let of = |name: &str| {
+            let is_same = |row: &&Row| {
+                row.candidate == name
+                    && row.resources == resources
+                    && row.step == *step
+                    && (name == *baseline || row.installation == Installation::Mirror)
+            };
+            results.runs.iter().find(is_same)
+        };
+        let floor = of(baseline).map(|row| row.seconds.with(3)).unwrap_or_default();
+        let _ = write!(text, "| {resources} | {step} | {floor} | {} |", own.above_baseline.with(3));
+        for other in others {
+            match of(other).map(|row| row.above_baseline) {
+                // A share of nothing, or of less, says nothing.
+                Some(beyond) if beyond.median > 0.0 && own.above_baseline.median > 0.0 => {
+                    let share = own.above_baseline.median / beyond.median;
+                    let _ = write!(text, " {} | {share:.2} |", beyond.with(3));
+                }
+                Some(beyond) => {
+                    let _ = write!(text, " {} | - |", beyond.with(3));
+                }
+                None => text.push_str(" - | - |"),
+            }
+        }
+        text.push('\n');
+    }
+}
+
+/// The rows of a candidate that was installed from a mirror.
+fn in_mirror<'a>(results: &'a Results, name: &str) -> impl Iterator<Item = &'a Row> {
+    results
+        .runs
+        .iter()
+        .filter(move |row| row.candidate == name && row.installation == Installation::Mirror)
+}
+
+/// What the processes of this provider use, and what they call.
+fn usage(results: &Results, text: &mut String) {
+    let names = tables::names(results);
+    let [_, this, ..] = names.as_slice() else { return };
+    text.push_str(
+        "\n### What the processes use\n\n\
+         | resources | command | processes | CPU, s | peak memory, MB | HTTP requests | connections |\n\
+         |--:|---|--:|---|--:|--:|--:|\n",
+    );
+    for row in in_mirror(results, this) {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {:.1} | {} | {} |",
+            row.resources,
+            row.step,
+            row.processes,
+            row.provider_cpu_seconds.with(3),
+            super::results::mb(row.peak_memory_kib),
+            row.calls.values().sum::<usize>(),
+            row.connections,
+        );
+    }
+}
+
+/// The ways of installation, with the fewest resources.
+fn installations(results: &Results, text: &mut String) {
+    let names = tables::names(results);
+    let [_, this, ..] = names.as_slice() else { return };
+    let Some(fewest) = results.runs.iter().map(|row| row.resources).min() else { return };
+    let _ = write!(
+        text,
+        "\n### Ways of installation, {fewest} resource\n\n\
+         | command | from a mirror, beyond s | and with a plugin cache | `dev_overrides` |\n\
+         |---|---|---|---|\n"
+    );
+    let own = || {
+        let rows = results.runs.iter();
+        rows.filter(|row| row.candidate == *this && row.resources == fewest)
+    };
+    for row in own().filter(|row| row.installation == Installation::Mirror) {
+        let of = |installation: Installation| {
+            let same =
+                own().find(|other| other.step == row.step && other.installation == installation);
+            same.map(|row| row.above_baseline.with(3)).unwrap_or_default()
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            row.step,
+            row.above_baseline.with(3),
+            of(Installation::MirrorWithCache),
+            of(Installation::DevOverrides),
+        );
+    }
+}
