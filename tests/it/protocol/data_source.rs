@@ -2,10 +2,11 @@
 
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::tfplugin::{
-    Attribute, AttributeType, Block, ConfigureResponse, Context, Data, DataSource, Diagnostic,
-    Diagnostics, Object, Provider, Resource, Schema, Value, async_trait, pb,
+    Attribute, AttributeType, Block, Context, Data, DataSource, Diagnostic, Diagnostics, Object,
+    Schema, Value, async_trait, pb,
 };
 
+use super::provider::Offers;
 use crate::support::{TestClient, client_for, diagnostics, dynamic, from_dynamic};
 
 /// Reads the words of a text.
@@ -43,37 +44,11 @@ impl DataSource<()> for Words {
     }
 }
 
-struct Toy;
-
-impl Provider for Toy {
-    type Client = ();
-
-    fn schema(&self) -> Schema {
-        Schema { version: 0, block: Block::default() }
-    }
-
-    fn validate(&self, _: &Object) -> Diagnostics {
-        Diagnostics::new()
-    }
-
-    fn configure(&self, _: &Object, _: &str) -> ConfigureResponse<()> {
-        ConfigureResponse {
-            client: Some(()),
-            has_unknown_values: false,
-            diagnostics: Diagnostics::new(),
-        }
-    }
-
-    fn resources(&self) -> Vec<Box<dyn Resource<()>>> {
-        Vec::new()
-    }
-
-    fn data_sources(&self) -> Vec<Box<dyn DataSource<()>>> {
-        vec![Box::new(Words)]
-    }
+fn toy() -> Offers {
+    Offers { data_source: Some(|| Box::new(Words)), ..Offers::default() }
 }
 
-async fn read(client: &mut TestClient<Toy>, text: &str) -> (Json, Vec<String>) {
+async fn read(client: &mut TestClient<Offers>, text: &str) -> (Json, Vec<String>) {
     let request = pb::read_data_source::Request {
         type_name: "toy_words".into(),
         config: Some(dynamic(&json!({ "text": text, "words": null }))),
@@ -85,7 +60,7 @@ async fn read(client: &mut TestClient<Toy>, text: &str) -> (Json, Vec<String>) {
 
 #[tokio::test]
 async fn a_data_source_is_served_from_its_line_in_the_registry() {
-    let mut client = client_for(Toy);
+    let mut client = client_for(toy());
     let metadata = client.get_metadata(pb::get_metadata::Request {}).await.unwrap().into_inner();
     assert_eq!(metadata.data_sources[0].type_name, "toy_words");
     let schema =

@@ -6,6 +6,7 @@ mod create;
 mod data_source;
 mod every_rpc;
 mod plan;
+mod provider;
 mod provider_config;
 mod results;
 mod schema;

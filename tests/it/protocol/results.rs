@@ -2,36 +2,18 @@
 
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::tfplugin::{
-    Applied, Attribute, Block, ConfigureResponse, Context, Diagnostic, Diagnostics, Failure,
-    ImportTarget, Object, Plan, PlanRequest, Provider, Resource, Schema, async_trait, pb,
+    Applied, Attribute, Block, Context, Diagnostic, Diagnostics, Failure, ImportTarget, Object,
+    Plan, PlanRequest, Resource, Schema, async_trait, pb,
 };
 
+use super::provider::Offers;
 use super::{apply_type, read_type};
 use crate::support::{TestClient, client_for, diagnostics, dynamic};
 
 const TYPE: &str = "toy_result";
 
-struct Toy;
-
-impl Provider for Toy {
-    type Client = ();
-
-    fn schema(&self) -> Schema {
-        Schema { version: 0, block: Block::default() }
-    }
-
-    fn validate(&self, _: &Object) -> Diagnostics {
-        Diagnostics::new()
-    }
-
-    fn configure(&self, _: &Object, _: &str) -> ConfigureResponse<()> {
-        let diagnostics = Diagnostics::new();
-        ConfigureResponse { client: Some(()), has_unknown_values: false, diagnostics }
-    }
-
-    fn resources(&self) -> Vec<Box<dyn Resource<()>>> {
-        vec![Box::new(ToyResult)]
-    }
+fn toy() -> Offers {
+    Offers { resource: Some(|| Box::new(ToyResult)), ..Offers::default() }
 }
 
 /// A resource whose argument `result` selects the result of each method.
@@ -97,8 +79,8 @@ impl Resource<()> for ToyResult {
     }
 }
 
-async fn configured() -> TestClient<Toy> {
-    let mut client = client_for(Toy);
+async fn configured() -> TestClient<Offers> {
+    let mut client = client_for(toy());
     let config = Some(dynamic(&json!({})));
     let request = pb::configure_provider::Request { config, ..Default::default() };
     client.configure_provider(request).await.unwrap();

@@ -3,41 +3,19 @@
 use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::tfplugin::{
-    Applied, Attribute, Block, BoxStream, ConfigureResponse, Context, Diagnostics, Failure,
-    ImportTarget, ListEvent, ListResource, Object, Plan, PlanRequest, Provider, Resource, Schema,
-    async_trait, pb,
+    Applied, Attribute, Block, BoxStream, Context, Diagnostics, Failure, ImportTarget, ListEvent,
+    ListResource, Object, Plan, PlanRequest, Resource, Schema, async_trait, pb,
 };
 
 use super::apply;
+use super::provider::Offers;
 use crate::support::{TYPE, client_for, diagnostics, dynamic};
 
-/// A provider whose resource panics, which must result in a diagnostic and not end the process.
-struct Toy;
-
+/// A resource that panics, which must result in a diagnostic and not end the process.
 struct Fragile;
 
-impl Provider for Toy {
-    type Client = ();
-
-    fn schema(&self) -> Schema {
-        Schema { version: 0, block: Block::default() }
-    }
-
-    fn validate(&self, _: &Object) -> Diagnostics {
-        Diagnostics::new()
-    }
-
-    fn configure(&self, _: &Object, _: &str) -> ConfigureResponse<()> {
-        ConfigureResponse {
-            client: Some(()),
-            has_unknown_values: false,
-            diagnostics: Diagnostics::new(),
-        }
-    }
-
-    fn resources(&self) -> Vec<Box<dyn Resource<()>>> {
-        vec![Box::new(Fragile)]
-    }
+fn toy() -> Offers {
+    Offers { resource: Some(|| Box::new(Fragile)), ..Offers::default() }
 }
 
 #[async_trait]
@@ -101,7 +79,7 @@ impl ListResource<()> for Fragile {
 
 #[tokio::test]
 async fn a_panic_in_a_list_query_is_a_diagnostic() {
-    let mut client = client_for(Toy);
+    let mut client = client_for(toy());
     let config = || Some(dynamic(&json!({})));
     let request = pb::configure_provider::Request { config: config(), ..Default::default() };
     client.configure_provider(request).await.unwrap();
@@ -125,7 +103,7 @@ async fn a_panic_in_a_list_query_is_a_diagnostic() {
 
 #[tokio::test]
 async fn a_panic_is_a_diagnostic_and_loses_no_state() {
-    let mut client = client_for(Toy);
+    let mut client = client_for(toy());
     let config = dynamic(&json!({}));
     let request = pb::configure_provider::Request { config: Some(config), ..Default::default() };
     client.configure_provider(request).await.unwrap();
