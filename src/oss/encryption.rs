@@ -17,7 +17,7 @@ pub enum SseAlgorithm {
     Kms,
     /// `SM4`: keys that OSS manages entirely, with the SM4 cipher.
     Sm4,
-    /// What a newer OSS may answer, kept as it says it.
+    /// An algorithm that a newer OSS may return, unchanged.
     Other(String),
 }
 

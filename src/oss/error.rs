@@ -35,8 +35,8 @@ pub struct Error {
     pub clock_skew_seconds: Option<i64>,
     /// Whether OSS may have executed it anyway: the outcome of an attempt is unknown.
     pub may_have_taken_effect: bool,
-    /// How long the limit of the operation would have to be for the delay that a server asked for; none unless
-    /// the call failed because of that.
+    /// The operation's timeout that would leave time for the delay from `Retry-After`; `None` unless the call failed
+    /// because of that delay.
     pub needed_timeout: Option<Duration>,
     /// Why it failed.
     pub kind: ErrorKind,
@@ -144,7 +144,7 @@ impl TransportError {
 }
 
 impl ErrorKind {
-    /// The time of the server that answered, if it told one.
+    /// The time of the server, if the response has one.
     pub(super) fn server_time(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Service(service) => service.server_time,
@@ -153,7 +153,7 @@ impl ErrorKind {
         }
     }
 
-    /// How long the server asks to wait.
+    /// The delay from `Retry-After`.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Service(service) => service.retry_after,
@@ -203,7 +203,7 @@ impl Error {
         find(&self.kind)
     }
 
-    /// How long the server asks to wait that failed last.
+    /// The delay from the last `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.kind.retry_after()
@@ -235,7 +235,7 @@ impl Error {
         }
     }
 
-    /// Whether nobody answered for OSS: the next call to the same endpoint would wait as long.
+    /// Whether no response was received: the next call to the same endpoint would wait as long.
     #[must_use]
     pub fn is_unresponsive(&self) -> bool {
         match &self.kind {
@@ -245,8 +245,7 @@ impl Error {
         }
     }
 
-    /// The region that OSS says the bucket is in, where it answered that it is not in the one that was
-    /// asked.
+    /// The bucket's region, if OSS returned that it is not the one of the request.
     #[must_use]
     pub fn redirect_region(&self) -> Option<Region> {
         let endpoint = self.service_error()?.endpoint.as_deref()?;

@@ -1,4 +1,4 @@
-//! What fuzzing and its kept inputs drive in this module.
+//! Fuzz targets of this module.
 
 #![allow(clippy::expect_used, reason = "a target fails by panicking")]
 
@@ -35,7 +35,7 @@ pub(crate) fn bucket_page(data: &[u8]) {
     }
 }
 
-/// Answers of errors: whatever comes, few and printable words are told.
+/// Error responses: whatever is in them, the texts that are shown are short and printable.
 pub(crate) fn error_response(data: &[u8]) {
     let (header, body) = data.split_at(data.iter().position(|byte| *byte == 0).unwrap_or(0));
     let header = std::str::from_utf8(header).ok();
@@ -88,7 +88,7 @@ pub(crate) fn endpoint(data: &[u8]) {
     }
 }
 
-/// Instants in answers, and how long they ask to wait: never so long that the end cannot be computed.
+/// Timestamps and `Retry-After` delays in responses: never so long that the deadline cannot be computed.
 pub(crate) fn timestamp(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let now = parse_iso8601("2026-11-23T08:00:00Z");

@@ -74,8 +74,8 @@ pub(super) fn is_metadata_address<S: AsRef<str>>(host: &Host<S>) -> bool {
     ipv4_address(host) == Some(METADATA)
 }
 
-/// Resolves the names of this machine, `localhost` and all below it, as RFC 6761 has it: no name server is asked, so
-/// that none can say that they are elsewhere. Addresses are not resolved.
+/// Resolves the names of this machine, `localhost` and all below it, as RFC 6761 requires: no name server is queried, so
+/// that none can point them elsewhere. Addresses are not resolved.
 struct Loopback;
 
 impl reqwest::dns::Resolve for Loopback {

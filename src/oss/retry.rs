@@ -25,7 +25,7 @@ pub struct RetryPolicy {
     pub max_connect_attempts: u32,
     /// Upper bound of the first delay. It doubles with every attempt.
     pub initial_backoff: Duration,
-    /// Upper bound of every delay, unless the server asks for a longer one.
+    /// Upper bound of every delay, unless `Retry-After` is longer.
     pub max_backoff: Duration,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Failure {
     class: FailureClass,
     /// The server's time, if the failure is that the machine's clock is too far off.
     server_time: Option<OffsetDateTime>,
-    /// How long the server asks to wait.
+    /// The delay from `Retry-After`.
     retry_after: Option<Duration>,
 }
 

@@ -31,7 +31,7 @@ pub struct ServiceError {
     pub recommend_doc: Option<ServerText>,
     /// The endpoint that OSS says the bucket must be addressed at.
     pub endpoint: Option<ServerText>,
-    /// How long OSS asks to wait, from `Retry-After`.
+    /// The delay before the next attempt, from `Retry-After`.
     pub retry_after: Option<Duration>,
     /// OSS's time: the `ServerTime` element, else the `Date` header.
     pub server_time: Option<OffsetDateTime>,
@@ -91,14 +91,14 @@ impl fmt::Display for ServiceError {
     }
 }
 
-/// The delay that a `Retry-After` header asks for: seconds, or a date (RFC 9110), which is understood
+/// The delay of a `Retry-After` header: seconds, or a date (RFC 9110), which is understood
 /// by the clock of the server that sent it.
 pub(super) fn retry_after(value: &str, server_time: Option<OffsetDateTime>) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
     let until = parse_http_date(value)?;
-    // A date that has passed asks for no wait.
+    // A date that has passed means no delay.
     Some(Duration::try_from(until - server_time?).unwrap_or_default())
 }
 

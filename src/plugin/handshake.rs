@@ -125,7 +125,7 @@ pub fn negotiate(environment: &HandshakeEnv) -> Option<HandshakeParams> {
     })
 }
 
-/// The line that tells the host where and how to connect, including the line break.
+/// The handshake line: where and how the host connects, including the line break.
 ///
 /// `network` is `unix` or `tcp`. `certificate` is the server's in DER, empty without TLS; it is encoded without
 /// padding because the host decodes it so.

@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells the test that it runs in the process that panics. The test harness takes it for a filter.
+    /// The argument of the process that panics. The test harness takes it for a filter.
     const PANICS: &str = "this-process-panics";
 
     #[test]

@@ -171,7 +171,7 @@ fn handle_signals(stop: &CancellationToken, interrupt: OnInterrupt) -> io::Resul
 }
 
 /// The signals that this process was started to ignore, as a mask: `nohup` ignores SIGHUP, and then the host goes on
-/// and needs its plugin. `None` where the system does not tell; the process then ends when the host disconnects.
+/// and needs its plugin. `None` if the system does not report it; the process then ends when the host disconnects.
 #[cfg(unix)]
 fn ignored_signals() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -189,8 +189,8 @@ impl Environment {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))
     }
 
-    /// A security token that stands alone, beside the AccessKey pair of another set: no set with this token
-    /// has an ID or a secret.
+    /// A security token without an ID and a secret in its own set of variables, next to the AccessKey pair of another
+    /// set.
     pub(super) fn stray_token(&self, own: &str) -> Option<(&'static str, &str)> {
         let has_pair = |token: &str| {
             ACCESS_KEY_VARS.iter().any(|[id, secret, other]| {

@@ -155,8 +155,7 @@ pub async fn update<S: BucketSetting>(
     }
 }
 
-/// Whether a read failed for a reason that says nothing about a write: OSS refused it, or answered with
-/// something else than a setting.
+/// Whether a read failed for a reason that does not concern a write: OSS rejected it, or the response is not a setting.
 fn is_about_reading(error: &Error) -> bool {
     match &error.kind {
         ErrorKind::Service(service) => {

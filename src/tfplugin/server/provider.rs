@@ -96,7 +96,7 @@ pub(super) fn stop<P: Provider>(server: &Server<P>) {
 
 fn capabilities() -> pb::ServerCapabilities {
     pb::ServerCapabilities {
-        // Terraform asks for a plan of a destroy only then, and only such a plan can be deferred. Without it,
+        // Terraform requests a plan of a destroy only then, and only such a plan can be deferred. Without it,
         // an object that could not be read would be deleted.
         plan_destroy: true,
         // The schema never changes, so Terraform can cache it.

@@ -300,7 +300,7 @@ async fn run<P: Provider>(
     Ok((Some(applied.state), applied.warnings))
 }
 
-/// The operation that `ApplyResourceChange` asks for.
+/// The operation of an `ApplyResourceChange` request.
 #[derive(Debug, PartialEq)]
 enum Change {
     Create {
