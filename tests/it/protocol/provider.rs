@@ -4,11 +4,13 @@ use terraform_provider_oss::tfplugin::{
     Block, ConfigureResponse, DataSource, Diagnostics, Object, Provider, Resource, Schema,
 };
 
+type New<T> = fn() -> Box<T>;
+
 /// What the provider offers; always configured.
 #[derive(Default)]
 pub(super) struct Offers {
-    pub(super) resource: Option<fn() -> Box<dyn Resource<()>>>,
-    pub(super) data_source: Option<fn() -> Box<dyn DataSource<()>>>,
+    pub(super) resource: Option<New<dyn Resource<()>>>,
+    pub(super) data_source: Option<New<dyn DataSource<()>>>,
 }
 
 impl Provider for Offers {
