@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::install::Installation;
-use super::results::{Machine, Results, Row};
+use super::results::{Machine, Results, Row, mb};
 use super::tables;
 
 const START: &str = "<!-- Written by the benchmark: start -->\n";
@@ -31,6 +31,7 @@ pub(crate) fn figures(results: &Results) -> String {
         let _ = write!(text, ", that of {name} {bytes}");
     }
     text.push_str(".\n");
+    targets(results, &mut text);
     beyond(results, &mut text);
     text.push_str("\n### Beside the limit\n");
     text.push_str(&tables::limits(results));
@@ -40,6 +41,56 @@ pub(crate) fn figures(results: &Results) -> String {
     text.push_str(&tables::slow_service(results));
     text.push('\n');
     text
+}
+
+/// Each target beside what was measured.
+fn targets(results: &Results, text: &mut String) {
+    let names = tables::names(results);
+    let [_, this, others @ ..] = names.as_slice() else { return };
+    text.push_str("\n### Targets\n\n| result | target | measured |\n|---|---|---|\n");
+    let mut line = |what: &str, target: &str, measured: String| {
+        let _ = writeln!(text, "| {what} | {target} | {measured} |");
+    };
+    line("binary, bytes", "8,000,000", results.binary_bytes.to_string());
+    let start = results.start.to_first_response.with(2);
+    line("process start to first response, mutual TLS", "4 ms", format!("{start} ms"));
+    let by_size = |values: Vec<(usize, String)>| {
+        let values = values.into_iter().map(|(resources, value)| format!("{resources}: {value}"));
+        values.collect::<Vec<_>>().join("; ")
+    };
+    let cpu = tables::cpu_per_resource(results).into_iter();
+    let cpu = cpu.map(|(resources, cpu)| (resources, format!("{cpu:.3} ms"))).collect();
+    line("provider CPU for each refreshed resource, by number", "0.15 ms", by_size(cpu));
+    let plans = || in_mirror(results, this).filter(|row| row.step == "plan");
+    let memory = plans().map(|row| (row.resources, mb(row.peak_memory_kib)));
+    let memory = memory.map(|(resources, mb)| (resources, format!("{mb:.1} MB"))).collect();
+    line("peak memory, by number", "9 MB, no growth", by_size(memory));
+    for other in others {
+        let target = if *other == "bare plugin" { "1.2" } else { "a third" };
+        let shares =
+            plans().map(|row| (row.resources, shares(results, this, other, row.resources)));
+        let what = format!("time beyond the builtin resource, as a share of {other}, by number");
+        line(&what, target, by_size(shares.filter(|(_, share)| !share.is_empty()).collect()));
+    }
+}
+
+/// The lowest and highest share over the commands.
+fn shares(results: &Results, this: &str, other: &str, resources: usize) -> String {
+    let of = |name: &str| -> Vec<&Row> {
+        in_mirror(results, name).filter(|row| row.resources == resources).collect()
+    };
+    let pairs = of(this).into_iter().filter_map(|own| {
+        let other = of(other).into_iter().find(|row| row.step == own.step)?;
+        let (own, other) = (own.above_baseline.median, other.above_baseline.median);
+        (own > 0.0 && other > 0.0).then_some(own / other)
+    });
+    let shares: Vec<f64> = pairs.collect();
+    if shares.is_empty() {
+        return String::new();
+    }
+    let lowest = shares.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = shares.iter().copied().fold(0.0, f64::max);
+    format!("{lowest:.2} to {highest:.2}")
 }
 
 /// Seconds beyond the builtin resource by size, command and candidate.
@@ -109,7 +160,7 @@ fn usage(results: &Results, text: &mut String) {
             row.step,
             row.processes,
             row.provider_cpu_seconds.with(3),
-            super::results::mb(row.peak_memory_kib),
+            mb(row.peak_memory_kib),
             row.calls.values().sum::<usize>(),
             row.connections,
         );

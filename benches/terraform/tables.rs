@@ -143,7 +143,7 @@ pub(crate) fn limits(results: &Results) -> String {
 }
 
 /// The CPU time of a plan by the number of resources, beyond that of a plan of one, in milliseconds.
-fn cpu_per_resource(results: &Results) -> Vec<(usize, f64)> {
+pub(crate) fn cpu_per_resource(results: &Results) -> Vec<(usize, f64)> {
     let [_, this, ..] = names(results)[..] else { return Vec::new() };
     let plans = results.runs.iter().filter(|row| {
         row.candidate == this && row.step == "plan" && row.installation == Installation::Mirror
