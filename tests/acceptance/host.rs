@@ -10,6 +10,9 @@ use super::workspace::{Run, Workspace};
 pub(crate) enum Feature {
     /// `import` blocks with `identity`.
     IdentityImports,
+    /// `import` blocks without a `resource` block and without `provider`. Terraform 1.16 looks for a provider of
+    /// another name (hashicorp/terraform#39144).
+    InferredProviders,
     /// `terraform query`, and `list` blocks.
     Queries,
     /// `terraform plan -allow-deferral`, which only experimental builds have.
@@ -20,6 +23,9 @@ impl Feature {
     const fn description(self) -> &'static str {
         match self {
             Self::IdentityImports => "`identity` in `import` blocks",
+            Self::InferredProviders => {
+                "the right provider for `import` blocks without a `resource` block"
+            }
             Self::Queries => "the command `query`",
             Self::Deferral => "`plan -allow-deferral`",
         }
@@ -37,6 +43,11 @@ impl Feature {
                 );
                 &["validate", "-no-color"]
             }
+            Self::InferredProviders => {
+                workspace
+                    .configure("import {\n  to = oss_bucket_encryption.this\n  id = \"demo\"\n}\n");
+                &["validate", "-no-color"]
+            }
             Self::Queries => &["query", "-help"],
             Self::Deferral => &["plan", "-allow-deferral", "-no-color"],
         };
@@ -47,6 +58,9 @@ impl Feature {
     const fn refusals(self) -> &'static [&'static str] {
         match self {
             Self::IdentityImports => &["argument named \"identity\" is not expected"],
+            Self::InferredProviders => {
+                &["unavailable provider \"registry.terraform.io/hashicorp/oss\""]
+            }
             Self::Queries => &["no command named \"query\""],
             Self::Deferral => {
                 &["only valid in experimental builds", "not defined: -allow-deferral"]
@@ -69,4 +83,14 @@ pub(crate) fn has(feature: Feature, what: &str) -> bool {
     let message = format!("{version} does not have {}: {what} did NOT run", feature.description());
     let _ = writeln!(std::io::stderr(), "\n*** {message} ***");
     false
+}
+
+/// An `import` block without a `resource` block, and what it becomes when its configuration has been generated.
+/// `provider` is only allowed in the first, and only there if the host does not find the provider without it.
+pub(crate) fn generating_import(name: &str, id: &str) -> (String, String) {
+    let block = |provider: &str| {
+        format!("import {{\n  to = oss_bucket_encryption.{name}\n  id = \"{id}\"\n{provider}}}\n")
+    };
+    let is_inferred = has(Feature::InferredProviders, "an import without `provider`");
+    (block(if is_inferred { "" } else { "  provider = oss\n" }), block(""))
 }
