@@ -38,6 +38,8 @@ mod pipelines;
 mod places;
 mod policies;
 mod query;
+#[cfg(unix)]
+mod reattach;
 mod refresh;
 mod secrets;
 mod transport;
