@@ -190,8 +190,10 @@ impl SocketDirectory {
         Ok(())
     }
 
+    /// Clients that are built on gRPC core (Python, Ruby, C++) send the path, percent-encoded, as `:authority`, and
+    /// the HTTP library accepts percent signs there only before an `@`.
     fn socket(&self) -> PathBuf {
-        self.0.join("socket")
+        self.0.join("socket@oss")
     }
 
     /// Allows a group to traverse the directory and connect to the socket.

@@ -122,6 +122,12 @@ impl Diagnostics {
         }
     }
 
+    /// Whether there is no diagnostic.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the list contains an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {

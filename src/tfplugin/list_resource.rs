@@ -34,6 +34,8 @@ pub enum ListEvent {
         /// The state of the object.
         state: Object,
     },
+    /// An object that was examined, but that does not belong to the result. It tells that the search has not ended.
+    Unlisted,
     /// A diagnostic. An error ends the query, a warning does not.
     Diagnostic(Diagnostic),
 }

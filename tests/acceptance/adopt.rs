@@ -6,6 +6,7 @@ use std::path::Path;
 use oss_emulator::{EncryptionRule, Fault};
 use serde_json::{Value as Json, json};
 
+use super::host::generating_import;
 use super::workspace::Workspace;
 
 /// A state written by `aliyun/alicloud`.
@@ -124,9 +125,10 @@ fn a_bucket_in_another_region_is_managed_and_imported_with_its_region() {
 
     // Terraform generates the missing `resource` block.
     forget();
-    workspace
-        .configure("import {\n  to = oss_bucket_encryption.found\n  id = \"far@cn-beijing\"\n}\n");
+    let (import, import_after) = generating_import("found", "far@cn-beijing");
+    workspace.configure(&import);
     workspace.terraform(&["plan", "-generate-config-out=found.tf", "-no-color"]).succeeds();
+    workspace.configure(&import_after);
     let generated = fs::read_to_string(workspace.path("found.tf")).unwrap();
     for part in ["\"far\"", "\"KMS\"", "\"9468da86\"", "\"cn-beijing\""] {
         assert!(generated.contains(part), "{part} is missing:\n{generated}");

@@ -2,6 +2,7 @@
 //! replacements.
 
 use oss_emulator::{EncryptionRule, Fault};
+use serde_json::Value as Json;
 
 use super::workspace::{KEYS, Workspace};
 
@@ -286,4 +287,42 @@ fn a_provider_block_that_depends_on_a_resource() {
     let first = ["apply", "-auto-approve", "-target=terraform_data.place"];
     workspace.terraform(&first).succeeds();
     workspace.expect_no_changes();
+}
+
+/// hashicorp/terraform#28340. ARCHITECTURE.md says why `timeouts` is a block all the same.
+#[test]
+fn a_timeout_that_is_known_after_apply() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    let configure = |limit: &str, timeouts: &str| {
+        let limit =
+            format!("resource \"terraform_data\" \"limit\" {{\n  input = \"{limit}\"\n}}\n");
+        workspace.configure(&(limit + &resource("this", "demo", "SM4", timeouts)));
+    };
+    let value = "terraform_data.limit.output";
+    // A static block holds in every case: null is the default of each timeout.
+    let block = format!("  timeouts {{\n    create = {value} == \"\" ? null : {value}\n  }}\n");
+    let dynamic = format!(
+        "  dynamic \"timeouts\" {{\n    for_each = {value} == \"\" ? toset([]) : toset([{value}])\n    \
+         content {{\n      create = timeouts.value\n    }}\n  }}\n"
+    );
+    for (limit, timeouts, is_consistent) in
+        [("", &block, true), ("10m", &block, true), ("10m", &dynamic, true), ("", &dynamic, false)]
+    {
+        configure(limit, timeouts);
+        let run = workspace.terraform(&["apply", "-auto-approve", "-no-color"]);
+        if !is_consistent {
+            let run = run.fails();
+            assert!(run.stderr.contains("produced inconsistent final plan"), "{run}");
+            assert!(run.stderr.contains(".timeouts: was present, but now absent"), "{run}");
+            assert_eq!(workspace.emulator.rule("demo"), None, "nothing was written");
+            // By now the value is known.
+            workspace.apply();
+        }
+        workspace.expect_no_changes();
+        let state = workspace.state();
+        let (_, values) = state.iter().find(|(address, _)| address.contains("oss_")).unwrap();
+        let expected = if limit.is_empty() { Json::Null } else { limit.into() };
+        assert_eq!(values["timeouts"]["create"], expected, "{timeouts}");
+        workspace.terraform(&["destroy", "-auto-approve"]).succeeds();
+    }
 }

@@ -3,6 +3,7 @@
 use oss_emulator::EncryptionRule;
 use serde_json::json;
 
+use super::host::generating_import;
 use super::workspace::{KEY_ID, KEY_SECRET, Workspace};
 
 /// A resource with these arguments.
@@ -148,12 +149,14 @@ fn import_by_command_and_by_block() {
 
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.emulator.set_rule("demo", rule("SM4", None, None));
-    workspace.configure("import {\n to = oss_bucket_encryption.this\n id = \"demo\"\n}\n");
+    let (import, import_after) = generating_import("this", "demo");
+    workspace.configure(&import);
     workspace
         .terraform(&["plan", "-generate-config-out=generated.tf", "-out=plan", "-no-color"])
         .succeeds();
     let apply = workspace.terraform(&["apply", "-no-color", "plan"]).succeeds();
     assert!(apply.stdout.contains("1 imported, 0 added, 0 changed, 0 destroyed"), "{apply}");
+    workspace.configure(&import_after);
     workspace.expect_no_changes();
     let (address, values) = workspace.state().remove(0);
     assert_eq!(address, "oss_bucket_encryption.this");

@@ -16,10 +16,12 @@ mod conflicts;
 mod create;
 mod credentials;
 mod data_sources;
+mod deferral;
 #[cfg(unix)]
 mod docs;
 mod errors;
 mod files;
+mod host;
 mod hostile;
 mod language;
 mod lifecycle;
@@ -35,6 +37,9 @@ mod pages;
 mod pipelines;
 mod places;
 mod policies;
+mod query;
+#[cfg(unix)]
+mod reattach;
 mod refresh;
 mod secrets;
 mod transport;

@@ -43,6 +43,23 @@ fn no_secret_is_in_a_plan_or_a_state() {
     assert_eq!(workspace.emulator.secrets().len(), 1 + 3 * 2, "the key, and three sessions");
 }
 
+/// The command lines of a process and of its children: others on this machine may have the same test keys.
+#[cfg(target_os = "linux")]
+fn command_lines(parent: u32) -> Vec<String> {
+    let read = |process: u32| {
+        let text = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let is_child = |process: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        status.lines().any(|line| line == format!("PPid:\t{parent}"))
+    };
+    let children =
+        processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child);
+    children.chain([parent]).map(read).collect()
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn no_secret_is_in_the_process_list() {
@@ -59,11 +76,7 @@ fn no_secret_is_in_the_process_list() {
         assert!(terraform.try_wait().unwrap().is_none(), "terraform exited early");
         std::thread::yield_now();
     }
-    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    let lists: Vec<String> = processes
-        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
-        .map(|arguments| String::from_utf8_lossy(&arguments).into_owned())
-        .collect();
+    let lists = command_lines(terraform.id());
     terraform.kill().unwrap();
     terraform.wait().unwrap();
     assert!(lists.iter().any(|list| list.contains("terraform-provider-oss")), "{lists:?}");

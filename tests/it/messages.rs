@@ -1,12 +1,14 @@
 //! Every diagnostic about a configuration, as the user reads it: see `snapshots/` next to this file.
 //! Diagnostics about failed calls are in `src/resources/explain/`.
 
+use oss_emulator::EncryptionRule;
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
 
 use super::support::{
-    TYPE, UNKNOWN, client_for, dynamic, path, provider_config, resource, unconfigured,
+    TYPE, UNKNOWN, client_for, configured, dynamic, emulator, path, provider_config, resource,
+    unconfigured,
 };
 
 macro_rules! check {
@@ -122,6 +124,31 @@ async fn about_data_sources() {
         let response = client.validate_data_resource_config(request).await.unwrap().into_inner();
         messages.extend(rendered(&response.diagnostics));
     }
+    check!(messages);
+}
+
+#[tokio::test]
+async fn about_queries() {
+    let emulator = emulator(&["one", "two"]);
+    emulator.set_rule("one", EncryptionRule::new("AES256"));
+    let mut client = configured(&emulator).await;
+    let config = |prefix: Json| Some(dynamic(&json!({ "prefix": prefix, "region": null })));
+    let request = pb::validate_list_resource_config::Request {
+        type_name: TYPE.into(),
+        config: config(json!("Ab")),
+        ..Default::default()
+    };
+    let response = client.validate_list_resource_config(request).await.unwrap().into_inner();
+    let mut messages: Vec<String> = rendered(&response.diagnostics).collect();
+    let request = pb::list_resource::Request {
+        type_name: TYPE.into(),
+        config: config(Json::Null),
+        limit: 1,
+        ..Default::default()
+    };
+    let mut events = client.list_resource(request).await.unwrap().into_inner();
+    messages.extend(rendered(&events.message().await.unwrap().unwrap().diagnostic));
+    assert!(events.message().await.unwrap().is_none());
     check!(messages);
 }
 

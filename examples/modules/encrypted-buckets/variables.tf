@@ -29,16 +29,17 @@ variable "buckets" {
     )
   }
 
+  # With `tostring`, because `contains` of a null without a type is unknown in Terraform 1.16.
   validation {
     condition = try(alltrue([
-      for rule in values(var.buckets) : try(contains(["AES256", "KMS", "SM4"], rule.sse_algorithm), false)
+      for rule in values(var.buckets) : try(contains(["AES256", "KMS", "SM4"], tostring(rule.sse_algorithm)), false)
       if can(keys(rule))
     ]), true)
     error_message = format(
       "sse_algorithm is required and must be \"AES256\", \"KMS\" or \"SM4\", in uppercase. It is missing or invalid for: %s.",
       try(join(", ", [
         for key, rule in var.buckets : key
-        if can(keys(rule)) && !try(contains(["AES256", "KMS", "SM4"], rule.sse_algorithm), false)
+        if can(keys(rule)) && !try(contains(["AES256", "KMS", "SM4"], tostring(rule.sse_algorithm)), false)
       ]), ""),
     )
   }

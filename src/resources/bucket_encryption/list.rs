@@ -33,9 +33,7 @@ impl ListResource<ProviderData> for BucketEncryptionList {
             }
         };
         let scanned = client.scan_bucket_encryption(request);
-        let events =
-            scanned.filter_map(move |scanned| std::future::ready(to_event(&client, scanned)));
-        Box::pin(events)
+        Box::pin(scanned.map(move |scanned| to_event(&client, scanned)))
     }
 }
 
@@ -47,26 +45,26 @@ fn prepare(
     Ok((Arc::clone(context.client.client()?), request))
 }
 
-/// `None` for a bucket that has no rule, or that was deleted in the meantime. A problem of one bucket is a
+/// A bucket that has no rule, or that was deleted in the meantime, is not listed. A problem of one bucket is a
 /// warning; one that affects all buckets is an error, which ends the query.
-fn to_event(client: &Client, scanned: Result<ScannedBucket, Error>) -> Option<ListEvent> {
+fn to_event(client: &Client, scanned: Result<ScannedBucket, Error>) -> ListEvent {
     let ScannedBucket { bucket, rule } = match scanned {
         Ok(scanned) => scanned,
-        Err(error) => return Some(ListEvent::Diagnostic(explain::list_error(&error))),
+        Err(error) => return ListEvent::Diagnostic(explain::list_error(&error)),
     };
     match rule {
-        Ok(None) => None,
+        Ok(None) => ListEvent::Unlisted,
         Ok(Some(rule)) => {
             let region = bucket.region.as_ref().filter(|region| !client.is_default_region(region));
             let mut state = bare_state(&bucket.name, region.map(Region::as_str));
             set_rule(&mut state, &rule);
-            Some(ListEvent::Result { display_name: bucket.name, state })
+            ListEvent::Result { display_name: bucket.name, state }
         }
-        Err(ScanError::Call(error)) if error.is_not_found() => None,
+        Err(ScanError::Call(error)) if error.is_not_found() => ListEvent::Unlisted,
         Err(error) => {
             let summary = format!("Bucket {} was skipped", bucket.name);
             let detail = explain::scan_error(&error);
-            Some(ListEvent::Diagnostic(Diagnostic::warning(summary, detail)))
+            ListEvent::Diagnostic(Diagnostic::warning(summary, detail))
         }
     }
 }

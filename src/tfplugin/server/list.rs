@@ -1,12 +1,15 @@
 //! The RPCs for list resources.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
 
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::stream::{self, Peekable};
+use futures_util::{FutureExt as _, StreamExt as _};
 use tonic::codegen::BoxStream;
 
-use super::Server;
 use super::respond::panicked;
+use super::{RegisteredResource, Server};
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::tfplugin::list_resource::{ListEvent, ListResource};
 use crate::tfplugin::provider::Provider;
@@ -38,17 +41,12 @@ pub(super) async fn list<P: Provider>(
     tracing::trace!(rpc = "ListResource", "call received");
     let result = AssertUnwindSafe(async { list_events(server, &request) }).catch_unwind().await;
     let result = result.unwrap_or_else(|_| Err(panicked("ListResource")));
-    let events = result.unwrap_or_else(|diagnostics| {
-        Box::pin(stream::iter(diagnostics.into_iter().map(diagnostic_event)))
-    });
+    let events = result
+        .unwrap_or_else(|diagnostics| Box::pin(stream::iter([diagnostic_event(diagnostics)])));
     // A panic ends the query with a diagnostic instead of a broken connection.
-    let events = AssertUnwindSafe(events).catch_unwind().map(|event| {
-        let panicked = || pb::list_resource::Event {
-            diagnostic: wire::to_diagnostics(panicked("ListResource")),
-            ..Default::default()
-        };
-        Ok(event.unwrap_or_else(|_| panicked()))
-    });
+    let events = AssertUnwindSafe(events)
+        .catch_unwind()
+        .map(|event| Ok(event.unwrap_or_else(|_| diagnostic_event(panicked("ListResource")))));
     Box::pin(events)
 }
 
@@ -60,43 +58,91 @@ fn list_events<P: Provider>(
     let (registered, list_resource) = server.list_resource(&request.type_name)?;
     let config = list_config(&*list_resource, request.config.as_ref())?;
     let context = server.context()?;
-    let client = std::sync::Arc::clone(&context.client);
-    let events = list_resource.list(context, &config);
-    let include_object = request.include_resource_object;
-    let to_event = move |event| match event {
-        ListEvent::Diagnostic(diagnostic) => diagnostic_event(diagnostic),
-        ListEvent::Result { display_name, state } => pb::list_resource::Event {
-            identity: registered.identity(Some(&state)),
-            display_name,
-            resource_object: include_object.then(|| wire::to_dynamic_object(Some(state))),
-            ..Default::default()
-        },
+    let client = Arc::clone(&context.client);
+    let query = Query::<P> {
+        events: list_resource.list(context, &config).peekable(),
+        include_object: request.include_resource_object,
+        // A negative or missing limit is none.
+        limit: u64::try_from(request.limit).ok().filter(|limit| *limit > 0),
+        found: 0,
+        is_complete: false,
+        registered,
+        client,
     };
-    let limit = u64::try_from(request.limit).ok().filter(|limit| *limit > 0);
-    let events = stream::unfold((events, limit), |(mut events, remaining)| async move {
-        if remaining == Some(0) {
-            return None;
-        }
-        let event = events.next().await?;
-        let remaining = match &event {
-            ListEvent::Result { .. } => remaining.map(|remaining| remaining - 1),
-            // Terraform ignores events after an error.
-            ListEvent::Diagnostic(diagnostic) if diagnostic.severity == Severity::Error => Some(0),
-            ListEvent::Diagnostic(_) => remaining,
-        };
-        Some((event, (events, remaining)))
-    });
-    let late_warnings = stream::once(async move { P::late_warnings(&client) });
-    let late_warnings =
-        late_warnings.flat_map(|warnings| stream::iter(warnings).map(diagnostic_event));
-    Ok(Box::pin(events.map(to_event).chain(late_warnings)))
+    let events =
+        stream::unfold(query, |mut query| async move { Some((query.next().await?, query)) });
+    Ok(Box::pin(events))
 }
 
-fn diagnostic_event(diagnostic: Diagnostic) -> pb::list_resource::Event {
-    pb::list_resource::Event {
-        diagnostic: wire::to_diagnostics(diagnostic.into()),
-        ..Default::default()
+/// A list query in progress.
+struct Query<P: Provider> {
+    events: Peekable<crate::tfplugin::BoxStream<ListEvent>>,
+    include_object: bool,
+    limit: Option<u64>,
+    /// Number of results so far.
+    found: u64,
+    is_complete: bool,
+    registered: Arc<RegisteredResource<P::Client>>,
+    client: Arc<P::Client>,
+}
+
+impl<P: Provider> Query<P> {
+    async fn next(&mut self) -> Option<pb::list_resource::Event> {
+        while !self.is_complete {
+            match self.events.next().await {
+                Some(ListEvent::Unlisted) => {}
+                Some(ListEvent::Result { display_name, state }) => {
+                    self.found += 1;
+                    let mut warnings = Diagnostics::new();
+                    // Terraform reads no event after this one.
+                    if self.limit == Some(self.found) {
+                        self.is_complete = true;
+                        if Pin::new(&mut self.events).peek().await.is_some() {
+                            warnings.push(limit_reached(self.found));
+                        }
+                        warnings.extend(P::late_warnings(&self.client));
+                    }
+                    return Some(pb::list_resource::Event {
+                        identity: self.registered.identity(Some(&state)),
+                        display_name,
+                        resource_object: self
+                            .include_object
+                            .then(|| wire::to_dynamic_object(Some(state))),
+                        diagnostic: wire::to_diagnostics(warnings),
+                    });
+                }
+                Some(ListEvent::Diagnostic(diagnostic)) => {
+                    let mut diagnostics = Diagnostics::new();
+                    // Terraform ignores events after an error.
+                    if diagnostic.severity == Severity::Error {
+                        self.is_complete = true;
+                        diagnostics = P::late_warnings(&self.client);
+                    }
+                    diagnostics.push(diagnostic);
+                    return Some(diagnostic_event(diagnostics));
+                }
+                None => {
+                    self.is_complete = true;
+                    let warnings = P::late_warnings(&self.client);
+                    return (!warnings.is_empty()).then(|| diagnostic_event(warnings));
+                }
+            }
+        }
+        None
     }
+}
+
+/// The warning of a query that was cut off. Terraform itself says nothing, even if the limit is its default.
+fn limit_reached(limit: u64) -> Diagnostic {
+    let detail = format!(
+        "The query ended at its `limit` of {limit}, before the search was complete, so there may be more results. To \
+         list them, set a higher `limit` in the `list` block. The default is 100."
+    );
+    Diagnostic::warning("Query ended at its limit", detail)
+}
+
+fn diagnostic_event(diagnostics: Diagnostics) -> pb::list_resource::Event {
+    pb::list_resource::Event { diagnostic: wire::to_diagnostics(diagnostics), ..Default::default() }
 }
 
 /// The configuration of a list query. Null, which early versions of Terraform send without a `config` block,

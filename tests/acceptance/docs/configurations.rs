@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::player::{link, put, stand_in};
+use crate::host::{Feature, has};
 use crate::markdown::{Block, pages, root};
 use crate::workspace::Workspace;
 
@@ -14,8 +15,10 @@ enum Reader {
     CommandLine,
     /// `terraform test`.
     Tests,
-    /// A newer Terraform than the installed one; `tests/it/docs.rs` makes its calls to the provider.
-    Newer,
+    /// `terraform query`. Where it does not exist, `tests/it/docs.rs` makes its calls to the provider.
+    Queries,
+    /// A Terraform that imports by identity. Here, too, `tests/it/docs.rs` makes the calls.
+    IdentityImports,
     /// Terraform.
     Terraform,
 }
@@ -26,12 +29,21 @@ impl Reader {
             Self::CommandLine
         } else if block.has_top_level("mock_provider") || block.has_top_level("run") {
             Self::Tests
-        } else if block.has_top_level("list")
-            || (block.has_top_level("import") && block.text.contains("identity = {"))
-        {
-            Self::Newer
+        } else if block.has_top_level("list") {
+            Self::Queries
+        } else if block.has_top_level("import") && block.text.contains("identity = {") {
+            Self::IdentityImports
         } else {
             Self::Terraform
+        }
+    }
+
+    /// What the host needs.
+    const fn feature(self) -> Option<Feature> {
+        match self {
+            Self::Queries => Some(Feature::Queries),
+            Self::IdentityImports => Some(Feature::IdentityImports),
+            Self::CommandLine | Self::Tests | Self::Terraform => None,
         }
     }
 }
@@ -66,16 +78,40 @@ fn every_configuration_is_valid() {
     let installed =
         [("oss-tools/oss", provider.parent().unwrap()), ("aliyun/alicloud", &directory)];
     workspace.install(&installed);
-    let mut numbers = [0; 4];
+    let mut numbers = [0; 5];
+    let lacking: Vec<Feature> = [Feature::Queries, Feature::IdentityImports]
+        .into_iter()
+        .filter(|feature| {
+            let needs_it = |block: &Block| Reader::of(block).feature() == Some(*feature);
+            let number = configurations().filter(needs_it).count();
+            !has(
+                *feature,
+                &format!("the validation of configurations in the documentation ({number})"),
+            )
+        })
+        .collect();
+    let infers_providers =
+        has(Feature::InferredProviders, "the validation of documented imports without `provider`");
     for (number, block) in configurations().enumerate() {
         let reader = Reader::of(&block);
         numbers[reader as usize] += 1;
+        if reader.feature().is_some_and(|feature| lacking.contains(&feature)) {
+            continue;
+        }
         let case = format!("case-{number}");
         fs::create_dir(workspace.path(&case)).unwrap();
         let write = |name: &str, text: &str| workspace.write(&format!("{case}/{name}"), text);
         match reader {
-            Reader::Newer => continue,
-            Reader::Terraform => write("main.tf", &block.text),
+            Reader::Terraform | Reader::IdentityImports if infers_providers => {
+                write("main.tf", &block.text)
+            }
+            Reader::Terraform | Reader::IdentityImports => {
+                write("main.tf", &with_providers_of_imports(&block))
+            }
+            Reader::Queries => {
+                write("main.tf", "provider \"oss\" {}\n");
+                write("main.tfquery.hcl", &block.text)
+            }
             Reader::Tests => write("main.tftest.hcl", &block.text),
             Reader::CommandLine => {
                 workspace.write("cli.tfrc", &with_paths_of(&workspace, &block));
@@ -93,7 +129,9 @@ fn every_configuration_is_valid() {
         if block.text.contains("filesystem_mirror") {
             workspace.terraform(&[&directory, "init", "-no-color"]).succeeds();
         }
-        let run = workspace.terraform(&[&directory, "validate", "-no-color"]);
+        let mut arguments = vec![directory.as_str(), "validate", "-no-color"];
+        arguments.extend((reader == Reader::Queries).then_some("-query"));
+        let run = workspace.terraform(&arguments);
         assert_eq!(run.code, Some(0), "{}:\n{}\n{run}", block.place, block.text);
         workspace.install(&installed);
     }
@@ -109,6 +147,14 @@ fn copy_module(workspace: &Workspace, case: &str) {
     for file in ["main.tf", "outputs.tf", "variables.tf", "versions.tf"] {
         fs::copy(source.join(file), copy.join(file)).unwrap();
     }
+}
+
+/// The configuration, with `provider` in `import` blocks if it has no `resource` block.
+fn with_providers_of_imports(block: &Block) -> String {
+    if block.has_top_level("resource") {
+        return block.text.clone();
+    }
+    block.text.replace("import {\n", "import {\n  provider = oss\n")
 }
 
 /// A CLI configuration with the provider's directory on this machine.

@@ -13,6 +13,7 @@ use super::{
     ACCOUNT, AUTHENTICATION, CHOOSING, DISCOVERING, GETTING_STARTED, KEY_ID, KEY_SECRET, MOVING,
     OPENTOFU_REGISTRY, POLICIES, RESOURCE, TERRAFORM_REGISTRY, TROUBLESHOOTING, UPGRADING,
 };
+use crate::host::{Feature, has};
 use crate::markdown::Block;
 
 #[test]
@@ -259,6 +260,27 @@ fn discovering() {
     for name in names {
         assert!(workspace.emulator.rule(name).is_some(), "{name}");
     }
+}
+
+#[test]
+fn discovering_with_a_query() {
+    let names = ["my-company-logs", "my-company-invoices", "my-company-drafts"];
+    let Some(workspace) =
+        endpoint(|config| names.iter().fold(config, |config, name| config.with_bucket(name)))
+    else {
+        return;
+    };
+    if !has(Feature::Queries, "the guide to queries") {
+        return;
+    }
+    workspace.emulator.set_rule("my-company-logs", aes256());
+    workspace.emulator.set_rule("my-company-invoices", EncryptionRule::new("KMS"));
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
+    let provider = "provider \"oss\" {\n  region = \"cn-hangzhou\"\n}\n";
+    workspace.write("work/main.tf", &(required_providers("") + provider));
+    guide.run(DISCOVERING, "terraform init");
+    guide.play(&all(&blocks(DISCOVERING, Some("Terraform 1.14 and later"))));
+    assert!(workspace.calls().iter().all(|call| !call.starts_with("PUT")), "nothing is changed");
 }
 
 #[test]

@@ -17,19 +17,19 @@ use crate::support::{
     diagnostics, dynamic, from_dynamic, provider_config, resource, unconfigured,
 };
 
+const LIMIT_REACHED: &str = "warning: Query ended at its limit";
+
 /// The events of a list query, a line each.
 async fn query(client: &mut TestClient<OssProvider>, config: Json, limit: i64) -> Vec<String> {
     let request = list_request(&config, limit);
     let mut events = client.list_resource(request).await.unwrap().into_inner();
     let mut lines = Vec::new();
     while let Some(event) = events.message().await.unwrap() {
-        lines.push(match diagnostics(&event.diagnostic).first() {
-            Some(message) => {
-                assert_eq!(event.identity, None, "a message alone is shown and skipped");
-                message.clone()
-            }
-            None => format!("{} = {}", event.display_name, shown(event.identity.as_ref())),
-        });
+        // A result with a warning is both; a message alone is shown and skipped.
+        if event.identity.is_some() {
+            lines.push(format!("{} = {}", event.display_name, shown(event.identity.as_ref())));
+        }
+        lines.extend(diagnostics(&event.diagnostic));
     }
     lines
 }
@@ -83,15 +83,21 @@ async fn a_list_query_reads_each_bucket_in_its_region() {
 async fn a_list_query_sends_no_requests_beyond_its_limit() {
     let emulator = account();
     let mut client = configured(&emulator).await;
-    assert_eq!(query(&mut client, json!({}), 2).await, ["app-a = app-a@-", "app-b = app-b@-"]);
+    assert_eq!(
+        query(&mut client, json!({}), 2).await,
+        ["app-a = app-a@-", "app-b = app-b@-", LIMIT_REACHED]
+    );
     let many: Vec<String> = (0..40).map(|number| format!("many-{number:02}")).collect();
     for name in &many {
         emulator.set_rule(name, EncryptionRule::new("SM4"));
     }
     emulator.clear_requests();
-    assert_eq!(query(&mut client, json!({ "prefix": "many-" }), 3).await.len(), 3);
+    assert_eq!(query(&mut client, json!({ "prefix": "many-" }), 3).await.len(), 3 + 1);
     let asked = emulator.requests().len();
-    assert!(asked <= 1 + 3 + 8, "{asked} calls: a list, the results, and those under way");
+    assert!(
+        asked <= 1 + 4 + 8,
+        "{asked} calls: a list, the results, the next, and those under way"
+    );
 }
 
 #[tokio::test]
@@ -202,7 +208,12 @@ async fn a_failed_page_ends_a_list_query_after_the_results_before_it() {
     // Not reported if the limit is reached before.
     emulator.clear_faults();
     second_fails();
-    assert_eq!(query(&mut client, json!({}), 1).await, [first]);
+    assert_eq!(query(&mut client, json!({}), 1).await, [first, LIMIT_REACHED]);
+    emulator.clear_faults();
+    second_fails();
+    assert_eq!(query(&mut client, json!({}), 2).await, [first, last, LIMIT_REACHED]);
+    emulator.clear_faults();
+    emulator.inject(Fault::error_response(403, "AccessDenied").operation("ListBuckets"));
     assert_eq!(
         query(&mut client, json!({ "prefix": "many-0000" }), 0).await,
         ["error: Cannot list buckets"]
@@ -273,9 +284,25 @@ async fn buckets_with_invalid_names_or_locations_are_reported() {
 async fn the_limit_of_a_list_query_is_optional() {
     let emulator = account();
     let mut client = configured(&emulator).await;
-    for (limit, expected) in [(0, 4), (-1, 4), (1, 1), (3, 3), (4, 4), (i64::MAX, 4)] {
-        assert_eq!(query(&mut client, json!({}), limit).await.len(), expected, "{limit}");
+    for (limit, expected, is_cut_off) in [
+        (0, 4, false),
+        (-1, 4, false),
+        (1, 1, true),
+        (3, 3, true),
+        (4, 4, false),
+        (i64::MAX, 4, false),
+    ] {
+        let mut found = query(&mut client, json!({}), limit).await;
+        let warned = found.last().is_some_and(|line| line == LIMIT_REACHED);
+        assert_eq!(warned, is_cut_off, "{limit}: {found:?}");
+        found.retain(|line| line != LIMIT_REACHED);
+        assert_eq!(found.len(), expected, "{limit}");
     }
+    // Buckets that were not examined may have a rule.
+    let found = query(&mut client, json!({ "prefix": "app-" }), 3).await;
+    assert_eq!(found.last().unwrap(), LIMIT_REACHED);
+    let found = query(&mut client, json!({ "prefix": "app-far" }), 1).await;
+    assert_eq!(found, ["app-far = app-far@cn-beijing"]);
 }
 
 /// An account with forty buckets in a second region.

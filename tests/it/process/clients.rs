@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 use terraform_provider_oss::tfplugin::pb;
 use terraform_provider_oss::tfplugin::pb::provider_client::ProviderClient;
@@ -24,8 +25,8 @@ use tonic::Code;
 use tonic_health::ServingStatus;
 
 use super::{
-    Client, End, Plugin, Start, Stream, assert_served, channel, handshake, health, names, pem,
-    plaintext, shut_down, within,
+    Address, Client, End, Plugin, Start, Stream, assert_served, channel, channel_to, handshake,
+    health, names, pem, plaintext, shut_down, within,
 };
 
 #[tokio::test]
@@ -351,4 +352,42 @@ async fn a_certificate_that_is_not_utf8_is_an_error_and_does_not_disable_tls() {
 #[tokio::test]
 async fn pem_without_a_certificate_is_an_error() {
     assert_refuses_the_certificate(pem(b"not a certificate")).await;
+}
+
+/// Clients that are built on gRPC core (Python, Ruby, C++) send the path of the socket as `:authority`. Source: gRPC core,
+/// `PercentEncodeAuthority`.
+#[tokio::test]
+async fn the_path_of_the_socket_is_accepted_as_authority() {
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'!')
+        .remove(b'$')
+        .remove(b'&')
+        .remove(b'\'')
+        .remove(b'(')
+        .remove(b')')
+        .remove(b'*')
+        .remove(b'+')
+        .remove(b',')
+        .remove(b';')
+        .remove(b'=')
+        .remove(b':')
+        .remove(b'@');
+    for name in ["plain", "with space", "with@sign", "100%", "größe"] {
+        let start = Start::by_host();
+        let directory = start.directory.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        let plugin = start.with("TMPDIR", &directory).serve().await;
+        let Address::Unix(path) = plugin.address() else { panic!("{}", plugin.line) };
+        assert!(path.starts_with(&directory), "{path:?}");
+        let authority = utf8_percent_encode(path.to_str().unwrap(), ENCODED).to_string();
+        let channel = channel_to(&authority, plugin.address().connect().await).await.unwrap();
+        assert_served(&channel).await;
+        shut_down(&channel).await;
+        let End { status, left, .. } = plugin.end().await;
+        assert_eq!((status.code(), left), (Some(0), vec![OsString::from(name)]));
+    }
 }

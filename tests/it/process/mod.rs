@@ -315,12 +315,21 @@ async fn handshake(
 
 /// A gRPC channel over this stream.
 async fn channel(stream: impl Stream + 'static) -> Result<Channel, tonic::transport::Error> {
+    channel_to("localhost", stream).await
+}
+
+/// A gRPC channel over this stream that sends this `:authority`.
+async fn channel_to(
+    authority: &str,
+    stream: impl Stream + 'static,
+) -> Result<Channel, tonic::transport::Error> {
     let mut stream = Some(TokioIo::new(stream));
     let connector = tower::service_fn(move |_| {
         let stream = stream.take().ok_or_else(|| std::io::Error::other("connected once already"));
         std::future::ready(stream)
     });
-    within(Endpoint::from_static("http://localhost").connect_with_connector(connector)).await
+    let endpoint = Endpoint::from_shared(format!("http://{authority}"))?;
+    within(endpoint.connect_with_connector(connector)).await
 }
 
 async fn plaintext(plugin: &Plugin) -> Channel {
