@@ -36,6 +36,16 @@ pub enum EndpointError {
         /// The region.
         region: Region,
     },
+    /// A region with the suffix of internal endpoints.
+    #[error(
+        "must be a host name, not a region: write `region = \"{region}\"` and `endpoint_type = \"internal\"` \
+         instead, or `endpoint = \"{}\"`",
+        regions::host(region, EndpointType::Internal)
+    )]
+    InternalRegion {
+        /// The region.
+        region: Region,
+    },
     /// An endpoint of OSS without its domain.
     #[error("must be a complete host name: write `endpoint = \"{0}.aliyuncs.com\"`")]
     NoDomain(String),
@@ -114,17 +124,23 @@ impl Endpoint {
     /// could be a host only on a local network.
     pub fn parse_oss(text: &str) -> Result<Self, EndpointError> {
         let endpoint = Self::parse(text)?;
-        let Host::Domain(domain) = &endpoint.host else { return Ok(endpoint) };
-        if endpoint.port.is_some() || domain.contains('.') {
-            return Ok(endpoint);
+        let Some(label) = endpoint.single_label() else { return Ok(endpoint) };
+        if label.starts_with("oss-") {
+            return Err(EndpointError::NoDomain(label.to_owned()));
         }
-        if domain.starts_with("oss-") {
-            return Err(EndpointError::NoDomain(domain.clone()));
+        let region = Region::parse(label.trim_end_matches("-internal"));
+        match region.ok().filter(Region::has_geography) {
+            Some(region) if label.ends_with("-internal") => {
+                Err(EndpointError::InternalRegion { region })
+            }
+            Some(region) => Err(EndpointError::Region { region }),
+            None => Ok(endpoint),
         }
-        match Region::parse(domain) {
-            Ok(region) if region.has_geography() => Err(EndpointError::Region { region }),
-            _ => Ok(endpoint),
-        }
+    }
+
+    /// The host, if it has neither a dot nor a port.
+    pub(super) fn single_label(&self) -> Option<&str> {
+        self.domain().filter(|domain| self.port.is_none() && !domain.contains('.'))
     }
 
     /// The endpoint of OSS for a region (OSS documentation, "Regions and endpoints"). Requests are
@@ -385,6 +401,11 @@ mod tests {
             ("cn-hangzhou-finance", "or `endpoint = \"oss-cn-hzfinance.aliyuncs.com\"`"),
             ("rg-china-mainland", "not a region"),
             (
+                "cn-hangzhou-internal",
+                "write `region = \"cn-hangzhou\"` and `endpoint_type = \"internal\"` instead, or `endpoint = \
+                 \"oss-cn-hangzhou-internal.aliyuncs.com\"`",
+            ),
+            (
                 "oss-cn-hangzhou-internal",
                 "write `endpoint = \"oss-cn-hangzhou-internal.aliyuncs.com\"`",
             ),
@@ -392,8 +413,7 @@ mod tests {
             let error = Endpoint::parse_oss(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
-        for text in ["localhost", "minio", "my-service", "cn-hangzhou:9000", "cn-hangzhou.example"]
-        {
+        for text in ["localhost", "minio", "my-service", "cn-hangzhou:9", "cn-hangzhou.example"] {
             assert!(Endpoint::parse_oss(text).is_ok(), "{text}");
         }
     }

@@ -25,6 +25,12 @@ pub enum NameError {
     /// A region as it stands in host names.
     #[error("must be written without the `oss-` of host names, for example cn-hangzhou")]
     RegionPrefix,
+    /// The host name of a region's internal endpoint.
+    #[error(
+        "must be written without the `-internal` of host names, for example cn-hangzhou; internal endpoints \
+         are selected with `endpoint_type = \"internal\"` in the provider block"
+    )]
+    RegionSuffix,
 }
 
 /// The name of a bucket that may exist: 3 to 63 characters of `a-z`, `0-9` and `-`, beginning and ending with
@@ -88,6 +94,9 @@ impl Region {
         if region.starts_with("oss-") {
             return Err(NameError::RegionPrefix);
         }
+        if region.ends_with("-internal") {
+            return Err(NameError::RegionSuffix);
+        }
         Ok(Self(region.to_owned()))
     }
 
@@ -97,7 +106,7 @@ impl Region {
         self.0.split_once('-').is_some_and(|(geography, _)| GEOGRAPHIES.contains(&geography))
     }
 
-    /// The id as written.
+    /// The ID as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -161,5 +170,6 @@ mod tests {
             assert_eq!(Region::parse(region), Err(NameError::Region), "{region:?}");
         }
         assert_eq!(Region::parse("oss-cn-hangzhou"), Err(NameError::RegionPrefix));
+        assert_eq!(Region::parse("cn-hangzhou-internal"), Err(NameError::RegionSuffix));
     }
 }

@@ -81,6 +81,7 @@ pub(super) fn select(
     let defaults = SourceDefaults {
         sts: sts.value.clone(),
         metadata: metadata.value.clone(),
+        is_metadata_disabled: reader.is_enabled(environment::METADATA_DISABLED),
         is_metadata_v1_disabled: reader.is_enabled(environment::METADATA_V1_DISABLED),
         home: reader.environment().and_then(Environment::home),
         credentials_uri: reader
@@ -176,7 +177,7 @@ fn read_sts_config(
 }
 
 fn parse_sts_endpoint(found: Read<Option<ConfigValue<'_>>>) -> Read<Option<Endpoint>> {
-    let mut read = found.parse("Invalid endpoint", Endpoint::parse);
+    let mut read = found.parse("Invalid endpoint", StsConfig::parse_endpoint);
     if let Some(endpoint) = &read.value
         && endpoint.is_insecure()
     {
@@ -263,7 +264,9 @@ fn credentials_uri(reader: Reader<'_>, _: &SourceDefaults) -> Read<Option<Creden
 }
 
 fn ecs_role(reader: Reader<'_>, defaults: &SourceDefaults) -> Read<Option<CredentialSource>> {
-    let found = reader.lookup("ecs_role_name", environment::ECS_ROLE_NAME);
+    // Like the SDKs, which skip the service then. A role in the block is an error when it is used.
+    let variables = if defaults.is_metadata_disabled { &[] } else { environment::ECS_ROLE_NAME };
+    let found = reader.lookup("ecs_role_name", variables);
     let name = found.parse("Invalid role name", |text| {
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if text.chars().all(is_allowed) {

@@ -83,6 +83,9 @@ variables! {
         "ALIBABACLOUD_ROLE_SESSION_NAME" by "none";
     ASSUME_ROLE_SESSION_EXPIRATION, "`assume_role`: `session_expiration`":
         "ALICLOUD_ASSUME_ROLE_SESSION_EXPIRATION" by "alicloud";
+    ASSUME_ROLE_EXTERNAL_ID, "`assume_role`: `external_id`":
+        "ALIBABA_CLOUD_EXTERNAL_ID" by "CLI",
+        "ALIBABACLOUD_EXTERNAL_ID" by "CLI";
     OIDC_PROVIDER_ARN, "`assume_role_with_oidc`: `oidc_provider_arn`":
         "ALIBABA_CLOUD_OIDC_PROVIDER_ARN" by "alicloud, CLI, SDKs",
         "ALIBABACLOUD_OIDC_PROVIDER_ARN" by "CLI";
@@ -108,6 +111,8 @@ variables! {
         "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED" by "SDKs";
     METADATA_ENDPOINT, "Address of the ECS metadata service":
         "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT" by "none";
+    METADATA_DISABLED, "No ECS metadata service (`true`)":
+        "ALIBABA_CLOUD_ECS_METADATA_DISABLED" by "SDKs";
     METADATA_V1_DISABLED, "No metadata without a token (`true`)":
         "ALIBABA_CLOUD_IMDSV1_DISABLED" by "SDKs";
     EXTERNAL_SOURCES_DISABLED, "No profiles of mode External or CredentialsURI (`true`)":

@@ -54,7 +54,8 @@ struct SessionArguments {
     name: &'static str,
     name_variables: &'static [&'static str],
     expiration_variables: &'static [&'static str],
-    has_external_id: bool,
+    /// `None` if the session has no external ID.
+    external_id_variables: Option<&'static [&'static str]>,
 }
 
 /// Reads the roles to assume one after the other, the first with the credentials of another source. None for
@@ -67,6 +68,8 @@ pub(super) fn roles_to_assume(reader: Reader<'_>) -> Read<Vec<Option<Role>>> {
     let mut read = Read::new(());
     let mut roles = Vec::new();
     let (blocks, variables) = assume_role_blocks(reader);
+    let external_id_variables =
+        if blocks.len() > 1 { &[] } else { environment::ASSUME_ROLE_EXTERNAL_ID };
     for block in blocks {
         let session = read.take(read_session(
             &block,
@@ -74,7 +77,7 @@ pub(super) fn roles_to_assume(reader: Reader<'_>) -> Read<Vec<Option<Role>>> {
                 name: "session_name",
                 name_variables: environment::ASSUME_ROLE_SESSION_NAME,
                 expiration_variables: environment::ASSUME_ROLE_SESSION_EXPIRATION,
-                has_external_id: true,
+                external_id_variables: Some(external_id_variables),
             },
         ));
         let arn = block.lookup("role_arn", variables);
@@ -103,7 +106,7 @@ pub(super) fn oidc_role(
             name: "role_session_name",
             name_variables: environment::OIDC_SESSION_NAME,
             expiration_variables: &[],
-            has_external_id: false,
+            external_id_variables: None,
         },
     ));
     let provider_arn = block.lookup("oidc_provider_arn", environment::OIDC_PROVIDER_ARN);
@@ -185,8 +188,8 @@ fn read_session(block: &RoleBlock<'_>, arguments: &SessionArguments) -> Read<Rol
     let policy = policy.parse("Invalid policy", |text| session.clone().with_policy(text));
     session = read.take(policy).unwrap_or(session);
 
-    if arguments.has_external_id {
-        let id = block.lookup("external_id", &[]);
+    if let Some(variables) = arguments.external_id_variables {
+        let id = block.lookup("external_id", variables);
         let id = id.parse("Invalid external ID", |text| session.clone().with_external_id(text));
         session = read.take(id).unwrap_or(session);
     }

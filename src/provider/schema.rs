@@ -174,7 +174,9 @@ fn assume_role() -> NestedBlock {
                 policy(),
                 Attribute::optional(
                     "external_id",
-                    "External ID required by the role's trust policy.",
+                    "External ID required by the role's trust policy. Can also be set with the \
+                     `ALIBABA_CLOUD_EXTERNAL_ID` or `ALIBABACLOUD_EXTERNAL_ID` environment variable, if \
+                     there is only one `assume_role` block.",
                 ),
             ],
             blocks: Vec::new(),
@@ -261,7 +263,7 @@ mod tests {
             (oidc, "oidc_token_file", environment::OIDC_TOKEN_FILE),
             (oidc, "role_session_name", environment::OIDC_SESSION_NAME),
             (oidc, "session_expiration", &[]),
-            (role, "external_id", &[]),
+            (role, "external_id", environment::ASSUME_ROLE_EXTERNAL_ID),
         ];
         for (block, name, variables) in expected {
             let attribute = block.attributes.iter().find(|attribute| attribute.name == name);

@@ -200,9 +200,14 @@ fn check_address(config: &ClientConfig) -> Diagnostics {
             Some(region) => format!(", or only `region = \"{region}\"`"),
             None => String::new(),
         };
+        // No bucket has this name: it is too short.
+        let problem = if bucket == "s3" {
+            "is for S3-compatible tools; this provider uses the API of OSS".to_owned()
+        } else {
+            format!("already contains the bucket {bucket}, which is added to the endpoint")
+        };
         let detail = format!(
-            "{endpoint} already contains the bucket {bucket}, which is added to the endpoint. Write `endpoint \
-             = \"{}\"`{region}.",
+            "{endpoint} {problem}. Write `endpoint = \"{}\"`{region}.",
             // OSS's own endpoints support TLS.
             right.to_config().trim_start_matches("http://"),
         );

@@ -155,6 +155,15 @@ fn an_endpoint_that_cannot_be_right_is_refused_by_validate() {
              \"oss-cn-hangzhou.aliyuncs.com\"`, or only `region = \"cn-hangzhou\"`",
         ),
         (
+            "s3.oss-cn-hangzhou.aliyuncs.com",
+            "is for S3-compatible tools; this provider uses the API of OSS. Write `endpoint = \
+             \"oss-cn-hangzhou.aliyuncs.com\"`",
+        ),
+        (
+            "cn-hangzhou-internal",
+            "write `region = \"cn-hangzhou\"` and `endpoint_type = \"internal\"`",
+        ),
+        (
             "https://demo.oss-accelerate.aliyuncs.com",
             "`endpoint = \"oss-accelerate.aliyuncs.com\"`",
         ),
@@ -169,6 +178,22 @@ fn an_endpoint_that_cannot_be_right_is_refused_by_validate() {
         assert_explains(&run, &["Invalid endpoint", expected]);
     }
     assert_eq!(workspace.calls(), Vec::<String>::new());
+}
+
+#[test]
+fn regions_and_hosts_that_are_mistaken_for_each_other_are_refused_by_validate() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    for (arguments, expected) in [
+        ("region = \"cn-hangzhou-internal\"", "without the `-internal` of host names"),
+        (
+            "region = \"cn-hangzhou\"\n  sts_endpoint = \"cn-hangzhou\"",
+            "`sts_endpoint` must be a host name, not a region: write `sts.cn-hangzhou.aliyuncs.com`",
+        ),
+    ] {
+        workspace.configure_with(&provider(arguments), &rules(&["demo"]));
+        let run = workspace.terraform(&["validate", "-no-color"]).fails();
+        assert_explains(&run, &[expected]);
+    }
 }
 
 #[test]

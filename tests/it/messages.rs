@@ -70,10 +70,13 @@ async fn about_the_provider_block() {
     let mut messages = Vec::new();
     for arguments in [
         json!({ "region": "oss-cn-hangzhou" }),
+        json!({ "region": "cn-hangzhou-internal" }),
         json!({ "endpoint": "https://user:password@host" }),
         json!({ "endpoint": "https://host/path" }),
         json!({ "endpoint": "ftp://host" }),
         json!({ "endpoint": "cn-hangzhou" }),
+        json!({ "endpoint": "cn-hangzhou-internal" }),
+        json!({ "endpoint": "s3.oss-cn-hangzhou.aliyuncs.com" }),
         json!({ "endpoint": "oss-cn-hangzhou-internal" }),
         json!({ "endpoint": "//oss-cn-hangzhou.aliyuncs.com" }),
         json!({ "endpoint": "http://demo.oss-cn-hangzhou.aliyuncs.com" }),
@@ -87,6 +90,7 @@ async fn about_the_provider_block() {
         json!({ "access_key": "id", "secret_key": "a secret" }),
         json!({ "credentials_uri": "ftp://host?key=secret", "ecs_role_name": "a/b" }),
         json!({ "sts_endpoint": "http://sts.example.com" }),
+        json!({ "sts_endpoint": "cn-hangzhou" }),
         json!({ "max_retries": 99_999_999_999_i64, "connect_timeout": "0s", "read_timeout": "soon" }),
         json!({ "assume_role": { "role_arn": "deploy", "session_name": "x", "policy": "{",
             "external_id": "a b", "session_expiration": 60 } }),

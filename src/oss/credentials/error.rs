@@ -51,6 +51,11 @@ pub enum CredentialsErrorKind {
         /// What is half configured, in sentences.
         hint: Option<String>,
     },
+    /// The credentials are those of an ECS instance's role, but the environment forbids requests for them.
+    #[error(
+        "the environment variable ALIBABA_CLOUD_ECS_METADATA_DISABLED disables the ECS metadata service"
+    )]
+    MetadataDisabled,
     /// A file cannot be read.
     #[error("{} cannot be read: {reason}", path.display())]
     File {

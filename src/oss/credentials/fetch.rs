@@ -211,6 +211,9 @@ impl<'a> Fetcher<'a> {
     /// ECS documentation, "Instance metadata": with a token (version 2), without one if that fails for
     /// whatever reason (version 1).
     async fn ecs_role(self, role: &EcsRole) -> Result<Credentials, CredentialsErrorKind> {
+        if role.defaults.is_metadata_disabled {
+            return Err(CredentialsErrorKind::MetadataDisabled);
+        }
         let base = role.defaults.metadata.as_ref().map_or(METADATA, CredentialsUri::as_str);
         let base = base.trim_end_matches('/');
         // The address may hold a key, so messages name only its host.

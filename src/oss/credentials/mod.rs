@@ -37,7 +37,7 @@ pub use source::{
     CredentialSource, CredentialsUri, EcsRole, LastResort, OidcRole, OidcToken, Profile, Role,
     RoleArn, RoleError, RoleSession, SourceDefaults,
 };
-pub use sts_endpoint::StsConfig;
+pub use sts_endpoint::{StsConfig, StsEndpointError};
 
 /// An access key pair, temporary when it has a security token.
 ///

@@ -13,6 +13,9 @@ use super::Credentials;
 use super::profile::Mode;
 use crate::oss::timestamp::parse_lenient;
 
+/// The names of the security token: of STS, and of the CLI.
+const TOKEN_NAMES: [&str; 2] = ["SecurityToken", "sts_token"];
+
 /// The fields of a response. `AccessKeyId`, `accessKeyId` and `access_key_id` are the same name.
 #[derive(Deserialize)]
 #[serde(transparent)]
@@ -54,21 +57,26 @@ impl CredentialsResponse {
 
     /// Credentials of any kind: permanent ones have neither a token nor an end.
     pub(super) fn into_credentials(self) -> Result<Credentials, String> {
-        self.credentials(["AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration"])
+        self.credentials(["AccessKeyId", "AccessKeySecret", "Expiration"], TOKEN_NAMES)
     }
 
+    /// The token is that of the first of `tokens` that is there.
     fn credentials(
         &self,
-        [id, secret, token, expiration]: [&str; 4],
+        [id, secret, expiration]: [&str; 3],
+        tokens: [&str; 2],
     ) -> Result<Credentials, String> {
-        let pair = self.key_pair([id, secret])?;
-        let pair = match self.text(token)? {
-            Some(token) => pair.with_security_token(token),
-            None => pair,
-        };
+        let mut credentials = self.key_pair([id, secret])?;
+        for name in tokens {
+            if credentials.security_token.is_none()
+                && let Some(token) = self.secret(name)?
+            {
+                credentials = credentials.with_security_token(token);
+            }
+        }
         Ok(match self.expiration(expiration)? {
-            Some(expiration) => pair.with_expiration(expiration),
-            None => pair,
+            Some(expiration) => credentials.with_expiration(expiration),
+            None => credentials,
         })
     }
 
@@ -77,7 +85,18 @@ impl CredentialsResponse {
     }
 
     fn required(&self, name: &str) -> Result<&str, String> {
-        self.text(name)?.ok_or_else(|| format!("it has no `{name}`"))
+        self.secret(name)?.ok_or_else(|| format!("it has no `{name}`"))
+    }
+
+    /// A part of the credentials. A program that reads it from a file may pass a line break on, for which OSS
+    /// would only report a wrong signature.
+    fn secret(&self, name: &str) -> Result<Option<&str>, String> {
+        match self.text(name)? {
+            Some(text) if text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+                Err(format!("its `{name}` contains whitespace or a line break"))
+            }
+            text => Ok(text),
+        }
     }
 
     fn text(&self, name: &str) -> Result<Option<&str>, String> {
@@ -123,9 +142,9 @@ pub(super) fn parse_process_output(output: &[u8]) -> Result<Credentials, String>
         return Err(format!("its `mode` is {mode}; only AK and StsToken can be printed"));
     }
     // The OSS SDKs have programs that print the names of STS.
-    let token = if printed.field("sts_token").is_some() { "sts_token" } else { "security_token" };
-    let names = ["access_key_id", "access_key_secret", token, "expiration"];
-    let credentials = printed.credentials(names)?;
+    let [sts_name, cli_name] = TOKEN_NAMES;
+    let names = ["access_key_id", "access_key_secret", "expiration"];
+    let credentials = printed.credentials(names, [cli_name, sts_name])?;
     if mode == Some(Mode::StsToken) && credentials.security_token.is_none() {
         return Err("it has no `sts_token`".to_owned());
     }
@@ -219,6 +238,34 @@ mod tests {
         let credentials = response().into_credentials().unwrap();
         assert!(credentials.security_token.is_none() && credentials.expiration.is_none());
         assert_eq!(response().into_session().unwrap_err(), "it has no `SecurityToken`");
+    }
+
+    #[test]
+    fn a_token_is_found_by_the_name_of_the_cli() {
+        for name in ["sts_token", "StsToken", "stsToken"] {
+            let body = format!(
+                r#"{{"AccessKeyId":"STS.X","AccessKeySecret":"s","{name}":"t","SecurityToken":""}}"#
+            );
+            let response = CredentialsResponse::parse(body.as_bytes()).unwrap();
+            let token = response.into_credentials().unwrap().security_token.unwrap();
+            assert_eq!(token.expose_secret(), "t", "{name}");
+        }
+    }
+
+    #[test]
+    fn whitespace_in_credentials_is_reported() {
+        for (from, to, name) in [
+            ("STS.X", "STS.X\\n", "AccessKeyId"),
+            ("the-secret", "the secret", "AccessKeySecret"),
+            ("the-token", " the-token", "SecurityToken"),
+        ] {
+            let body = WHOLE.replace(from, to);
+            let expected = format!("its `{name}` contains whitespace or a line break");
+            assert_eq!(parse(&body).unwrap_err(), expected);
+            let uri = CredentialsResponse::parse(body.as_bytes());
+            let uri = uri.and_then(CredentialsResponse::into_credentials);
+            assert_eq!(uri.unwrap_err(), expected);
+        }
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub struct SourceDefaults {
     pub sts: StsConfig,
     /// Where the metadata service is asked; none means its fixed address.
     pub metadata: Option<CredentialsUri>,
+    /// Never send a request to the metadata service.
+    pub is_metadata_disabled: bool,
     /// Never fall back to version 1 of the metadata service.
     pub is_metadata_v1_disabled: bool,
     /// The user's home directory, for `~/` in paths.

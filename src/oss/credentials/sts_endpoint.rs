@@ -3,6 +3,9 @@
 //! Source: RAM documentation, "Endpoints" of STS; the endpoint map of the official STS SDKs
 //! (`aliyun-python-sdk-sts`, `endpoint.py`) for regions without a host of their own.
 
+use thiserror::Error;
+
+use crate::oss::endpoint::EndpointError;
 use crate::oss::{Endpoint, Region};
 
 /// The endpoint that serves every region.
@@ -27,7 +30,18 @@ const EXCEPTIONS: [(&str, &str); 15] = [
     ("rus-west-1-pop", GLOBAL),
 ];
 
-/// Where STS is asked.
+/// Why a string is not an endpoint of STS. The text completes the sentence "… must".
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StsEndpointError {
+    /// Not an endpoint at all.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// A region instead of a host.
+    #[error("must be a host name, not a region: write `{0}`")]
+    Region(String),
+}
+
+/// How to reach STS.
 #[derive(Debug, Clone, Default)]
 pub struct StsConfig {
     /// An explicit endpoint.
@@ -39,6 +53,18 @@ pub struct StsConfig {
 }
 
 impl StsConfig {
+    /// Parses an explicit endpoint. A region could be a host only on a local network.
+    pub fn parse_endpoint(text: &str) -> Result<Endpoint, StsEndpointError> {
+        let endpoint = Endpoint::parse(text)?;
+        match endpoint.single_label().map(Region::parse) {
+            Some(Ok(region)) if region.has_geography() => {
+                let config = Self { region: Some(region), ..Self::default() };
+                Err(StsEndpointError::Region(config.resolve_endpoint().to_config()))
+            }
+            _ => Ok(endpoint),
+        }
+    }
+
     /// The endpoint: `sts[-vpc].{region}.aliyuncs.com` with few exceptions, or `sts.aliyuncs.com` without a
     /// region.
     #[must_use]
@@ -94,6 +120,21 @@ mod tests {
             assert_eq!(config.resolve_endpoint().to_string(), expected, "{config:?}");
         }
         assert!(EXCEPTIONS.is_sorted(), "each region once");
+    }
+
+    #[test]
+    fn a_region_is_no_endpoint_of_sts() {
+        for (text, expected) in [
+            ("cn-hangzhou", "write `sts.cn-hangzhou.aliyuncs.com`"),
+            ("https://cn-hangzhou-finance", "write `sts.aliyuncs.com`"),
+            ("ftp://sts.aliyuncs.com", "must begin with https://"),
+        ] {
+            let error = StsConfig::parse_endpoint(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        for text in ["sts.cn-hangzhou.aliyuncs.com", "localhost", "cn-hangzhou:8443"] {
+            assert!(StsConfig::parse_endpoint(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

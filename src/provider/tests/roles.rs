@@ -29,6 +29,33 @@ fn a_role_is_assumed_with_the_selected_source() {
 }
 
 #[test]
+fn the_external_id_of_a_single_role_may_come_from_the_environment() {
+    let role = |id: &str| {
+        Value::from(Object::new().with("role_arn", "acs:ram::1:role/r").with("external_id", id))
+    };
+    let external_ids = |roles: Vec<Value>, variable: &'static str| {
+        let block = block(&[]).with("assume_role", Value::List(roles));
+        let mut source = config(&block, &[PAIR[0], PAIR[1], (variable, "env")]).credentials;
+        let mut ids = Vec::new();
+        while let Some(CredentialSource::AssumeRole { base, role, .. }) = source {
+            let session = format!("{:?}", role.session);
+            ids.push(
+                session.split("external_id: ").nth(1).unwrap().trim_end_matches(" }").to_owned(),
+            );
+            source = Some(*base);
+        }
+        ids
+    };
+    for variable in environment::ASSUME_ROLE_EXTERNAL_ID {
+        assert_eq!(external_ids(vec![role("")], variable), ["Some(\"env\")"]);
+        assert_eq!(external_ids(vec![role("mine")], variable), ["Some(\"mine\")"]);
+        // With several blocks the variable does not say which role is meant.
+        let two = vec![role(""), role("mine")];
+        assert_eq!(external_ids(two, variable), ["Some(\"mine\")", "None"]);
+    }
+}
+
+#[test]
 fn roles_are_assumed_in_the_order_written() {
     let role = |name: &str| {
         Value::from(Object::new().with("role_arn", format!("acs:ram::1:role/{name}").as_str()))

@@ -107,9 +107,12 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
         CredentialsErrorKind::NotConfigured { hint } => {
             hint.clone().unwrap_or_else(|| NO_CREDENTIALS_ADVICE.to_owned())
         }
+        CredentialsErrorKind::MetadataDisabled => "On an ECS instance, unset the variable. Elsewhere, use \
+             another credential source."
+            .to_owned(),
         CredentialsErrorKind::File { path, .. } if path.starts_with("~") => {
             "The home directory is unknown, so ~ cannot be resolved: set the environment variable HOME \
-             (USERPROFILE on Windows), or set `shared_credentials_file` to an absolute path."
+             (USERPROFILE on Windows), or write an absolute path."
                 .to_owned()
         }
         CredentialsErrorKind::File { .. } => {

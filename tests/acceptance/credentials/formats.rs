@@ -104,15 +104,38 @@ fn a_line_break_in_a_profile_is_named() {
     assert_eq!(workspace.secrets_in(&run, &["TOPSECRET"]), Vec::<String>::new());
 }
 
+#[cfg(unix)]
 #[test]
-fn a_credentials_uri_can_answer_in_many_ways() {
-    for answer in [
+fn a_line_break_in_what_a_program_prints_is_named() {
+    let printed = json!({ "access_key_id": KEY_ID, "access_key_secret": "TOPSECRET\n" });
+    let Some(workspace) = workspace(|workspace| {
+        let output = workspace.write("printed.json", &printed.to_string());
+        let profile = json!({ "name": "ci", "mode": "External",
+            "process_command": format!("cat {output}") });
+        let path = workspace.write("config.json", &json!({ "profiles": [profile] }).to_string());
+        format!("  profile = \"ci\"\n  shared_credentials_file = {path:?}\n")
+    }) else {
+        return;
+    };
+    let run = workspace.terraform_in(&[], &APPLY).fails();
+    let expected = "\"cat\" printed no usable credentials: its `access_key_secret` contains \
+                    whitespace or a line break";
+    assert!(run.stderr.contains(expected), "{run}");
+    assert_eq!(workspace.secrets_in(&run, &["TOPSECRET"]), Vec::<String>::new());
+    assert!(workspace.emulator.requests().is_empty());
+}
+
+#[test]
+fn a_credentials_uri_can_respond_in_many_ways() {
+    for response in [
         json!({ "AccessKeyId": KEY_ID, "AccessKeySecret": KEY_SECRET }),
         json!({ "Code": "200", "AccessKeyId": KEY_ID, "AccessKeySecret": KEY_SECRET }),
         json!({ "accessKeyId": "STS.SESSION", "accessKeySecret": "session-secret",
             "securityToken": "session-token", "expiration": "2100-01-31T12:00:00Z" }),
         json!({ "code": "Success", "access_key_id": "STS.SESSION",
             "access_key_secret": "session-secret", "security_token": "session-token" }),
+        json!({ "AccessKeyId": "STS.SESSION", "AccessKeySecret": "session-secret",
+            "sts_token": "session-token" }),
     ] {
         // An empty argument stands for none, as modules pass it on.
         let Some(workspace) = workspace(|_| "  credentials_uri = \"\"\n".to_owned()) else {
@@ -120,11 +143,11 @@ fn a_credentials_uri_can_answer_in_many_ways() {
         };
         let session = Credentials::new("STS.SESSION", "session-secret");
         workspace.emulator.add_credentials(session.with_token("session-token", None));
-        let fault = Fault::raw_response("application/json", answer.to_string()).status(200);
+        let fault = Fault::raw_response("application/json", response.to_string()).status(200);
         workspace.emulator.inject(fault.operation("CredentialsUri").forever());
         let uri = workspace.emulator.credentials_uri();
         let environment = [("ALIBABA_CLOUD_CREDENTIALS_URI", uri.as_str())];
         let calls = apply(&workspace, &environment);
-        assert_eq!(calls, ["CredentialsUri", CREATE[0], CREATE[1], CREATE[2]], "{answer}");
+        assert_eq!(calls, ["CredentialsUri", CREATE[0], CREATE[1], CREATE[2]], "{response}");
     }
 }

@@ -112,6 +112,44 @@ fn the_current_profile_of_the_cli_is_used_if_nothing_is_configured() {
 }
 
 #[test]
+fn the_external_id_of_a_role_comes_from_the_variable_of_the_cli() {
+    for variable in ["ALIBABA_CLOUD_EXTERNAL_ID", "ALIBABACLOUD_EXTERNAL_ID"] {
+        let role = format!("  assume_role {{\n    role_arn = {ROLE:?}\n  }}\n");
+        let Some(workspace) = workspace(|_| role) else { return };
+        let environment = [KEYS[0], KEYS[1], (variable, "ticket-7")];
+        assert_eq!(
+            apply(&workspace, &environment),
+            ["AssumeRole", CREATE[0], CREATE[1], CREATE[2]],
+            "{variable}"
+        );
+    }
+}
+
+#[test]
+fn no_request_is_sent_to_a_metadata_service_that_is_disabled() {
+    let disabled = ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
+    // A role in the environment is not used, as in the SDKs; one in the block is an error.
+    for (argument, expected) in [
+        ("", "needs credentials, and none are configured"),
+        (
+            "  ecs_role_name = \"instance-role\"\n",
+            "ALIBABA_CLOUD_ECS_METADATA_DISABLED disables the ECS metadata service",
+        ),
+    ] {
+        let Some(workspace) = workspace(|_| argument.to_owned()) else { return };
+        let metadata = workspace.emulator.metadata_url();
+        let environment = [
+            disabled,
+            ("ALIBABA_CLOUD_ECS_METADATA", "instance-role"),
+            ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", metadata.as_str()),
+        ];
+        let run = workspace.terraform_in(&environment, &APPLY).fails();
+        assert!(run.stderr.contains(expected), "{expected:?} is missing:\n{run}");
+        assert!(workspace.emulator.requests().is_empty());
+    }
+}
+
+#[test]
 fn the_error_for_an_incomplete_oidc_role_names_the_variable() {
     let Some(workspace) = workspace(|_| String::new()) else { return };
     let environment =

@@ -308,9 +308,10 @@ impl<'a> ProfileReader<'a> {
     fn sts_endpoint(&self) -> Result<Option<Endpoint>, ProfileError> {
         let key = "sts_endpoint";
         let Some(text) = self.text(key)? else { return Ok(None) };
-        let endpoint = Endpoint::parse(text).map_err(|error| self.invalid(key, &error))?;
+        let endpoint =
+            StsConfig::parse_endpoint(text).map_err(|error| self.invalid(key, &error))?;
         if endpoint.is_insecure() {
-            return Err(self.invalid(key, &"must begin with https://: STS answers with keys"));
+            return Err(self.invalid(key, &"must begin with https://: STS returns credentials"));
         }
         Ok(Some(endpoint))
     }
