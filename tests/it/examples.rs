@@ -1,5 +1,6 @@
 //! The examples, run as processes.
 
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -92,4 +93,24 @@ fn sign_request_requires_only_the_mandatory_fields() {
     let Output { status, stderr, .. } = sign("{}");
     assert_eq!(status.code(), Some(1));
     assert!(text(&stderr).contains("missing field `version`"), "{}", text(&stderr));
+}
+
+/// The recording in the README shows what the program prints now: each step, and each line about OSS.
+#[test]
+fn the_recording_of_the_quickstart_is_current() {
+    let read = |path| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let source: String = read("examples/quickstart.rs");
+    let recording = read("docs/quickstart.svg").replace("&#x27;", "'");
+    let steps: Vec<&str> = source
+        .split(".step(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\");").map(|(title, _)| title))
+        .collect();
+    assert!(steps.len() > 5, "{steps:?}");
+    let lines = ["Requests to OSS:", "No requests to OSS.", "OSS returned:", "OSS stores:"];
+    assert!(lines.iter().all(|line| source.contains(line)), "a line of the program has changed");
+    let mut missing = steps;
+    missing.extend(lines);
+    missing.retain(|text| !recording.contains(text));
+    assert!(missing.is_empty(), "docs/quickstart.svg: renew it, {missing:?} is missing");
 }
