@@ -74,7 +74,7 @@ pub(crate) fn has(feature: Feature, what: &str) -> bool {
     let Some(workspace) = Workspace::new(&[]) else { return false };
     let run = feature.try_with(&workspace);
     let is_refused = |refusal: &&str| run.stderr.contains(refusal) || run.stdout.contains(refusal);
-    if !feature.refusals().iter().any(|refusal| is_refused(&refusal)) {
+    if !feature.refusals().iter().any(is_refused) {
         return true;
     }
     let version = workspace.terraform_in(&[], &["version"]).succeeds().stdout;
