@@ -97,7 +97,7 @@ fn replacing_a_rule_warns_with_both() {
 
 #[test]
 fn a_connection_that_is_never_made_claims_nothing() {
-    // The operating system accepts connections, and nobody answers the TLS hello.
+    // The operating system accepts connections, but there is no response to the TLS hello.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("https://{}", listener.local_addr().unwrap());
     // Nothing listens here any more.

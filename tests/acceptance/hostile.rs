@@ -9,7 +9,7 @@ use super::workspace::{KEY_ID, KEY_SECRET, KEYS, Workspace};
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
 const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
 
-/// A server that answers every request with this. Returns its port and the beginnings of the requests.
+/// A server with the same response for any request. Returns its port and the beginnings of the requests.
 fn answering(response: Vec<u8>) -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -63,7 +63,7 @@ fn answer(error: &Error) -> String {
     format!("{} {}", service.status, service.code)
 }
 
-/// A server that answers one request, whatever it asks, with just this.
+/// A server with the same response for any request.
 async fn answering(status: &str, headers: &str, body: &str) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -397,7 +397,7 @@ async fn a_connection_that_takes_too_long_leaves_no_doubt() {
 #[tokio::test]
 async fn a_request_that_waits_for_a_connection_has_not_taken_effect() {
     let emulator = start(&["demo"]);
-    // The operating system accepts connections, and nobody answers the TLS hello.
+    // The operating system accepts connections, but there is no response to the TLS hello.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("https://{}", silent.local_addr().unwrap());
     emulator.inject(Fault::delay(Duration::from_mins(5)).forever());

@@ -1,4 +1,4 @@
-//! A service, or someone in its place, that answers to do harm: an error each, in bounded time and memory,
+//! Responses of a malicious service, or of an attacker in its place: an error each, in bounded time and memory,
 //! and no credential goes anywhere else.
 
 use std::sync::Arc;
@@ -39,7 +39,7 @@ where
     address
 }
 
-/// A server that answers with just this.
+/// A server whose only response is this.
 async fn answering(answer: String) -> String {
     server(move |_, mut stream| {
         let answer = answer.clone();

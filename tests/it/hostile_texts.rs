@@ -73,7 +73,7 @@ fn assert_harmless_error(error: &Error) {
     assert_harmless(&format!("{error:?}"));
 }
 
-/// A server that answers each path with a response.
+/// A server with a response for each path.
 async fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> String {
     let answer = std::sync::Arc::new(answer);
     let address = server(move |request, mut stream| {
