@@ -12,8 +12,6 @@ mod roles;
 mod schema;
 mod settings;
 
-use std::sync::Arc;
-
 use crate::oss::Client;
 use crate::resources::{self, ProviderData};
 use crate::tfplugin::{
@@ -58,7 +56,7 @@ impl Provider for OssProvider {
         let client = settings.map(|mut settings| {
             if settings.unknown.is_empty() {
                 settings.config.user_agent = self.user_agent(terraform_version);
-                ProviderData::Ready(Arc::new(Client::new(settings.config)))
+                ProviderData::ready(Client::new(settings.config))
             } else {
                 // Reported only if a request must be sent.
                 ProviderData::Unknown(settings.unknown)

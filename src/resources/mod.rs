@@ -18,17 +18,27 @@ pub type Context = tfplugin::Context<ProviderData>;
 /// What the configured provider hands to its resources.
 #[derive(Debug)]
 pub enum ProviderData {
-    /// The client.
-    Ready(Arc<oss::Client>),
+    /// The client, and what was created with it.
+    Ready(Arc<oss::Client>, bucket::CreatedSettings),
     /// These provider arguments are known only after an apply; until then no request can be sent.
     Unknown(Vec<String>),
 }
 
 impl ProviderData {
+    /// The data of a provider whose configuration is known.
+    #[must_use]
+    pub fn ready(client: oss::Client) -> Self {
+        Self::Ready(Arc::new(client), bucket::CreatedSettings::default())
+    }
+
     /// The client, or an error while provider arguments are unknown.
     fn client(&self) -> Result<&Arc<oss::Client>, Diagnostic> {
+        self.parts().map(|(client, _)| client)
+    }
+
+    fn parts(&self) -> Result<(&Arc<oss::Client>, &bucket::CreatedSettings), Diagnostic> {
         match self {
-            Self::Ready(client) => Ok(client),
+            Self::Ready(client, created) => Ok((client, created)),
             Self::Unknown(arguments) => Err(explain::unknown_configuration(arguments)),
         }
     }
@@ -37,7 +47,7 @@ impl ProviderData {
 /// Warnings about profiles, which are read only when a request needs them.
 #[must_use]
 pub fn late_warnings(provider_data: &ProviderData) -> Diagnostics {
-    let ProviderData::Ready(client) = provider_data else { return Diagnostics::new() };
+    let ProviderData::Ready(client, _) = provider_data else { return Diagnostics::new() };
     let mut diagnostics = Diagnostics::new();
     for insecure in client.take_insecure_profiles() {
         diagnostics.push(explain::insecure_profile(&insecure));

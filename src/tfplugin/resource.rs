@@ -50,8 +50,12 @@ pub trait Resource<Client>: Send + Sync {
         planned_state: Object,
     ) -> Result<Applied, Failure>;
 
-    /// Deletes the object.
-    async fn delete(&self, context: &Context<Client>, prior_state: Object) -> Result<(), Failure>;
+    /// Deletes the object. Returns warnings.
+    async fn delete(
+        &self,
+        context: &Context<Client>,
+        prior_state: Object,
+    ) -> Result<Diagnostics, Failure>;
 
     /// Reads the object that an import names.
     async fn import(

@@ -139,8 +139,8 @@ impl Resource<()> for StateOnly {
         Ok(planned.into())
     }
 
-    async fn delete(&self, _: &Context<()>, _: Object) -> Result<(), Failure> {
-        Ok(())
+    async fn delete(&self, _: &Context<()>, _: Object) -> Result<Diagnostics, Failure> {
+        Ok(Diagnostics::new())
     }
 
     async fn import(&self, _: &Context<()>, _: ImportTarget<'_>) -> Result<Object, Diagnostics> {

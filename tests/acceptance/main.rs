@@ -21,6 +21,7 @@ mod deferral;
 mod docs;
 mod errors;
 mod files;
+mod handover;
 mod host;
 mod hostile;
 mod language;

@@ -3,6 +3,7 @@
 //! They all have the arguments `bucket`, `region` and `timeouts` and the attribute `id`: this module plans
 //! and checks them, and derives request targets, import IDs and identities from them.
 
+mod created;
 mod write;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::tfplugin::{
     NestedBlock, Object, Plan, PlanRequest, RESTORE_STATE, Schema, Value, parse_duration,
 };
 
+pub use created::CreatedSettings;
 pub use write::{BucketSetting, create, update};
 
 /// The operations that have a timeout.
@@ -48,6 +50,7 @@ pub struct BucketTarget<'a> {
     pub bucket: BucketName,
     /// The region of the state, the deadline of the operation and its cancellation.
     pub call: CallOptions,
+    created: &'a CreatedSettings,
 }
 
 impl<'a> BucketTarget<'a> {
@@ -62,7 +65,7 @@ impl<'a> BucketTarget<'a> {
         operation: &str,
     ) -> Result<Self, Diagnostic> {
         check_known(state)?;
-        let client = context.client.client()?;
+        let (client, created) = context.client.parts()?;
         let invalid = |name: &str, reason: &dyn std::fmt::Display| {
             let text = state.string(name).known().unwrap_or_default();
             Diagnostic::error(
@@ -85,7 +88,7 @@ impl<'a> BucketTarget<'a> {
             cancellation: context.cancellation.clone(),
             ..CallOptions::with_timeout(timeout(state, operation))
         };
-        Ok(Self { client, bucket, call })
+        Ok(Self { client, bucket, call, created })
     }
 
     /// Reads the setting; the request can be retried in another region. `None` if the bucket or the setting
@@ -126,14 +129,19 @@ impl<'a> BucketTarget<'a> {
         }
     }
 
-    /// Deletes the setting with a method of the client, which can be retried in another region.
+    /// Deletes the setting; the request can be retried in another region. Returns a warning if the setting was kept,
+    /// because another resource has created it in the same run.
     ///
     /// # Errors
     ///
     /// Explains why the setting could not be deleted, and whether OSS may have deleted it anyway.
-    pub async fn delete<T>(&self, call: impl ClientCall<T>) -> Result<(), Diagnostic> {
-        match self.follow_redirect(call).await {
-            Ok(_) => Ok(()),
+    pub async fn delete<S: BucketSetting>(&self) -> Result<Diagnostics, Diagnostic> {
+        let is_created = self.created.lock(S::NAME, &self.bucket).await;
+        if *is_created {
+            return Ok(write::kept::<S>(&self.bucket).into());
+        }
+        match self.follow_redirect(S::delete).await {
+            Ok(()) => Ok(Diagnostics::new()),
             Err(error) if error.may_have_taken_effect => {
                 Err(explain::call_error(&error).with_paragraph(OUTCOME_UNKNOWN_NOTE))
             }

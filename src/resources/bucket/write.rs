@@ -65,6 +65,13 @@ pub trait BucketSetting: PartialEq + Display + Send + Sync + Sized {
         bucket: &BucketName,
         options: &CallOptions,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Removes the setting.
+    fn delete(
+        client: &Client,
+        bucket: &BucketName,
+        options: &CallOptions,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// The setting before a write.
@@ -93,8 +100,24 @@ pub async fn create<S: BucketSetting>(
     planned: &S,
     planned_state: Object,
 ) -> Result<Applied, Failure> {
+    let mut is_created = target.created.lock(S::NAME, &target.bucket).await;
+    let warnings = set(target, planned, *is_created).await?;
+    *is_created = true;
+    Ok(Applied { state: planned_state, warnings })
+}
+
+/// Sets what the bucket does not have already, and returns warnings. `is_created` is whether another resource has
+/// done so in the same run.
+async fn set<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    planned: &S,
+    is_created: bool,
+) -> Result<Diagnostics, Diagnostic> {
     let (previous, mut warnings) = match target.get::<S>().await {
-        Ok(Some(previous)) if previous == *planned => return Ok(planned_state.into()),
+        Ok(Some(previous)) if previous == *planned => return Ok(Diagnostics::new()),
+        Ok(Some(previous)) if is_created => {
+            return Err(second_resource(target, &previous, planned));
+        }
         Ok(Some(previous)) => {
             let warning = replaced(target, &previous, planned);
             (Previous::Setting(previous), warning.into())
@@ -104,23 +127,23 @@ pub async fn create<S: BucketSetting>(
         Err(error) if is_about_reading(&error) => {
             (Previous::Unknown, previous_unknown(target, planned, &error).into())
         }
-        Err(error) => return Err(not_read::<S>(target, &error).into()),
+        Err(error) => return Err(not_read::<S>(target, &error)),
     };
     if let Err(error) = planned.put(target.client, &target.bucket, &target.call).await {
         if !error.may_have_taken_effect {
-            return Err(explain::call_error(&error).into());
+            return Err(explain::call_error(&error));
         }
         warnings.push(find_outcome(target, planned, &error).await?);
-        return Ok(Applied { state: planned_state, warnings });
+        return Ok(warnings);
     }
     match verify(target, planned, &previous).await {
         Verification::Visible => {}
         Verification::Unverified(warning) => warnings.push(warning),
         Verification::Different(error) => {
-            return Err(error.with_paragraph(APPLY_AGAIN_NOTE).into());
+            return Err(error.with_paragraph(APPLY_AGAIN_NOTE));
         }
     }
-    Ok(Applied { state: planned_state, warnings })
+    Ok(warnings)
 }
 
 /// Replaces the setting of an object. `prior` is the one that the bucket has according to the state; `None` if
@@ -267,6 +290,35 @@ fn replaced<S: BucketSetting>(target: &BucketTarget<'_>, previous: &S, planned: 
              keep an existing {} and manage it, import it and configure the resource to match.",
             previous.describe(planned),
             S::VALUE,
+        ),
+    )
+}
+
+/// An error for a resource whose bucket has another resource with another setting.
+fn second_resource<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    found: &S,
+    planned: &S,
+) -> Diagnostic {
+    Diagnostic::error(
+        format!("Another resource sets the {} of bucket {}", S::NAME, target.bucket),
+        format!(
+            "In this run another resource has set {found} for the same bucket; this one would replace it with \
+             {planned}. A bucket has only one {}: remove one of the two resources.",
+            S::VALUE,
+        ),
+    )
+}
+
+/// A warning for a delete that was left out.
+pub(super) fn kept<S: BucketSetting>(bucket: &BucketName) -> Diagnostic {
+    let value = S::VALUE;
+    Diagnostic::warning(
+        format!("The {} of bucket {bucket} was kept", S::NAME),
+        format!(
+            "The {value} was not deleted, because another resource for the same bucket was created in this run and \
+             needs it. Usually the resource got another address: write a `moved` block, and Terraform keeps the \
+             object. If the bucket should have no {value}, remove the other resource as well."
         ),
     )
 }

@@ -16,7 +16,7 @@ mod state;
 mod validation;
 mod write;
 
-use crate::oss::Client;
+use crate::oss::EncryptionRule;
 use crate::resources::{Context, ProviderData, bucket, explain};
 use crate::tfplugin::{
     Applied, Diagnostics, Failure, ImportTarget, ListResource, MoveSource, Object, Plan,
@@ -82,9 +82,9 @@ impl Resource<ProviderData> for BucketEncryption {
         bucket::update(&target, prior_rule, &rule, planned_state).await
     }
 
-    async fn delete(&self, context: &Context, prior_state: Object) -> Result<(), Failure> {
+    async fn delete(&self, context: &Context, prior_state: Object) -> Result<Diagnostics, Failure> {
         let target = write::target(context, &prior_state, "delete")?;
-        Ok(target.delete(Client::delete_bucket_encryption).await?)
+        Ok(target.delete::<EncryptionRule>().await?)
     }
 
     async fn import(

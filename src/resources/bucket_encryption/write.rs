@@ -33,6 +33,15 @@ impl BucketSetting for EncryptionRule {
         client.put_bucket_encryption(bucket, self, options).await?;
         Ok(())
     }
+
+    async fn delete(
+        client: &Client,
+        bucket: &BucketName,
+        options: &CallOptions,
+    ) -> Result<(), Error> {
+        client.delete_bucket_encryption(bucket, options).await?;
+        Ok(())
+    }
 }
 
 /// The target of an operation. The state must contain a rule if the operation sets one.

@@ -292,8 +292,7 @@ async fn run<P: Provider>(
             resource.update(&context, prior_state, planned_state).await?
         }
         Change::Delete { prior_state } => {
-            resource.delete(&context, prior_state).await?;
-            return Ok((None, Diagnostics::new()));
+            return Ok((None, resource.delete(&context, prior_state).await?));
         }
         Change::NoOp => return Ok((None, Diagnostics::new())),
     };

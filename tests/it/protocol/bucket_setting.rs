@@ -1,6 +1,6 @@
 //! A second setting of a bucket in one file, built on `resources::bucket`: the cipher of its objects.
 
-use terraform_provider_oss::oss::{Client, EncryptionRule};
+use terraform_provider_oss::oss::EncryptionRule;
 use terraform_provider_oss::resources::bucket::{self, BucketTarget};
 use terraform_provider_oss::resources::{Context, ProviderData};
 use terraform_provider_oss::tfplugin::{
@@ -56,9 +56,9 @@ impl Resource<ProviderData> for BucketCipher {
         bucket::update(&target, Some(rule(&prior)), &rule(&planned), planned).await
     }
 
-    async fn delete(&self, context: &Context, state: Object) -> Result<(), Failure> {
+    async fn delete(&self, context: &Context, state: Object) -> Result<Diagnostics, Failure> {
         let target = BucketTarget::from_state(context, &state, "delete")?;
-        Ok(target.delete(Client::delete_bucket_encryption).await?)
+        Ok(target.delete::<EncryptionRule>().await?)
     }
 
     async fn import(

@@ -5,6 +5,7 @@ mod bucket_setting;
 mod create;
 mod data_source;
 mod every_rpc;
+mod handover;
 mod plan;
 mod provider;
 mod provider_config;

@@ -70,8 +70,8 @@ impl Resource<()> for ToyResult {
         result_of(&planned)
     }
 
-    async fn delete(&self, _: &Context<()>, prior: Object) -> Result<(), Failure> {
-        result_of(&prior).map(drop)
+    async fn delete(&self, _: &Context<()>, prior: Object) -> Result<Diagnostics, Failure> {
+        result_of(&prior).map(|applied| applied.warnings)
     }
 
     async fn import(&self, _: &Context<()>, _: ImportTarget<'_>) -> Result<Object, Diagnostics> {
