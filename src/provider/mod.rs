@@ -11,6 +11,7 @@ mod read;
 mod roles;
 mod schema;
 mod settings;
+mod unused;
 
 use std::sync::Arc;
 

@@ -48,8 +48,10 @@ pub enum CredentialsErrorKind {
     /// Nothing is configured, and there is no current profile of the CLI either.
     #[error("none are configured")]
     NotConfigured {
-        /// What is half configured, in sentences.
+        /// What is only partly configured, in sentences.
         hint: Option<String>,
+        /// Why the profile is not used at all, as a clause.
+        skipped: Option<String>,
     },
     /// The credentials are those of an ECS instance's role, but the environment forbids requests for them.
     #[error(

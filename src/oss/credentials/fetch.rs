@@ -201,7 +201,9 @@ impl<'a> Fetcher<'a> {
             )
             .await?;
         if !answer.is_success() {
-            return Err(self.service_error(uri.host(), "the credentials URI", &answer).into());
+            return Err(self
+                .service_error(uri.host(), "the request for credentials", &answer)
+                .into());
         }
         CredentialsResponse::parse(&answer.body)
             .and_then(CredentialsResponse::into_credentials)
@@ -376,9 +378,13 @@ async fn sts_config_for(
 }
 
 async fn read_profiles(profile: &Profile) -> Result<ProfileFile, CredentialsErrorKind> {
+    let not_configured = |LastResort { hint, skipped, .. }: &LastResort| {
+        CredentialsErrorKind::NotConfigured { hint: hint.clone(), skipped: skipped.clone() }
+    };
+    if let Some(resort) = profile.last_resort.as_ref().filter(|resort| resort.skipped.is_some()) {
+        return Err(not_configured(resort));
+    }
     let content = read(&profile.path).await;
-    let not_configured =
-        |resort: &LastResort| CredentialsErrorKind::NotConfigured { hint: resort.hint.clone() };
     match (&content, &profile.last_resort) {
         (Err(error), Some(resort))
             if error.kind() == std::io::ErrorKind::NotFound && !resort.is_file_named =>

@@ -39,13 +39,13 @@ async fn run_within(
     sanitizer: &Sanitizer,
 ) -> Result<Credentials, CredentialsErrorKind> {
     let no_program = |reason: &str| CredentialsErrorKind::Process {
-        program: String::new(),
+        program: "process_command".to_owned(),
         reason: sanitizer.text(format!("cannot be run: {reason}")),
     };
     let words = command_line::split(command_line, Rules::OF_THIS_SYSTEM)
-        .ok_or_else(|| no_program("the quotes of `process_command` are not closed"))?;
+        .ok_or_else(|| no_program("a quotation mark is not closed"))?;
     let (program, arguments) =
-        words.split_first().ok_or_else(|| no_program("`process_command` names no program"))?;
+        words.split_first().ok_or_else(|| no_program("it names no program"))?;
     // An assignment in front is taken for the program, and its value may be a key.
     let shown = program.split('=').next().unwrap_or_default();
     let problem = |reason: String| CredentialsErrorKind::Process {
@@ -92,7 +92,7 @@ async fn run_within(
         .map_err(|error| problem(format!("failed: {error}")))?
         .ok_or_else(|| problem(format!("printed more than {MAX_OUTPUT} bytes: no profile")))?;
     if !status.success() {
-        return Err(problem(format!("failed ({status}); run it by hand to see why")));
+        return Err(problem(format!("failed ({status}); run it manually to see why")));
     }
     parse_process_output(&output)
         .map_err(|reason| problem(format!("printed no usable credentials: {reason}")))

@@ -94,8 +94,10 @@ pub struct Profile {
 pub struct LastResort {
     /// Whether the file is named: then it has to exist.
     pub is_file_named: bool,
-    /// What is half configured, in sentences.
+    /// What is only partly configured, in sentences.
     pub hint: Option<String>,
+    /// Why the profile is not used at all, as a clause.
+    pub skipped: Option<String>,
 }
 
 impl fmt::Display for Profile {

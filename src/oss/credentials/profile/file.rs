@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::error::{MAX_CHAIN, ProfileError};
 use super::ini::IniFile;
-use super::mode::Mode;
+use super::mode::{Mode, Unrecognized};
 use crate::oss::credentials::login::{LoginToken, OAuthSite, Renewal};
 use crate::oss::credentials::response::{parse_expiration, parse_json};
 use crate::oss::credentials::{
@@ -63,9 +63,18 @@ impl ProfileFile {
         self.resolve(self.name(name)?, defaults, &mut Vec::new())
     }
 
-    /// Whether the file marks a profile as current.
+    /// Whether the file marks a profile as current, and that profile has credentials: the CLI writes one
+    /// without any before it is configured.
     pub(in crate::oss::credentials) fn has_current(&self) -> bool {
-        self.name(None).is_ok() && !self.profiles.is_empty()
+        let Ok(name) = self.name(None) else { return false };
+        match self.entry(name) {
+            Ok(entry) => {
+                let mode = entry.get("mode").and_then(Value::as_str).unwrap_or_default();
+                let needs_keys = mode.is_empty() || Mode::parse(mode) == Some(Mode::Ak);
+                !needs_keys || recognize(entry) != Err(Unrecognized::Nothing)
+            }
+            Err(_) => !self.profiles.is_empty(),
+        }
     }
 
     /// The region that a profile names.
@@ -137,7 +146,14 @@ impl ProfileFile {
             Mode::RamRoleArnWithRoleName => assume(profile.ecs_role(defaults)?),
             Mode::ChainableRamRoleArn => {
                 let source = profile.require("source_profile")?;
-                assume(self.resolve(source, defaults, visited)?)
+                let base = self.resolve(source, defaults, visited);
+                assume(base.map_err(|error| match error {
+                    ProfileError::NotFound { name, .. } => profile.invalid(
+                        "source_profile",
+                        &format!("must name a profile of the file, which has no {name:?}"),
+                    ),
+                    error => error,
+                })?)
             }
             Mode::Oidc => profile.oidc(defaults),
             Mode::CredentialsUri | Mode::External if defaults.are_external_sources_disabled => {
@@ -152,6 +168,13 @@ impl ProfileFile {
     }
 }
 
+/// The mode of a profile that names none.
+fn recognize(entry: &Map<String, Value>) -> Result<Mode, Unrecognized> {
+    Mode::recognize(|key| {
+        entry.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+    })
+}
+
 /// A profile that is being read. Absent, null and empty mean the same.
 struct ProfileReader<'a> {
     entry: &'a Map<String, Value>,
@@ -162,15 +185,17 @@ struct ProfileReader<'a> {
 impl<'a> ProfileReader<'a> {
     fn new(entry: &'a Map<String, Value>, name: &'a str) -> Result<Self, ProfileError> {
         let mut reader = Self { entry, name, mode: Mode::Ak };
+        let unsupported = |mode: &str| ProfileError::UnsupportedMode {
+            profile: name.to_owned(),
+            mode: mode.chars().filter(|c| !c.is_control()).take(64).collect(),
+        };
         reader.mode = match reader.text("mode")? {
-            Some(mode) => Mode::parse(mode).ok_or_else(|| ProfileError::UnsupportedMode {
-                profile: name.to_owned(),
-                mode: mode.chars().take(64).collect(),
+            Some(mode) => Mode::parse(mode).ok_or_else(|| unsupported(mode))?,
+            // The CLI's first versions wrote no mode, and it is often omitted in files written by hand.
+            None => recognize(entry).map_err(|problem| match problem {
+                Unrecognized::Unsupported(mode) => unsupported(mode),
+                Unrecognized::Nothing => ProfileError::NoCredentials(name.to_owned()),
             })?,
-            // The CLI's first versions wrote no mode, and people who write the file often leave it out.
-            None => Mode::recognize(|key| {
-                entry.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
-            }),
         };
         Ok(reader)
     }
@@ -261,9 +286,10 @@ impl<'a> ProfileReader<'a> {
                 access_token: token("access_token", "cloud_sso_access_token_expire")?,
             }
         };
-        let has_session = ["access_key_id", "access_key_secret", "sts_token"]
-            .iter()
-            .all(|key| self.entry.get(*key).is_some_and(|value| value.as_str() != Some("")));
+        let mut has_session = true;
+        for key in ["access_key_id", "access_key_secret", "sts_token"] {
+            has_session &= self.text(key)?.is_some();
+        }
         let session = match self.time("sts_expiration")? {
             Some(expiration) if has_session => {
                 let token = self.secret("sts_token")?;

@@ -238,6 +238,18 @@ fn says_what_is_wrong_with_a_profile() {
             "has mode AK, which needs `access_key_secret`",
         ),
         (json!({ "mode": "OIDC" }), "has mode OIDC, which needs `oidc_provider_arn`"),
+        (
+            json!({ "oidc_token_file": "/t", "ram_role_arn": "acs:ram::1:role/r" }),
+            "has mode OIDC, which needs `oidc_provider_arn`",
+        ),
+        (json!({ "access_key_id": "id" }), "has mode AK, which needs `access_key_secret`"),
+        (json!({ "region_id": "cn-hangzhou" }), "has no credentials: it has neither a `mode` nor"),
+        (
+            json!({ "private_key": "/x", "key_pair_name": "x" }),
+            "has mode RsaKeyPair, which this provider cannot use",
+        ),
+        (json!({ "bearer_token": "x" }), "has mode BearerToken, which this provider cannot use"),
+        (json!({ "mode": "A\nB\u{1b}" }), "has mode AB, which this provider cannot use"),
         (json!({ "mode": "External" }), "has mode External, which needs `process_command`"),
         (json!({ "mode": "ChainableRamRoleArn" }), "needs `source_profile`"),
         (
@@ -261,7 +273,27 @@ fn says_what_is_wrong_with_a_profile() {
 }
 
 #[test]
-fn circles_and_unknown_names_are_named() {
+fn a_current_profile_without_credentials_is_not_used_unless_named() {
+    for (profile, expected) in [
+        (json!({ "mode": "AK", "access_key_id": "", "region_id": "" }), false),
+        (json!({ "mode": "", "access_key_id": null }), false),
+        (json!({}), false),
+        (json!({ "mode": "AK", "access_key_id": "id" }), true),
+        (json!({ "mode": "EcsRamRole" }), true),
+        (json!({ "mode": "External" }), true),
+        (json!({ "process_command": "x" }), true),
+        (json!({ "bearer_token": "x" }), true),
+    ] {
+        let mut profile = profile;
+        profile["name"] = json!("default");
+        assert_eq!(file(&json!([profile])).has_current(), expected, "{profile}");
+    }
+    let other = json!({ "name": "other" });
+    assert!(file(&json!([other])).has_current(), "the error names the missing profile");
+}
+
+#[test]
+fn cycles_and_unknown_names_are_reported() {
     let chained = |name: &str, source: &str| {
         json!({ "name": name, "mode": "ChainableRamRoleArn", "source_profile": source,
             "ram_role_arn": "acs:ram::1:role/r" })
@@ -270,24 +302,26 @@ fn circles_and_unknown_names_are_named() {
     let error =
         |name: &str| file.source(Some(name), &SourceDefaults::default()).unwrap_err().to_string();
     assert!(error("a").ends_with("in a cycle: a → b → a"), "{}", error("a"));
-    assert_eq!(error("c"), "there is no profile \"d\"; the file has a, b, c");
+    let expected =
+        "`source_profile` of profile \"c\" must name a profile of the file, which has no \"d\"";
+    assert_eq!(error("c"), expected);
 }
 
 #[test]
 fn what_other_profiles_hold_is_their_business() {
     let keys = json!({ "name": "x", "access_key_id": "id", "access_key_secret": "s",
-        "expired_seconds": "not asked for" });
+        "expired_seconds": "not needed" });
     let odd = json!({ "name": 7, "mode": [], "expired_seconds": -1 });
     let file = file(&json!([odd, "nothing", null, keys]));
     assert!(file.source(Some("x"), &SourceDefaults::default()).is_ok());
     assert_eq!(
         file.source(Some("y"), &SourceDefaults::default()).unwrap_err().to_string(),
-        "there is no profile \"y\"; the file has x"
+        "profile \"y\" not found; available profiles: x"
     );
     let none = ProfileFile::parse(b"{\"current\":\"x\",\"profiles\":null}", None).unwrap();
     assert_eq!(
         none.source(None, &SourceDefaults::default()).unwrap_err().to_string(),
-        "there is no profile \"x\"; the file has none"
+        "profile \"x\" not found; available profiles: none"
     );
     assert!(ProfileFile::parse(b"{\"profiles\":{}}", None).is_err());
 }
