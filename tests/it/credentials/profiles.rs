@@ -96,7 +96,7 @@ async fn a_profile_that_cannot_be_used_says_why() {
             json!({ "mode": "External", "process_command": "KEY=--secret print-keys" }),
             "\"KEY\" cannot be run",
         ),
-        (json!({ "mode": "External", "process_command": "echo 'hello" }), "quotes"),
+        (json!({ "mode": "External", "process_command": "echo 'hello" }), "quotation mark"),
         (json!({ "mode": "External", "process_command": " # echo" }), "names no program"),
         (json!({ "mode": "External", "process_command": "yes" }), "printed more than 65536 bytes"),
         (
@@ -140,7 +140,7 @@ async fn a_profile_names_the_region_where_nothing_else_does() {
     assert_eq!(error.kind, ErrorKind::NoRegion);
     let error = put(&with("absent", None)).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::RegionFromProfile(_)), "{error}");
-    assert!(error.to_string().contains("no profile \"absent\""), "{error}");
+    assert!(error.to_string().contains("profile \"absent\" not found"), "{error}");
 }
 
 #[tokio::test]
