@@ -5,13 +5,13 @@ use thiserror::Error;
 use super::ini::IniFile;
 use super::mode::Mode;
 
-/// Longest chain of profiles that refer to each other.
+/// Maximum length of a chain of profiles that reference each other.
 pub(super) const MAX_CHAIN: usize = 16;
 
 /// Why a profile cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProfileError {
-    /// The file is not what the CLI writes.
+    /// The file is not valid.
     #[error("the file cannot be understood: {0}")]
     Syntax(String),
     /// The file is that of another tool.
@@ -22,16 +22,16 @@ pub enum ProfileError {
     NotFound {
         /// The name that was requested.
         name: String,
-        /// The names that the file has.
+        /// The names in the file.
         known: Vec<String>,
     },
-    /// The file marks no profile as current.
+    /// The file sets no current profile.
     #[error("the file sets no current profile; set `profile`")]
     NoCurrent,
     /// A profile without a mode and without any credentials.
     #[error("profile {0:?} has no credentials: it has neither a `mode` nor an `access_key_id`")]
     NoCredentials(String),
-    /// A key that the mode needs is not there.
+    /// A key that the mode requires is missing.
     #[error("profile {profile:?} has mode {mode}, which needs `{key}`")]
     Missing {
         /// The profile.

@@ -1,7 +1,7 @@
 //! The configuration file of Alibaba Cloud's CLI, `~/.aliyun/config.json`: text in, source out.
 //!
 //! Rules: aliyun-cli, `config/profile.go` (modes and keys); credentials-go, `profile.go`. Unknown keys
-//! are other tools' business. Values of the file never get into an error: some are secrets.
+//! belong to other tools and are ignored. Values of the file never get into an error: some are secrets.
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -18,14 +18,14 @@ use crate::oss::credentials::{
 };
 use crate::oss::{Endpoint, Region};
 
-/// The file: a profile is looked at only when it is used, since the others are other tools' business.
+/// The file. A profile is parsed only if it is used, since the others may be for other tools.
 pub(in crate::oss::credentials) struct ProfileFile {
     current: Option<String>,
     profiles: Vec<Map<String, Value>>,
 }
 
 impl ProfileFile {
-    /// Parses a file. The name of the profile that is looked for only matters for files of other tools.
+    /// Parses a file. The name of the profile only matters for files of other tools.
     pub(in crate::oss::credentials) fn parse(
         text: &[u8],
         name: Option<&str>,
@@ -39,7 +39,7 @@ impl ProfileFile {
         let profiles = match file.remove("profiles") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(profiles)) => profiles,
-            Some(_) => return Err(ProfileError::Syntax("`profiles` is no list".to_owned())),
+            Some(_) => return Err(ProfileError::Syntax("`profiles` must be an array".to_owned())),
         };
         let profile = |value| if let Value::Object(profile) = value { Some(profile) } else { None };
         let current = file.remove("current");
@@ -109,9 +109,9 @@ impl ProfileFile {
         defaults: &SourceDefaults,
         visited: &mut Vec<String>,
     ) -> Result<CredentialSource, ProfileError> {
-        let is_circle = visited.iter().any(|visited| visited == name);
+        let is_cycle = visited.iter().any(|visited| visited == name);
         visited.push(name.to_owned());
-        if is_circle {
+        if is_cycle {
             return Err(ProfileError::Cycle(std::mem::take(visited)));
         }
         if visited.len() > MAX_CHAIN {
@@ -238,7 +238,7 @@ impl<'a> ProfileReader<'a> {
             .map_err(|()| self.invalid(key, &"must be a number of seconds since 1970"))
     }
 
-    /// An address whose scheme, host and port count.
+    /// A URL of which only scheme, host and port are used.
     fn origin(&self, key: &'static str) -> Result<Endpoint, ProfileError> {
         let url = url::Url::parse(self.require(key)?).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -263,7 +263,7 @@ impl<'a> ProfileReader<'a> {
             .ok_or_else(|| self.invalid("credentials_uri", &"must be an http or https URL"))
     }
 
-    /// What a login of the CLI left in the profile: a session, and a token for the next one.
+    /// A login of the CLI: its session, and the token for the next one.
     fn login(&self, defaults: &SourceDefaults) -> Result<CredentialSource, ProfileError> {
         let token = |key, expiration| -> Result<Option<LoginToken>, ProfileError> {
             let Some(value) = self.text(key)? else { return Ok(None) };
@@ -320,7 +320,7 @@ impl<'a> ProfileReader<'a> {
         region.map_err(|error| self.invalid(key, &error))
     }
 
-    /// The session's length. The CLI writes 0 where nothing was chosen.
+    /// The session's duration. The CLI writes 0 if none was chosen.
     fn seconds(&self) -> Result<Option<u32>, ProfileError> {
         let key = "expired_seconds";
         let number = match self.entry.get(key) {
@@ -368,7 +368,7 @@ impl<'a> ProfileReader<'a> {
         Ok(Role { arn, session })
     }
 
-    /// Where STS is asked: what the provider says explicitly, then what the profile says.
+    /// How to reach STS: explicit settings of the provider, then those of the profile.
     fn sts(&self, defaults: &SourceDefaults) -> Result<StsConfig, ProfileError> {
         let mut sts = defaults.sts.clone();
         if sts.endpoint.is_none() {

@@ -31,7 +31,7 @@ pub enum Mode {
     OAuth,
 }
 
-/// Why the keys of a profile are those of no mode.
+/// Why no mode was recognized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unrecognized {
     /// They are those of a mode that this provider does not support.

@@ -38,7 +38,7 @@ fn role_profile(mode: &str) -> Value {
 }
 
 #[test]
-fn keys_with_and_without_a_token() {
+fn key_pairs_with_and_without_a_token() {
     let keys = json!({ "mode": "AK", "access_key_id": "id", "access_key_secret": "secret",
         "sts_token": "ignored" });
     let Ok(CredentialSource::Static { credentials, origin }) = source(keys.clone()) else {
@@ -55,7 +55,7 @@ fn keys_with_and_without_a_token() {
 }
 
 #[test]
-fn a_profile_without_a_mode_is_what_its_keys_say() {
+fn a_profile_without_a_mode_is_recognized_by_its_keys() {
     let keys = json!({ "access_key_id": "id", "access_key_secret": "secret" });
     let word = |source: &CredentialSource| match source {
         CredentialSource::Static { credentials, .. } => {
@@ -140,7 +140,7 @@ fn an_empty_credentials_uri_is_that_of_the_environment() {
 }
 
 #[test]
-fn roles_on_top_of_keys_instances_and_other_profiles() {
+fn roles_are_assumed_with_any_base_credentials() {
     let Ok(CredentialSource::AssumeRole { base, role, sts }) = source(role_profile("RamRoleArn"))
     else {
         panic!()
@@ -231,7 +231,7 @@ fn the_current_profile_is_taken_when_none_is_named() {
 }
 
 #[test]
-fn says_what_is_wrong_with_a_profile() {
+fn the_error_describes_an_invalid_profile() {
     for (profile, expected) in [
         (
             json!({ "mode": "AK", "access_key_id": "id" }),
@@ -308,7 +308,7 @@ fn cycles_and_unknown_names_are_reported() {
 }
 
 #[test]
-fn what_other_profiles_hold_is_their_business() {
+fn unused_profiles_are_not_validated() {
     let keys = json!({ "name": "x", "access_key_id": "id", "access_key_secret": "s",
         "expired_seconds": "not needed" });
     let odd = json!({ "name": 7, "mode": [], "expired_seconds": -1 });
@@ -342,7 +342,7 @@ fn long_chains_end() {
 }
 
 #[test]
-fn a_profile_says_where_sts_is_and_what_the_session_may_do() {
+fn a_profile_configures_sts_and_the_session() {
     let mut profile = role_profile("RamRoleArn");
     profile["sts_endpoint"] = json!("sts.example.com");
     profile["sts_token"] = json!("token");
