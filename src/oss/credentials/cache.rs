@@ -141,22 +141,22 @@ impl CredentialsCache {
         deadline: Instant,
     ) -> Result<Arc<Credentials>, GetError> {
         let seen = match self.snapshot(clock) {
-            (Some(held), Freshness::Fresh, _) => return Ok(held.credentials),
-            (Some(held), Freshness::RefreshDue, _) => {
-                return Ok(self.refresh_early(held, http, clock).await);
+            (Some(cached), Freshness::Fresh, _) => return Ok(cached.credentials),
+            (Some(cached), Freshness::RefreshDue, _) => {
+                return Ok(self.refresh_early(cached, http, clock).await);
             }
             (_, _, count) => count,
         };
         let _refreshing = self.refresh.lock().await;
         // Another caller may have finished a refresh while this one waited: its result counts for both.
         match self.snapshot(clock) {
-            (Some(held), Freshness::Fresh | Freshness::RefreshDue, _) => {
-                return Ok(held.credentials);
+            (Some(cached), Freshness::Fresh | Freshness::RefreshDue, _) => {
+                return Ok(cached.credentials);
             }
-            (Some(held), _, count)
-                if count != seen && !held.rejected && self.state().failed.is_none() =>
+            (Some(cached), _, count)
+                if count != seen && !cached.rejected && self.state().failed.is_none() =>
             {
-                return Ok(held.credentials);
+                return Ok(cached.credentials);
             }
             _ => {}
         }
@@ -165,36 +165,36 @@ impl CredentialsCache {
 
     /// Marks credentials that the service rejected: the next caller refreshes them.
     pub(in crate::oss) fn mark_rejected(&self, rejected: &Credentials) {
-        if let Some(held) = &mut self.state().cached
-            && held.credentials.matches(rejected)
+        if let Some(cached) = &mut self.state().cached
+            && cached.credentials.matches(rejected)
         {
-            held.rejected = true;
+            cached.rejected = true;
         }
     }
 
     /// Returns new credentials, or the cached ones if that fails or if another caller is refreshing them.
     async fn refresh_early(
         &self,
-        held: CachedCredentials,
+        cached: CachedCredentials,
         http: &Http,
         clock: &Clock,
     ) -> Arc<Credentials> {
-        let Ok(_refreshing) = self.refresh.try_lock() else { return held.credentials };
+        let Ok(_refreshing) = self.refresh.try_lock() else { return cached.credentials };
         // Another caller may have finished a refresh before this one got the lock.
-        if let (Some(held), Freshness::Fresh, _) = self.snapshot(clock) {
-            return held.credentials;
+        if let (Some(cached), Freshness::Fresh, _) = self.snapshot(clock) {
+            return cached.credentials;
         }
         // Before the request: a caller that is cancelled during it has failed as well.
-        if let Some(held) = &mut self.state().cached {
-            held.not_before = Some(clock.system_time().saturating_add(REFRESH_RETRY_DELAY));
+        if let Some(cached) = &mut self.state().cached {
+            cached.not_before = Some(clock.system_time().saturating_add(REFRESH_RETRY_DELAY));
         }
         match tokio::time::timeout(self.refresh_timeout, self.fetch(http, clock)).await {
             Ok(Ok(credentials)) => credentials,
             Ok(Err(error)) => {
                 tracing::warn!("{error}; using the cached credentials until they expire");
-                held.credentials
+                cached.credentials
             }
-            Err(_) => held.credentials,
+            Err(_) => cached.credentials,
         }
     }
 
@@ -274,7 +274,7 @@ impl CredentialsCache {
         // STS names the end of a session. Where another service does, the clock of STS is that of OSS.
         let (now, correction) = (clock.system_time(), clock.offset(TimeServer::Sts));
         let state = self.state();
-        let freshness = |held: &CachedCredentials| held.freshness(now, correction);
+        let freshness = |cached: &CachedCredentials| cached.freshness(now, correction);
         let freshness = state.cached.as_ref().map_or(Freshness::Expired, freshness);
         (state.cached.clone(), freshness, state.refresh_count)
     }
@@ -365,8 +365,8 @@ mod tests {
             for (second, expected) in
                 [(3299, Fresh), (3300, RefreshDue), (3599, RefreshDue), (3600, Expired)]
             {
-                let held = cached(Some(day + 3600), None);
-                let freshness = held.freshness(at(second), Duration::seconds(day));
+                let entry = cached(Some(day + 3600), None);
+                let freshness = entry.freshness(at(second), Duration::seconds(day));
                 assert_eq!(freshness, expected, "{day} {second}");
             }
         }
@@ -381,11 +381,11 @@ mod tests {
 
     #[test]
     fn credentials_without_expiration_stay_fresh_until_they_are_rejected() {
-        let mut held = cached(None, None);
+        let mut entry = cached(None, None);
         let later = EPOCH + Duration::weeks(5000);
-        assert_eq!(held.freshness(later, Duration::ZERO), Freshness::Fresh);
-        held.rejected = true;
-        assert_eq!(held.freshness(EPOCH, Duration::ZERO), Freshness::Expired);
+        assert_eq!(entry.freshness(later, Duration::ZERO), Freshness::Fresh);
+        entry.rejected = true;
+        assert_eq!(entry.freshness(EPOCH, Duration::ZERO), Freshness::Expired);
     }
 
     #[cfg(unix)]
@@ -423,7 +423,7 @@ mod tests {
             let credentials = Arc::new(keys());
             cache.state().cached = Some(CachedCredentials { credentials, ..cached(None, None) });
             cache.mark_rejected(rejected);
-            cache.state().cached.as_ref().is_some_and(|held| held.rejected)
+            cache.state().cached.as_ref().is_some_and(|entry| entry.rejected)
         };
         assert!(is_rejected(&keys()));
         for other in [

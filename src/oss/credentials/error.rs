@@ -70,14 +70,14 @@ pub enum CredentialsErrorKind {
     #[error("{0}")]
     Profile(#[from] ProfileError),
     /// A login of the CLI has ended or is not accepted; only a new login helps.
-    #[error("{}", login_text(profile, *mode, refusal.as_deref()))]
+    #[error("{}", login_text(profile, *mode, error.as_deref()))]
     Login {
         /// The profile.
         profile: String,
         /// Its mode.
         mode: Mode,
         /// The error response; none if the login has ended.
-        refusal: Option<Box<CredentialServiceError>>,
+        error: Option<Box<CredentialServiceError>>,
     },
     /// The AccessKey ID and the security token do not belong together.
     #[error("{0}")]
@@ -92,10 +92,10 @@ pub enum CredentialsErrorKind {
     },
 }
 
-fn login_text(profile: &str, mode: Mode, refusal: Option<&CredentialServiceError>) -> String {
+fn login_text(profile: &str, mode: Mode, error: Option<&CredentialServiceError>) -> String {
     let ended = format!("the {mode} login of profile {profile:?} has ended");
-    match refusal {
-        Some(refusal) => format!("{ended}: {refusal}"),
+    match error {
+        Some(error) => format!("{ended}: {error}"),
         None => ended,
     }
 }

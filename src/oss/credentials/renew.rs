@@ -32,7 +32,7 @@ impl Fetcher<'_> {
         let ended = || CredentialsErrorKind::Login {
             profile: login.profile.clone(),
             mode: login.mode,
-            refusal: None,
+            error: None,
         };
         match &login.renewal {
             Renewal::CloudSso { sign_in, account_id, access_configuration_id, access_token } => {
@@ -97,7 +97,7 @@ impl Fetcher<'_> {
             400 | 401 | 403 => Err(CredentialsErrorKind::Login {
                 profile: login.profile.clone(),
                 mode: login.mode,
-                refusal: Some(Box::new(self.service_error(host, operation, &response))),
+                error: Some(Box::new(self.service_error(host, operation, &response))),
             }),
             _ => {
                 let error = self.service_error(host, operation, &response);

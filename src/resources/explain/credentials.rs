@@ -34,7 +34,7 @@ const METADATA_ADDRESS: &str = "100.100.100.200";
 pub(super) fn reason(kind: &CredentialsErrorKind) -> String {
     match kind {
         CredentialsErrorKind::Service(service) => response_line(service),
-        CredentialsErrorKind::Login { profile, mode, refusal: Some(service) } => format!(
+        CredentialsErrorKind::Login { profile, mode, error: Some(service) } => format!(
             "The {mode} login of profile {profile:?} is no longer accepted: {}",
             response_line(service)
         ),

@@ -27,11 +27,9 @@ async fn concurrent_calls_share_a_failure() {
     emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole").forever());
     let client = client(&emulator, assume(&emulator, static_credentials()));
     for outcome in join_all((0..50).map(|_| put(&client))).await {
-        let CredentialsErrorKind::Service(refusal) = problem(outcome.unwrap_err()) else {
-            panic!()
-        };
-        assert_eq!(refusal.code, "NoPermission");
-        assert!(refusal.request_id.is_some());
+        let CredentialsErrorKind::Service(error) = problem(outcome.unwrap_err()) else { panic!() };
+        assert_eq!(error.code, "NoPermission");
+        assert!(error.request_id.is_some());
     }
     assert_eq!(requests(&emulator), ["AssumeRole 403"]);
 }
@@ -109,7 +107,7 @@ async fn a_refresh_that_hangs_delays_one_call_at_most() {
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
     requests(&emulator);
     put(&client).await.unwrap();
-    assert_eq!(requests(&emulator), [PUT], "the session at hand is used");
+    assert_eq!(requests(&emulator), [PUT], "the cached session is used");
 }
 
 #[tokio::test]

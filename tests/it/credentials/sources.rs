@@ -121,9 +121,7 @@ async fn an_instance_without_version_2_is_refused_where_version_1_is_disabled() 
     let defaults = SourceDefaults { is_metadata_v1_disabled: true, ..defaults(&emulator) };
     let source = CredentialSource::EcsRole(EcsRole { name: None, defaults });
     let error = put(&client(&emulator, source)).await.unwrap_err();
-    assert!(
-        matches!(problem(error), CredentialsErrorKind::Service(refusal) if refusal.status == 404)
-    );
+    assert!(matches!(problem(error), CredentialsErrorKind::Service(error) if error.status == 404));
     assert_eq!(requests(&emulator), ["EcsMetadataToken 404"]);
 }
 
@@ -296,9 +294,7 @@ async fn an_error_response_of_a_credentials_uri_is_reported() {
     emulator.inject(Fault::error_response(403, "Forbidden").operation("CredentialsUri"));
     let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
     let error = put(&client(&emulator, CredentialSource::CredentialsUri(uri))).await.unwrap_err();
-    assert!(
-        matches!(problem(error), CredentialsErrorKind::Service(refusal) if refusal.status == 403)
-    );
+    assert!(matches!(problem(error), CredentialsErrorKind::Service(error) if error.status == 403));
 }
 
 /// A process that a program leaves behind may keep its output open.

@@ -191,7 +191,7 @@ impl<'a> ProfileReader<'a> {
         };
         reader.mode = match reader.text("mode")? {
             Some(mode) => Mode::parse(mode).ok_or_else(|| unsupported(mode))?,
-            // The CLI's first versions wrote no mode, and it is often omitted in files written by hand.
+            // The CLI's first versions wrote no mode, and it is often omitted in hand-written files.
             None => recognize(entry).map_err(|problem| match problem {
                 Unrecognized::Unsupported(mode) => unsupported(mode),
                 Unrecognized::Nothing => ProfileError::NoCredentials(name.to_owned()),

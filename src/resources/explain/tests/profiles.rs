@@ -54,7 +54,7 @@ fn profile_errors() {
                 CredentialsErrorKind::Login {
                     profile: text("ci"),
                     mode: Mode::CloudSso,
-                    refusal: None,
+                    error: None,
                 },
             ),
             credentials(
@@ -62,7 +62,7 @@ fn profile_errors() {
                 CredentialsErrorKind::Login {
                     profile: text("my profile"),
                     mode: Mode::OAuth,
-                    refusal: Some(Box::new(sts_response(400, "invalid_grant", "Not valid."))),
+                    error: Some(Box::new(sts_response(400, "invalid_grant", "Not valid."))),
                 },
             ),
             credentials(process, CredentialsErrorKind::Token(TokenMismatch::Missing)),
