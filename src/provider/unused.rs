@@ -27,15 +27,17 @@ pub(super) fn check(reader: Reader<'_>, used: Option<&CredentialSource>) -> Diag
     // A profile that the environment names is looked up in the file that the block names.
     let file = ["shared_credentials_file"].into_iter().filter(|_| is_static);
     let arguments = file.chain(["credentials_uri", "ecs_role_name"]);
-    let mut paths = arguments.filter_map(|name| Some(reader.lookup(name, &[]).value?.path));
+    let mut found = arguments.filter_map(|name| Some((name, reader.lookup(name, &[]).value?.path)));
     let oidc = "assume_role_with_oidc";
     let has_oidc = matches!(reader.block.block(oidc), AttributeValue::Known(_));
-    let Some(path) = paths.next().or_else(|| has_oidc.then(|| AttributePath::root(oidc))) else {
+    // Terraform shows no line for the path of a block.
+    let role = || (oidc, AttributePath::root(oidc).attribute("role_arn"));
+    let Some((name, path)) = found.next().or_else(|| has_oidc.then(role)) else {
         return Diagnostics::new();
     };
     let detail = format!(
-        "The credentials come from {origin}, which takes precedence over `{path}`. Unset the variable to use \
-         `{path}`."
+        "The credentials come from {origin}, which takes precedence over `{name}`. Unset the variable to use \
+         `{name}`."
     );
     Diagnostic::warning("Credential source is not used", detail).with_path(path).into()
 }
