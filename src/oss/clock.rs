@@ -1,9 +1,8 @@
-//! The one clock of a client: the machine's, corrected by what the servers say.
+//! The one clock of a client: the machine's, corrected by the servers' times.
 //!
-//! OSS refuses signatures that are more than 15 minutes off. Instead of failing on a machine with a
-//! wrong clock, the client takes over the time that such an answer names (V2 SDK for Go,
-//! `client.go`), and signs everything with it from then on. The clocks of OSS and STS may differ, so each
-//! has its own offset.
+//! OSS rejects signatures that are more than 15 minutes off. Instead of failing on a machine with a wrong
+//! clock, the client uses the server's time from the error response (V2 SDK for Go, `client.go`), and signs
+//! every later request with it. The clocks of OSS and STS may differ, so each has its own offset.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use time::{Duration, OffsetDateTime, UtcOffset};
 
-/// A server's offset that is not known yet.
+/// The offset of a server that has not returned its time yet.
 const UNKNOWN: i64 = i64::MIN;
 
 /// A clock that can be corrected. Clones share the corrections.
@@ -30,7 +29,7 @@ pub(super) enum TimeServer {
 }
 
 impl Clock {
-    /// A clock that reads the time from `read`: tests move it as they like.
+    /// A clock that reads the time from `read`, for tests.
     pub fn new(read: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
         let offsets = [AtomicI64::new(UNKNOWN), AtomicI64::new(UNKNOWN)];
         Self { read: Arc::new(read), offsets: Arc::new(offsets) }
@@ -39,17 +38,17 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
+        #[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
         Self::new(|| OffsetDateTime::from(std::time::SystemTime::now()))
     }
 
-    /// The time of a server as far as it is known, in UTC.
+    /// The estimated time of a server, in UTC.
     pub(super) fn time_of(&self, server: TimeServer) -> OffsetDateTime {
         self.system_time().saturating_add(self.offset(server))
     }
 
-    /// How far the server's clock is ahead of the machine's, as far as it is known. Until the server said
-    /// so itself, it is assumed to agree with the other: more often the machine's clock is wrong.
+    /// How far the server's clock is ahead of the machine's, as far as it is known. A server that has
+    /// not returned its time is assumed to agree with the other one: more often the machine's clock is wrong.
     pub(super) fn offset(&self, server: TimeServer) -> Duration {
         let (own, other) = self.offsets_of(server);
         let known = [own, other].map(|offset| offset.load(Ordering::Relaxed));
@@ -66,12 +65,12 @@ impl Clock {
         server_time - self.system_time()
     }
 
-    /// Takes over the time of a server, for requests to servers of its kind. `name` is for the log.
+    /// Uses the time of a server from now on, for requests to servers of its kind. `name` is for the log.
     pub(super) fn adjust_to(&self, server: TimeServer, server_time: OffsetDateTime, name: &str) {
         let skew = self.skew(server_time).whole_seconds();
         let side = if skew > 0 { "behind" } else { "ahead of" };
         tracing::warn!(
-            "this machine's clock is {} s {side} that of {name}, which is used from now on",
+            "clock skew detected: this machine is {} s {side} {name}; signing with the server's time from now on",
             skew.unsigned_abs(),
         );
         self.offsets_of(server).0.store(skew, Ordering::Relaxed);
@@ -81,7 +80,7 @@ impl Clock {
     pub(super) fn confirm(&self, server: TimeServer) {
         let seconds = self.offset(server).whole_seconds();
         let own = self.offsets_of(server).0;
-        // Fails if the server's offset is known, which is as good.
+        // Fails if the server's offset is already known.
         let _ = own.compare_exchange(UNKNOWN, seconds, Ordering::Relaxed, Ordering::Relaxed);
     }
 

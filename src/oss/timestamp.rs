@@ -1,9 +1,12 @@
-//! Instants as texts: what the servers write, and what signatures need.
+//! Parsing and formatting of timestamps.
+//!
+//! The formatters are written out: those of the `time` crate can fail, which a signature must not, and its RFC
+//! 2822 format ends with `+0000`, while HTTP requires `GMT`.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
-/// An instant as the `Date` header writes it, e.g. `Wed, 28 Dec 2022 10:27:41 GMT` (RFC 9110).
+/// Formats a time for the `Date` header, e.g. `Wed, 28 Dec 2022 10:27:41 GMT` (RFC 9110).
 pub(super) fn format_http_date(time: OffsetDateTime) -> String {
     let weekday = &time.weekday().to_string()[..3];
     let month = &time.month().to_string()[..3];
@@ -12,25 +15,25 @@ pub(super) fn format_http_date(time: OffsetDateTime) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
-/// An instant as STS requests write it, e.g. `2026-11-23T08:00:00Z`.
+/// Formats a time for requests to STS, e.g. `2026-11-23T08:00:00Z`.
 pub(super) fn format_iso8601(time: OffsetDateTime) -> String {
     let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
     let (hour, minute, second) = time.to_hms();
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Reads what [`format_http_date`] writes.
+/// Parses the format of [`format_http_date`].
 pub(super) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text.trim(), &Rfc2822).ok()
 }
 
-/// Reads an ISO 8601 instant with its zone, with or without fractions of seconds.
+/// Parses an ISO 8601 timestamp with a time zone, with or without fractions of seconds.
 pub(super) fn parse_iso8601(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text.trim(), &Rfc3339).ok()
 }
 
-/// Reads an instant as users' own programs and services write it: ISO 8601 with a space instead of the
-/// `T`, with an offset such as `+0800`, or without a zone, which is taken for UTC.
+/// Parses a timestamp in the formats of custom programs and services: ISO 8601 with a space instead of the `T`,
+/// with an offset such as `+0800`, or without a time zone, which means UTC.
 pub(super) fn parse_lenient(text: &str) -> Option<OffsetDateTime> {
     let text = text.trim();
     let (date, clock) = (text.get(..10)?, text.get(11..)?);
@@ -53,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_writes_the_same_instant() {
+    fn formats_and_parses_the_same_time() {
         let time = OffsetDateTime::from_unix_timestamp(1_672_223_261).unwrap();
         assert_eq!(format_http_date(time), "Wed, 28 Dec 2022 10:27:41 GMT");
         assert_eq!(parse_http_date("Wed, 28 Dec 2022 10:27:41 GMT"), Some(time));
@@ -63,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_instants_of_users_own_programs() {
+    fn parses_the_formats_of_custom_programs() {
         let time = parse_iso8601("2022-12-28T10:27:41Z");
         for text in [
             "2022-12-28T10:27:41Z",
@@ -84,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_instant() {
+    fn rejects_other_texts() {
         for text in ["", "soon", "2022-12-28", "2022-12-28T10:27:41", "28 Dec 2022"] {
             assert_eq!((parse_http_date(text), parse_iso8601(text)), (None, None), "{text}");
         }

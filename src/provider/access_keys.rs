@@ -81,6 +81,7 @@ pub(super) fn env_credentials(reader: Reader<'_>) -> Read<Option<CredentialSourc
                     let token = own.or_else(|| environment.stray_token(own_token_name));
                     let (token_name, token) = token.unzip();
                     let token_name = token_name.unwrap_or(own_token_name);
+                    let is_own_token = token_name == own_token_name;
                     for (name, text, argument) in [
                         (id_name, Some(id), "access_key"),
                         (secret_name, Some(secret), "secret_key"),
@@ -100,7 +101,10 @@ pub(super) fn env_credentials(reader: Reader<'_>) -> Read<Option<CredentialSourc
                     let names = [(id_name, "access_key"), (token_name, "security_token")]
                         .map(|(name, path)| (environment::describe(name), path));
                     read.diagnostics.extend(check_token(&credentials, names));
-                    let origin = environment::describe(id_name);
+                    let mut origin = environment::describe(id_name);
+                    if !is_own_token {
+                        origin = format!("{origin} (security token: {token_name})");
+                    }
                     return read.with(Some(static_source(credentials, &origin)));
                 }
                 (Some(_), None) => (secret_name, id_name, "access_key"),

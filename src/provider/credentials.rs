@@ -5,17 +5,19 @@
 //! current profile of the CLI, as for the CLI and the SDKs. A role to assume uses the credentials of that
 //! source.
 
+use std::path::PathBuf;
+
 use crate::oss::credentials::{
     CredentialSource, CredentialsUri, EcsRole, LastResort, LoginMemory, Profile, SourceDefaults,
     StsConfig,
 };
 use crate::oss::{Endpoint, Region};
-use crate::tfplugin::{AttributePath, Diagnostic, Diagnostics};
+use crate::tfplugin::{AttributePath, Diagnostic};
 
-use super::access_keys::{IN_BLOCK, block_credentials, env_credentials};
+use super::access_keys::{block_credentials, env_credentials};
 use super::environment::{self, Environment};
 use super::read::{ConfigValue, Read, Reader};
-use super::roles;
+use super::{roles, unused};
 
 /// The CLI's own file.
 const DEFAULT_FILE: &str = "~/.aliyun/config.json";
@@ -45,6 +47,9 @@ impl RequiredServices {
                 | CredentialSource::Process(_)
                 | CredentialSource::Login(_),
             ) => Self { sts: false, metadata: false },
+            Some(CredentialSource::Profile(profile)) if profile.path.as_os_str().is_empty() => {
+                Self { sts: false, metadata: false }
+            }
             // The mode of a profile is known only when the file is read.
             Some(CredentialSource::Profile(_)) => Self { sts: true, metadata: true },
             Some(CredentialSource::EcsRole(_)) => Self { sts: false, metadata: true },
@@ -94,7 +99,6 @@ pub(super) fn select(
     let mut profile = read_profile(reader, &defaults);
 
     let mut credentials = block_credentials(reader).or_else(|| env_credentials(reader));
-    credentials.diagnostics.extend(check_profile_is_used(reader, credentials.value.as_ref()));
     let has_credentials = credentials.value.is_some();
     // Credentials that are still unknown are the source as well.
     let is_unknown = !credentials.unknown.is_empty();
@@ -116,9 +120,12 @@ pub(super) fn select(
     });
     let is_unknown = is_unknown || others.iter().any(|read| !read.unknown.is_empty());
     if base.is_none() && !is_unknown && profile.unknown.is_empty() {
-        profile.value = last_resort(reader, &defaults);
-        base = profile.value.clone().map(CredentialSource::Profile);
+        let last_resort = last_resort(reader, &defaults);
+        base = last_resort.clone().map(CredentialSource::Profile);
+        // Without a path it has no region either.
+        profile.value = last_resort.filter(|profile| !profile.path.as_os_str().is_empty());
     }
+    let unused = unused::check(reader, base.as_ref());
     let mut roles = roles::roles_to_assume(reader);
     let source = base.map(|base| {
         // A role that is missing here is an error or not known yet.
@@ -137,6 +144,7 @@ pub(super) fn select(
         profile.unknown.clear();
     }
     let mut read = Read::new(());
+    read.diagnostics.extend(unused);
     read.take(sts_endpoint);
     let profile = read.take(profile);
     read.take(credentials);
@@ -207,45 +215,39 @@ fn read_profile(reader: Reader<'_>, defaults: &SourceDefaults) -> Read<Option<Pr
     read.with(Some(Profile { path, name, defaults: defaults.clone(), last_resort: None }))
 }
 
-/// The current profile of the CLI, which the CLI and the SDKs use if nothing is configured.
+/// The current profile of the CLI, which the CLI and the SDKs use if nothing is configured. Without a path
+/// it only describes why there are no credentials.
 fn last_resort(reader: Reader<'_>, defaults: &SourceDefaults) -> Option<Profile> {
     let environment = reader.environment()?;
-    let hint = roles::incomplete_oidc(environment);
-    let is_disabled =
-        environment::CLI_PROFILE_DISABLED.iter().any(|name| environment.is_enabled(&[name]));
+    let hint = roles::incomplete_oidc(environment).or_else(|| token_alone(environment));
     let named = environment.first_set(environment::SHARED_CREDENTIALS_FILE);
-    let path = match named {
-        _ if is_disabled => None,
-        Some((_, path)) => Some(defaults.expand_home(path)),
-        None => defaults.home.as_ref().map(|_| defaults.expand_home(DEFAULT_FILE)),
+    let is_enabled = |name: &&&'static str| environment.is_enabled(&[name]);
+    let path = if let Some(name) = environment::CLI_PROFILE_DISABLED.iter().find(is_enabled) {
+        Err(format!("the environment variable {name} is set"))
+    } else if let Some((_, path)) = named {
+        Ok(defaults.expand_home(path))
+    } else if defaults.home.is_some() {
+        Ok(defaults.expand_home(DEFAULT_FILE))
+    } else {
+        let name = if cfg!(windows) { environment::USER_PROFILE } else { environment::HOME };
+        Err(format!("the environment variable {} is not set", name.concat()))
     };
-    if path.is_none() && hint.is_none() {
-        return None;
-    }
-    let is_file_named = named.is_some() && !is_disabled;
-    Some(Profile {
-        // A file without a name does not exist.
-        path: path.unwrap_or_default(),
-        name: None,
-        defaults: defaults.clone(),
-        last_resort: Some(LastResort { is_file_named, hint }),
-    })
+    let (path, skipped) = match path {
+        Ok(path) => (path, None),
+        Err(reason) => (PathBuf::new(), Some(reason)),
+    };
+    let resort = LastResort { is_file_named: named.is_some() && skipped.is_none(), hint, skipped };
+    Some(Profile { path, name: None, defaults: defaults.clone(), last_resort: Some(resort) })
 }
 
-/// Warns about a profile in the block that loses to credentials in the environment: the account may be
-/// another one.
-fn check_profile_is_used(reader: Reader<'_>, used: Option<&CredentialSource>) -> Diagnostics {
-    match (reader.lookup("profile", &[]).value, used) {
-        (Some(profile), Some(CredentialSource::Static { origin, .. })) if origin != IN_BLOCK => {
-            let detail = format!(
-                "The credentials come from {origin}, which takes precedence over `profile` ({:?}): only the \
-                 region of the profile is used. Unset the variable to use the profile.",
-                profile.text,
-            );
-            Diagnostic::warning("Profile is not used", detail).with_path(profile.path).into()
-        }
-        _ => Diagnostics::new(),
-    }
+/// Describes a security token in the environment without the AccessKey pair that it belongs to.
+fn token_alone(environment: &Environment) -> Option<String> {
+    let (token, _) = environment.stray_token("")?;
+    let [id, secret, _] = environment::ACCESS_KEY_VARS.into_iter().find(|set| set[2] == token)?;
+    Some(format!(
+        "The environment variable {token} is set, but {id} and {secret} are not. Set all three to the \
+         credentials of one session."
+    ))
 }
 
 fn credentials_uri(reader: Reader<'_>, _: &SourceDefaults) -> Read<Option<CredentialSource>> {

@@ -11,6 +11,7 @@ mod read;
 mod roles;
 mod schema;
 mod settings;
+mod unused;
 
 use crate::oss::Client;
 use crate::resources::{self, ProviderData};

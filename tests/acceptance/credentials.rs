@@ -127,7 +127,7 @@ fn other_output_of_a_credential_process_is_not_shown() {
     std::fs::remove_file(workspace.path("keys.json")).unwrap();
     let run = workspace.terraform_in(&[], &["plan", "-no-color"]).fails();
     assert!(
-        run.stderr.contains("\"sh\" failed (exit status: 1); run it by hand to see why"),
+        run.stderr.contains("\"sh\" failed (exit status: 1); run it manually to see why"),
         "{run}"
     );
     assert_eq!(workspace.secrets_in(&run, &["argument-secret"]), Vec::<String>::new());

@@ -1,7 +1,7 @@
 //! Keeps credentials until they have to be obtained again, one refresh at a time.
 //!
-//! The only place that retries a credential source: whoever needs credentials waits for the same attempts,
-//! with the same backoff, and gets the same error. So a source that never recovers costs the attempts of one
+//! The only place that retries a credential source: all calls that need credentials wait for the same
+//! attempts, with the same backoff, and get the same error. So a source that never recovers costs the attempts of one
 //! call, however many resources there are.
 
 mod refresh;
@@ -23,21 +23,21 @@ use refresh::{FailedRefresh, Next};
 
 /// Credentials are refreshed when this much of their life is left, or a sixth of it if that is less.
 const REFRESH_MARGIN: Duration = Duration::minutes(5);
-/// After a failed refresh the old credentials are used for so long before the next one. Without old ones,
-/// calls get the same error for so long.
+/// The time from a failed refresh to the next one, during which the cached credentials are used, or, if there
+/// are none, calls return the same error.
 const REFRESH_RETRY_DELAY: Duration = Duration::seconds(30);
-/// How long one caller waits for new credentials while those at hand still hold: as long as a service may
-/// take to answer.
+/// Maximum time that one caller waits for new credentials while the cached ones are still valid: the timeout
+/// of a credential service.
 const REFRESH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 
-/// A source, and the credentials that it gave last.
+/// A source, and the credentials that it returned last.
 pub(in crate::oss) struct CredentialsCache {
     source: CredentialSource,
     retry: RetryPolicy,
     current: Arc<CurrentProfiles>,
     insecure: InsecureProfiles,
     state: Mutex<State>,
-    /// Held while the source is asked, and while the next attempt waits.
+    /// Locked during a request to the source, and during the backoff before the next attempt.
     refresh: tokio::sync::Mutex<()>,
     /// See [`REFRESH_TIMEOUT`]; tests have less.
     refresh_timeout: std::time::Duration,
@@ -45,32 +45,32 @@ pub(in crate::oss) struct CredentialsCache {
 
 #[derive(Default)]
 struct State {
-    held: Option<CachedCredentials>,
-    /// How often the source gave credentials.
+    cached: Option<CachedCredentials>,
+    /// How often the source returned credentials.
     refresh_count: u64,
-    /// The refresh that has failed so far. None when the source gave credentials the last time.
+    /// The refresh that has failed so far; none if the last one succeeded.
     failed: Option<FailedRefresh>,
 }
 
-/// Instants are those of the machine's own clock: what servers say may correct it in between.
+/// Times are those of the machine's own clock, which is not affected by corrections.
 #[derive(Clone)]
 struct CachedCredentials {
     credentials: Arc<Credentials>,
     obtained: OffsetDateTime,
-    /// A failed refresh is not repeated before.
+    /// The earliest time of the next refresh, after one has failed.
     not_before: Option<OffsetDateTime>,
-    /// The service did not take them.
+    /// The service rejected them.
     rejected: bool,
 }
 
-/// What credentials are good for.
+/// Whether credentials can be used, and whether they must be refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Freshness {
-    /// To be used.
+    /// Valid.
     Fresh,
-    /// To be used, and to be refreshed.
+    /// Valid, but about to expire.
     RefreshDue,
-    /// Of no use any more.
+    /// Expired or rejected.
     Expired,
 }
 
@@ -79,7 +79,7 @@ enum Freshness {
 pub(in crate::oss) enum GetError {
     /// The source failed for good.
     Failed(CredentialsError),
-    /// The source may give some later, but not before the call's deadline.
+    /// The next attempt would be after the call's deadline.
     TooLate {
         /// Why the last attempt failed.
         last: CredentialsError,
@@ -124,14 +124,14 @@ impl CredentialsCache {
         self.source.origin()
     }
 
-    /// Why the refresh that is under way has given nothing so far, and when the next attempt is due.
+    /// Why the last attempt of the current refresh failed, and when the next one is due.
     pub(in crate::oss) fn last_failure(&self) -> Option<(CredentialsError, Option<Instant>)> {
         let state = self.state();
         state.failed.as_ref().map(|failed| (failed.error.clone(), failed.resume()))
     }
 
-    /// Credentials that can be used now. Asks the source if there are none; if they are about to
-    /// expire, one caller asks and the others go on with those that are held.
+    /// Returns valid credentials. If there are none, they are requested from the source; if they are about to
+    /// expire, one caller refreshes them and the others use the cached ones.
     ///
     /// Waits until the deadline at most if the caller stops polling then.
     pub(in crate::oss) async fn get(
@@ -141,65 +141,65 @@ impl CredentialsCache {
         deadline: Instant,
     ) -> Result<Arc<Credentials>, GetError> {
         let seen = match self.snapshot(clock) {
-            (Some(held), Freshness::Fresh, _) => return Ok(held.credentials),
-            (Some(held), Freshness::RefreshDue, _) => {
-                return Ok(self.refresh_early(held, http, clock).await);
+            (Some(cached), Freshness::Fresh, _) => return Ok(cached.credentials),
+            (Some(cached), Freshness::RefreshDue, _) => {
+                return Ok(self.refresh_early(cached, http, clock).await);
             }
             (_, _, count) => count,
         };
         let _refreshing = self.refresh.lock().await;
-        // Someone else may have refreshed them while this caller waited: for both, whatever came of it.
+        // Another caller may have finished a refresh while this one waited: its result counts for both.
         match self.snapshot(clock) {
-            (Some(held), Freshness::Fresh | Freshness::RefreshDue, _) => {
-                return Ok(held.credentials);
+            (Some(cached), Freshness::Fresh | Freshness::RefreshDue, _) => {
+                return Ok(cached.credentials);
             }
-            (Some(held), _, count)
-                if count != seen && !held.rejected && self.state().failed.is_none() =>
+            (Some(cached), _, count)
+                if count != seen && !cached.rejected && self.state().failed.is_none() =>
             {
-                return Ok(held.credentials);
+                return Ok(cached.credentials);
             }
             _ => {}
         }
         self.refresh(http, clock, deadline).await
     }
 
-    /// Remembers that the service did not take these: the next caller asks the source again.
-    pub(in crate::oss) fn mark_rejected(&self, refused: &Credentials) {
-        if let Some(held) = &mut self.state().held
-            && held.credentials.matches(refused)
+    /// Marks credentials that the service rejected: the next caller refreshes them.
+    pub(in crate::oss) fn mark_rejected(&self, rejected: &Credentials) {
+        if let Some(cached) = &mut self.state().cached
+            && cached.credentials.matches(rejected)
         {
-            held.rejected = true;
+            cached.rejected = true;
         }
     }
 
-    /// New credentials, or those at hand if there are none, or if someone else is asking.
+    /// Returns new credentials, or the cached ones if that fails or if another caller is refreshing them.
     async fn refresh_early(
         &self,
-        held: CachedCredentials,
+        cached: CachedCredentials,
         http: &Http,
         clock: &Clock,
     ) -> Arc<Credentials> {
-        let Ok(_refreshing) = self.refresh.try_lock() else { return held.credentials };
-        // Another caller may have finished between the look and the lock.
-        if let (Some(held), Freshness::Fresh, _) = self.snapshot(clock) {
-            return held.credentials;
+        let Ok(_refreshing) = self.refresh.try_lock() else { return cached.credentials };
+        // Another caller may have finished a refresh before this one got the lock.
+        if let (Some(cached), Freshness::Fresh, _) = self.snapshot(clock) {
+            return cached.credentials;
         }
-        // Before asking: a caller that is given up in the middle has failed as well.
-        if let Some(held) = &mut self.state().held {
-            held.not_before = Some(clock.system_time().saturating_add(REFRESH_RETRY_DELAY));
+        // Before the request: a caller that is cancelled during it has failed as well.
+        if let Some(cached) = &mut self.state().cached {
+            cached.not_before = Some(clock.system_time().saturating_add(REFRESH_RETRY_DELAY));
         }
         match tokio::time::timeout(self.refresh_timeout, self.fetch(http, clock)).await {
             Ok(Ok(credentials)) => credentials,
             Ok(Err(error)) => {
-                tracing::warn!("{error}; the credentials at hand are used until they expire");
-                held.credentials
+                tracing::warn!("{error}; using the cached credentials until they expire");
+                cached.credentials
             }
-            Err(_) => held.credentials,
+            Err(_) => cached.credentials,
         }
     }
 
-    /// Asks the source until it gives credentials, fails for good, or the deadline is too close. Goes on where
-    /// a caller with an earlier deadline stopped.
+    /// Sends requests to the source until it returns credentials, fails for good, or the deadline is too close.
+    /// Continues the refresh of a caller with an earlier deadline.
     async fn refresh(
         &self,
         http: &Http,
@@ -236,7 +236,7 @@ impl CredentialsCache {
         }
     }
 
-    /// Asks the source once, and once more if that failed because of the machine's clock.
+    /// Sends one request to the source, and another one if the first failed because of the machine's clock.
     async fn fetch(
         &self,
         http: &Http,
@@ -261,7 +261,7 @@ impl CredentialsCache {
         let mut state = self.state();
         state.refresh_count += 1;
         state.failed = None;
-        state.held = Some(CachedCredentials {
+        state.cached = Some(CachedCredentials {
             credentials: Arc::clone(&credentials),
             obtained: clock.system_time(),
             not_before: None,
@@ -274,13 +274,13 @@ impl CredentialsCache {
         // STS names the end of a session. Where another service does, the clock of STS is that of OSS.
         let (now, correction) = (clock.system_time(), clock.offset(TimeServer::Sts));
         let state = self.state();
-        let freshness = |held: &CachedCredentials| held.freshness(now, correction);
-        let freshness = state.held.as_ref().map_or(Freshness::Expired, freshness);
-        (state.held.clone(), freshness, state.refresh_count)
+        let freshness = |cached: &CachedCredentials| cached.freshness(now, correction);
+        let freshness = state.cached.as_ref().map_or(Freshness::Expired, freshness);
+        (state.cached.clone(), freshness, state.refresh_count)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock; if it did, the state would still be whole.
+        // No code panics while it holds the lock; if it did, the state would still be consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -365,8 +365,8 @@ mod tests {
             for (second, expected) in
                 [(3299, Fresh), (3300, RefreshDue), (3599, RefreshDue), (3600, Expired)]
             {
-                let held = cached(Some(day + 3600), None);
-                let freshness = held.freshness(at(second), Duration::seconds(day));
+                let entry = cached(Some(day + 3600), None);
+                let freshness = entry.freshness(at(second), Duration::seconds(day));
                 assert_eq!(freshness, expected, "{day} {second}");
             }
         }
@@ -380,12 +380,12 @@ mod tests {
     }
 
     #[test]
-    fn keys_without_an_end_stay_fresh_until_they_are_refused() {
-        let mut held = cached(None, None);
+    fn credentials_without_expiration_stay_fresh_until_they_are_rejected() {
+        let mut entry = cached(None, None);
         let later = EPOCH + Duration::weeks(5000);
-        assert_eq!(held.freshness(later, Duration::ZERO), Freshness::Fresh);
-        held.rejected = true;
-        assert_eq!(held.freshness(EPOCH, Duration::ZERO), Freshness::Expired);
+        assert_eq!(entry.freshness(later, Duration::ZERO), Freshness::Fresh);
+        entry.rejected = true;
+        assert_eq!(entry.freshness(EPOCH, Duration::ZERO), Freshness::Expired);
     }
 
     #[cfg(unix)]
@@ -403,7 +403,7 @@ mod tests {
         );
         cache.refresh_timeout = std::time::Duration::from_millis(20);
         let due = cached(Some(3600), None);
-        cache.state().held = Some(due.clone());
+        cache.state().cached = Some(due.clone());
         let clock = Clock::new(|| at(3400));
         let used = cache.get(&http, &clock, Instant::now()).await.unwrap();
         assert!(Arc::ptr_eq(&used, &due.credentials));
@@ -412,27 +412,27 @@ mod tests {
     }
 
     #[test]
-    fn only_the_very_same_credentials_are_refused() {
+    fn only_identical_credentials_are_marked_as_rejected() {
         let cache = CredentialsCache::new(
             Credentials::new("id", "secret").into(),
             RetryPolicy::default(),
             Arc::default(),
         );
         let keys = || Credentials::new("id", "secret").with_security_token("token");
-        let is_refused = |refused: &Credentials| {
+        let is_rejected = |rejected: &Credentials| {
             let credentials = Arc::new(keys());
-            cache.state().held = Some(CachedCredentials { credentials, ..cached(None, None) });
-            cache.mark_rejected(refused);
-            cache.state().held.as_ref().is_some_and(|held| held.rejected)
+            cache.state().cached = Some(CachedCredentials { credentials, ..cached(None, None) });
+            cache.mark_rejected(rejected);
+            cache.state().cached.as_ref().is_some_and(|entry| entry.rejected)
         };
-        assert!(is_refused(&keys()));
+        assert!(is_rejected(&keys()));
         for other in [
             Credentials::new("other", "secret").with_security_token("token"),
             Credentials::new("id", "other").with_security_token("token"),
             Credentials::new("id", "secret").with_security_token("other"),
             Credentials::new("id", "secret"),
         ] {
-            assert!(!is_refused(&other), "{other:?}");
+            assert!(!is_rejected(&other), "{other:?}");
         }
     }
 }

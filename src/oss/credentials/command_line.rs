@@ -2,10 +2,10 @@
 //!
 //! Source for Windows: Microsoft's documentation, "Parsing C command-line arguments".
 
-/// Whose rules apply.
+/// The rules for splitting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rules {
-    /// A POSIX shell: a backslash quotes the next character.
+    /// A POSIX shell: a backslash escapes the next character.
     Posix,
     /// Windows: a backslash is part of a path, except in front of a double quote.
     Windows,
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn backslashes_quote_elsewhere() {
+    fn backslashes_escape_on_other_systems() {
         let words = split(r#"login --path a\ b "c d" 'e\f'"#, Rules::Posix).unwrap();
         assert_eq!(words, ["login", "--path", "a b", "c d", r"e\f"]);
         assert_eq!(split("x 'open", Rules::Posix), None);

@@ -20,36 +20,38 @@ pub struct CredentialsError {
     pub kind: CredentialsErrorKind,
 }
 
-/// Why a source gave no credentials.
+/// Why a source returned no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CredentialsErrorKind {
-    /// The service answered with an error.
+    /// The service returned an error response.
     #[error("{0}")]
     Service(Box<CredentialServiceError>),
-    /// There was no whole answer from the service.
+    /// There was no complete response from the service.
     #[error("{host}: {error}")]
     Transport {
         /// Host and port, or scheme, host and port.
         host: String,
-        /// What happened.
+        /// The error.
         error: TransportError,
     },
-    /// The service answered, but not with credentials.
+    /// The service returned a response without usable credentials.
     #[error("{host} returned no usable credentials: {reason}")]
     InvalidResponse {
         /// Host and port, or scheme, host and port.
         host: String,
-        /// What is wrong with the answer; never its text.
+        /// What is wrong with the response; never its text.
         reason: ServerText,
     },
-    /// The time of the call was up before the source had answered.
+    /// The call's deadline passed before the source responded.
     #[error("it did not respond in time")]
     Timeout,
     /// Nothing is configured, and there is no current profile of the CLI either.
     #[error("none are configured")]
     NotConfigured {
-        /// What is half configured, in sentences.
+        /// What is only partly configured, in sentences.
         hint: Option<String>,
+        /// Why the profile is not used at all, as a clause.
+        skipped: Option<String>,
     },
     /// The credentials are those of an ECS instance's role, but the environment forbids requests for them.
     #[error(
@@ -61,39 +63,39 @@ pub enum CredentialsErrorKind {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         reason: String,
     },
     /// The profile cannot be used.
     #[error("{0}")]
     Profile(#[from] ProfileError),
-    /// A login of the CLI led to no session, and only a new login helps.
-    #[error("{}", login_text(profile, *mode, refusal.as_deref()))]
+    /// A login of the CLI has ended or is not accepted; only a new login helps.
+    #[error("{}", login_text(profile, *mode, error.as_deref()))]
     Login {
         /// The profile.
         profile: String,
         /// Its mode.
         mode: Mode,
-        /// What the service answered; none when the login has ended.
-        refusal: Option<Box<CredentialServiceError>>,
+        /// The error response; none if the login has ended.
+        error: Option<Box<CredentialServiceError>>,
     },
     /// The AccessKey ID and the security token do not belong together.
     #[error("{0}")]
     Token(TokenMismatch),
-    /// The external process gave no credentials.
+    /// The external process returned no credentials.
     #[error("{program:?} {reason}")]
     Process {
         /// The program, without its arguments.
         program: String,
-        /// What happened; never its output.
+        /// The reason; never its output.
         reason: ServerText,
     },
 }
 
-fn login_text(profile: &str, mode: Mode, refusal: Option<&CredentialServiceError>) -> String {
+fn login_text(profile: &str, mode: Mode, error: Option<&CredentialServiceError>) -> String {
     let ended = format!("the {mode} login of profile {profile:?} has ended");
-    match refusal {
-        Some(refusal) => format!("{ended}: {refusal}"),
+    match error {
+        Some(error) => format!("{ended}: {error}"),
         None => ended,
     }
 }
@@ -114,16 +116,16 @@ pub enum TokenMismatch {
     Unexpected,
 }
 
-/// An error answer of STS, of the metadata service, or of a credentials URI.
+/// An error response of STS, of the metadata service, or of a credentials URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialServiceError {
     /// Host and port, or scheme, host and port.
     pub host: String,
-    /// What was asked of it, e.g. `AssumeRole`.
+    /// The operation, e.g. `AssumeRole`.
     pub operation: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// The error code; empty when the answer had none.
+    /// The error code; empty if the response has none.
     pub code: ServerText,
     /// The message, bounded.
     pub message: ServerText,
@@ -131,19 +133,17 @@ pub struct CredentialServiceError {
     pub request_id: Option<ServerText>,
     /// The server's time, from the `Date` header.
     pub server_time: Option<OffsetDateTime>,
-    /// How long the service asks to wait.
+    /// The delay that the service requested with `Retry-After`.
     pub retry_after: Option<Duration>,
 }
 
 impl fmt::Display for CredentialServiceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, operation: action, status, code, message, .. } = self;
-        write!(formatter, "{host} answered {action} with {status}")?;
-        for part in [code, message] {
-            if !part.is_empty() {
-                let separator = if part == code { " " } else { ": " };
-                write!(formatter, "{separator}{part}")?;
-            }
+        let Self { host, operation, status, code, message, .. } = self;
+        let code = if code.is_empty() { String::new() } else { format!(" {code}") };
+        write!(formatter, "{host} returned {status}{code} for {operation}")?;
+        if !message.is_empty() {
+            write!(formatter, ": {message}")?;
         }
         match &self.request_id {
             Some(request_id) => write!(formatter, " (request ID {request_id})"),
@@ -159,37 +159,35 @@ impl From<CredentialServiceError> for CredentialsErrorKind {
 }
 
 impl CredentialsErrorKind {
-    /// The server that refused, for messages.
+    /// The server that returned the error, for messages.
     #[must_use]
     pub fn server(&self) -> &str {
         match self {
-            Self::Service(refusal) => &refusal.host,
+            Self::Service(error) => &error.host,
             _ => "the source of the credentials",
         }
     }
 
-    /// The time of the server that refused, if it told one.
+    /// The time of the server that returned the error, if the response contains it.
     pub(in crate::oss) fn server_time(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Service(refusal) => refusal.server_time,
+            Self::Service(error) => error.server_time,
             _ => None,
         }
     }
 
-    /// How long the service asks to wait.
+    /// The delay that the service requested with `Retry-After`.
     pub(in crate::oss) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Service(refusal) => refusal.retry_after,
+            Self::Service(error) => error.retry_after,
             _ => None,
         }
     }
 
-    /// The server's time, if it refused because of the time that the request named.
+    /// The server's time, if it rejected the request because of its timestamp.
     pub(in crate::oss) fn server_time_for_skew(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Service(refusal) if refusal.code == "InvalidTimeStamp.Expired" => {
-                refusal.server_time
-            }
+            Self::Service(error) if error.code == "InvalidTimeStamp.Expired" => error.server_time,
             _ => None,
         }
     }

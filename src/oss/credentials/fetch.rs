@@ -1,4 +1,4 @@
-//! Asks sources for credentials: the only part of this module with IO, beside `process`.
+//! Requests credentials from their sources: the only part of this module with IO, except `process`.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -26,15 +26,15 @@ use crate::oss::{Endpoint, Region, TransportError};
 
 /// The fixed address of the metadata service in every ECS instance.
 const METADATA: &str = "http://100.100.100.200";
-/// Limits of credentials-go: 1 s to connect and 1 s to answer, 5 s and 10 s for the others.
+/// Limits of credentials-go: 1 s to connect and 1 s to respond, 5 s and 10 s for the others.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) const SERVICE_TIMEOUT: Duration = Duration::from_secs(15);
-/// No file that is read here is larger.
+/// Maximum size of a file that is read here.
 const MAX_FILE: u64 = 1024 * 1024;
 
 type FetchFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, CredentialsError>> + Send + 'a>>;
 
-/// What asking needs.
+/// The parts of a client that requests for credentials need.
 #[derive(Clone, Copy)]
 pub(super) struct Fetcher<'a> {
     pub(super) http: &'a Http,
@@ -44,10 +44,10 @@ pub(super) struct Fetcher<'a> {
 }
 
 impl<'a> Fetcher<'a> {
-    /// Asks a source, and those it builds on.
+    /// Gets credentials from a source, and from its base sources.
     pub(super) fn fetch(self, source: &'a CredentialSource) -> FetchFuture<'a, Credentials> {
         Box::pin(async move {
-            let credentials = self.ask(source).await?;
+            let credentials = self.fetch_unchecked(source).await?;
             match credentials.check_token() {
                 Ok(()) => Ok(credentials),
                 Err(mismatch) => {
@@ -58,7 +58,7 @@ impl<'a> Fetcher<'a> {
         })
     }
 
-    fn ask(self, source: &'a CredentialSource) -> FetchFuture<'a, Credentials> {
+    fn fetch_unchecked(self, source: &'a CredentialSource) -> FetchFuture<'a, Credentials> {
         Box::pin(async move {
             let origin = |problem| CredentialsError { origin: source.origin(), kind: problem };
             let fetched = match source {
@@ -86,8 +86,8 @@ impl<'a> Fetcher<'a> {
                     let caller = self.fetch(base).await?;
                     let nonce = format!("{:032x}", fastrand::u128(..));
                     let call = StsRequest::assume_role(role, &caller, self.sts_time(), &nonce);
-                    let place = sts_config_for(sts, base, self.current).await;
-                    let credentials = self.sts(&place, call).await.map_err(origin)?;
+                    let sts = sts_config_for(sts, base, self.current).await;
+                    let credentials = self.sts(&sts, call).await.map_err(origin)?;
                     // Unlike the token of an identity provider, a signature is checked against the time.
                     self.clock.confirm(TimeServer::Sts);
                     Ok(credentials)
@@ -120,7 +120,7 @@ impl<'a> Fetcher<'a> {
         self.http.sanitizer()
     }
 
-    /// The same for a source that does not live as long.
+    /// Like [`fetch`](Self::fetch), for a source with a shorter lifetime.
     fn fetch_owned(self, source: CredentialSource) -> FetchFuture<'a, Credentials> {
         Box::pin(async move { Fetcher { ..self }.fetch(&source).await })
     }
@@ -137,16 +137,16 @@ impl<'a> Fetcher<'a> {
 
     async fn sts(
         self,
-        place: &StsConfig,
+        config: &StsConfig,
         call: StsRequest,
     ) -> Result<Credentials, CredentialsErrorKind> {
-        let regional = self.sts_at(&place.resolve_endpoint(), &call).await;
-        match (&regional, place.fallback_endpoint()) {
+        let regional = self.sts_at(&config.resolve_endpoint(), &call).await;
+        match (&regional, config.fallback_endpoint()) {
             (Err(CredentialsErrorKind::Transport { error, host }), Some(global))
                 if error.is_unknown_host() =>
             {
                 tracing::debug!("{host} does not resolve; sending the request to {global}");
-                // If neither can be reached, the region's own endpoint tells more.
+                // If neither can be reached, the error of the region's own endpoint is more useful.
                 self.sts_at(&global, &call).await.or_else(|error| match error {
                     CredentialsErrorKind::Transport { .. } => regional,
                     error => Err(error),
@@ -164,7 +164,7 @@ impl<'a> Fetcher<'a> {
         let host = endpoint.to_string();
         let url = format!("{host}/?{}", call.query);
         let form = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
-        let answer = self
+        let response = self
             .exchange(
                 &host,
                 HttpRequest {
@@ -178,15 +178,16 @@ impl<'a> Fetcher<'a> {
                 },
             )
             .await?;
-        if !answer.is_success() {
-            return Err(self.service_error(host, call.action, &answer).into());
+        if !response.is_success() {
+            return Err(self.service_error(host, call.action, &response).into());
         }
-        sts::parse_credentials(&answer.body).map_err(|reason| self.invalid_response(&host, &reason))
+        sts::parse_credentials(&response.body)
+            .map_err(|reason| self.invalid_response(&host, &reason))
     }
 
     async fn uri(self, uri: &CredentialsUri) -> Result<Credentials, CredentialsErrorKind> {
         self.sanitizer().remember("credentials URI", uri.secret_part());
-        let answer = self
+        let response = self
             .exchange(
                 &uri.host(),
                 HttpRequest {
@@ -200,27 +201,29 @@ impl<'a> Fetcher<'a> {
                 },
             )
             .await?;
-        if !answer.is_success() {
-            return Err(self.service_error(uri.host(), "the credentials URI", &answer).into());
+        if !response.is_success() {
+            return Err(self
+                .service_error(uri.host(), "the request for credentials", &response)
+                .into());
         }
-        CredentialsResponse::parse(&answer.body)
+        CredentialsResponse::parse(&response.body)
             .and_then(CredentialsResponse::into_credentials)
             .map_err(|reason| self.invalid_response(&uri.host(), &reason))
     }
 
-    /// ECS documentation, "Instance metadata": with a token (version 2), without one if that fails for
-    /// whatever reason (version 1).
+    /// ECS documentation, "Instance metadata": with a token (security hardening mode), or without one if that
+    /// fails for any reason (normal mode).
     async fn ecs_role(self, role: &EcsRole) -> Result<Credentials, CredentialsErrorKind> {
         if role.defaults.is_metadata_disabled {
             return Err(CredentialsErrorKind::MetadataDisabled);
         }
         let base = role.defaults.metadata.as_ref().map_or(METADATA, CredentialsUri::as_str);
         let base = base.trim_end_matches('/');
-        // The address may hold a key, so messages name only its host.
+        // The address may contain a secret, so messages name only its host.
         let host = role.defaults.metadata.as_ref().map(CredentialsUri::host);
         let host = host.as_deref().unwrap_or(METADATA);
         let token = match self.metadata_token(base, host).await {
-            // Nobody there: version 1 would not be either.
+            // Not reachable: normal mode would not be either.
             Err(
                 problem @ CredentialsErrorKind::Transport {
                     error: TransportError::Connect(_) | TransportError::InvalidRequest(_),
@@ -237,14 +240,14 @@ impl<'a> Fetcher<'a> {
         };
         match with_token {
             Err(problem) if !role.defaults.is_metadata_v1_disabled => {
-                // If neither serves, the version that is meant to serve tells more.
+                // If both fail, the error of the preferred mode is more useful.
                 self.metadata_credentials(base, host, name, &[]).await.map_err(|_| problem)
             }
             with_token => with_token,
         }
     }
 
-    /// A token for the metadata service, as a header.
+    /// Requests a token for the metadata service; returns it as a header.
     async fn metadata_token(
         self,
         base: &str,
@@ -300,13 +303,13 @@ impl<'a> Fetcher<'a> {
             timeout: Some(METADATA_TIMEOUT),
             is_metadata: true,
         };
-        let answer = self.exchange(host, request).await?;
-        if !answer.is_success() {
+        let response = self.exchange(host, request).await?;
+        if !response.is_success() {
             return Err(self
-                .service_error(host.to_owned(), "the request for the instance's role", &answer)
+                .service_error(host.to_owned(), "the request for the instance's role", &response)
                 .into());
         }
-        String::from_utf8(answer.body).map_err(|_| self.invalid_response(host, "it is not text"))
+        String::from_utf8(response.body).map_err(|_| self.invalid_response(host, "it is not text"))
     }
 
     pub(super) async fn exchange(
@@ -324,20 +327,20 @@ impl<'a> Fetcher<'a> {
         self,
         host: String,
         action: &'static str,
-        answer: &HttpResponse,
+        response: &HttpResponse,
     ) -> CredentialServiceError {
         let StsErrorResponse { code, message, request_id } =
-            StsErrorResponse::parse(&answer.body, self.sanitizer());
-        let server_time = answer.header("date").as_deref().and_then(parse_http_date);
+            StsErrorResponse::parse(&response.body, self.sanitizer());
+        let server_time = response.header("date").as_deref().and_then(parse_http_date);
         CredentialServiceError {
             host,
             operation: action,
-            status: answer.status,
+            status: response.status,
             code: code.unwrap_or_default(),
             message: message.unwrap_or_default(),
             request_id,
             server_time,
-            retry_after: answer
+            retry_after: response
                 .header("retry-after")
                 .and_then(|value| retry_after(&value, server_time)),
         }
@@ -349,7 +352,7 @@ impl<'a> Fetcher<'a> {
     }
 }
 
-/// The region that a profile names.
+/// Reads the region of a profile.
 pub(in crate::oss) async fn profile_region(
     profile: &Profile,
     current: &CurrentProfiles,
@@ -360,25 +363,29 @@ pub(in crate::oss) async fn profile_region(
     file.region(name.as_deref()).map_err(|error| origin(error.into()))
 }
 
-/// Where STS is asked for a role on top of a profile: in the region of the profile, where nothing else
-/// says one.
+/// Configuration of STS for a role that is assumed with a profile: the region of the profile if no other is
+/// configured.
 async fn sts_config_for(
     sts: &StsConfig,
     base: &CredentialSource,
     current: &CurrentProfiles,
 ) -> StsConfig {
-    let mut place = sts.clone();
+    let mut config = sts.clone();
     if let (None, None, CredentialSource::Profile(profile)) = (&sts.endpoint, &sts.region, base) {
-        // It could be read a moment ago, for the keys.
-        place.region = profile_region(profile, current).await.ok().flatten();
+        // It was already read for the credentials.
+        config.region = profile_region(profile, current).await.ok().flatten();
     }
-    place
+    config
 }
 
 async fn read_profiles(profile: &Profile) -> Result<ProfileFile, CredentialsErrorKind> {
+    let not_configured = |LastResort { hint, skipped, .. }: &LastResort| {
+        CredentialsErrorKind::NotConfigured { hint: hint.clone(), skipped: skipped.clone() }
+    };
+    if let Some(resort) = profile.last_resort.as_ref().filter(|resort| resort.skipped.is_some()) {
+        return Err(not_configured(resort));
+    }
     let content = read(&profile.path).await;
-    let not_configured =
-        |resort: &LastResort| CredentialsErrorKind::NotConfigured { hint: resort.hint.clone() };
     match (&content, &profile.last_resort) {
         (Err(error), Some(resort))
             if error.kind() == std::io::ErrorKind::NotFound && !resort.is_file_named =>
@@ -410,7 +417,7 @@ async fn oidc_token(token: &OidcToken) -> Result<SecretString, CredentialsErrorK
     }
 }
 
-/// A file, read on another thread: a pipe or a network drive may keep it waiting.
+/// Reads a file on another thread: a pipe or a network drive may block.
 async fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let file = tokio::fs::File::open(path).await?;
@@ -433,7 +440,7 @@ mod tests {
     use crate::oss::credentials::SourceDefaults;
 
     #[tokio::test]
-    async fn sts_is_asked_in_the_region_of_the_profile_where_nothing_else_says_one() {
+    async fn sts_is_called_in_the_region_of_the_profile_if_no_other_is_configured() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.json");
         let file = r#"{"current":"x","profiles":[{"name":"x","region_id":"cn-hangzhou"}]}"#;
@@ -450,7 +457,7 @@ mod tests {
         let internal = || StsConfig { use_vpc_endpoint: true, ..StsConfig::default() };
         let region = || Region::parse("cn-beijing").ok();
         let endpoint = || Endpoint::parse("sts.example.com").ok();
-        for (place, base, expected) in [
+        for (config, base, expected) in [
             (internal(), profile(path.clone()), "https://sts-vpc.cn-hangzhou.aliyuncs.com"),
             (
                 StsConfig { region: region(), ..internal() },
@@ -466,7 +473,7 @@ mod tests {
             (internal(), Credentials::new("id", "secret").into(), "https://sts.aliyuncs.com"),
         ] {
             assert_eq!(
-                sts_config_for(&place, &base, &CurrentProfiles::default())
+                sts_config_for(&config, &base, &CurrentProfiles::default())
                     .await
                     .resolve_endpoint()
                     .to_string(),

@@ -1,4 +1,4 @@
-//! What fuzzing and its kept inputs drive in this module.
+//! Fuzz targets of this module.
 
 use time::OffsetDateTime;
 
@@ -7,28 +7,28 @@ use super::response::{CredentialsResponse, parse_process_output};
 use super::{SourceDefaults, login, sts};
 use crate::oss::sanitize::Sanitizer;
 
-/// Profile files: no value of the file is told in an error but names.
+/// Profile files: errors contain no values of the file except names.
 pub(crate) fn profile_file(data: &[u8]) {
-    let told = |text: String| {
+    let shown = |text: String| {
         assert!(text.chars().count() < 2 * data.len() + 1000, "a short file, a long error");
     };
     match ProfileFile::parse(data, None) {
-        Err(error) => told(error.to_string()),
+        Err(error) => shown(error.to_string()),
         Ok(file) => {
             let defaults = SourceDefaults::default();
             for name in [None, Some("default"), Some("a"), Some("b")] {
                 if let Err(error) = file.source(name, &defaults) {
-                    told(error.to_string());
+                    shown(error.to_string());
                 }
                 if let Err(error) = file.region(name) {
-                    told(error.to_string());
+                    shown(error.to_string());
                 }
             }
         }
     }
 }
 
-/// Answers of STS, the metadata service, credentials URIs and programs: no secret is shown.
+/// Responses of STS, the metadata service, credentials URIs and programs: no secret is shown.
 pub(crate) fn credentials_response(data: &[u8]) {
     const SECRET: &str = "SECRET-THAT-NOBODY-SEES";
     let uri = CredentialsResponse::parse(data).and_then(CredentialsResponse::into_credentials);
@@ -37,11 +37,11 @@ pub(crate) fn credentials_response(data: &[u8]) {
     let sts = sts::parse_credentials(data);
     let login = login::parse_session(data);
     for credentials in [uri, instance, sts, process, login] {
-        let told = match credentials {
+        let shown = match credentials {
             Ok(credentials) => format!("{credentials:?}"),
             Err(reason) => reason,
         };
-        assert!(!told.contains(SECRET), "{told}");
+        assert!(!shown.contains(SECRET), "{shown}");
     }
     if let Err(reason) = login::parse_tokens(data, OffsetDateTime::UNIX_EPOCH) {
         assert!(!reason.contains(SECRET), "{reason}");

@@ -1,4 +1,5 @@
-//! Profiles whose credentials travel without TLS. A profile is read when a request needs it, so the user is told then.
+//! Profiles whose credentials are sent without TLS. A profile is read when a request needs it, so the warning is
+//! reported then.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{CredentialSource, Profile};
 
-/// A profile whose credentials travel without TLS.
+/// A profile whose credentials are sent without TLS.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InsecureProfile {
     /// The profile, for messages.
@@ -25,7 +26,7 @@ impl fmt::Display for InsecureProfile {
     }
 }
 
-/// What was found, each profile once, and what the user was not told yet.
+/// The profiles found so far, each once, and those that were not reported yet.
 #[derive(Debug, Default)]
 pub(in crate::oss) struct InsecureProfiles(
     Mutex<(BTreeSet<InsecureProfile>, Vec<InsecureProfile>)>,
@@ -37,21 +38,21 @@ impl InsecureProfiles {
         if let Some(host) = insecure_host(source) {
             let insecure = InsecureProfile { profile: profile.to_string(), host };
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let (known, untold) = &mut *state;
+            let (known, unreported) = &mut *state;
             if known.insert(insecure.clone()) {
                 tracing::warn!("{insecure}");
-                untold.push(insecure);
+                unreported.push(insecure);
             }
         }
     }
 
-    /// What the user was not told yet.
+    /// Returns the profiles that were not reported yet.
     pub(in crate::oss) fn take(&self) -> Vec<InsecureProfile> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).1)
     }
 }
 
-/// The host that sends credentials without TLS. STS is never asked that way.
+/// The host that sends credentials without TLS. STS is only called with TLS.
 fn insecure_host(source: &CredentialSource) -> Option<String> {
     let uri = match source {
         CredentialSource::CredentialsUri(uri) => uri,

@@ -1,9 +1,9 @@
-//! Logins of the CLI at a browser (modes `CloudSSO` and `OAuth`): the session that the CLI stored, and the
+//! Logins of the CLI in a browser (modes `CloudSSO` and `OAuth`): the session that the CLI stored, and the
 //! requests for the next one.
 //!
 //! Source: aliyun-cli, `config/profile.go`, `config/configure.go` and `cloudsso/refresh.go`; credentials-go,
-//! `cloud_sso.go` and `oauth.go`. The CLI's file is not written: new sessions and tokens are kept for the
-//! life of the process.
+//! `cloud_sso.go` and `oauth.go`. The CLI's file is not written: new sessions and tokens are kept until
+//! the process ends.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,21 +17,21 @@ use super::response::{CredentialsResponse, parse_json};
 use super::{Credentials, Mode};
 use crate::oss::Endpoint;
 
-/// A token that ends sooner is not sent: it would have ended when it arrives.
+/// A token that expires sooner is not sent: it would have expired on arrival.
 const MARGIN: Duration = Duration::seconds(30);
 
-/// A profile that someone logged in to.
+/// A profile with a login.
 #[derive(Debug, Clone)]
 pub struct Login {
     /// The profile.
     pub(super) profile: String,
     /// `CloudSSO` or `OAuth`.
     pub(super) mode: Mode,
-    /// The session that the CLI stored, with its end.
+    /// The session that the CLI stored, with its expiration.
     pub(super) session: Option<Credentials>,
     /// How to get the next session.
     pub(super) renewal: Renewal,
-    /// What this process has done about this login before.
+    /// The sessions and tokens of this login that the process has used before.
     pub(super) memory: LoginMemory,
 }
 
@@ -68,7 +68,7 @@ pub(super) enum Renewal {
 #[derive(Debug, Clone)]
 pub(super) struct LoginToken {
     pub(super) value: SecretString,
-    /// Its end; the CLI always stores one.
+    /// Its expiration, which the CLI always stores.
     pub(super) expiration: Option<OffsetDateTime>,
 }
 
@@ -211,7 +211,7 @@ pub(super) fn parse_tokens(body: &[u8], now: OffsetDateTime) -> Result<OAuthToke
     })
 }
 
-/// The tokens that a refresh led to.
+/// The tokens that a refresh returned.
 #[derive(Debug, Clone)]
 pub(super) struct OAuthTokens {
     pub(super) access_token: LoginToken,
@@ -224,21 +224,21 @@ impl OAuthTokens {
     }
 }
 
-/// What a process remembers about a login, because it is not written back into the CLI's file.
+/// Sessions and tokens of logins that are not written to the CLI's file.
 #[derive(Clone, Default)]
 pub struct LoginMemory(Arc<Mutex<Memory>>);
 
 #[derive(Default)]
 struct Memory {
-    /// The AccessKey ID of the stored session that was used: it is asked for again only when it no longer
-    /// serves.
+    /// The AccessKey ID of the stored session that was used: it is requested again only if it can no
+    /// longer be used.
     used: Option<String>,
-    /// The refresh token in the file, and the tokens that came after it. A refresh token may serve once only.
+    /// The refresh token in the file, and the tokens that came after it. A refresh token may be valid only once.
     refreshed: Option<(SecretString, OAuthTokens)>,
 }
 
 impl LoginMemory {
-    /// The stored session, if it lasts and was not used before.
+    /// Returns the stored session if it has not expired and was not used before.
     pub(super) fn use_once(
         &self,
         session: Option<&Credentials>,
@@ -253,7 +253,7 @@ impl LoginMemory {
         Some(session.clone())
     }
 
-    /// The tokens that came after those of the file.
+    /// Returns the tokens that replaced those of the file.
     pub(super) fn tokens_after(&self, refresh_token: &SecretString) -> Option<OAuthTokens> {
         let memory = self.lock();
         let (replaced, tokens) = memory.refreshed.as_ref()?;
@@ -265,12 +265,12 @@ impl LoginMemory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
-        // Nothing panics while it holds the lock; if it did, the memory would still be whole.
+        // No code panics while it holds the lock; if it did, the memory would still be consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a session has not ended yet.
+/// Whether a session has not expired yet.
 pub(super) fn lasts(session: &Credentials, now: OffsetDateTime) -> bool {
     session.expiration.is_some_and(|expiration| now < expiration)
 }
@@ -293,13 +293,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_session_is_used_once_while_it_lasts() {
+    fn a_stored_session_is_used_once_until_it_expires() {
         let memory = LoginMemory::default();
         let used = |session: &Credentials| memory.use_once(Some(session), NOW).is_some();
         assert!(!used(&session("STS.A", 0)) && memory.use_once(None, NOW).is_none());
         assert!(used(&session("STS.A", 1)));
         assert!(!used(&session("STS.A", 1)));
-        // Someone logged in again.
+        // After a new login.
         assert!(used(&session("STS.B", 1)));
     }
 

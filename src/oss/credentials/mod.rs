@@ -1,9 +1,9 @@
-//! Access keys, and where they come from.
+//! Credentials and their sources.
 //!
-//! [`CredentialSource`] describes a place, `profile` turns a file into one, `sts` and `response` are the formats of
-//! the services, `login` the sessions of people who logged in with the CLI: all pure. `fetch` asks them (with
-//! `process` for programs and `renew` for logins), and `cache` keeps what came back until it has to be asked
-//! again.
+//! [`CredentialSource`] describes a source, `profile` parses the CLI's file into one, `sts` and `response` are the
+//! formats of the services, `login` the sessions of users who logged in with the CLI: all pure. `fetch` sends the
+//! requests (with `process` for programs and `renew` for logins), and `cache` keeps the credentials until they
+//! must be refreshed.
 
 mod cache;
 mod command_line;
@@ -39,23 +39,23 @@ pub use source::{
 };
 pub use sts_endpoint::{StsConfig, StsEndpointError};
 
-/// An access key pair, temporary when it has a security token.
+/// An AccessKey pair, which is temporary if it has a security token.
 ///
-/// The secret parts are wiped on drop and never shown by `Debug`.
+/// Secret and token are zeroized on drop and never shown by `Debug`.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The access key id. Not a secret, yet shown only in part.
+    /// The AccessKey ID. Not a secret, but shown only in part.
     pub access_key_id: String,
-    /// The access key secret, used as UTF-8 bytes.
+    /// The AccessKey secret, used as UTF-8 bytes.
     pub access_key_secret: SecretString,
-    /// The STS token that belongs to a temporary key pair.
+    /// The security token of a temporary AccessKey pair.
     pub security_token: Option<SecretString>,
-    /// When the service stops taking them; none when that is never, or not known.
+    /// When they expire; none for never or unknown.
     pub expiration: Option<OffsetDateTime>,
 }
 
 impl Credentials {
-    /// A long-lived key pair.
+    /// Creates a permanent AccessKey pair.
     #[must_use]
     pub fn new(access_key_id: impl Into<String>, access_key_secret: impl Into<String>) -> Self {
         Self {
@@ -66,14 +66,14 @@ impl Credentials {
         }
     }
 
-    /// The same key pair with the token of its session.
+    /// Sets the security token.
     #[must_use]
     pub fn with_security_token(mut self, security_token: impl Into<String>) -> Self {
         self.security_token = Some(SecretString::from(security_token.into()));
         self
     }
 
-    /// The same key pair with the end of its session.
+    /// Sets the expiration.
     #[must_use]
     pub fn with_expiration(mut self, expiration: OffsetDateTime) -> Self {
         self.expiration = Some(expiration);
@@ -96,7 +96,7 @@ impl Credentials {
         self.access_key_id.starts_with("STS.")
     }
 
-    /// Whether it is the very same session.
+    /// Whether both are the same credentials.
     pub(super) fn matches(&self, other: &Self) -> bool {
         let token = |credentials: &Self| {
             credentials.security_token.as_ref().map(|token| token.expose_secret().to_owned())
@@ -106,7 +106,7 @@ impl Credentials {
             && token(self) == token(other)
     }
 
-    /// The first characters of the access key id, enough to recognise it.
+    /// Returns the first characters of the AccessKey ID, enough to recognize it.
     #[must_use]
     pub fn masked_access_key_id(&self) -> String {
         let shown: String = self.access_key_id.chars().take(8).collect();

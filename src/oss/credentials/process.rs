@@ -1,7 +1,7 @@
-//! The external process of a profile: a program that prints keys.
+//! The external process of a profile: a program that prints credentials.
 //!
-//! Rule: aliyun-cli, mode `External`: the command line is split as `command_line` says, without any
-//! shell; a minute at most. What it prints never gets into a message or a log.
+//! Rule: aliyun-cli, mode `External`: the command line is split as `command_line` says, without a
+//! shell; its timeout is a minute. Its output never gets into a message or a log.
 //!
 //! A program that takes too long, or whose call is cancelled, is killed together with everything that it
 //! started: on Unix it runs in a process group of its own. On Windows only the program itself is killed.
@@ -19,8 +19,9 @@ use super::response::parse_process_output;
 use super::{Credentials, CredentialsErrorKind};
 use crate::oss::sanitize::Sanitizer;
 
-const TIME_LIMIT: Duration = Duration::from_mins(1);
-/// How long output is awaited after the program has ended: what it started may keep the pipe open.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// Maximum time to wait for output after the program has ended: a process that it started may keep the pipe
+/// open.
 const GRACE: Duration = Duration::from_secs(1);
 /// More output than this, in bytes, is no profile.
 const MAX_OUTPUT: usize = 64 * 1024;
@@ -30,7 +31,7 @@ pub(super) async fn run(
     command_line: &str,
     sanitizer: &Sanitizer,
 ) -> Result<Credentials, CredentialsErrorKind> {
-    run_within(TIME_LIMIT, command_line, sanitizer).await
+    run_within(TIMEOUT, command_line, sanitizer).await
 }
 
 async fn run_within(
@@ -39,14 +40,14 @@ async fn run_within(
     sanitizer: &Sanitizer,
 ) -> Result<Credentials, CredentialsErrorKind> {
     let no_program = |reason: &str| CredentialsErrorKind::Process {
-        program: String::new(),
+        program: "process_command".to_owned(),
         reason: sanitizer.text(format!("cannot be run: {reason}")),
     };
     let words = command_line::split(command_line, Rules::OF_THIS_SYSTEM)
-        .ok_or_else(|| no_program("the quotes of `process_command` are not closed"))?;
+        .ok_or_else(|| no_program("a quotation mark is not closed"))?;
     let (program, arguments) =
-        words.split_first().ok_or_else(|| no_program("`process_command` names no program"))?;
-    // An assignment in front is taken for the program, and its value may be a key.
+        words.split_first().ok_or_else(|| no_program("it names no program"))?;
+    // An assignment before the program is mistaken for it, and its value may be a secret.
     let shown = program.split('=').next().unwrap_or_default();
     let problem = |reason: String| CredentialsErrorKind::Process {
         program: shown.to_owned(),
@@ -57,7 +58,7 @@ async fn run_within(
     command.process_group(0);
     let child = command
         .args(arguments)
-        // Standard input is Terraform's own, and what goes to standard error would be logged.
+        // Standard input is Terraform's own, and its standard error would be logged.
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -68,7 +69,7 @@ async fn run_within(
     let child = &mut group.0;
     let mut stdout = child.stdout.take();
     let mut output = Vec::new();
-    // None: it prints more than a profile, and may wait for someone to read that.
+    // `None` if it prints more than a profile; it may then wait for a reader.
     let run = async {
         let mut reading = pin!(async {
             let Some(stdout) = &mut stdout else { return Ok(true) };
@@ -92,7 +93,7 @@ async fn run_within(
         .map_err(|error| problem(format!("failed: {error}")))?
         .ok_or_else(|| problem(format!("printed more than {MAX_OUTPUT} bytes: no profile")))?;
     if !status.success() {
-        return Err(problem(format!("failed ({status}); run it by hand to see why")));
+        return Err(problem(format!("failed ({status}); run it manually to see why")));
     }
     parse_process_output(&output)
         .map_err(|reason| problem(format!("printed no usable credentials: {reason}")))
@@ -103,8 +104,8 @@ struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The group of a program that has ended may be gone, and its ID be in use again. What the program left
-        // running on purpose goes on.
+        // The group of a program that has ended may be gone, and its ID be in use again. A process that the
+        // program left running on purpose continues.
         #[cfg(unix)]
         if let Some(leader) = self.0.id().and_then(|id| i32::try_from(id).ok()) {
             use nix::sys::signal::{Signal, killpg};
@@ -145,7 +146,7 @@ mod tests {
         // The end comes when the last process closes the pipe.
         let end = tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()));
         let end = timeout(Duration::from_secs(20), end).await;
-        assert!(end.is_ok(), "what the program started goes on");
+        assert!(end.is_ok(), "the process that it started still runs");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Gets the next session of a login of the CLI, where that needs no browser.
+//! Gets the next session of a login of the CLI if that needs no browser.
 
 use secrecy::ExposeSecret as _;
 
@@ -9,8 +9,8 @@ use crate::oss::http::HttpRequest;
 use crate::oss::request_body::SentFlag;
 
 impl Fetcher<'_> {
-    /// The stored session while it lasts, else a new one. A stored session that is asked for again, because
-    /// it is about to end or was rejected, is replaced if possible.
+    /// Returns the stored session until it expires, then a new one. A stored session that is requested again,
+    /// because it is about to expire or was rejected, is replaced if possible.
     pub(super) async fn login(self, login: &Login) -> Result<Credentials, CredentialsErrorKind> {
         let stored = login.session.as_ref();
         for secret in login.secrets() {
@@ -32,7 +32,7 @@ impl Fetcher<'_> {
         let ended = || CredentialsErrorKind::Login {
             profile: login.profile.clone(),
             mode: login.mode,
-            refusal: None,
+            error: None,
         };
         match &login.renewal {
             Renewal::CloudSso { sign_in, account_id, access_configuration_id, access_token } => {
@@ -50,7 +50,7 @@ impl Fetcher<'_> {
                     .as_ref()
                     .map(|tokens| &tokens.access_token)
                     .or(access_token.as_ref());
-                // Without a refresh the login in the CLI's file stays what it is.
+                // Unlike a refresh, this leaves the login in the CLI's file valid.
                 if let Some(token) = access_token.filter(|token| token.lasts(self.sts_time())) {
                     let request = LoginRequest::exchange(*site, &token.value);
                     return self.send_login(login, request, parse_session).await;
@@ -93,11 +93,11 @@ impl Fetcher<'_> {
             200..=299 => {
                 parse(&response.body).map_err(|reason| self.invalid_response(&host, &reason))
             }
-            // The token is not accepted any more: only a new login helps.
+            // The token is no longer accepted: only a new login helps.
             400 | 401 | 403 => Err(CredentialsErrorKind::Login {
                 profile: login.profile.clone(),
                 mode: login.mode,
-                refusal: Some(Box::new(self.service_error(host, operation, &response))),
+                error: Some(Box::new(self.service_error(host, operation, &response))),
             }),
             _ => {
                 let error = self.service_error(host, operation, &response);

@@ -1,8 +1,8 @@
 //! The JSON in which STS, the metadata service, credentials URIs and programs return credentials.
 //!
 //! Source: STS API reference (`AssumeRole`), ECS documentation ("Instance RAM roles"), credentials-go
-//! (`uri.go`, `external.go`, `oauth.go`). Services of users' own differ in how they spell names, in the
-//! code of a success and in how they write a time. Texts of a response never get into a reason: they may
+//! (`uri.go`, `external.go`, `oauth.go`). Custom services differ in the spelling of names, in the
+//! code of a success and in the format of times. Texts of a response never get into a reason: they may
 //! be secrets.
 
 use serde::Deserialize;
@@ -34,7 +34,7 @@ impl CredentialsResponse {
         if code.is_empty() || code.eq_ignore_ascii_case("success") || code == "200" {
             return Ok(response);
         }
-        // A code is a name; whatever else stands there is not shown.
+        // A code is a name; anything else is not shown.
         let is_part_of_secret = ["AccessKeyId", "AccessKeySecret", "SecurityToken"]
             .into_iter()
             .filter_map(|name| response.field(name).and_then(Value::as_str))
@@ -55,7 +55,7 @@ impl CredentialsResponse {
         Ok(pair.with_security_token(token).with_expiration(expiration))
     }
 
-    /// Credentials of any kind: permanent ones have neither a token nor an end.
+    /// Credentials of any kind: permanent ones have neither a token nor an expiration.
     pub(super) fn into_credentials(self) -> Result<Credentials, String> {
         self.credentials(["AccessKeyId", "AccessKeySecret", "Expiration"], TOKEN_NAMES)
     }
@@ -165,7 +165,7 @@ pub(super) fn parse_expiration(value: Option<&Value>) -> Result<Option<OffsetDat
     }
 }
 
-/// Seconds since 1970, or milliseconds if the number is too large for those; 0 stands for no end.
+/// Seconds since 1970, or milliseconds if the number is too large for those; 0 stands for no expiration.
 fn from_number(number: f64) -> Result<Option<OffsetDateTime>, ()> {
     /// In seconds, the year 5138.
     const FIRST_MILLISECONDS: f64 = 1e11;
@@ -176,13 +176,13 @@ fn from_number(number: f64) -> Result<Option<OffsetDateTime>, ()> {
     if !milliseconds.is_finite() {
         return Err(());
     }
-    // The conversion saturates, and what is out of range is refused below.
+    // The conversion saturates, and values out of range are rejected below.
     #[expect(clippy::cast_possible_truncation, reason = "fractions of a millisecond are dropped")]
     let nanoseconds = (milliseconds as i128).saturating_mul(1_000_000);
     OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map(Some).map_err(drop)
 }
 
-/// Parses JSON; the reason names a position only, since the parser's own words repeat values.
+/// Parses JSON; the reason names a position only, since the parser's messages repeat values.
 pub(super) fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| {
         format!(
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn permanent_credentials_have_neither_token_nor_end() {
+    fn permanent_credentials_have_neither_token_nor_expiration() {
         let body = br#"{"AccessKeyId":"id","AccessKeySecret":"secret"}"#;
         let response = || CredentialsResponse::parse(body).unwrap();
         let credentials = response().into_credentials().unwrap();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_session_is_written_in_many_ways() {
+    fn an_expiration_can_have_many_formats() {
         let noon = parse_iso8601("2030-01-31T12:00:00Z");
         for value in [
             json!("2030-01-31T12:00:00Z"),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_missing_without_repeating_values() {
+    fn errors_name_what_is_missing_without_repeating_values() {
         for (from, to, expected) in [
             ("Success", "Failed", "its `Code` is Failed, not Success"),
             ("\"Success\"", "[\"the-secret\"]", "its `Code` is something else, not Success"),
@@ -324,7 +324,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(printed.expiration, parse_iso8601("2026-01-31T12:00:00Z"));
-        // The token belongs to the keys, whatever the mode is.
+        // The token belongs to the AccessKey pair, whatever the mode is.
         for mode in ["\"mode\":\"AK\",", "\"mode\":\"\",", ""] {
             for token in ["sts_token", "SecurityToken"] {
                 let output = format!(

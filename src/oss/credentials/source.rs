@@ -1,4 +1,4 @@
-//! Where credentials can come from: a description only, nothing is asked here.
+//! Credential sources: descriptions only, without IO.
 
 use std::fmt;
 use std::path::{PathBuf, is_separator};
@@ -11,12 +11,12 @@ use super::{Credentials, Login, LoginMemory, StsConfig};
 use crate::oss::endpoint::is_loopback;
 use crate::oss::http::is_metadata_address;
 
-/// A place that gives credentials.
+/// A source of credentials.
 #[derive(Debug, Clone)]
 pub enum CredentialSource {
-    /// Keys that are known from the start.
+    /// Static credentials.
     Static {
-        /// The keys.
+        /// The credentials.
         credentials: Credentials,
         /// Where they were found, for messages, e.g. `the environment variable OSS_ACCESS_KEY_ID`.
         origin: String,
@@ -25,20 +25,20 @@ pub enum CredentialSource {
     Profile(Profile),
     /// The role of the ECS instance that this runs on, from its metadata service.
     EcsRole(EcsRole),
-    /// A service that speaks the credentials URI protocol.
+    /// A service that implements the credentials URI protocol.
     CredentialsUri(CredentialsUri),
-    /// The command line of a program that prints a profile (mode `External` of the CLI). It may hold
-    /// keys, so it is not shown.
+    /// The command line of a program that prints a profile (mode `External` of the CLI). It may
+    /// contain secrets, so it is not shown.
     Process(SecretString),
-    /// A profile of the CLI that someone logged in to at a browser.
+    /// A profile of the CLI with a login in a browser.
     Login(Box<Login>),
     /// A role that is assumed with the credentials of another source (STS `AssumeRole`).
     AssumeRole {
-        /// Who assumes the role.
+        /// The credentials that assume the role.
         base: Box<CredentialSource>,
         /// The role.
         role: Role,
-        /// Where STS is asked.
+        /// How to reach STS.
         sts: StsConfig,
     },
     /// A role that is assumed with the token of an identity provider (STS `AssumeRoleWithOIDC`).
@@ -69,33 +69,35 @@ impl CredentialSource {
     }
 }
 
-/// Keys without a story: tests and programs that have them at hand.
+/// Static credentials, for tests and programs that already have them.
 impl From<Credentials> for CredentialSource {
     fn from(credentials: Credentials) -> Self {
         Self::Static { credentials, origin: "static credentials".to_owned() }
     }
 }
 
-/// A profile of the CLI's configuration file, and what its modes need to know beside it.
+/// A profile of the CLI's configuration file, with the defaults of its modes.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// The file, normally `~/.aliyun/config.json`.
     pub path: PathBuf,
     /// The profile's name; none means the one that the file marks as current.
     pub name: Option<String>,
-    /// What the profile does not say itself.
+    /// Defaults for what the profile does not set.
     pub defaults: SourceDefaults,
     /// Set if nothing is configured, and the profile is used because the CLI and the SDKs would.
     pub last_resort: Option<LastResort>,
 }
 
-/// What to do if a profile that nobody named does not exist.
+/// What to report if a profile that is not configured does not exist.
 #[derive(Debug, Clone, Default)]
 pub struct LastResort {
-    /// Whether the file is named: then it has to exist.
+    /// Whether the file is configured: then it must exist.
     pub is_file_named: bool,
-    /// What is half configured, in sentences.
+    /// What is only partly configured, in sentences.
     pub hint: Option<String>,
+    /// Why the profile is not used at all, as a clause.
+    pub skipped: Option<String>,
 }
 
 impl fmt::Display for Profile {
@@ -108,12 +110,12 @@ impl fmt::Display for Profile {
     }
 }
 
-/// What sources take from their defaults where they do not say it themselves.
+/// Defaults for what sources do not set themselves.
 #[derive(Debug, Clone, Default)]
 pub struct SourceDefaults {
-    /// Where STS is asked.
+    /// How to reach STS.
     pub sts: StsConfig,
-    /// Where the metadata service is asked; none means its fixed address.
+    /// The address of the metadata service; none means its fixed address.
     pub metadata: Option<CredentialsUri>,
     /// Never send a request to the metadata service.
     pub is_metadata_disabled: bool,
@@ -125,12 +127,12 @@ pub struct SourceDefaults {
     pub credentials_uri: Option<CredentialsUri>,
     /// Never run a program or call a URI that a profile names.
     pub are_external_sources_disabled: bool,
-    /// What was done about logins of the CLI so far.
+    /// Sessions and tokens of the CLI's logins that this process has used.
     pub logins: LoginMemory,
 }
 
 impl SourceDefaults {
-    /// A path as the user wrote it, with `~/` replaced.
+    /// Expands `~/` at the beginning of a path.
     #[must_use]
     pub fn expand_home(&self, text: &str) -> PathBuf {
         let rest = text.strip_prefix('~').and_then(|rest| rest.strip_prefix(is_separator));
@@ -144,13 +146,13 @@ impl SourceDefaults {
 /// The metadata service of an ECS instance.
 #[derive(Debug, Clone, Default)]
 pub struct EcsRole {
-    /// The role's name; none asks the service for it.
+    /// The role's name; if none, it is requested from the service.
     pub name: Option<String>,
-    /// Where the service is, and which versions are used.
+    /// Address of the service, and the modes to use.
     pub defaults: SourceDefaults,
 }
 
-/// The URL of a service that gives keys. It may contain a key itself, so only its host is shown.
+/// The URL of a service that returns credentials. It may contain a secret itself, so only its host is shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CredentialsUri(Url);
 
@@ -170,19 +172,19 @@ impl CredentialsUri {
         self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// Whether keys would travel in the clear over a network.
+    /// Whether credentials would be sent over a network without TLS.
     #[must_use]
     pub fn is_insecure(&self) -> bool {
-        let is_near =
+        let is_local =
             self.0.host().is_some_and(|host| is_loopback(&host) || is_metadata_address(&host));
-        self.0.scheme() == "http" && !is_near
+        self.0.scheme() == "http" && !is_local
     }
 
     pub(super) fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// What stands behind the host, which may be a key.
+    /// The path and query, which may contain a secret.
     pub(super) fn secret_part(&self) -> &str {
         self.0.as_str().get(self.0[..url::Position::BeforePath].len()..).unwrap_or_default()
     }
@@ -203,16 +205,16 @@ pub struct OidcRole {
     pub provider_arn: String,
     /// The token.
     pub token: OidcToken,
-    /// Where STS is asked.
+    /// How to reach STS.
     pub sts: StsConfig,
 }
 
-/// Where the token of the identity provider is.
+/// The token of the identity provider, or its location.
 #[derive(Debug, Clone)]
 pub enum OidcToken {
     /// The token itself.
     Value(SecretString),
-    /// A file that holds it, read again at each refresh: pods and pipelines rotate it.
+    /// A file that contains it, read again at each refresh, because pods and pipelines rotate it.
     File(PathBuf),
 }
 
@@ -228,10 +230,10 @@ pub enum RoleError {
     /// Not a session name.
     #[error("must have 2 to 64 characters: letters, digits and any of . @ _ -")]
     SessionName,
-    /// Not a session length that any role allows.
+    /// Not a session duration that any role allows.
     #[error("must be between 900 and 43200 seconds")]
     SessionDuration,
-    /// Not an external id.
+    /// Not an external ID.
     #[error("must have 2 to 1224 characters: letters, digits and any of + = , . @ : / _ -")]
     ExternalId,
     /// Not a policy.
@@ -293,7 +295,7 @@ impl Default for RoleSession {
 }
 
 impl RoleSession {
-    /// With another name, which shows in the audit log.
+    /// Sets the name, which is shown in audit logs.
     pub fn with_name(mut self, name: &str) -> Result<Self, RoleError> {
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".@_-".contains(c);
         if !(2..=64).contains(&name.len()) || !name.chars().all(is_allowed) {
@@ -303,7 +305,7 @@ impl RoleSession {
         Ok(self)
     }
 
-    /// With another length. STS refuses one that is longer than the role's own maximum.
+    /// Sets the duration. STS rejects one that is longer than the role's own maximum.
     pub fn with_duration_seconds(mut self, seconds: u32) -> Result<Self, RoleError> {
         if !(900..=43200).contains(&seconds) {
             return Err(RoleError::SessionDuration);
@@ -312,7 +314,7 @@ impl RoleSession {
         Ok(self)
     }
 
-    /// With a policy that narrows what the session may do.
+    /// Sets a policy that further restricts the session.
     pub fn with_policy(mut self, policy: &str) -> Result<Self, RoleError> {
         let is_object =
             serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(policy).is_ok();
@@ -323,7 +325,7 @@ impl RoleSession {
         Ok(self)
     }
 
-    /// With the ID that the owner of the role asks for. STS API reference: `[\w+=,.@:/-]*`.
+    /// Sets the ID that the role's trust policy requires. STS API reference: `[\w+=,.@:/-]*`.
     pub fn with_external_id(mut self, external_id: &str) -> Result<Self, RoleError> {
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@:/_-".contains(c);
         if !(2..=1224).contains(&external_id.len()) || !external_id.chars().all(is_allowed) {
@@ -341,7 +343,7 @@ impl OidcRole {
     }
 }
 
-/// Whether it is `acs:ram::{account}:{kind}{name}`. Names are not looked at closely: RAM knows best.
+/// Whether it is `acs:ram::{account}:{kind}{name}`. The name is not validated further: RAM does that.
 fn is_ram_arn(arn: &str, kind: &str) -> bool {
     let Some((account, resource)) = arn.strip_prefix("acs:ram::").and_then(|a| a.split_once(':'))
     else {
@@ -362,7 +364,7 @@ mod tests {
     const ARN: &str = "acs:ram::1234567890123456:role/deploy";
 
     #[test]
-    fn takes_only_what_sts_takes() {
+    fn accepts_only_what_sts_accepts() {
         let session = RoleSession::default;
         for arn in [
             "",
@@ -429,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_home_directory_is_put_in_place_of_the_tilde() {
+    fn a_tilde_is_replaced_with_the_home_directory() {
         let defaults =
             SourceDefaults { home: Some("/home/me".into()), ..SourceDefaults::default() };
         assert_eq!(defaults.expand_home("~/x"), PathBuf::from("/home/me/x"));

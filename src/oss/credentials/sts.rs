@@ -1,4 +1,4 @@
-//! Calls of the Security Token Service: what is sent, and what its answers mean.
+//! Requests to the Security Token Service, and the parsing of its responses.
 //!
 //! Rules: STS API reference, `AssumeRole` and `AssumeRoleWithOIDC`, version 2015-04-01; the split into
 //! query and form follows credentials-go. Pure: time and nonce are arguments.
@@ -50,7 +50,7 @@ impl StsRequest {
         Self { action, query: encoded_form(&query), form: encoded_form(&form) }
     }
 
-    /// `AssumeRoleWithOIDC`, which the token proves instead of a signature.
+    /// `AssumeRoleWithOIDC`, which is authenticated by the token instead of a signature.
     pub(super) fn assume_role_with_oidc(
         role: &Role,
         provider_arn: &str,
@@ -94,15 +94,15 @@ fn owned((name, value): (&str, &str)) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// The credentials in a successful answer; else what is wrong with it.
+/// The credentials in a successful response, or the reason why it has none.
 pub(super) fn parse_credentials(body: &[u8]) -> Result<Credentials, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct AssumeRoleResponse {
         credentials: Option<CredentialsResponse>,
     }
-    let answer: AssumeRoleResponse = parse_json(body)?;
-    answer.credentials.ok_or("it has no `Credentials`")?.into_session()
+    let response: AssumeRoleResponse = parse_json(body)?;
+    response.credentials.ok_or("it has no `Credentials`")?.into_session()
 }
 
 /// Code, message and request ID of an error response; empty where it has none.
@@ -114,8 +114,8 @@ pub(super) struct StsErrorResponse {
 }
 
 impl StsErrorResponse {
-    /// Parses an error response. Of a body that is no such response nothing is kept: it may repeat what
-    /// was sent, and that holds tokens.
+    /// Parses an error response. Of any other body nothing is kept: it may repeat the request,
+    /// which contains tokens.
     pub(super) fn parse(body: &[u8], sanitizer: &Sanitizer) -> Self {
         // The aliases are the names of CloudSSO and OAuth.
         #[derive(Deserialize, Default)]
@@ -129,7 +129,7 @@ impl StsErrorResponse {
             request_id: Option<String>,
         }
         let body: Body = parse_json(body).unwrap_or_default();
-        // A wrong signature is answered with the string to sign.
+        // The response to a wrong signature contains the string to sign.
         let unsigned = |message: &str| {
             let end = message.to_ascii_lowercase().find("string to sign").unwrap_or(message.len());
             message.get(..end).map(str::to_owned)
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn assume_role_is_signed_and_says_everything() {
+    fn assume_role_is_signed_and_complete() {
         let caller = Credentials::new("STS.X", "secret").with_security_token("to+ken");
         let mut role = role();
         role.session = role.session.with_policy("{ }").unwrap();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn assume_role_with_oidc_names_no_key() {
+    fn assume_role_with_oidc_contains_no_access_key_id() {
         let call = StsRequest::assume_role_with_oidc(
             &role(),
             "acs:ram::1:oidc-provider/gh",
@@ -199,11 +199,11 @@ mod tests {
         );
         assert!(!call.query.contains("AccessKeyId") && !call.query.contains("Signature"));
         assert!(call.form.ends_with("&OIDCToken=the.token"), "{}", call.form);
-        assert!(!call.query.contains("the.token"), "a token in a URL would be logged on the way");
+        assert!(!call.query.contains("the.token"), "a token in a URL would be logged in transit");
     }
 
     #[test]
-    fn an_error_answer_is_kept_without_what_was_signed() {
+    fn an_error_response_is_kept_without_the_string_to_sign() {
         let parse = |body: &[u8]| StsErrorResponse::parse(body, &Sanitizer::default());
         let body = br#"{"RequestId":"R","HostId":"h","Code":"SignatureDoesNotMatch","Message":
             "Specified signature is not matched. server string to sign is:POST&TOKEN"}"#;

@@ -1,4 +1,4 @@
-//! Where STS is reached.
+//! The endpoints of STS.
 //!
 //! Source: RAM documentation, "Endpoints" of STS; the endpoint map of the official STS SDKs
 //! (`aliyun-python-sdk-sts`, `endpoint.py`) for regions without a host of their own.
@@ -11,7 +11,7 @@ use crate::oss::{Endpoint, Region};
 /// The endpoint that serves every region.
 const GLOBAL: &str = "sts.aliyuncs.com";
 
-/// Regions of customers that have no `sts.{region}.aliyuncs.com`, and what serves them.
+/// Regions of customers that have no `sts.{region}.aliyuncs.com`, and the hosts that serve them.
 const EXCEPTIONS: [(&str, &str); 15] = [
     ("ap-northeast-2-pop", GLOBAL),
     ("cn-beijing-finance-1", GLOBAL),
@@ -81,8 +81,8 @@ impl StsConfig {
         Endpoint::https(host.unwrap_or_else(|| format!("sts.{region}.aliyuncs.com")))
     }
 
-    /// The global endpoint, for a region whose own one does not exist. An endpoint that was asked for is
-    /// not replaced.
+    /// The global endpoint, for a region whose own one does not exist. An explicit endpoint is not
+    /// replaced.
     pub(super) fn fallback_endpoint(&self) -> Option<Endpoint> {
         let is_chosen = self.endpoint.is_some() || self.use_vpc_endpoint;
         let global = Endpoint::https(GLOBAL.to_owned());

@@ -81,7 +81,7 @@ fn id_and_token_belong_together() {
 }
 
 #[test]
-fn a_profile_that_is_not_used_is_a_warning() {
+fn a_source_in_the_block_that_is_not_used_is_a_warning() {
     let warnings = |block: &Object, variables: &[(&str, &str)]| -> Vec<String> {
         let (_, diagnostics) = resolve(block, &environment(variables));
         diagnostics.into_iter().map(|diagnostic| diagnostic.detail).collect()
@@ -94,6 +94,45 @@ fn a_profile_that_is_not_used_is_a_warning() {
     let region = block(&[("region", "cn-hangzhou")]);
     let variable = ("ALICLOUD_PROFILE", "dev");
     assert_eq!(warnings(&region, &[PAIR[0], PAIR[1], variable]), Vec::<String>::new());
+
+    // Every source in the block, and every source in the environment that takes precedence over it.
+    let uri = ("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/x");
+    let instance = ("ALIBABA_CLOUD_ECS_METADATA", "r");
+    let oidc = block(&[
+        ("oidc_provider_arn", "acs:ram::1:oidc-provider/p"),
+        ("role_arn", "acs:ram::1:role/r"),
+        ("oidc_token_file", "/t"),
+    ]);
+    let with_oidc = region.clone().with("assume_role_with_oidc", oidc);
+    let with = |name: &str, value: &str| region.clone().with(name, value);
+    for (block, variables, expected) in [
+        (with("shared_credentials_file", "/x"), &PAIR[..], &["OSS_ACCESS_KEY_ID"][..]),
+        (with("shared_credentials_file", "/x"), &[variable], &[]),
+        (with("credentials_uri", "http://127.0.0.1:2/x"), &PAIR, &["OSS_ACCESS_KEY_ID"]),
+        (with("credentials_uri", "http://127.0.0.1:2/x"), &[variable, uri], &["ALICLOUD_PROFILE"]),
+        (with("credentials_uri", "http://127.0.0.1:2/x"), &[uri], &[]),
+        (with("ecs_role_name", "mine"), &[uri, instance], &["ALIBABA_CLOUD_CREDENTIALS_URI"]),
+        (with("ecs_role_name", "mine"), &[instance], &[]),
+        (with_oidc.clone(), &PAIR, &["OSS_ACCESS_KEY_ID"]),
+        (with_oidc.clone(), &[variable], &["ALICLOUD_PROFILE"]),
+        (with_oidc.clone(), &[instance], &["ALIBABA_CLOUD_ECS_METADATA"]),
+        (with_oidc, &[("HOME", "/home/me")], &[]),
+    ] {
+        let warnings = warnings(&block, variables);
+        assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+        for (warning, expected) in warnings.iter().zip(expected) {
+            assert!(warning.contains(expected), "{warning}");
+        }
+    }
+}
+
+#[test]
+fn a_token_of_another_set_is_named() {
+    let variables = [PAIR[0], PAIR[1], ("ALIBABACLOUD_SECURITY_TOKEN", "token")];
+    assert_eq!(
+        static_credentials(&[], &variables)[2],
+        "the environment variable OSS_ACCESS_KEY_ID (security token: ALIBABACLOUD_SECURITY_TOKEN)"
+    );
 }
 
 #[test]
@@ -106,14 +145,39 @@ fn the_current_profile_of_the_cli_is_the_last_resort() {
     for variable in ["ALICLOUD_SHARED_CREDENTIALS_FILE", "ALIBABA_CLOUD_CONFIG_FILE"] {
         assert_eq!(source(&nothing, &[home, (variable, "~/x")]), "profile:current:/home/me/x");
     }
-    for variable in environment::CLI_PROFILE_DISABLED {
-        assert_eq!(source(&nothing, &[home, (variable, "true")]), "");
+    // Without a path, the profile only says why.
+    for (variables, expected) in [
+        (vec![], "the environment variable HOME is not set"),
+        (
+            vec![home, ("ALIBABA_CLOUD_IGNORE_PROFILE", "TRUE")],
+            "ALIBABA_CLOUD_IGNORE_PROFILE is set",
+        ),
+        (
+            vec![home, ("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "true")],
+            "the environment variable ALIBABA_CLOUD_CLI_PROFILE_DISABLED is set",
+        ),
+        (vec![home, ("ALIBABACLOUD_IGNORE_PROFILE", "1")], "ALIBABACLOUD_IGNORE_PROFILE is set"),
+    ] {
+        let config = config(&nothing, &variables);
+        let Some(CredentialSource::Profile(profile)) = config.credentials else { panic!() };
+        assert_eq!(profile.path.as_os_str(), "");
+        let skipped = profile.last_resort.unwrap().skipped.unwrap();
+        assert!(skipped.contains(expected), "{skipped}");
+        assert!(config.profile.is_none(), "it has no region");
     }
-    assert_eq!(source(&nothing, &[]), "", "there is no home");
     assert!(config(&nothing, &[PAIR[0], PAIR[1], home]).profile.is_none());
     // What is not known yet may be a source.
     let unknown = nothing.with("credentials_uri", Value::Unknown);
     assert_eq!(source(&unknown, &[home]), "");
+}
+
+/// What is said about a partial configuration.
+fn hint(variables: &[(&str, &str)]) -> Option<String> {
+    let Some(CredentialSource::Profile(profile)) = config(&Object::new(), variables).credentials
+    else {
+        panic!()
+    };
+    profile.last_resort.and_then(|resort| resort.hint)
 }
 
 #[test]
@@ -123,10 +187,6 @@ fn an_incomplete_oidc_role_is_described() {
         ("ALIBABACLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/gh"),
         ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token"),
     ];
-    let hint = |variables: &[(&str, &str)]| {
-        let profile = config(&Object::new(), variables).profile;
-        profile.and_then(|profile| profile.last_resort).and_then(|resort| resort.hint)
-    };
     for missing in 0..3 {
         let mut variables = all.to_vec();
         variables.remove(missing);
@@ -136,6 +196,21 @@ fn an_incomplete_oidc_role_is_described() {
         assert_eq!(super::environment(&variables).first_set(&[all[missing].0]), None);
     }
     assert_eq!(hint(&all[..1]), None);
+}
+
+#[test]
+fn a_security_token_without_a_pair_is_described() {
+    for [id, secret, token] in environment::ACCESS_KEY_VARS {
+        let hint = hint(&[(token, "token")]).unwrap();
+        let is_first = environment::ACCESS_KEY_VARS.iter().find(|set| set[2] == token);
+        if is_first == Some(&[id, secret, token]) {
+            assert!(
+                hint.contains(&format!("{token} is set, but {id} and {secret} are not")),
+                "{hint}"
+            );
+        }
+        assert!(!hint.contains("\"token\""), "{hint}");
+    }
 }
 
 #[test]

@@ -56,6 +56,9 @@ fn source(block: &Object, variables: &[(&str, &str)]) -> String {
             CredentialSource::Static { credentials, .. } => {
                 format!("static:{}", credentials.access_key_id)
             }
+            CredentialSource::Profile(profile) if profile.path.as_os_str().is_empty() => {
+                String::new()
+            }
             CredentialSource::Profile(profile) => {
                 let name = profile.name.as_deref().unwrap_or("current");
                 format!("profile:{name}:{}", profile.path.display())

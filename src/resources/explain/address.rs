@@ -37,14 +37,9 @@ pub(super) fn advice(error: &Error, service: &ServiceError, caller: Caller) -> O
         ErrorCode::SignatureDoesNotMatch if error.address_style == AddressStyle::Cname => {
             wrong_custom_domain(error)
         }
-        ErrorCode::InvalidArgument if is_signing_region_error(service) => format!(
-            "The request was signed for region {region:?}, but {endpoint} belongs to another region. Make \
-             the provider's `region` and `endpoint` match{}.",
-            match caller {
-                Caller::Block(block) => format!(", or set `region` on this {block}"),
-                Caller::Query => String::new(),
-            },
-        ),
+        ErrorCode::InvalidArgument if is_signing_region_error(service) => {
+            wrong_signing_region(region, endpoint, caller)
+        }
         ErrorCode::SecondLevelDomainForbidden => {
             "Public OSS endpoints accept only virtual-hosted-style \
              requests. Remove `address_style = \"path\"` from the provider."
@@ -52,6 +47,31 @@ pub(super) fn advice(error: &Error, service: &ServiceError, caller: Caller) -> O
         }
         _ => return None,
     })
+}
+
+/// The request was signed for another region than that of the endpoint.
+fn wrong_signing_region(region: &str, endpoint: &str, caller: Caller) -> String {
+    let parsed = Endpoint::parse(endpoint).ok();
+    let without_bucket = parsed.as_ref().and_then(|endpoint| Some(endpoint.split_bucket()?.1));
+    let right = without_bucket.or(parsed).and_then(|endpoint| endpoint.region());
+    match right.filter(|right| right.as_str() != region) {
+        Some(right) => format!(
+            "The request was signed for region {region:?}, but {endpoint} belongs to region {right}. Set \
+             `region = \"{right}\"` {}.",
+            match caller {
+                Caller::Block(block) => format!("on this {block} or in the provider block"),
+                Caller::Query => "in the provider block".to_owned(),
+            },
+        ),
+        None => format!(
+            "The request was signed for region {region:?}, but {endpoint} belongs to another region. Make \
+             the provider's `region` and `endpoint` match{}.",
+            match caller {
+                Caller::Block(block) => format!(", or set `region` on this {block}"),
+                Caller::Query => String::new(),
+            },
+        ),
+    }
 }
 
 /// A custom domain contains no bucket: OSS verifies the signature for the bucket that it is bound to.

@@ -10,10 +10,22 @@ use crate::oss::credentials::{
 use super::{clock_skew, transport};
 
 /// What to do if no credential source is configured.
-pub(super) const NO_CREDENTIALS_ADVICE: &str = "Set the environment variables ALIBABA_CLOUD_ACCESS_KEY_ID \
-     and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or configure one of these in the provider block: `access_key` and \
-     `secret_key`, `profile`, `credentials_uri`, `ecs_role_name` or `assume_role_with_oidc`. Without any of \
-     them, the current profile of ~/.aliyun/config.json is used, which `aliyun configure` writes.";
+///
+/// `skipped` is why the current profile of the CLI is not used.
+pub(super) fn no_credentials(skipped: Option<&str>) -> String {
+    let sources = "Set the environment variables ALIBABA_CLOUD_ACCESS_KEY_ID and \
+        ALIBABA_CLOUD_ACCESS_KEY_SECRET, or configure one of these in the provider block: `access_key` and \
+        `secret_key`, `profile`, `credentials_uri`, `ecs_role_name` or `assume_role_with_oidc`.";
+    match skipped {
+        None => format!(
+            "{sources} Without any of them, the current profile of ~/.aliyun/config.json is used, which \
+             `aliyun configure` writes."
+        ),
+        Some(reason) => format!(
+            "{sources} The current profile of ~/.aliyun/config.json is not used because {reason}."
+        ),
+    }
+}
 
 /// The address of the metadata service, which exists on ECS instances only.
 const METADATA_ADDRESS: &str = "100.100.100.200";
@@ -22,7 +34,7 @@ const METADATA_ADDRESS: &str = "100.100.100.200";
 pub(super) fn reason(kind: &CredentialsErrorKind) -> String {
     match kind {
         CredentialsErrorKind::Service(service) => response_line(service),
-        CredentialsErrorKind::Login { profile, mode, refusal: Some(service) } => format!(
+        CredentialsErrorKind::Login { profile, mode, error: Some(service) } => format!(
             "The {mode} login of profile {profile:?} is no longer accepted: {}",
             response_line(service)
         ),
@@ -35,9 +47,12 @@ fn response_line(service: &CredentialServiceError) -> String {
     let CredentialServiceError { host, operation, status, code, message, .. } = service;
     let code = if code.is_empty() { String::new() } else { format!(" {code}") };
     let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-    let request_id = service.request_id.as_ref().map(|id| format!(" (request ID {id})"));
-    let request_id = request_id.unwrap_or_default();
-    format!("{host} returned {status}{code} for {operation}{message}{request_id}")
+    let line = format!("{host} returned {status}{code} for {operation}{message}");
+    match &service.request_id {
+        Some(request_id) => format!("{line} (request ID {request_id})"),
+        None if line.ends_with('.') => line,
+        None => line + ".",
+    }
 }
 
 /// The text with a full stop. A plain word at its beginning is capitalized; the name of a host or a file is
@@ -104,8 +119,8 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
             "Remove the security token, or set the temporary AccessKey pair that it was issued with."
                 .to_owned()
         }
-        CredentialsErrorKind::NotConfigured { hint } => {
-            hint.clone().unwrap_or_else(|| NO_CREDENTIALS_ADVICE.to_owned())
+        CredentialsErrorKind::NotConfigured { hint, skipped } => {
+            hint.clone().unwrap_or_else(|| no_credentials(skipped.as_deref()))
         }
         CredentialsErrorKind::MetadataDisabled => "On an ECS instance, unset the variable. Elsewhere, use \
              another credential source."

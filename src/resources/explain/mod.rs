@@ -184,11 +184,11 @@ fn without_service_error(error: &Error) -> Vec<String> {
             format!("{operation} returned a success status, but {reason}."),
             transport::not_oss_advice(endpoint),
         ],
-        ErrorKind::NoCredentials => not_configured(*operation, None),
+        ErrorKind::NoCredentials => not_configured(*operation, credentials::no_credentials(None)),
         ErrorKind::Credentials(problem) | ErrorKind::RegionFromProfile(problem)
-            if let CredentialsErrorKind::NotConfigured { hint } = &problem.kind =>
+            if matches!(problem.kind, CredentialsErrorKind::NotConfigured { .. }) =>
         {
-            not_configured(*operation, hint.as_deref())
+            not_configured(*operation, credentials::advice(&problem.kind, None))
         }
         ErrorKind::Credentials(problem) => vec![
             format!("Could not get credentials for {operation} from {}.", problem.origin),
@@ -265,11 +265,8 @@ fn has_bucket_twice(error: &Error) -> bool {
 }
 
 /// What is half configured comes first: it is what the user wants.
-fn not_configured(operation: Operation, hint: Option<&str>) -> Vec<String> {
-    vec![
-        format!("{operation} needs credentials, and none are configured."),
-        hint.unwrap_or(credentials::NO_CREDENTIALS_ADVICE).to_owned(),
-    ]
+fn not_configured(operation: Operation, advice: String) -> Vec<String> {
+    vec![format!("{operation} needs credentials, and none are configured."), advice]
 }
 
 /// How many attempts failed, from two on.

@@ -158,6 +158,15 @@ fn service_errors() {
             Error { clock_skew_seconds: Some(90_061), ..skewed.clone() },
             skewed,
             returned(400, "InvalidArgument", "Invalid signing region in Authorization header."),
+            Error {
+                region: "cn-hzfinance".to_owned(),
+                endpoint: "https://my-bucket.oss-cn-hzfinance.aliyuncs.com".to_owned(),
+                ..returned(
+                    400,
+                    "InvalidArgument",
+                    "Invalid signing region in Authorization header."
+                )
+            },
             returned(
                 400,
                 "InvalidArgument",
@@ -308,6 +317,16 @@ fn credential_errors() {
             sts_error(500, "InternalError", "The request processing has failed."),
             sts_error(404, "", ""),
             sts_error(418, "Teapot", "Not known."),
+            credentials(
+                "the credentials URI at 127.0.0.1:8080",
+                CredentialServiceError {
+                    host: text("127.0.0.1:8080"),
+                    operation: "the request for credentials",
+                    request_id: None,
+                    ..sts_response(403, "", "")
+                }
+                .into(),
+            ),
             credentials(
                 "role \"worker\" of this ECS instance",
                 CredentialsErrorKind::Transport {

@@ -102,13 +102,34 @@ fn the_current_profile_of_the_cli_is_used_if_nothing_is_configured() {
     );
     workspace.write(".aliyun/config.json", &file);
     assert_eq!(apply(&workspace, &[]), CREATE);
+    // Not if the CLI has written it before it was configured.
+    let blank = file.replace(KEY_ID, "").replace(KEY_SECRET, "");
+    workspace.write(".aliyun/config.json", &blank);
+    let region = ("OSS_REGION", "cn-hangzhou");
+    let run = workspace.terraform_in(&[region], &["plan", "-no-color"]).fails();
+    assert!(run.stderr.contains("needs credentials, and none are configured"), "{run}");
+    workspace.write(".aliyun/config.json", &file);
     // Not if it is forbidden, and the region is the profile's as well.
     let disabled = ("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "true");
     let run = workspace.terraform_in(&[disabled], &["plan", "-no-color"]).fails();
     assert!(run.stderr.contains("Missing region"), "{run}");
-    let region = ("OSS_REGION", "cn-hangzhou");
     let run = workspace.terraform_in(&[disabled, region], &["plan", "-no-color"]).fails();
-    assert!(run.stderr.contains("needs credentials, and none are configured"), "{run}");
+    for part in
+        ["needs credentials, and none are configured", "ALIBABA_CLOUD_CLI_PROFILE_DISABLED is set"]
+    {
+        assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
+    }
+}
+
+#[test]
+fn a_token_without_a_pair_is_named_if_nothing_else_is_configured() {
+    let Some(workspace) = workspace(|_| String::new()) else { return };
+    let token = ("ALIBABA_CLOUD_SECURITY_TOKEN", "left-over-token");
+    let run = workspace.terraform_in(&[token], &APPLY).fails();
+    let expected = "ALIBABA_CLOUD_SECURITY_TOKEN is set, but ALIBABA_CLOUD_ACCESS_KEY_ID and \
+                    ALIBABA_CLOUD_ACCESS_KEY_SECRET are not";
+    assert!(run.stderr.contains(expected), "{run}");
+    assert_eq!(workspace.secrets_in(&run, &["left-over-token"]), Vec::<String>::new());
 }
 
 #[test]
@@ -167,6 +188,27 @@ fn a_profile_that_loses_to_the_environment_is_a_warning() {
     let run = workspace.terraform_in(&KEYS, &APPLY).succeeds();
     for part in ["Profile is not used", "OSS_ACCESS_KEY_ID", "\"ci\""] {
         assert!(run.stdout.contains(part), "{part:?} is missing:\n{run}");
+    }
+}
+
+#[test]
+fn a_role_in_the_block_that_loses_to_the_environment_is_a_warning() {
+    let Some(workspace) = workspace(|workspace| {
+        let token = workspace.write("token", super::OIDC_TOKEN);
+        format!(
+            "  assume_role_with_oidc {{\n    role_arn = {ROLE:?}\n    oidc_provider_arn = {:?}\n    \
+             oidc_token_file = {token:?}\n  }}\n",
+            super::PROVIDER,
+        )
+    }) else {
+        return;
+    };
+    let run = workspace.terraform_in(&KEYS, &APPLY).succeeds();
+    for part in
+        ["Credential source is not used", "OSS_ACCESS_KEY_ID", "over `assume_role_with_oidc`"]
+    {
+        let text = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(part), "{part:?} is missing:\n{run}");
     }
 }
 

@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use terraform_provider_oss::oss::{BucketName, CallOptions, Client, ClientConfig, ErrorKind};
 
 use super::profiles::profile_client;
-use super::{PUT, Time, asked, assume, client, config, keys, put, start};
+use super::{PUT, Time, assume, client, config, put, requests, start, static_credentials};
 
 #[tokio::test]
-async fn sts_is_asked_again_when_that_may_help() {
+async fn transient_sts_errors_are_retried() {
     let emulator = start();
     for fault in [
         Fault::error_response(500, "InternalError"),
@@ -21,97 +21,99 @@ async fn sts_is_asked_again_when_that_may_help() {
         Fault::truncate_body(),
     ] {
         emulator.inject(fault.operation("AssumeRole").times(2));
-        put(&client(&emulator, assume(&emulator, keys()))).await.unwrap();
-        let asked = asked(&emulator);
-        assert_eq!(asked.len(), 4, "{asked:?}");
+        put(&client(&emulator, assume(&emulator, static_credentials()))).await.unwrap();
+        let requests = requests(&emulator);
+        assert_eq!(requests.len(), 4, "{requests:?}");
     }
     emulator.inject(Fault::error_response(500, "InternalError").operation("AssumeRole").forever());
-    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    let error = put(&client(&emulator, assume(&emulator, static_credentials()))).await.unwrap_err();
     assert!(!error.may_have_taken_effect, "nothing was sent to OSS");
     assert_eq!(error.attempts, 0);
-    assert_eq!(asked(&emulator).len(), 12);
+    assert_eq!(requests(&emulator).len(), 12);
 }
 
 #[tokio::test]
-async fn sts_is_asked_again_when_it_says() {
+async fn retry_after_of_sts_is_respected() {
     let emulator = start();
     emulator.inject(Fault::error_response(503, "Busy").operation("AssumeRole").retry_after(3600));
-    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    let error = put(&client(&emulator, assume(&emulator, static_credentials()))).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { last: Some(_) }), "{error}");
-    assert_eq!(asked(&emulator), ["AssumeRole 503"], "the wait is beyond the deadline");
+    assert_eq!(requests(&emulator), ["AssumeRole 503"], "the wait is beyond the deadline");
 }
 
 #[tokio::test]
-async fn what_is_no_answer_of_the_service_is_told() {
+async fn a_response_that_is_not_from_the_service_is_reported() {
     let emulator = start();
     emulator.inject(
         Fault::raw_response("text/html", "<html>log in: the-secret</html>").operation("AssumeRole"),
     );
-    let error = put(&client(&emulator, assume(&emulator, keys()))).await.unwrap_err();
+    let error = put(&client(&emulator, assume(&emulator, static_credentials()))).await.unwrap_err();
     assert!(error.to_string().contains("returned no usable credentials"), "{error}");
     assert!(!error.to_string().contains("the-secret"), "{error}");
-    assert_eq!(asked(&emulator).len(), 1);
+    assert_eq!(requests(&emulator).len(), 1);
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_corrected_for_sts_too() {
+async fn clock_skew_is_corrected_for_sts_too() {
     let emulator = start();
     emulator.set_clock_offset(7200);
-    let client = client(&emulator, assume(&emulator, keys()));
+    let client = client(&emulator, assume(&emulator, static_credentials()));
     put(&client).await.unwrap();
-    assert_eq!(asked(&emulator), ["AssumeRole 400", "AssumeRole 200", PUT]);
+    assert_eq!(requests(&emulator), ["AssumeRole 400", "AssumeRole 200", PUT]);
 }
 
 #[tokio::test]
-async fn oss_and_sts_may_disagree_about_the_time() {
+async fn the_clocks_of_oss_and_sts_may_differ() {
     let skewed = "PutBucketEncryption 403";
     for day in [86_400, -86_400] {
         let emulator = start();
         emulator.set_session_seconds(Some(900));
         emulator.set_sts_clock_offset(day);
         let (time, clock) = Time::start();
-        let client =
-            Client::new(ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) });
+        let client = Client::new(ClientConfig {
+            clock,
+            ..config(&emulator, assume(&emulator, static_credentials()))
+        });
         put(&client).await.unwrap();
-        assert_eq!(asked(&emulator), ["AssumeRole 400", "AssumeRole 200", skewed, PUT], "{day}");
+        assert_eq!(requests(&emulator), ["AssumeRole 400", "AssumeRole 200", skewed, PUT], "{day}");
         time.pass(&emulator, 600);
         put(&client).await.unwrap();
-        assert_eq!(asked(&emulator), [PUT], "the session has five minutes left");
+        assert_eq!(requests(&emulator), [PUT], "the session has five minutes left");
         time.pass(&emulator, 301);
         put(&client).await.unwrap();
-        assert_eq!(asked(&emulator), ["AssumeRole 200", PUT], "each clock is known");
+        assert_eq!(requests(&emulator), ["AssumeRole 200", PUT], "each clock is known");
 
         let emulator = start();
         emulator.set_clock_offset(day);
         emulator.set_sts_clock_offset(-day);
-        let client = self::client(&emulator, assume(&emulator, keys()));
+        let client = self::client(&emulator, assume(&emulator, static_credentials()));
         put(&client).await.unwrap();
-        assert_eq!(asked(&emulator), ["AssumeRole 200", skewed, PUT], "{day}");
+        assert_eq!(requests(&emulator), ["AssumeRole 200", skewed, PUT], "{day}");
         emulator.expire_sessions();
         put(&client).await.unwrap();
-        assert_eq!(asked(&emulator), [skewed, "AssumeRole 200", PUT], "{day}");
+        assert_eq!(requests(&emulator), [skewed, "AssumeRole 200", PUT], "{day}");
     }
 }
 
 #[tokio::test]
-async fn a_deadline_while_waiting_for_keys_leaves_no_doubt() {
+async fn a_deadline_while_waiting_for_credentials_has_a_known_outcome() {
     let emulator = start();
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
-    let client = client(&emulator, assume(&emulator, keys()));
+    let client = client(&emulator, assume(&emulator, static_credentials()));
     let bucket = BucketName::parse("demo").unwrap();
     let call = CallOptions::with_timeout(Duration::from_millis(50));
     let error = client.delete_bucket_encryption(&bucket, &call).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
     assert!(error.to_string().contains("did not respond in time"), "{error}");
     assert!(!error.may_have_taken_effect);
-    // And the next call is not held up by the one that was given up.
+    // The next call does not wait for the cancelled one.
     put(&client).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_deadline_while_waiting_for_other_keys_leaves_no_doubt() {
+async fn a_deadline_while_waiting_for_new_credentials_has_a_known_outcome() {
     let emulator = start();
-    let client = client(&emulator, assume(&emulator, keys()));
+    let client = client(&emulator, assume(&emulator, static_credentials()));
     put(&client).await.unwrap();
     emulator.expire_sessions();
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
@@ -125,17 +127,17 @@ async fn a_deadline_while_waiting_for_other_keys_leaves_no_doubt() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_is_tried_again() {
+async fn a_failed_refresh_is_retried() {
     let emulator = start();
-    let client = client(&emulator, assume(&emulator, keys()));
+    let client = client(&emulator, assume(&emulator, static_credentials()));
     put(&client).await.unwrap();
     emulator.expire_sessions();
-    asked(&emulator);
+    requests(&emulator);
     emulator.inject(Fault::error_response(500, "InternalError").operation("AssumeRole").times(2));
     put(&client).await.unwrap();
     let failed = "AssumeRole 500";
     assert_eq!(
-        asked(&emulator),
+        requests(&emulator),
         ["PutBucketEncryption 403", failed, failed, "AssumeRole 200", PUT]
     );
 }
@@ -144,23 +146,23 @@ async fn a_renewal_that_fails_is_tried_again() {
 async fn refreshes_do_not_count_as_attempts() {
     let emulator = start();
     emulator.set_clock_offset(7200);
-    let config = config(&emulator, assume(&emulator, keys()));
+    let config = config(&emulator, assume(&emulator, static_credentials()));
     let retry = config.retry.with_max_retries(1);
     let client = Client::new(ClientConfig { retry, ..config });
-    // The clock is mended, and one retry is left for what fails after that.
+    // The clock is corrected, and one retry is left for a later failure.
     emulator.inject(Fault::error_response(500, "InternalError"));
     put(&client).await.unwrap();
     let second = "PutBucketEncryption 500";
-    asked(&emulator);
+    requests(&emulator);
     emulator.inject(Fault::error_response(403, "SecurityTokenExpired"));
     emulator.inject(Fault::error_response(500, "InternalError"));
     put(&client).await.unwrap();
-    let refused = "PutBucketEncryption 403";
-    assert_eq!(asked(&emulator), [refused, "AssumeRole 200", second, PUT]);
+    let rejected = "PutBucketEncryption 403";
+    assert_eq!(requests(&emulator), [rejected, "AssumeRole 200", second, PUT]);
 }
 
 #[tokio::test]
-async fn keys_that_have_no_successor_are_not_sent_again() {
+async fn rejected_credentials_without_a_replacement_are_not_sent_again() {
     let emulator = start();
     let directory = TempDir::new().unwrap();
     let temporary = |token: &str| {
@@ -174,36 +176,38 @@ async fn keys_that_have_no_successor_are_not_sent_again() {
     let client = profile_client(&emulator, &directory, &temporary("first"));
     put(&client).await.unwrap();
     emulator.add_credentials(known("second"));
-    asked(&emulator);
-    let refused = "PutBucketEncryption 403";
+    requests(&emulator);
+    let rejected = "PutBucketEncryption 403";
     for outcome in join_all((0..10).map(|_| put(&client))).await {
         assert_eq!(
             outcome.unwrap_err().service_error().unwrap().code.as_str(),
             "InvalidSecurityToken"
         );
     }
-    assert_eq!(asked(&emulator), [refused; 10]);
-    // The file is read again: someone may have logged in meanwhile.
+    assert_eq!(requests(&emulator), [rejected; 10]);
+    // The file is read again: it may contain a new login.
     drop(profile_client(&emulator, &directory, &temporary("second")));
     put(&client).await.unwrap();
-    assert_eq!(asked(&emulator).last().unwrap(), PUT);
+    assert_eq!(requests(&emulator).last().unwrap(), PUT);
 
     emulator.inject(Fault::error_response(403, "SecurityTokenExpired").forever());
-    let client = self::client(&emulator, keys());
+    let client = self::client(&emulator, static_credentials());
     for outcome in join_all((0..10).map(|_| put(&client))).await {
         outcome.unwrap_err();
     }
-    assert_eq!(asked(&emulator), [refused; 10]);
+    assert_eq!(requests(&emulator), [rejected; 10]);
 }
 
 #[tokio::test]
-async fn keys_that_are_expired_when_they_come_are_asked_for_once_by_all() {
+async fn credentials_that_are_already_expired_are_requested_once_for_all_calls() {
     let emulator = start();
     emulator.set_session_seconds(Some(0));
     let (time, clock) = Time::start();
-    let client =
-        Client::new(ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) });
-    // A failure is forgotten after a while.
+    let client = Client::new(ClientConfig {
+        clock,
+        ..config(&emulator, assume(&emulator, static_credentials()))
+    });
+    // The failure no longer counts after the retry delay.
     emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole"));
     put(&client).await.unwrap_err();
     time.pass(&emulator, 31);
@@ -213,7 +217,7 @@ async fn keys_that_are_expired_when_they_come_are_asked_for_once_by_all() {
             "SecurityTokenExpired"
         );
     }
-    let asked = asked(&emulator);
-    let sessions = asked.iter().filter(|call| *call == "AssumeRole 200").count();
-    assert!((2..20).contains(&sessions), "{asked:?}");
+    let requests = requests(&emulator);
+    let sessions = requests.iter().filter(|call| *call == "AssumeRole 200").count();
+    assert!((2..20).contains(&sessions), "{requests:?}");
 }

@@ -1,5 +1,5 @@
-//! Where the client gets its keys from, and when it gets new ones: against the local endpoint, which is
-//! STS, the metadata service of an instance, and a credentials URI as well.
+//! Credential sources and refreshes of the client, against the emulator, which also emulates STS, the metadata
+//! service of an instance, and a credentials URI.
 
 mod failures;
 mod profiles;
@@ -29,7 +29,7 @@ const SECOND_ROLE: &str = "acs:ram::1234567890123456:role/storage";
 const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/pipeline";
 const OIDC_TOKEN: &str = "first.oidc.token";
 
-/// An endpoint that knows the test key, two roles, an identity provider and an instance.
+/// An emulator with an AccessKey pair, two roles, an OIDC provider and an instance.
 fn start() -> Emulator {
     start_with(|config| config)
 }
@@ -72,7 +72,7 @@ fn client(emulator: &Emulator, source: CredentialSource) -> Client {
     Client::new(config(emulator, source))
 }
 
-fn keys() -> CredentialSource {
+fn static_credentials() -> CredentialSource {
     Credentials::new(KEY_ID, KEY_SECRET).into()
 }
 
@@ -113,14 +113,14 @@ async fn put(client: &Client) -> Result<(), Error> {
         .map(drop)
 }
 
-/// Why there were no keys.
+/// The reason why there are no credentials.
 fn problem(error: Error) -> CredentialsErrorKind {
     let ErrorKind::Credentials(error) = error.kind else { panic!("{error}") };
     error.kind
 }
 
-/// What was asked of the endpoint since the last look, as `AssumeRole 200`.
-fn asked(emulator: &Emulator) -> Vec<String> {
+/// The requests since the last call of this function, as `AssumeRole 200`.
+fn requests(emulator: &Emulator) -> Vec<String> {
     let exchanges = emulator.requests();
     emulator.clear_requests();
     exchanges
@@ -134,7 +134,7 @@ fn asked(emulator: &Emulator) -> Vec<String> {
 
 const PUT: &str = "PutBucketEncryption 200";
 
-/// A clock for both sides, that the test moves.
+/// A clock for client and emulator that the test sets.
 struct Time(Arc<AtomicI64>);
 
 impl Time {

@@ -6,7 +6,9 @@ use tempfile::TempDir;
 use terraform_provider_oss::oss::credentials::{CredentialSource, Profile};
 use terraform_provider_oss::oss::{Client, ClientConfig, ErrorKind, Region};
 
-use super::{OIDC_TOKEN, PROVIDER, PUT, SECOND_ROLE, asked, client, config, defaults, put, start};
+use super::{
+    OIDC_TOKEN, PROVIDER, PUT, SECOND_ROLE, client, config, defaults, put, requests, start,
+};
 use crate::support::{KEY_ID, KEY_SECRET};
 
 /// A client with a profile called `x`, of a file that also has one called `base`.
@@ -24,7 +26,7 @@ pub(super) fn profile_client(emulator: &Emulator, directory: &TempDir, profile: 
 }
 
 #[tokio::test]
-async fn every_mode_of_a_profile_gives_keys() {
+async fn every_mode_of_a_profile_returns_credentials() {
     let emulator = start();
     emulator.add_credentials(
         oss_emulator::Credentials::new("STS.TEST", "temporary-secret")
@@ -74,12 +76,12 @@ async fn every_mode_of_a_profile_gives_keys() {
         ),
     ] {
         put(&profile_client(&emulator, &directory, &profile)).await.unwrap();
-        assert_eq!(asked(&emulator), [&expected[..], &[PUT]].concat(), "{}", profile["mode"]);
+        assert_eq!(requests(&emulator), [&expected[..], &[PUT]].concat(), "{}", profile["mode"]);
     }
 }
 
 #[tokio::test]
-async fn a_profile_that_cannot_be_used_says_why() {
+async fn the_error_describes_an_unusable_profile() {
     let emulator = start();
     let directory = TempDir::new().unwrap();
     for (profile, expected) in [
@@ -96,7 +98,7 @@ async fn a_profile_that_cannot_be_used_says_why() {
             json!({ "mode": "External", "process_command": "KEY=--secret print-keys" }),
             "\"KEY\" cannot be run",
         ),
-        (json!({ "mode": "External", "process_command": "echo 'hello" }), "quotes"),
+        (json!({ "mode": "External", "process_command": "echo 'hello" }), "quotation mark"),
         (json!({ "mode": "External", "process_command": " # echo" }), "names no program"),
         (json!({ "mode": "External", "process_command": "yes" }), "printed more than 65536 bytes"),
         (
@@ -109,11 +111,11 @@ async fn a_profile_that_cannot_be_used_says_why() {
         assert!(error.to_string().contains("profile \"x\" of"), "{error}");
         assert!(!error.to_string().contains("--secret"), "{error}");
     }
-    assert_eq!(asked(&emulator), Vec::<String>::new());
+    assert_eq!(requests(&emulator), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_profile_names_the_region_where_nothing_else_does() {
+async fn the_region_of_a_profile_is_used_if_no_other_is_configured() {
     let emulator = start();
     let directory = TempDir::new().unwrap();
     let profile = json!({ "mode": "AK", "access_key_id": KEY_ID, "access_key_secret": KEY_SECRET,
@@ -140,7 +142,7 @@ async fn a_profile_names_the_region_where_nothing_else_does() {
     assert_eq!(error.kind, ErrorKind::NoRegion);
     let error = put(&with("absent", None)).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::RegionFromProfile(_)), "{error}");
-    assert!(error.to_string().contains("no profile \"absent\""), "{error}");
+    assert!(error.to_string().contains("profile \"absent\" not found"), "{error}");
 }
 
 #[tokio::test]
@@ -169,7 +171,7 @@ async fn the_current_profile_is_chosen_once() {
     };
     let client = client(&emulator, CredentialSource::Profile(profile));
     put(&client).await.unwrap();
-    // Someone switches to another account, and logs in to the first one again.
+    // Another account becomes the current one, and the first one gets a new session.
     write("other", &[session("STS.SECOND", "ci"), other.clone()]);
     emulator.inject(Fault::expired_token());
     put(&client).await.unwrap();
@@ -177,7 +179,7 @@ async fn the_current_profile_is_chosen_once() {
     let used: Vec<&str> =
         records.iter().filter_map(|record| record.access_key_id.as_deref()).collect();
     assert_eq!(used, ["STS.FIRST", "STS.FIRST", "STS.SECOND"]);
-    // The profile is gone.
+    // The profile is removed.
     write("other", &[other]);
     emulator.inject(Fault::expired_token());
     let error = put(&client).await.unwrap_err();

@@ -11,15 +11,15 @@ use terraform_provider_oss::oss::{
     BucketName, CallOptions, Client, ClientConfig, ErrorKind, RetryPolicy,
 };
 
-use super::{PUT, Time, asked, assume, client, config, keys, problem, put, start};
+use super::{PUT, Time, assume, client, config, problem, put, requests, start, static_credentials};
 
-/// Two sources, with the operation and an error of each that may pass.
+/// Two sources, with the operation and a transient error of each.
 fn sources(emulator: &Emulator) -> [(CredentialSource, &'static str, Fault); 2] {
     let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
     let sts = ("AssumeRole", Fault::error_response(500, "InternalError"));
     let service = ("CredentialsUri", Fault::error_response(503, "Busy"));
     [
-        (assume(emulator, keys()), sts.0, sts.1.operation(sts.0)),
+        (assume(emulator, static_credentials()), sts.0, sts.1.operation(sts.0)),
         (CredentialSource::CredentialsUri(uri), service.0, service.1.operation(service.0)),
     ]
 }
@@ -30,7 +30,7 @@ async fn a_source_that_never_recovers_costs_the_attempts_of_one_call() {
     for (source, operation, fault) in sources(&emulator) {
         emulator.inject(fault.forever());
         let client = client(&emulator, source);
-        // As many calls as Terraform makes at once, again and again.
+        // As many calls as Terraform makes at once, several times.
         for _ in 0..6 {
             for outcome in join_all((0..10).map(|_| put(&client))).await {
                 let error = outcome.unwrap_err();
@@ -39,9 +39,9 @@ async fn a_source_that_never_recovers_costs_the_attempts_of_one_call() {
                 assert!(matches!(kind, CredentialsErrorKind::Service(_)), "{kind}");
             }
         }
-        let asked = asked(&emulator);
-        assert!(asked.iter().all(|call| call.starts_with(operation)), "{asked:?}");
-        assert_eq!(asked.len(), 12, "{operation}");
+        let requests = requests(&emulator);
+        assert!(requests.iter().all(|call| call.starts_with(operation)), "{requests:?}");
+        assert_eq!(requests.len(), 12, "{operation}");
         emulator.clear_faults();
     }
 }
@@ -55,40 +55,42 @@ async fn all_calls_succeed_when_the_source_recovers() {
         for outcome in join_all((0..60).map(|_| put(&client))).await {
             outcome.unwrap();
         }
-        let asked = asked(&emulator);
-        assert_eq!(asked.iter().filter(|call| *call == PUT).count(), 60);
-        assert_eq!(asked.len(), 72, "{operation}");
+        let requests = requests(&emulator);
+        assert_eq!(requests.iter().filter(|call| *call == PUT).count(), 60);
+        assert_eq!(requests.len(), 72, "{operation}");
     }
 }
 
 #[tokio::test]
-async fn a_final_failure_counts_for_later_calls_until_the_source_may_be_asked_again() {
+async fn a_final_failure_counts_for_later_calls_until_the_retry_delay_ends() {
     let emulator = start();
     emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole"));
     let (time, clock) = Time::start();
-    let client =
-        Client::new(ClientConfig { clock, ..config(&emulator, assume(&emulator, keys())) });
+    let client = Client::new(ClientConfig {
+        clock,
+        ..config(&emulator, assume(&emulator, static_credentials()))
+    });
     for _ in 0..20 {
         put(&client).await.unwrap_err();
     }
-    assert_eq!(asked(&emulator), ["AssumeRole 403"]);
+    assert_eq!(requests(&emulator), ["AssumeRole 403"]);
     time.pass(&emulator, 31);
     put(&client).await.unwrap();
-    assert_eq!(asked(&emulator), ["AssumeRole 200", PUT]);
+    assert_eq!(requests(&emulator), ["AssumeRole 200", PUT]);
 }
 
-/// A client that waits this long between attempts, at most.
-fn patient(emulator: &Emulator, backoff: Duration) -> Client {
+/// A client with this maximum backoff.
+fn with_max_backoff(emulator: &Emulator, backoff: Duration) -> Client {
     let retry =
         RetryPolicy { initial_backoff: backoff, max_backoff: backoff, ..RetryPolicy::default() };
-    Client::new(ClientConfig { retry, ..config(emulator, assume(emulator, keys())) })
+    Client::new(ClientConfig { retry, ..config(emulator, assume(emulator, static_credentials())) })
 }
 
 #[tokio::test]
-async fn a_call_goes_on_where_another_was_given_up() {
+async fn a_call_continues_the_refresh_of_a_cancelled_one() {
     let emulator = start();
-    let client = patient(&emulator, Duration::ZERO);
-    // The first call is given up while it waits for the response.
+    let client = with_max_backoff(&emulator, Duration::ZERO);
+    // The first call is cancelled while it waits for the response.
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("AssumeRole"));
     emulator.inject(Fault::error_response(500, "InternalError").operation("AssumeRole").forever());
     let bucket = BucketName::parse("demo").unwrap();
@@ -96,16 +98,16 @@ async fn a_call_goes_on_where_another_was_given_up() {
     let error = client.get_bucket_encryption(&bucket, &short).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded { .. }), "{error}");
     put(&client).await.unwrap_err();
-    assert_eq!(asked(&emulator).len(), 12, "the attempt that was given up counts");
+    assert_eq!(requests(&emulator).len(), 12, "the attempt that was given up counts");
 }
 
 #[tokio::test]
-async fn a_call_that_cannot_wait_for_the_next_attempt_says_why_the_last_one_failed() {
+async fn a_call_that_cannot_wait_for_the_next_attempt_reports_the_last_failure() {
     let emulator = start();
     emulator.inject(
         Fault::error_response(503, "Busy").operation("AssumeRole").retry_after(90).forever(),
     );
-    let client = patient(&emulator, Duration::ZERO);
+    let client = with_max_backoff(&emulator, Duration::ZERO);
     for _ in 0..3 {
         let error = put(&client).await.unwrap_err();
         assert!(error.to_string().contains("503 Busy"), "{error}");
@@ -113,5 +115,5 @@ async fn a_call_that_cannot_wait_for_the_next_attempt_says_why_the_last_one_fail
         let needed = error.needed_timeout.unwrap();
         assert!((80..=91).contains(&needed.as_secs()), "{needed:?}");
     }
-    assert_eq!(asked(&emulator), ["AssumeRole 503"], "the others wait for the same attempt");
+    assert_eq!(requests(&emulator), ["AssumeRole 503"], "the others wait for the same attempt");
 }

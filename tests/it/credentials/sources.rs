@@ -12,8 +12,8 @@ use terraform_provider_oss::oss::{Client, ClientConfig, TransportError};
 
 use super::profiles::profile_client;
 use super::{
-    OIDC_TOKEN, PROVIDER, PUT, ROLE, SECOND_ROLE, asked, assume, client, config, defaults,
-    instance, keys, oidc, problem, put, role, start, start_with,
+    OIDC_TOKEN, PROVIDER, PUT, ROLE, SECOND_ROLE, assume, client, config, defaults, instance, oidc,
+    problem, put, requests, role, start, start_with, static_credentials,
 };
 use crate::support::{KEY_ID, KEY_SECRET};
 
@@ -21,13 +21,13 @@ use crate::support::{KEY_ID, KEY_SECRET};
 async fn nothing_is_resolved_before_the_first_call() {
     let emulator = start();
     drop(client(&emulator, assume(&emulator, instance(&emulator, None))));
-    assert_eq!(asked(&emulator), Vec::<String>::new());
+    assert_eq!(requests(&emulator), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_role_is_assumed_with_keys() {
+async fn a_role_is_assumed_with_static_credentials() {
     let emulator = start();
-    let mut source = assume(&emulator, keys());
+    let mut source = assume(&emulator, static_credentials());
     if let CredentialSource::AssumeRole { role, .. } = &mut source {
         let session = role.session.clone();
         role.session = session
@@ -59,7 +59,7 @@ async fn roles_are_chained() {
     };
     put(&client(&emulator, source)).await.unwrap();
     assert_eq!(
-        asked(&emulator),
+        requests(&emulator),
         [
             "EcsMetadataToken 200",
             "EcsMetadataCredentials 200",
@@ -74,7 +74,7 @@ async fn roles_are_chained() {
 async fn a_role_is_assumed_with_a_token_or_a_file_that_is_read_each_time() {
     let emulator = start();
     put(&client(&emulator, oidc(&emulator, OidcToken::Value(OIDC_TOKEN.into())))).await.unwrap();
-    assert_eq!(asked(&emulator), ["AssumeRoleWithOIDC 200", PUT]);
+    assert_eq!(requests(&emulator), ["AssumeRoleWithOIDC 200", PUT]);
 
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("token");
@@ -87,7 +87,7 @@ async fn a_role_is_assumed_with_a_token_or_a_file_that_is_read_each_time() {
     emulator.expire_sessions();
     put(&client).await.unwrap();
     assert_eq!(
-        asked(&emulator),
+        requests(&emulator),
         ["AssumeRoleWithOIDC 200", PUT, "PutBucketEncryption 403", "AssumeRoleWithOIDC 200", PUT]
     );
 
@@ -101,7 +101,7 @@ async fn a_role_is_assumed_with_a_token_or_a_file_that_is_read_each_time() {
 }
 
 #[tokio::test]
-async fn an_instance_gives_the_keys_of_its_role() {
+async fn the_metadata_service_returns_the_credentials_of_the_role() {
     let token = "EcsMetadataToken 200";
     let keys = "EcsMetadataCredentials 200";
     for (mode, name, expected) in [
@@ -111,7 +111,7 @@ async fn an_instance_gives_the_keys_of_its_role() {
     ] {
         let emulator = start_with(|config| config.with_metadata_mode(mode));
         put(&client(&emulator, instance(&emulator, name))).await.unwrap();
-        assert_eq!(asked(&emulator), expected, "{mode:?}");
+        assert_eq!(requests(&emulator), expected, "{mode:?}");
     }
 }
 
@@ -121,10 +121,8 @@ async fn an_instance_without_version_2_is_refused_where_version_1_is_disabled() 
     let defaults = SourceDefaults { is_metadata_v1_disabled: true, ..defaults(&emulator) };
     let source = CredentialSource::EcsRole(EcsRole { name: None, defaults });
     let error = put(&client(&emulator, source)).await.unwrap_err();
-    assert!(
-        matches!(problem(error), CredentialsErrorKind::Service(refusal) if refusal.status == 404)
-    );
-    assert_eq!(asked(&emulator), ["EcsMetadataToken 404"]);
+    assert!(matches!(problem(error), CredentialsErrorKind::Service(error) if error.status == 404));
+    assert_eq!(requests(&emulator), ["EcsMetadataToken 404"]);
 }
 
 #[tokio::test]
@@ -133,7 +131,7 @@ async fn a_name_that_is_no_role_is_not_put_into_a_url() {
     let error = put(&client(&emulator, instance(&emulator, None))).await.unwrap_err();
     assert!(matches!(problem(error), CredentialsErrorKind::InvalidResponse { .. }));
     let role = "EcsMetadataRole 200";
-    assert_eq!(asked(&emulator), ["EcsMetadataToken 200", role, role]);
+    assert_eq!(requests(&emulator), ["EcsMetadataToken 200", role, role]);
 }
 
 #[tokio::test]
@@ -148,18 +146,26 @@ async fn version_1_serves_after_any_failure_of_version_2() {
         let emulator = start();
         emulator.inject(fault);
         put(&client(&emulator, instance(&emulator, Some("instance-role")))).await.unwrap();
-        let asked = asked(&emulator);
-        assert_eq!(asked[asked.len() - 2..], ["EcsMetadataCredentials 200", PUT], "{asked:?}");
-        assert_eq!(asked.iter().filter(|call| call.starts_with(token)).count(), 1, "{asked:?}");
+        let requests = requests(&emulator);
+        assert_eq!(
+            requests[requests.len() - 2..],
+            ["EcsMetadataCredentials 200", PUT],
+            "{requests:?}"
+        );
+        assert_eq!(
+            requests.iter().filter(|call| call.starts_with(token)).count(),
+            1,
+            "{requests:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_credentials_uri_gives_keys() {
+async fn a_credentials_uri_returns_credentials() {
     let emulator = start();
     let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
     put(&client(&emulator, CredentialSource::CredentialsUri(uri))).await.unwrap();
-    assert_eq!(asked(&emulator), ["CredentialsUri 200", PUT]);
+    assert_eq!(requests(&emulator), ["CredentialsUri 200", PUT]);
 }
 
 #[tokio::test]
@@ -167,14 +173,14 @@ async fn version_1_serves_where_the_request_for_a_token_breaks() {
     let emulator = start();
     emulator.inject(Fault::reset_before().operation("EcsMetadataToken").forever());
     put(&client(&emulator, instance(&emulator, Some("instance-role")))).await.unwrap();
-    assert_eq!(asked(&emulator)[1..], ["EcsMetadataCredentials 200", PUT]);
+    assert_eq!(requests(&emulator)[1..], ["EcsMetadataCredentials 200", PUT]);
 
     let defaults = SourceDefaults { is_metadata_v1_disabled: true, ..defaults(&emulator) };
     let source =
         CredentialSource::EcsRole(EcsRole { name: Some("instance-role".to_owned()), defaults });
     let error = put(&client(&emulator, source)).await.unwrap_err();
     assert!(matches!(problem(error), CredentialsErrorKind::Transport { .. }));
-    assert!(asked(&emulator).iter().all(|call| call.starts_with("EcsMetadataToken")));
+    assert!(requests(&emulator).iter().all(|call| call.starts_with("EcsMetadataToken")));
 }
 
 #[tokio::test]
@@ -185,11 +191,11 @@ async fn version_1_serves_where_the_request_for_a_token_is_not_answered() {
     let read_timeout = Duration::from_millis(500);
     let config = ClientConfig { read_timeout, ..config(&emulator, source) };
     put(&Client::new(config)).await.unwrap();
-    assert_eq!(asked(&emulator)[1..], ["EcsMetadataCredentials 200", PUT]);
+    assert_eq!(requests(&emulator)[1..], ["EcsMetadataCredentials 200", PUT]);
 }
 
-/// Off an instance nobody answers at the address of the service, not even with a refusal. That is no
-/// silence of somebody who is there: it is given up after few attempts.
+/// Outside an instance, packets to the address of the service are dropped: connections time out. Few attempts
+/// are made, unlike for a server that is slow to respond.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn metadata_lookup_fails_fast_off_ecs() {
@@ -206,13 +212,13 @@ async fn metadata_lookup_fails_fast_off_ecs() {
     assert!(matches!(error, TransportError::Connect(_)), "{error}");
 }
 
-/// A server that answers one request after the other with these bodies; it returns what was asked.
-async fn saying(bodies: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+/// A server that responds to one request after the other with these bodies, and returns the requests.
+async fn responding_with(bodies: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let served = tokio::spawn(async move {
-        let mut asked = Vec::new();
+        let mut requests = Vec::new();
         for body in bodies {
             let (stream, _) = listener.accept().await.unwrap();
             let mut stream = BufReader::new(stream);
@@ -220,20 +226,20 @@ async fn saying(bodies: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<Str
             while !request.ends_with("\r\n\r\n") {
                 assert!(stream.read_line(&mut request).await.unwrap() > 0);
             }
-            asked.push(request);
+            requests.push(request);
             let length = body.len();
             let head =
                 format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n");
             stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
         }
-        asked
+        requests
     });
     (url, served)
 }
 
 #[tokio::test]
-async fn what_the_metadata_service_says_may_end_in_a_line_break() {
+async fn responses_of_the_metadata_service_may_end_with_a_line_break() {
     let emulator = start();
     emulator.add_credentials(
         oss_emulator::Credentials::new("STS.TEST", "temporary-secret")
@@ -242,8 +248,12 @@ async fn what_the_metadata_service_says_may_end_in_a_line_break() {
     let keys = json!({ "Code": "Success", "AccessKeyId": "STS.TEST",
         "AccessKeySecret": "temporary-secret", "SecurityToken": "the-token",
         "Expiration": "2100-01-31T12:00:00Z" });
-    let (url, served) =
-        saying(vec!["t0ken\n".to_owned(), "some-role\r\n".to_owned(), format!("{keys}\n")]).await;
+    let (url, served) = responding_with(vec![
+        "t0ken\n".to_owned(),
+        "some-role\r\n".to_owned(),
+        format!("{keys}\n"),
+    ])
+    .await;
     let defaults = SourceDefaults { metadata: CredentialsUri::parse(&url), ..defaults(&emulator) };
     let source = CredentialSource::EcsRole(EcsRole { name: None, defaults });
     put(&client(&emulator, source)).await.unwrap();
@@ -260,7 +270,7 @@ async fn what_the_metadata_service_says_may_end_in_a_line_break() {
 }
 
 #[tokio::test]
-async fn files_that_hold_no_token_say_why() {
+async fn the_error_describes_an_unusable_token_file() {
     let emulator = start();
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("token");
@@ -275,24 +285,22 @@ async fn files_that_hold_no_token_say_why() {
         let error = put(&client).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
-    assert_eq!(asked(&emulator), Vec::<String>::new());
+    assert_eq!(requests(&emulator), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_credentials_uri_may_refuse() {
+async fn an_error_response_of_a_credentials_uri_is_reported() {
     let emulator = start();
     emulator.inject(Fault::error_response(403, "Forbidden").operation("CredentialsUri"));
     let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
     let error = put(&client(&emulator, CredentialSource::CredentialsUri(uri))).await.unwrap_err();
-    assert!(
-        matches!(problem(error), CredentialsErrorKind::Service(refusal) if refusal.status == 403)
-    );
+    assert!(matches!(problem(error), CredentialsErrorKind::Service(error) if error.status == 403));
 }
 
-/// What a program leaves behind may keep its output open for as long as it likes.
+/// A process that a program leaves behind may keep its output open.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_process_is_done_when_it_ends() {
+async fn output_is_complete_when_the_program_ends() {
     let emulator = start();
     let directory = TempDir::new().unwrap();
     let printed = directory.path().join("keys.json");
@@ -300,7 +308,7 @@ async fn a_process_is_done_when_it_ends() {
     std::fs::write(&printed, keys.to_string()).unwrap();
     let pipe = directory.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    // It waits for somebody to open the other end of the pipe.
+    // It blocks until the other end of the pipe is opened.
     let command = format!("sh -c 'cat <{} & cat {}'", pipe.display(), printed.display());
     let profile = json!({ "mode": "External", "process_command": command });
     put(&profile_client(&emulator, &directory, &profile)).await.unwrap();

@@ -134,7 +134,9 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "A rule that was there before" => Scenario::new().with_rule("KMS"),
         "Something else sets the encryption" => Scenario::new().with_second_owner(),
         "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
-        "No credentials" => Scenario::new().without_access_key(),
+        "No credentials" => {
+            Scenario::new().without_access_key().with_variable("HOME", "/home/of/no/one")
+        }
         "No region" => Scenario::new().set("region", ""),
         "A profile that cannot be used" => Scenario::new()
             .without_access_key()

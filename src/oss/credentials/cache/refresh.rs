@@ -1,4 +1,5 @@
-//! A refresh that has failed so far: when the source may be asked again, and what callers get until then.
+//! A refresh that has failed so far: when the next attempt may be made, and the result for callers until
+//! then.
 //! Pure.
 
 use time::OffsetDateTime;
@@ -8,7 +9,7 @@ use super::{GetError, REFRESH_RETRY_DELAY};
 use crate::oss::credentials::{CredentialsError, CredentialsErrorKind};
 use crate::oss::retry::{RetryDecision, RetryPolicy, RetryState};
 
-/// The attempts of a refresh, none of which gave credentials.
+/// The failed attempts of a refresh.
 #[derive(Debug, Clone)]
 pub(super) struct FailedRefresh {
     retries: RetryState,
@@ -17,7 +18,7 @@ pub(super) struct FailedRefresh {
     pause: Pause,
 }
 
-/// When the source may be asked again.
+/// When the next attempt may be made.
 #[derive(Debug, Clone, Copy)]
 enum Pause {
     /// The next attempt of the refresh is due at this time.
@@ -26,12 +27,12 @@ enum Pause {
     Final(OffsetDateTime, OffsetDateTime),
 }
 
-/// What a caller without credentials does next.
+/// The next step of a caller without credentials.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Asks the source.
+    /// Sends a request to the source.
     Attempt,
-    /// Waits until this time, then asks the source.
+    /// Waits until this time, then sends a request to the source.
     Wait(Instant),
     /// Fails.
     Fail(GetError),
@@ -70,8 +71,8 @@ impl FailedRefresh {
         }
     }
 
-    /// Counts an attempt before it is made, since its caller may be given up in the middle. Returns the count
-    /// without it.
+    /// Counts an attempt before it is made, since its caller may be cancelled during it. Returns the count without
+    /// it.
     ///
     /// The last attempt of the policy is left to a caller that sees its end.
     pub(super) fn begin(
@@ -95,7 +96,7 @@ impl FailedRefresh {
         retries
     }
 
-    /// What a caller with this deadline does. A refresh that failed long ago is forgotten.
+    /// Returns the next step of a caller with this deadline. A refresh that failed long ago is forgotten.
     pub(super) fn next(
         failed: &mut Option<Self>,
         now: Instant,
@@ -112,7 +113,7 @@ impl FailedRefresh {
                 Next::Fail(GetError::TooLate { last: state.error.clone(), resume })
             }
             Pause::Backoff(resume) if now < resume => Next::Wait(resume),
-            // Nobody was left to go on with it.
+            // No caller continued it.
             Pause::Backoff(resume) if now - resume > REFRESH_RETRY_DELAY.unsigned_abs() => {
                 *failed = None;
                 Next::Attempt

@@ -5,30 +5,33 @@ use thiserror::Error;
 use super::ini::IniFile;
 use super::mode::Mode;
 
-/// Longest chain of profiles that refer to each other.
+/// Maximum length of a chain of profiles that reference each other.
 pub(super) const MAX_CHAIN: usize = 16;
 
 /// Why a profile cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProfileError {
-    /// The file is not what the CLI writes.
+    /// The file is not valid.
     #[error("the file cannot be understood: {0}")]
     Syntax(String),
     /// The file is that of another tool.
     #[error("{0}")]
     Ini(IniFile),
     /// The file has no profile of that name.
-    #[error("there is no profile {name:?}; the file has {}", list(known))]
+    #[error("profile {name:?} not found; available profiles: {}", list(known))]
     NotFound {
-        /// The name that was looked for.
+        /// The name that was requested.
         name: String,
-        /// The names that the file has.
+        /// The names in the file.
         known: Vec<String>,
     },
-    /// The file marks no profile as current.
-    #[error("the file marks no profile as current; name one")]
+    /// The file sets no current profile.
+    #[error("the file sets no current profile; set `profile`")]
     NoCurrent,
-    /// A key that the mode needs is not there.
+    /// A profile without a mode and without any credentials.
+    #[error("profile {0:?} has no credentials: it has neither a `mode` nor an `access_key_id`")]
+    NoCredentials(String),
+    /// A key that the mode requires is missing.
     #[error("profile {profile:?} has mode {mode}, which needs `{key}`")]
     Missing {
         /// The profile.
@@ -73,8 +76,8 @@ pub enum ProfileError {
     /// Profiles that reference each other in a cycle.
     #[error("the profiles reference each other in a cycle: {}", .0.join(" → "))]
     Cycle(Vec<String>),
-    /// More profiles on top of each other than anybody needs.
-    #[error("more than {MAX_CHAIN} profiles refer to each other, beginning with {0:?}")]
+    /// A chain of profiles that is too long.
+    #[error("more than {MAX_CHAIN} profiles reference each other, beginning with {0:?}")]
     ChainTooLong(String),
 }
 

@@ -1,7 +1,7 @@
 //! The configuration file of Alibaba Cloud's CLI, `~/.aliyun/config.json`: text in, source out.
 //!
 //! Rules: aliyun-cli, `config/profile.go` (modes and keys); credentials-go, `profile.go`. Unknown keys
-//! are other tools' business. Values of the file never get into an error: some are secrets.
+//! belong to other tools and are ignored. Values of the file never get into an error: some are secrets.
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::error::{MAX_CHAIN, ProfileError};
 use super::ini::IniFile;
-use super::mode::Mode;
+use super::mode::{Mode, Unrecognized};
 use crate::oss::credentials::login::{LoginToken, OAuthSite, Renewal};
 use crate::oss::credentials::response::{parse_expiration, parse_json};
 use crate::oss::credentials::{
@@ -18,14 +18,14 @@ use crate::oss::credentials::{
 };
 use crate::oss::{Endpoint, Region};
 
-/// The file: a profile is looked at only when it is used, since the others are other tools' business.
+/// The file. A profile is parsed only if it is used, since the others may be for other tools.
 pub(in crate::oss::credentials) struct ProfileFile {
     current: Option<String>,
     profiles: Vec<Map<String, Value>>,
 }
 
 impl ProfileFile {
-    /// Parses a file. The name of the profile that is looked for only matters for files of other tools.
+    /// Parses a file. The name of the profile only matters for files of other tools.
     pub(in crate::oss::credentials) fn parse(
         text: &[u8],
         name: Option<&str>,
@@ -39,7 +39,7 @@ impl ProfileFile {
         let profiles = match file.remove("profiles") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(profiles)) => profiles,
-            Some(_) => return Err(ProfileError::Syntax("`profiles` is no list".to_owned())),
+            Some(_) => return Err(ProfileError::Syntax("`profiles` must be an array".to_owned())),
         };
         let profile = |value| if let Value::Object(profile) = value { Some(profile) } else { None };
         let current = file.remove("current");
@@ -63,9 +63,18 @@ impl ProfileFile {
         self.resolve(self.name(name)?, defaults, &mut Vec::new())
     }
 
-    /// Whether the file marks a profile as current.
+    /// Whether the file marks a profile as current, and that profile has credentials: the CLI writes one
+    /// without any before it is configured.
     pub(in crate::oss::credentials) fn has_current(&self) -> bool {
-        self.name(None).is_ok() && !self.profiles.is_empty()
+        let Ok(name) = self.name(None) else { return false };
+        match self.entry(name) {
+            Ok(entry) => {
+                let mode = entry.get("mode").and_then(Value::as_str).unwrap_or_default();
+                let needs_keys = mode.is_empty() || Mode::parse(mode) == Some(Mode::Ak);
+                !needs_keys || recognize(entry) != Err(Unrecognized::Nothing)
+            }
+            Err(_) => !self.profiles.is_empty(),
+        }
     }
 
     /// The region that a profile names.
@@ -100,9 +109,9 @@ impl ProfileFile {
         defaults: &SourceDefaults,
         visited: &mut Vec<String>,
     ) -> Result<CredentialSource, ProfileError> {
-        let is_circle = visited.iter().any(|visited| visited == name);
+        let is_cycle = visited.iter().any(|visited| visited == name);
         visited.push(name.to_owned());
-        if is_circle {
+        if is_cycle {
             return Err(ProfileError::Cycle(std::mem::take(visited)));
         }
         if visited.len() > MAX_CHAIN {
@@ -137,7 +146,14 @@ impl ProfileFile {
             Mode::RamRoleArnWithRoleName => assume(profile.ecs_role(defaults)?),
             Mode::ChainableRamRoleArn => {
                 let source = profile.require("source_profile")?;
-                assume(self.resolve(source, defaults, visited)?)
+                let base = self.resolve(source, defaults, visited);
+                assume(base.map_err(|error| match error {
+                    ProfileError::NotFound { name, .. } => profile.invalid(
+                        "source_profile",
+                        &format!("must name a profile of the file, which has no {name:?}"),
+                    ),
+                    error => error,
+                })?)
             }
             Mode::Oidc => profile.oidc(defaults),
             Mode::CredentialsUri | Mode::External if defaults.are_external_sources_disabled => {
@@ -152,6 +168,13 @@ impl ProfileFile {
     }
 }
 
+/// The mode of a profile that names none.
+fn recognize(entry: &Map<String, Value>) -> Result<Mode, Unrecognized> {
+    Mode::recognize(|key| {
+        entry.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+    })
+}
+
 /// A profile that is being read. Absent, null and empty mean the same.
 struct ProfileReader<'a> {
     entry: &'a Map<String, Value>,
@@ -162,15 +185,17 @@ struct ProfileReader<'a> {
 impl<'a> ProfileReader<'a> {
     fn new(entry: &'a Map<String, Value>, name: &'a str) -> Result<Self, ProfileError> {
         let mut reader = Self { entry, name, mode: Mode::Ak };
+        let unsupported = |mode: &str| ProfileError::UnsupportedMode {
+            profile: name.to_owned(),
+            mode: mode.chars().filter(|c| !c.is_control()).take(64).collect(),
+        };
         reader.mode = match reader.text("mode")? {
-            Some(mode) => Mode::parse(mode).ok_or_else(|| ProfileError::UnsupportedMode {
-                profile: name.to_owned(),
-                mode: mode.chars().take(64).collect(),
+            Some(mode) => Mode::parse(mode).ok_or_else(|| unsupported(mode))?,
+            // The CLI's first versions wrote no mode, and it is often omitted in hand-written files.
+            None => recognize(entry).map_err(|problem| match problem {
+                Unrecognized::Unsupported(mode) => unsupported(mode),
+                Unrecognized::Nothing => ProfileError::NoCredentials(name.to_owned()),
             })?,
-            // The CLI's first versions wrote no mode, and people who write the file often leave it out.
-            None => Mode::recognize(|key| {
-                entry.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
-            }),
         };
         Ok(reader)
     }
@@ -213,7 +238,7 @@ impl<'a> ProfileReader<'a> {
             .map_err(|()| self.invalid(key, &"must be a number of seconds since 1970"))
     }
 
-    /// An address whose scheme, host and port count.
+    /// A URL of which only scheme, host and port are used.
     fn origin(&self, key: &'static str) -> Result<Endpoint, ProfileError> {
         let url = url::Url::parse(self.require(key)?).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -238,7 +263,7 @@ impl<'a> ProfileReader<'a> {
             .ok_or_else(|| self.invalid("credentials_uri", &"must be an http or https URL"))
     }
 
-    /// What a login of the CLI left in the profile: a session, and a token for the next one.
+    /// A login of the CLI: its session, and the token for the next one.
     fn login(&self, defaults: &SourceDefaults) -> Result<CredentialSource, ProfileError> {
         let token = |key, expiration| -> Result<Option<LoginToken>, ProfileError> {
             let Some(value) = self.text(key)? else { return Ok(None) };
@@ -261,9 +286,10 @@ impl<'a> ProfileReader<'a> {
                 access_token: token("access_token", "cloud_sso_access_token_expire")?,
             }
         };
-        let has_session = ["access_key_id", "access_key_secret", "sts_token"]
-            .iter()
-            .all(|key| self.entry.get(*key).is_some_and(|value| value.as_str() != Some("")));
+        let mut has_session = true;
+        for key in ["access_key_id", "access_key_secret", "sts_token"] {
+            has_session &= self.text(key)?.is_some();
+        }
         let session = match self.time("sts_expiration")? {
             Some(expiration) if has_session => {
                 let token = self.secret("sts_token")?;
@@ -294,7 +320,7 @@ impl<'a> ProfileReader<'a> {
         region.map_err(|error| self.invalid(key, &error))
     }
 
-    /// The session's length. The CLI writes 0 where nothing was chosen.
+    /// The session's duration. The CLI writes 0 if none was chosen.
     fn seconds(&self) -> Result<Option<u32>, ProfileError> {
         let key = "expired_seconds";
         let number = match self.entry.get(key) {
@@ -342,7 +368,7 @@ impl<'a> ProfileReader<'a> {
         Ok(Role { arn, session })
     }
 
-    /// Where STS is asked: what the provider says explicitly, then what the profile says.
+    /// How to reach STS: explicit settings of the provider, then those of the profile.
     fn sts(&self, defaults: &SourceDefaults) -> Result<StsConfig, ProfileError> {
         let mut sts = defaults.sts.clone();
         if sts.endpoint.is_none() {

@@ -16,6 +16,8 @@ pub enum IniFile {
     Role,
     /// The SDKs' file, with a role to assume with an OIDC token.
     OidcRole,
+    /// The SDKs' file, with credentials that OSS does not accept.
+    Other,
     /// The file of ossutil.
     Ossutil,
 }
@@ -49,6 +51,7 @@ impl IniFile {
                     "ecs_ram_role" => Self::EcsRole,
                     "ram_role_arn" => Self::Role,
                     "oidc_role_arn" => Self::OidcRole,
+                    "rsa_key_pair" | "bearer" => Self::Other,
                     _ => Self::AccessKey,
                 };
             }
@@ -76,6 +79,10 @@ impl fmt::Display for IniFile {
                 "For its role_arn use an `assume_role` block in the provider block, and a profile of the \
                  CLI for its AccessKey pair"
             }
+            Self::Other => {
+                "Credentials of its type (rsa_key_pair or bearer) are not supported; use a profile of the CLI \
+                 of another mode, such as CloudSSO, OIDC or External"
+            }
             Self::OidcRole => {
                 "For its role_arn and oidc_provider_arn use an `assume_role_with_oidc` block in the \
                  provider block instead"
@@ -92,12 +99,13 @@ mod tests {
     fn files_of_other_tools_are_recognized() {
         let sdk = "# comment\n\n[default]\nenable = true\ntype = access_key\naccess_key_id = id\n\
                    [ecs]\ntype = ecs_ram_role\nrole_name = r\n[role]\ntype=ram_role_arn\n\
-                   [pod]\r\ntype = oidc_role_arn\r\n";
+                   [pod]\r\ntype = oidc_role_arn\r\n[pair]\ntype = rsa_key_pair\n";
         for (text, name, expected) in [
             (sdk, None, Some(IniFile::AccessKey)),
             (sdk, Some("ecs"), Some(IniFile::EcsRole)),
             (sdk, Some("role"), Some(IniFile::Role)),
             (sdk, Some("pod"), Some(IniFile::OidcRole)),
+            (sdk, Some("pair"), Some(IniFile::Other)),
             ("[Credentials]\nlanguage=EN\naccessKeyID=id\n", None, Some(IniFile::Ossutil)),
             ("[default]\naccessKeyId = id\nregion = x\n", None, Some(IniFile::Ossutil)),
             ("[default]", None, Some(IniFile::AccessKey)),

@@ -31,6 +31,15 @@ pub enum Mode {
     OAuth,
 }
 
+/// Why no mode was recognized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unrecognized {
+    /// They are those of a mode that this provider does not support.
+    Unsupported(&'static str),
+    /// The profile has no credentials.
+    Nothing,
+}
+
 impl Mode {
     const ALL: [Self; 11] = [
         Self::Ak,
@@ -53,9 +62,10 @@ impl Mode {
 
     /// The mode of a profile that names none, by the keys that it has: the order is the CLI's. A profile
     /// that names a role is never read as its base credentials alone.
-    pub(super) fn recognize(has: impl Fn(&str) -> bool) -> Self {
+    pub(super) fn recognize(has: impl Fn(&str) -> bool) -> Result<Self, Unrecognized> {
         let has_all = |keys: &[&str]| keys.iter().all(|key| has(key));
-        if has_all(&["access_key_id", "access_key_secret"]) {
+        let has_any = |keys: &[&str]| keys.iter().any(|key| has(key));
+        Ok(if has_all(&["access_key_id", "access_key_secret"]) {
             if has("ram_role_arn") {
                 Self::RamRoleArn
             } else if has("sts_token") {
@@ -63,14 +73,18 @@ impl Mode {
             } else {
                 Self::Ak
             }
+        } else if has_all(&["private_key", "key_pair_name"]) {
+            return Err(Unrecognized::Unsupported("RsaKeyPair"));
         } else if has("ram_role_name") {
             if has("ram_role_arn") { Self::RamRoleArnWithRoleName } else { Self::EcsRamRole }
         } else if has("process_command") {
             Self::External
-        } else if has_all(&["oidc_provider_arn", "oidc_token_file"]) {
+        } else if has_any(&["oidc_provider_arn", "oidc_token_file"]) {
             Self::Oidc
         } else if has("cloud_sso_sign_in_url") {
             Self::CloudSso
+        } else if has("bearer_token") {
+            return Err(Unrecognized::Unsupported("BearerToken"));
         } else if has("source_profile") {
             Self::ChainableRamRoleArn
         } else if has("credentials_uri") {
@@ -79,9 +93,11 @@ impl Mode {
             Self::OAuth
         } else if has("ram_role_arn") {
             Self::RamRoleArn
-        } else {
+        } else if has_any(&["access_key_id", "access_key_secret", "sts_token"]) {
             Self::Ak
-        }
+        } else {
+            return Err(Unrecognized::Nothing);
+        })
     }
 
     /// The name in the CLI's spelling.

@@ -38,7 +38,7 @@ fn role_profile(mode: &str) -> Value {
 }
 
 #[test]
-fn keys_with_and_without_a_token() {
+fn key_pairs_with_and_without_a_token() {
     let keys = json!({ "mode": "AK", "access_key_id": "id", "access_key_secret": "secret",
         "sts_token": "ignored" });
     let Ok(CredentialSource::Static { credentials, origin }) = source(keys.clone()) else {
@@ -55,7 +55,7 @@ fn keys_with_and_without_a_token() {
 }
 
 #[test]
-fn a_profile_without_a_mode_is_what_its_keys_say() {
+fn a_profile_without_a_mode_is_recognized_by_its_keys() {
     let keys = json!({ "access_key_id": "id", "access_key_secret": "secret" });
     let word = |source: &CredentialSource| match source {
         CredentialSource::Static { credentials, .. } => {
@@ -140,7 +140,7 @@ fn an_empty_credentials_uri_is_that_of_the_environment() {
 }
 
 #[test]
-fn roles_on_top_of_keys_instances_and_other_profiles() {
+fn roles_are_assumed_with_any_base_credentials() {
     let Ok(CredentialSource::AssumeRole { base, role, sts }) = source(role_profile("RamRoleArn"))
     else {
         panic!()
@@ -231,13 +231,25 @@ fn the_current_profile_is_taken_when_none_is_named() {
 }
 
 #[test]
-fn says_what_is_wrong_with_a_profile() {
+fn the_error_describes_an_invalid_profile() {
     for (profile, expected) in [
         (
             json!({ "mode": "AK", "access_key_id": "id" }),
             "has mode AK, which needs `access_key_secret`",
         ),
         (json!({ "mode": "OIDC" }), "has mode OIDC, which needs `oidc_provider_arn`"),
+        (
+            json!({ "oidc_token_file": "/t", "ram_role_arn": "acs:ram::1:role/r" }),
+            "has mode OIDC, which needs `oidc_provider_arn`",
+        ),
+        (json!({ "access_key_id": "id" }), "has mode AK, which needs `access_key_secret`"),
+        (json!({ "region_id": "cn-hangzhou" }), "has no credentials: it has neither a `mode` nor"),
+        (
+            json!({ "private_key": "/x", "key_pair_name": "x" }),
+            "has mode RsaKeyPair, which this provider cannot use",
+        ),
+        (json!({ "bearer_token": "x" }), "has mode BearerToken, which this provider cannot use"),
+        (json!({ "mode": "A\nB\u{1b}" }), "has mode AB, which this provider cannot use"),
         (json!({ "mode": "External" }), "has mode External, which needs `process_command`"),
         (json!({ "mode": "ChainableRamRoleArn" }), "needs `source_profile`"),
         (
@@ -261,7 +273,27 @@ fn says_what_is_wrong_with_a_profile() {
 }
 
 #[test]
-fn circles_and_unknown_names_are_named() {
+fn a_current_profile_without_credentials_is_not_used_unless_named() {
+    for (profile, expected) in [
+        (json!({ "mode": "AK", "access_key_id": "", "region_id": "" }), false),
+        (json!({ "mode": "", "access_key_id": null }), false),
+        (json!({}), false),
+        (json!({ "mode": "AK", "access_key_id": "id" }), true),
+        (json!({ "mode": "EcsRamRole" }), true),
+        (json!({ "mode": "External" }), true),
+        (json!({ "process_command": "x" }), true),
+        (json!({ "bearer_token": "x" }), true),
+    ] {
+        let mut profile = profile;
+        profile["name"] = json!("default");
+        assert_eq!(file(&json!([profile])).has_current(), expected, "{profile}");
+    }
+    let other = json!({ "name": "other" });
+    assert!(file(&json!([other])).has_current(), "the error names the missing profile");
+}
+
+#[test]
+fn cycles_and_unknown_names_are_reported() {
     let chained = |name: &str, source: &str| {
         json!({ "name": name, "mode": "ChainableRamRoleArn", "source_profile": source,
             "ram_role_arn": "acs:ram::1:role/r" })
@@ -270,24 +302,26 @@ fn circles_and_unknown_names_are_named() {
     let error =
         |name: &str| file.source(Some(name), &SourceDefaults::default()).unwrap_err().to_string();
     assert!(error("a").ends_with("in a cycle: a → b → a"), "{}", error("a"));
-    assert_eq!(error("c"), "there is no profile \"d\"; the file has a, b, c");
+    let expected =
+        "`source_profile` of profile \"c\" must name a profile of the file, which has no \"d\"";
+    assert_eq!(error("c"), expected);
 }
 
 #[test]
-fn what_other_profiles_hold_is_their_business() {
+fn unused_profiles_are_not_validated() {
     let keys = json!({ "name": "x", "access_key_id": "id", "access_key_secret": "s",
-        "expired_seconds": "not asked for" });
+        "expired_seconds": "not needed" });
     let odd = json!({ "name": 7, "mode": [], "expired_seconds": -1 });
     let file = file(&json!([odd, "nothing", null, keys]));
     assert!(file.source(Some("x"), &SourceDefaults::default()).is_ok());
     assert_eq!(
         file.source(Some("y"), &SourceDefaults::default()).unwrap_err().to_string(),
-        "there is no profile \"y\"; the file has x"
+        "profile \"y\" not found; available profiles: x"
     );
     let none = ProfileFile::parse(b"{\"current\":\"x\",\"profiles\":null}", None).unwrap();
     assert_eq!(
         none.source(None, &SourceDefaults::default()).unwrap_err().to_string(),
-        "there is no profile \"x\"; the file has none"
+        "profile \"x\" not found; available profiles: none"
     );
     assert!(ProfileFile::parse(b"{\"profiles\":{}}", None).is_err());
 }
@@ -308,7 +342,7 @@ fn long_chains_end() {
 }
 
 #[test]
-fn a_profile_says_where_sts_is_and_what_the_session_may_do() {
+fn a_profile_configures_sts_and_the_session() {
     let mut profile = role_profile("RamRoleArn");
     profile["sts_endpoint"] = json!("sts.example.com");
     profile["sts_token"] = json!("token");

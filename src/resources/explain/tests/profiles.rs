@@ -28,6 +28,20 @@ fn profile_errors() {
                 profile,
                 CredentialsErrorKind::Profile(ProfileError::Ini(IniFile::Ossutil))
             ),
+            credentials(profile, CredentialsErrorKind::Profile(ProfileError::Ini(IniFile::Other))),
+            credentials(
+                profile,
+                CredentialsErrorKind::Profile(ProfileError::NoCredentials(text("ci")))
+            ),
+            credentials(
+                profile,
+                CredentialsErrorKind::Profile(ProfileError::Invalid {
+                    profile: text("ci"),
+                    key: "source_profile",
+                    must: text("must name a profile of the file, which has no \"base\""),
+                }),
+            ),
+            credentials("the role of this ECS instance", CredentialsErrorKind::MetadataDisabled),
             credentials(
                 profile,
                 CredentialsErrorKind::Profile(ProfileError::Disabled {
@@ -40,7 +54,7 @@ fn profile_errors() {
                 CredentialsErrorKind::Login {
                     profile: text("ci"),
                     mode: Mode::CloudSso,
-                    refusal: None,
+                    error: None,
                 },
             ),
             credentials(
@@ -48,18 +62,27 @@ fn profile_errors() {
                 CredentialsErrorKind::Login {
                     profile: text("my profile"),
                     mode: Mode::OAuth,
-                    refusal: Some(Box::new(sts_response(400, "invalid_grant", "Not valid."))),
+                    error: Some(Box::new(sts_response(400, "invalid_grant", "Not valid."))),
                 },
             ),
             credentials(process, CredentialsErrorKind::Token(TokenMismatch::Missing)),
             credentials(process, CredentialsErrorKind::Token(TokenMismatch::Unexpected)),
             credentials(
                 "the current profile of /home/ci/.aliyun/config.json",
-                CredentialsErrorKind::NotConfigured { hint: None },
+                CredentialsErrorKind::NotConfigured { hint: None, skipped: None },
+            ),
+            credentials(
+                "the current profile of ",
+                CredentialsErrorKind::NotConfigured {
+                    hint: None,
+                    skipped: Some(text(
+                        "the environment variable ALIBABA_CLOUD_CLI_PROFILE_DISABLED is set"
+                    )),
+                },
             ),
             credentials(
                 "the current profile of /home/ci/.aliyun/config.json",
-                CredentialsErrorKind::NotConfigured { hint: Some(text("A hint.")) },
+                CredentialsErrorKind::NotConfigured { hint: Some(text("A hint.")), skipped: None },
             ),
             credentials(
                 "the current profile of ~/.aliyun/config.json",
