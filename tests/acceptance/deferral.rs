@@ -105,3 +105,28 @@ fn a_create_and_an_update_are_deferred_until_the_provider_is_known() {
     assert!(run.stdout.contains("0 added, 1 changed, 0 destroyed"), "{run}");
     assert_eq!(workspace.emulator.rule("demo"), Some(EncryptionRule::new("AES256")));
 }
+
+#[test]
+fn data_sources_are_deferred_until_the_provider_is_known() {
+    let Some(workspace) = Workspace::new(&["demo"]) else { return };
+    if !has(Feature::Deferral, "a deferred data source") {
+        return;
+    }
+    let sources = "data \"oss_bucket_encryption\" \"one\" {\n  bucket = \"demo\"\n}\n\
+                   data \"oss_bucket_encryptions\" \"all\" {}\n\
+                   output \"buckets\" {\n  value = data.oss_bucket_encryptions.all.buckets[*].bucket\n}\n";
+    workspace.configure_with(&unknown_provider(&workspace), sources);
+    let (_, deferred) = apply(&workspace);
+    assert_eq!(
+        deferred,
+        [
+            "data.oss_bucket_encryption.one: provider_config_unknown",
+            "data.oss_bucket_encryptions.all: provider_config_unknown"
+        ]
+    );
+    assert_eq!(workspace.calls(), Vec::<String>::new());
+    let (_, deferred) = apply(&workspace);
+    assert_eq!(deferred, Vec::<String>::new());
+    let output = workspace.terraform(&["output", "-json", "buckets"]).succeeds().stdout;
+    assert_eq!(output.trim(), "[\"demo\"]");
+}

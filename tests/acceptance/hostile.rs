@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _, copy};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
+use super::host::{Feature, has};
 use super::workspace::{KEY_ID, KEY_SECRET, KEYS, Workspace};
 
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
@@ -224,6 +225,19 @@ fn keys_without_tls_are_warned_about_wherever_they_are_named() {
         let warned = words.join(" ").contains("are sent without TLS");
         assert_eq!(warned, expected, "{what}: {run}");
         assert_eq!(run.stdout.contains("keys.example.com"), expected, "{what}: {run}");
+    }
+    // The host of a query reads no event after the last result.
+    if has(Feature::Queries, "the warning of a query with a limit") {
+        let arguments = profile("uri");
+        let provider = format!(
+            "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {emulator:?}\n{arguments}}}\n"
+        );
+        workspace.configure_with(&provider, "");
+        let list = "list \"oss_bucket_encryption\" \"all\" {\n  provider = oss\n  limit = 1\n}\n";
+        workspace.write("all.tfquery.hcl", list);
+        let run = workspace.terraform_in(&[proxy], &["query", "-no-color"]).succeeds();
+        let words: Vec<&str> = run.stdout.split_whitespace().collect();
+        assert!(words.join(" ").contains("are sent without TLS"), "{run}");
     }
     // The metadata service is never asked through a proxy, so that this address leads nowhere.
     let provider = format!(

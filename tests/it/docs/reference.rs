@@ -217,7 +217,8 @@ fn list_page(name: &str, schema: &Schema) -> String {
         ),
         "`terraform query` requires Terraform 1.14 or later. \
          [Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) shows how to use \
-         the results, and what to do with older versions.\n\n## Example Usage\n\n"
+         the results, and what to do with older versions. A query ends after `limit` results, 100 if `limit` is not \
+         set, and then warns if there may be more.\n\n## Example Usage\n\n"
             .to_owned(),
         code(&files, "terraform"),
         schema_section(&schema.block),
