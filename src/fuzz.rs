@@ -197,6 +197,40 @@ mod tests {
         input
     }
 
+    /// A seed of an RPC, unless it is an empty message, is read as what it is meant to be.
+    #[test]
+    fn seeds_of_rpcs_can_be_decoded() {
+        let mut count = 0;
+        for (path, input) in seeds("rpc") {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if name.ends_with("_empty") {
+                continue;
+            }
+            let rpc = RPCS[usize::from(input[0])];
+            assert_eq!(name.split('_').next(), Some(rpc), "the first byte selects the RPC");
+            let (status, response) = RUNTIME.with_borrow(|runtime| {
+                runtime.block_on(async {
+                    let server = Server::new(
+                        OssProvider::new(Environment::default()),
+                        CancellationToken::new(),
+                    );
+                    let service = server.into_service();
+                    if rpc != "ConfigureProvider" {
+                        send(&service, "ConfigureProvider", &configuration().encode_to_vec()).await;
+                    }
+                    send(&service, rpc, &input[1..]).await
+                })
+            });
+            let response = String::from_utf8_lossy(&response);
+            assert_eq!(status, "0", "{name}");
+            for complaint in ["could not be decoded", "does not conform"] {
+                assert!(!response.contains(complaint), "{name}: {response}");
+            }
+            count += 1;
+        }
+        assert!(count > 15, "only {count}");
+    }
+
     #[test]
     fn seeds_and_mutations_hold_invariants() {
         let random = &mut fastrand::Rng::with_seed(6);

@@ -190,6 +190,18 @@ impl Block {
         config
     }
 
+    /// The attributes with a value in this configuration that only the provider can set.
+    pub(super) fn configured_read_only<'a>(
+        &'a self,
+        config: &'a Object,
+    ) -> impl Iterator<Item = &'static str> + 'a {
+        let read_only = self.attributes.iter().filter(|attribute| {
+            attribute.configurability == Configurability::Computed
+                && *config.get(attribute.name) != Value::Null
+        });
+        read_only.map(|attribute| attribute.name)
+    }
+
     fn conform_object(
         &self,
         object: &mut Object,

@@ -142,6 +142,17 @@ fn impossible_values_fail_the_validation_at_their_line() {
             "data \"oss_bucket_encryption\" \"this\" {\n  bucket = \"logs\"\n  region = \"oss-cn-x\"\n}",
             "region = \"oss-cn-x\"",
         ),
+        // Not a filter.
+        (
+            "data \"oss_bucket_encryption\" \"this\" {\n  bucket = \"logs\"\n  sse_algorithm = \"KMS\"\n}",
+            "sse_algorithm = \"KMS\"",
+        ),
+        ("data \"oss_bucket_encryptions\" \"this\" {\n  buckets = []\n}", "buckets = []"),
+        (
+            "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"logs\"\n  id = \"other\"\n  \
+             sse_algorithm = \"KMS\"\n}",
+            "id = \"other\"",
+        ),
         ("data \"oss_bucket_encryptions\" \"this\" {\n  region = \"c/n\"\n}", "region = \"c/n\""),
         ("data \"oss_bucket_encryptions\" \"this\" {\n  prefix = \"My\"\n}", "prefix = \"My\""),
     ] {

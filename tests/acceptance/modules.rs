@@ -79,6 +79,10 @@ fn the_module_reports_the_offending_bucket() {
             "My_Logs = { sse_algorithm = \"KMS\" }",
             "Invalid bucket names: My_Logs. A name has 3 to 63",
         ),
+        (
+            "my-logs = { sse_algorithm = \"KMS\", bucket = [\"a\"] }",
+            "Invalid bucket names: my-logs. A name has 3 to 63",
+        ),
         ("my-logs = {}", "sse_algorithm is required and must be"),
         (
             "my-logs = { sse_algorithm = \"aes256\" }",

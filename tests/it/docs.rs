@@ -129,15 +129,19 @@ fn links_lead_to_existing_pages_and_headings() {
                 broken.push(format!("{}: {link}", page.path));
                 continue;
             };
-            let is_there = anchor.is_empty()
-                || text.contains(&format!("<a id=\"{anchor}\">"))
-                || text.lines().any(|line| anchor_of(line).as_deref() == Some(anchor));
-            if !is_there {
+            if !has_anchor(&text, anchor) {
                 broken.push(format!("{}: {link}", page.path));
             }
         }
     }
     assert_eq!(broken, Vec::<String>::new());
+}
+
+/// Whether a page has this anchor; `""` is its beginning.
+fn has_anchor(text: &str, anchor: &str) -> bool {
+    anchor.is_empty()
+        || text.contains(&format!("<a id=\"{anchor}\">"))
+        || text.lines().any(|line| anchor_of(line).as_deref() == Some(anchor))
 }
 
 /// The anchor of a heading.
@@ -150,42 +154,59 @@ fn anchor_of(line: &str) -> Option<String> {
 
 // ---- translations ------------------------------------------------------------------------------
 
-/// A translation has the code blocks of its original, and a heading for each of its headings.
+/// A translation has the code blocks of its original, and a heading and a table row for each of the original's, with
+/// the same code in them, such as error codes and environment variables.
 #[test]
 fn translations_match_their_originals() {
     let readme = page_at("README.zh-CN.md").text;
+    // Headings by their level, and rows of tables; the code in each.
     let outline = |page: &Page| {
         let mut fenced = false;
-        let mut levels = Vec::new();
+        let mut outline = Vec::new();
         for line in page.text.lines() {
             fenced ^= line.starts_with("```");
             let level = line.chars().take_while(|c| *c == '#').count();
-            if !fenced && level > 0 {
-                levels.push(level);
+            if !fenced && (level > 0 || line.starts_with('|')) {
+                let code: Vec<String> = codes(line).map(str::to_owned).collect();
+                outline.push((level, code));
             }
         }
-        levels
+        outline
     };
     let code = |page: &Page| -> Vec<(String, String)> {
         let blocks = page.blocks.iter();
         blocks.map(|block| (block.language.clone(), block.text.clone())).collect()
     };
-    let mut count = 0;
+    let mut names = Vec::new();
     for file in reference::files(&root().join("i18n/zh-CN")) {
         let name = file.file_name().unwrap().to_str().unwrap();
         let path = format!("i18n/zh-CN/{name}");
         let translation = page_at(&path);
         let original = page_at(&format!("docs/guides/{name}"));
-        assert_eq!(outline(&translation), outline(&original), "{path}: headings");
+        assert_eq!(outline(&translation), outline(&original), "{path}: headings and tables");
         assert_eq!(code(&translation), code(&original), "{path}: code blocks");
         assert!(readme.contains(&format!("]({path})")), "README.zh-CN.md: {path}");
         for link in translation.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let target = file.parent().unwrap().join(link.split('#').next().unwrap());
-            assert!(target.exists(), "{path}: {link}");
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target =
+                if target.is_empty() { file.clone() } else { file.parent().unwrap().join(target) };
+            let text = fs::read_to_string(&target).unwrap_or_else(|_| panic!("{path}: {link}"));
+            assert!(has_anchor(&text, anchor), "{path}: {link}");
         }
-        count += 1;
+        names.push(name.to_owned());
     }
-    assert!(count > 2, "only {count}");
+    names.sort();
+    let translated = [
+        "authentication.md",
+        "choosing-an-algorithm.md",
+        "getting-started.md",
+        "moving-from-alicloud.md",
+        "troubleshooting.md",
+    ];
+    assert_eq!(names, translated);
 }
 
 // ---- examples for newer Terraform versions -----------------------------------------------------

@@ -52,6 +52,7 @@ async fn about_a_resource() {
         json!({ "bucket": "demo", "sse_algorithm": "KMS", "region": "oss-cn-hangzhou" }),
         json!({ "bucket": "demo", "sse_algorithm": "KMS", "timeouts":
             { "create": "0s", "read": "soon", "update": null, "delete": null } }),
+        json!({ "bucket": "demo", "sse_algorithm": "KMS", "id": "other" }),
     ] {
         let request = pb::validate_resource_config::Request {
             type_name: TYPE.into(),
@@ -115,6 +116,7 @@ async fn about_data_sources() {
     for (type_name, all, name, value) in [
         (TYPE, &rule, "bucket", Json::Null),
         (TYPE, &rule, "bucket", json!("Ab")),
+        (TYPE, &rule, "sse_algorithm", json!("KMS")),
         ("oss_bucket_encryptions", &filter, "prefix", json!("Ab")),
         ("oss_bucket_encryptions", &filter, "region", json!("oss-cn-hangzhou")),
         ("oss_bucket_encryptions", &filter, "timeouts", json!({ "read": "soon" })),

@@ -44,16 +44,17 @@ variable "buckets" {
     )
   }
 
+  # Underscores are in the names of old buckets only.
   validation {
     condition = try(alltrue([
       for key, rule in var.buckets :
-      can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", coalesce(try(rule.bucket, null), key)))
+      can(regex("^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$", coalesce(try(rule.bucket, null), key)))
     ]), true)
     error_message = format(
       "Invalid bucket names: %s. A name has 3 to 63 lowercase letters, digits and hyphens, and begins and ends with a letter or a digit.",
       try(join(", ", [
-        for key, rule in var.buckets : coalesce(try(rule.bucket, null), key)
-        if !can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", coalesce(try(rule.bucket, null), key)))
+        for key, rule in var.buckets : coalesce(try(tostring(rule.bucket), null), key)
+        if !can(regex("^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$", coalesce(try(rule.bucket, null), key)))
       ]), ""),
     )
   }

@@ -274,16 +274,20 @@ fn attempts_suffix(attempts: u32) -> String {
     if attempts < 2 { String::new() } else { format!(" after {attempts} attempts") }
 }
 
+/// The difference that OSS and STS allow.
+const MAX_CLOCK_SKEW: Duration = Duration::from_mins(15);
+
 /// How far the clock is off, and what to do about it.
 fn clock_skew(skew_seconds: Option<i64>, server: &str) -> String {
     let difference = match skew_seconds {
-        None | Some(0) => format!("differs too much from that of {server}"),
-        Some(seconds) => {
+        Some(seconds) if seconds.unsigned_abs() > MAX_CLOCK_SKEW.as_secs() => {
             let side = if seconds > 0 { "behind" } else { "ahead of" };
             let (minutes, seconds) = (seconds.unsigned_abs() / 60, seconds.unsigned_abs() % 60);
             let (hours, minutes) = (minutes / 60, minutes % 60);
             format!("is {hours} h {minutes} min {seconds} s {side} {server}")
         }
+        // A smaller difference, even if one was measured, contradicts the response.
+        _ => format!("differs too much from that of {server}"),
     };
     format!(
         "This machine's clock {difference}; at most 15 minutes are allowed. Synchronize it (for example \

@@ -156,6 +156,8 @@ fn service_errors() {
             returned(403, "SecurityTokenExpired", "The security token has expired."),
             Error { clock_skew_seconds: Some(-4000), ..skewed.clone() },
             Error { clock_skew_seconds: Some(90_061), ..skewed.clone() },
+            // Less than what is allowed is not the reason.
+            Error { clock_skew_seconds: Some(-1), ..skewed.clone() },
             skewed,
             returned(400, "InvalidArgument", "Invalid signing region in Authorization header."),
             Error {

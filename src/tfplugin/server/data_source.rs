@@ -1,7 +1,7 @@
 //! The RPCs for data sources.
 
 use super::Server;
-use super::respond::{required, unknown_type_error};
+use super::respond::{read_only_errors, required, unknown_type_error};
 use crate::tfplugin::data_source::{Data, DataSource};
 use crate::tfplugin::diagnostics::Diagnostics;
 use crate::tfplugin::provider::Provider;
@@ -28,7 +28,9 @@ pub(super) fn validate<P: Provider>(
     let RegisteredDataSource { data_source, schema } = find(server, &request.type_name)?;
     let config =
         wire::from_dynamic_object(request.config.as_ref(), &schema.block, "configuration")?;
-    let diagnostics = data_source.validate(&required(config)?);
+    let config = required(config)?;
+    let mut diagnostics = read_only_errors(&schema.block, &config);
+    diagnostics.extend(data_source.validate(&config));
     Ok(pb::validate_data_resource_config::Response {
         diagnostics: wire::to_diagnostics(diagnostics),
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
-use super::respond::{panicked, required, unknown_type_error};
+use super::respond::{panicked, read_only_errors, required, unknown_type_error};
 use super::{RegisteredResource, Server};
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics};
 use crate::tfplugin::provider::Provider;
@@ -20,7 +20,9 @@ pub(super) fn validate<P: Provider>(
     let RegisteredResource { resource, schema, .. } = &**server.resource(&request.type_name)?;
     let config =
         wire::from_dynamic_object(request.config.as_ref(), &schema.block, "configuration")?;
-    let diagnostics = resource.validate(&required(config)?);
+    let config = required(config)?;
+    let mut diagnostics = read_only_errors(&schema.block, &config);
+    diagnostics.extend(resource.validate(&config));
     Ok(pb::validate_resource_config::Response { diagnostics: wire::to_diagnostics(diagnostics) })
 }
 

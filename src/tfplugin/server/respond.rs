@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use tonic::{Response, Status};
 
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics};
+use crate::tfplugin::schema::Block;
 use crate::tfplugin::value::Object;
 use crate::tfplugin::{pb, wire};
 
@@ -108,4 +109,17 @@ pub(super) fn required(object: Option<Object>) -> Result<Object, Diagnostics> {
     object.ok_or_else(|| {
         Diagnostic::error("Missing configuration", "Terraform sent a null configuration.").into()
     })
+}
+
+/// Errors about attributes that only the provider can set: Terraform accepts them in a configuration, and ignores
+/// their values.
+pub(super) fn read_only_errors(block: &Block, config: &Object) -> Diagnostics {
+    let mut diagnostics = Diagnostics::new();
+    for name in block.configured_read_only(config) {
+        let detail = format!(
+            "`{name}` is set by the provider, so its value here would be ignored. Remove it."
+        );
+        diagnostics.push(Diagnostic::error("Read-only attribute", detail).with_attribute(name));
+    }
+    diagnostics
 }

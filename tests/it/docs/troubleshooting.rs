@@ -10,7 +10,9 @@ use tempfile::TempDir;
 use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
 
-use crate::support::{KEY_ID, KEY_SECRET, TYPE, client_for, dynamic, provider_config, resource};
+use crate::support::{
+    KEY_ID, KEY_SECRET, TYPE, TestClient, client_for, dynamic, provider_config, resource,
+};
 
 const ROLE: &str = "acs:ram::1234567890123456:role/deploy";
 const GUARDED: &str = "acs:ram::1234567890123456:role/guarded";
@@ -28,9 +30,16 @@ struct Scenario {
     /// Files of the user.
     directory: TempDir,
     bucket: &'static str,
-    imports: bool,
+    action: Action,
     /// `timeouts.create`.
     create_timeout: Option<&'static str>,
+}
+
+enum Action {
+    Apply,
+    Import,
+    /// Reads the data source of all buckets.
+    ReadAll,
 }
 
 /// The message of the section with this heading; none if the heading is unknown.
@@ -129,6 +138,11 @@ fn scenario(heading: &str) -> Option<Scenario> {
                 Fault::error_response(403, "AccessDenied").message("You have no right to read it.");
             // The rule is read before it is set, and again afterwards.
             Scenario::new().sparing_the_first_read().with(fault.method("GET"))
+        }
+        "Buckets that could not be read" => {
+            let message = "You have no right to read it.";
+            let fault = Fault::error_response(403, "AccessDenied").message(message);
+            Scenario::new().with(fault.bucket("my-company-logs")).reading_all()
         }
         "Unknown outcome" => Scenario::new().with(Fault::reset_before().method("PUT")),
         "A rule that was there before" => Scenario::new().with_rule("KMS"),
@@ -263,7 +277,7 @@ impl Scenario {
             environment: Vec::new(),
             directory: TempDir::new().unwrap(),
             bucket: "my-company-logs",
-            imports: false,
+            action: Action::Apply,
             create_timeout: None,
         }
     }
@@ -346,46 +360,29 @@ impl Scenario {
     }
 
     fn importing(mut self, bucket: &'static str) -> Self {
-        self.imports = true;
+        self.action = Action::Import;
         self.on_bucket(bucket)
     }
 
-    /// Applies or imports, and returns the messages as Terraform prints them.
+    fn reading_all(mut self) -> Self {
+        self.action = Action::ReadAll;
+        self
+    }
+
+    /// Applies, imports or reads, and returns the messages as Terraform prints them.
     async fn run(self) -> String {
         let variables = self.access_key.into_iter().flat_map(|(id, secret)| {
             [("ALIBABA_CLOUD_ACCESS_KEY_ID", id), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)]
         });
-        let variables = variables.chain(self.environment);
+        let variables = variables.chain(self.environment.iter().copied());
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
         let mut client = client_for(OssProvider::new(Environment::new(variables)));
-        let config = Some(provider_config(self.provider));
+        let config = Some(provider_config(self.provider.clone()));
         let request = pb::configure_provider::Request { config, ..Default::default() };
         let configured = client.configure_provider(request).await.unwrap().into_inner();
         let mut messages = configured.diagnostics;
-        if self.imports {
-            let request = pb::import_resource_state::Request {
-                type_name: TYPE.into(),
-                id: self.bucket.into(),
-                ..Default::default()
-            };
-            messages.extend(
-                client.import_resource_state(request).await.unwrap().into_inner().diagnostics,
-            );
-        } else if messages.is_empty() {
-            let state = dynamic(&resource(json!({
-                "bucket": self.bucket, "id": self.bucket, "sse_algorithm": "AES256",
-                "timeouts": self.create_timeout.map(timeouts),
-            })));
-            let request = pb::apply_resource_change::Request {
-                type_name: TYPE.into(),
-                prior_state: Some(dynamic(&Json::Null)),
-                planned_state: Some(state.clone()),
-                config: Some(state),
-                ..Default::default()
-            };
-            messages.extend(
-                client.apply_resource_change(request).await.unwrap().into_inner().diagnostics,
-            );
+        if messages.is_empty() {
+            messages = self.act(&mut client).await;
         }
         let rendered = |message: &pb::Diagnostic| {
             let severity = message.severity().as_str_name();
@@ -393,5 +390,42 @@ impl Scenario {
             format!("{severity}: {}\n\n{}", message.summary, message.detail)
         };
         messages.iter().map(rendered).collect::<Vec<_>>().join("\n\n")
+    }
+
+    async fn act(self, client: &mut TestClient<OssProvider>) -> Vec<pb::Diagnostic> {
+        match self.action {
+            Action::Apply => {
+                let state = dynamic(&resource(json!({
+                    "bucket": self.bucket, "id": self.bucket, "sse_algorithm": "AES256",
+                    "timeouts": self.create_timeout.map(timeouts),
+                })));
+                let request = pb::apply_resource_change::Request {
+                    type_name: TYPE.into(),
+                    prior_state: Some(dynamic(&Json::Null)),
+                    planned_state: Some(state.clone()),
+                    config: Some(state),
+                    ..Default::default()
+                };
+                client.apply_resource_change(request).await.unwrap().into_inner().diagnostics
+            }
+            Action::Import => {
+                let request = pb::import_resource_state::Request {
+                    type_name: TYPE.into(),
+                    id: self.bucket.into(),
+                    ..Default::default()
+                };
+                client.import_resource_state(request).await.unwrap().into_inner().diagnostics
+            }
+            Action::ReadAll => {
+                let config =
+                    json!({ "prefix": null, "region": null, "buckets": null, "timeouts": null });
+                let request = pb::read_data_source::Request {
+                    type_name: "oss_bucket_encryptions".into(),
+                    config: Some(dynamic(&config)),
+                    ..Default::default()
+                };
+                client.read_data_source(request).await.unwrap().into_inner().diagnostics
+            }
+        }
     }
 }

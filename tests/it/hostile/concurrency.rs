@@ -50,9 +50,11 @@ async fn concurrent_calls_return_correct_states_despite_a_stop() {
                 client.stop_provider(pb::stop_provider::Request {}).await.unwrap();
             }
             if number % 2 == 0 {
+                let mut config = aes256("demo");
+                config["id"] = Json::Null;
                 let request = pb::validate_resource_config::Request {
                     type_name: TYPE.into(),
-                    config: Some(dynamic(&aes256("demo"))),
+                    config: Some(dynamic(&config)),
                     ..Default::default()
                 };
                 let response = client.validate_resource_config(request).await.unwrap().into_inner();

@@ -177,6 +177,29 @@ run "names_that_cannot_be_buckets" {
   expect_failures = [var.buckets]
 }
 
+run "old_names_with_underscores" {
+  command = plan
+
+  variables {
+    buckets = { my_old_logs = { sse_algorithm = "KMS" } }
+  }
+
+  assert {
+    condition     = oss_bucket_encryption.this["my_old_logs"].bucket == "my_old_logs"
+    error_message = "The name is another one."
+  }
+}
+
+run "names_that_are_lists" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "KMS", bucket = ["my-logs"] } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
 run "names_that_are_too_long" {
   command = plan
 
