@@ -32,7 +32,7 @@ Example configuration:
 
   terraform {
     required_providers {
-      oss = { source = \"oss-tools/oss\" }
+      oss = { source = \"oss-tools/oss\", version = \"~> 0.1\" }
     }
   }
 

@@ -25,7 +25,7 @@ Add it to a configuration, and Terraform starts it when needed:
 
   terraform {
     required_providers {
-      oss = { source = \"oss-tools/oss\" }
+      oss = { source = \"oss-tools/oss\", version = \"~> 0.1\" }
     }
   }
 

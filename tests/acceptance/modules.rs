@@ -45,7 +45,7 @@ fn the_module_passes_its_own_tests_with_a_mocked_provider() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     copy(&workspace);
     let run = workspace.terraform_in(&[], &["test", "-no-color"]).succeeds();
-    assert!(run.stdout.contains("Success! 18 passed, 0 failed."), "{run}");
+    assert!(run.stdout.contains("Success! 20 passed, 0 failed."), "{run}");
     assert_eq!(workspace.calls(), Vec::<String>::new());
 }
 

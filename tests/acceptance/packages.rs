@@ -18,7 +18,7 @@ use zip::ZipArchive;
 use super::files::{blocks, read as read_file};
 use super::pages::{Page, Pages};
 use super::workflow::Workflow;
-use super::workspace::{Workspace, runs};
+use super::workspace::{KEY_ID, KEY_SECRET, Workspace, runs};
 
 const NAME: &str = "terraform-provider-oss";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -252,6 +252,31 @@ fn an_archive_in_a_mirror_is_installed() {
         let lock = fs::read_to_string(workspace.path(".terraform.lock.hcl")).unwrap();
         assert!(lock.contains(&format!("provider \"{host}/oss-tools/oss\"")), "{lock}");
     }
+}
+
+/// The quick start in the README, with the lines that the emulator prints: the mirror, the configuration, `init`, `apply`.
+#[test]
+fn the_quick_start_works_with_the_emulator() {
+    let Some(workspace) = Workspace::new(&["my-bucket"]) else { return };
+    let printed = fs::read_to_string(dist().join("printed")).unwrap();
+    workspace.write("cli.tfrc", &printed[printed.find("provider_installation").unwrap()..]);
+    let configuration = blocks("README.md", "hcl");
+    let configuration = configuration.iter().find(|block| block.contains("\"my-bucket\"")).unwrap();
+    workspace.write("main.tf", configuration);
+    let url = workspace.emulator.url();
+    let environment = [
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET),
+        ("ALIBABA_CLOUD_REGION", "cn-hangzhou"),
+        ("ALIBABA_CLOUD_ENDPOINT_OSS", url.as_str()),
+    ];
+    let introduction = read_file("emulator/src/introduction.rs");
+    for (name, _) in environment {
+        assert!(introduction.contains(&format!("export {name}=")), "{name}");
+    }
+    workspace.terraform_in(&environment, &["init", "-no-color"]).succeeds();
+    workspace.terraform_in(&environment, &["apply", "-auto-approve", "-no-color"]).succeeds();
+    assert_eq!(workspace.emulator.rule("my-bucket").unwrap().sse_algorithm, "KMS");
 }
 
 /// A signing key in a temporary directory. The gpg agent is stopped when the value is dropped.

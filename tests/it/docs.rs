@@ -152,6 +152,36 @@ fn anchor_of(line: &str) -> Option<String> {
     Some(kept.to_lowercase().replace(' ', "-"))
 }
 
+/// A configuration that a user may start from constrains the version of the provider, in the documentation and in what the
+/// programs print.
+#[test]
+fn every_source_has_a_version_constraint() {
+    let mut files: Vec<_> =
+        ["src/main.rs", "src/plugin/handshake.rs", "emulator/src/introduction.rs"]
+            .iter()
+            .map(|path| root().join(path))
+            .collect();
+    files.extend(reference::files(&root().join("examples")));
+    files.extend(reference::files(&root().join("i18n")));
+    files.extend(pages().iter().map(|page| root().join(&page.path)));
+    let mut count = 0;
+    let mut missing = Vec::new();
+    for file in files.iter().filter(|file| !file.ends_with("quickstart.rs")) {
+        let text = fs::read_to_string(file).unwrap().replace("\\\"", "\"");
+        for (_, rest) in text.match_indices("\"oss-tools/oss\"").map(|(at, _)| text.split_at(at)) {
+            // The end of the line, or the next one.
+            let rest: String = rest.lines().take(2).collect();
+            if rest.contains("version") {
+                count += 1;
+            } else {
+                missing.push(format!("{}: {rest}", file.display()));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+    assert!(count > 20, "only {count}");
+}
+
 // ---- translations ------------------------------------------------------------------------------
 
 /// A translation has the code blocks of its original, and a heading and a table row for each of the original's, with
