@@ -65,5 +65,5 @@ pub use names::{BucketName, NameError, Region};
 pub use request::Operation;
 pub use retry::RetryPolicy;
 pub use sanitize::ServerText;
-pub use scan::{ScanError, ScanRequest, ScannedBucket};
+pub use scan::{OtherRegions, ScanError, ScanRequest, ScannedBucket};
 pub use service_error::ServiceError;

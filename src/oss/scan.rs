@@ -32,12 +32,31 @@ const LOG_INTERVAL: usize = 1000;
 pub struct ScanRequest {
     /// Prefix of the bucket names; empty for all buckets.
     pub prefix: String,
-    /// Region of the buckets; none for all regions.
+    /// Region of the buckets; none for all regions. Buckets whose region OSS did not return are read as well.
     pub region: Option<Region>,
-    /// When the whole scan must have ended. Each request may take a minute at most in any case.
+    /// When the whole scan must have ended. The request for a bucket, and without a deadline that for a page of
+    /// the list, may take a minute at most.
     pub deadline: Option<Instant>,
+    /// The regions of the buckets that were left out because of `region`.
+    pub other_regions: OtherRegions,
     /// Ends the scan at once when cancelled.
     pub cancellation: CancellationToken,
+}
+
+/// The regions of buckets that a scan left out, which is filled while the scan runs.
+#[derive(Debug, Clone, Default)]
+pub struct OtherRegions(Arc<Mutex<BTreeSet<Region>>>);
+
+impl OtherRegions {
+    /// The regions so far, in alphabetical order.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<Region> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Region>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A bucket of the account.
@@ -140,15 +159,24 @@ impl Scan {
     }
 
     async fn page(&self, marker: Option<String>) -> Result<(Vec<Bucket>, NextPage), Error> {
-        let ScanRequest { prefix, region, .. } = &self.request;
+        let ScanRequest { prefix, region, deadline, other_regions, .. } = &self.request;
         let list = ListBucketsRequest { prefix: prefix.clone(), marker, max_keys: Some(PAGE_SIZE) };
-        let page = self.client.list_buckets(&list, &self.call()).await?;
+        let call = self.call();
+        // A page that fails ends the scan.
+        let call = CallOptions { deadline: deadline.unwrap_or(call.deadline), ..call };
+        let page = self.client.list_buckets(&list, &call).await?;
         tracing::info!(
             buckets = page.buckets.len(),
             is_last = page.next_marker.is_none(),
             "listed a page of buckets",
         );
-        let is_wanted = |bucket: &Bucket| region.is_none() || bucket.region == *region;
+        let is_wanted = |bucket: &Bucket| match (region, &bucket.region) {
+            (Some(wanted), Some(region)) if wanted != region => {
+                other_regions.lock().insert(region.clone());
+                false
+            }
+            _ => true,
+        };
         let next = page.next_marker.map_or(NextPage::End, |marker| NextPage::After(Some(marker)));
         Ok((page.buckets.into_iter().filter(is_wanted).collect(), next))
     }

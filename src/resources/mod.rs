@@ -1,7 +1,7 @@
 //! The resources and data sources, and what they share.
 //!
-//! To add a resource, add a module and a line to [`all`]; for a data source, to [`all_data_sources`]. [`bucket`] has the shared parts of resources that
-//! manage a setting of a bucket.
+//! To add a resource, add a module and a line to [`all`]; for a data source, to [`all_data_sources`]. [`bucket`] has the
+//! resource of any setting of a bucket, which [`bucket::BucketSetting`] describes.
 
 pub mod bucket;
 mod bucket_encryption;
@@ -9,7 +9,7 @@ mod explain;
 
 use std::sync::Arc;
 
-use crate::oss;
+use crate::oss::{self, EncryptionRule};
 use crate::tfplugin::{self, DataSource, Diagnostic, Diagnostics, Resource};
 
 /// What the methods of a resource or data source that send requests work with.
@@ -58,14 +58,14 @@ pub fn late_warnings(provider_data: &ProviderData) -> Diagnostics {
 /// All resources of the provider.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Resource<ProviderData>>> {
-    vec![Box::new(bucket_encryption::BucketEncryption)]
+    vec![Box::new(bucket::SettingResource::<EncryptionRule>::default())]
 }
 
 /// All data sources of the provider.
 #[must_use]
 pub fn all_data_sources() -> Vec<Box<dyn DataSource<ProviderData>>> {
     vec![
-        Box::new(bucket_encryption::BucketEncryptionData),
-        Box::new(bucket_encryption::BucketEncryptionsData),
+        Box::new(bucket_encryption::BucketEncryptionDataSource),
+        Box::new(bucket_encryption::AccountEncryptionDataSource),
     ]
 }

@@ -31,8 +31,10 @@ pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
 pub use duration::parse_duration;
 pub use list_resource::{BoxStream, ListEvent, ListResource};
 pub use path::{AttributePath, PathStep};
-pub use provider::{ConfigureResponse, Context, Provider};
-pub use resource::{Applied, Failure, ImportTarget, MoveSource, Plan, PlanRequest, Resource};
+pub use provider::{ConfigureResponse, Context, ObjectId, Provider};
+pub use resource::{
+    Applied, Failure, ImportTarget, MoveSource, Plan, PlanRequest, Resource, unsupported_move,
+};
 pub use schema::{Attribute, AttributeType, Block, Configurability, NestedBlock, Schema};
 pub use server::Server;
 pub use value::{AttributeValue, Object, Value};

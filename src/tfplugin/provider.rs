@@ -62,4 +62,19 @@ pub struct Context<Client> {
     pub client: Arc<Client>,
     /// Cancelled when the user interrupts Terraform.
     pub cancellation: CancellationToken,
+    /// The object of a create, update or delete, whatever its address is.
+    pub object_id: ObjectId,
+}
+
+/// Tells objects of one resource type apart. Each create gets its own, which Terraform stores with the state and passes to
+/// later operations; it is empty in other operations, and for objects that were imported, moved or created by another
+/// provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectId(pub(super) Vec<u8>);
+
+impl ObjectId {
+    /// A new ID. With 64 random bits no two objects of a configuration have the same.
+    pub(super) fn random() -> Self {
+        Self(format!("{:016x}", fastrand::u64(..)).into_bytes())
+    }
 }

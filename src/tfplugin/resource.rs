@@ -78,20 +78,20 @@ pub trait Resource<Client>: Send + Sync {
     /// Converts the state of another resource type, possibly of another provider. Called without a
     /// configuration. Must not do IO.
     fn move_state(&self, source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
-        Err(Diagnostic::error(
-            "Move not supported",
-            format!(
-                "No other resource type can be moved to {}; {source} cannot.",
-                self.type_name()
-            ),
-        )
-        .into())
+        Err(unsupported_move(self.type_name(), source))
     }
 
     /// The list resource of this type, or `None` if its objects cannot be listed.
     fn list_resource(&self) -> Option<Box<dyn ListResource<Client>>> {
         None
     }
+}
+
+/// The error for a resource type to which no other can be moved.
+#[must_use]
+pub fn unsupported_move(type_name: &str, source: &MoveSource<'_>) -> Diagnostics {
+    let detail = format!("No other resource type can be moved to {type_name}; {source} cannot.");
+    Diagnostic::error("Move not supported", detail).into()
 }
 
 /// What a plan is based on. The deletion of an object is planned without calling the resource.

@@ -1,9 +1,12 @@
 //! Shared parts of the resources that manage a setting of a bucket.
 //!
 //! They all have the arguments `bucket`, `region` and `timeouts` and the attribute `id`: this module plans
-//! and checks them, and derives request targets, import IDs and identities from them.
+//! and checks them, and derives request targets, import IDs and identities from them. `setting` is what differs, `resource`
+//! what does not, `write` how a setting is created and updated.
 
 mod created;
+mod resource;
+mod setting;
 mod write;
 
 use std::time::Duration;
@@ -14,11 +17,13 @@ use crate::oss::{BucketName, CallOptions, Client, Error, Region};
 use crate::resources::{Context, explain};
 use crate::tfplugin::{
     Attribute, AttributePath, AttributeValue, Block, Diagnostic, Diagnostics, ImportTarget,
-    NestedBlock, Object, Plan, PlanRequest, RESTORE_STATE, Schema, Value, parse_duration,
+    NestedBlock, Object, ObjectId, Plan, PlanRequest, RESTORE_STATE, Schema, Value, parse_duration,
 };
 
 pub use created::CreatedSettings;
-pub use write::{BucketSetting, create, update};
+pub use resource::SettingResource;
+pub use setting::BucketSetting;
+pub use write::{create, update};
 
 /// The operations that have a timeout.
 const OPERATIONS: [&str; 4] = ["create", "read", "update", "delete"];
@@ -50,6 +55,7 @@ pub struct BucketTarget<'a> {
     pub bucket: BucketName,
     /// The region of the state, the deadline of the operation and its cancellation.
     pub call: CallOptions,
+    object_id: ObjectId,
     created: &'a CreatedSettings,
 }
 
@@ -88,7 +94,7 @@ impl<'a> BucketTarget<'a> {
             cancellation: context.cancellation.clone(),
             ..CallOptions::with_timeout(timeout(state, operation))
         };
-        Ok(Self { client, bucket, call, created })
+        Ok(Self { client, bucket, call, object_id: context.object_id.clone(), created })
     }
 
     /// Reads the setting; the request can be retried in another region. `None` if the bucket or the setting
@@ -130,18 +136,21 @@ impl<'a> BucketTarget<'a> {
     }
 
     /// Deletes the setting; the request can be retried in another region. Returns a warning if the setting was kept,
-    /// because another resource has created it in the same run.
+    /// because another object has created it in the same run.
     ///
     /// # Errors
     ///
     /// Explains why the setting could not be deleted, and whether OSS may have deleted it anyway.
     pub async fn delete<S: BucketSetting>(&self) -> Result<Diagnostics, Diagnostic> {
-        let is_created = self.created.lock(S::NAME, &self.bucket).await;
-        if *is_created {
+        let mut created = self.created.lock(S::TYPE_NAME, &self.bucket).await;
+        if created.as_ref().is_some_and(|object_id| *object_id != self.object_id) {
             return Ok(write::kept::<S>(&self.bucket).into());
         }
         match self.follow_redirect(S::delete).await {
-            Ok(()) => Ok(Diagnostics::new()),
+            Ok(()) => {
+                *created = None;
+                Ok(Diagnostics::new())
+            }
             Err(error) if error.may_have_taken_effect => {
                 Err(explain::call_error(&error).with_paragraph(OUTCOME_UNKNOWN_NOTE))
             }

@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | the planned setting is there already | planned; nothing is written | none |
 //! | another setting is there | planned | warning with the old and the new one |
+//! | another setting is there, created by another resource in this run | none; nothing is written | error |
+//! | what is there cannot be read, because OSS rejects the request | planned | warning; it is written anyway |
 //! | written and visible | planned | none |
 //! | written, but reading it back fails | planned | warning |
 //! | written, but a third setting is read | none | error, at once |
@@ -16,14 +18,13 @@
 //!
 //! An update keeps the prior state unless OSS accepted the new setting.
 
-use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{BucketTarget, OUTCOME_UNKNOWN_NOTE};
-use crate::oss::{BucketName, CallOptions, Client, Error, ErrorKind};
+use super::{BucketSetting, BucketTarget, OUTCOME_UNKNOWN_NOTE};
+use crate::oss::{BucketName, CallOptions, Error, ErrorKind};
 use crate::resources::explain;
 use crate::tfplugin::{Applied, Diagnostic, Diagnostics, Failure, Object, Severity};
 
@@ -31,48 +32,12 @@ use crate::tfplugin::{Applied, Diagnostic, Diagnostics, Failure, Object, Severit
 const INITIAL_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// Minimum time for finding out whether a write took effect: there may be none left, and after a
-/// cancellation nobody wants to wait longer.
+/// cancellation the user does not want to wait longer.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What else to report if the object is not in the state although OSS may have the setting.
 const APPLY_AGAIN_NOTE: &str = "The resource is not in the state, so nothing will be deleted. Running apply \
      again is safe.";
-
-/// A setting of a bucket, with the calls that read and write it.
-pub trait BucketSetting: PartialEq + Display + Send + Sync + Sized {
-    /// What the setting is of a bucket in messages, for example `encryption`.
-    const NAME: &'static str;
-    /// What a value of it is, for example `rule`.
-    const VALUE: &'static str;
-    /// Sentences that say what else usually sets it, and what to do.
-    const SECOND_OWNER: &'static str;
-
-    /// A phrase for a value that OSS returned. `Display` abbreviates what may be sensitive in a configuration;
-    /// this only what is equal to a part of the `configured` value.
-    fn describe(&self, configured: &Self) -> String;
-
-    /// Reads the setting. [`Error::is_not_found`] holds for the error if the bucket has none.
-    fn get(
-        client: &Client,
-        bucket: &BucketName,
-        options: &CallOptions,
-    ) -> impl Future<Output = Result<Self, Error>> + Send;
-
-    /// Replaces the setting.
-    fn put(
-        &self,
-        client: &Client,
-        bucket: &BucketName,
-        options: &CallOptions,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Removes the setting.
-    fn delete(
-        client: &Client,
-        bucket: &BucketName,
-        options: &CallOptions,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-}
 
 /// The setting before a write.
 enum Previous<S> {
@@ -100,9 +65,9 @@ pub async fn create<S: BucketSetting>(
     planned: &S,
     planned_state: Object,
 ) -> Result<Applied, Failure> {
-    let mut is_created = target.created.lock(S::NAME, &target.bucket).await;
-    let warnings = set(target, planned, *is_created).await?;
-    *is_created = true;
+    let mut created = target.created.lock(S::TYPE_NAME, &target.bucket).await;
+    let warnings = set(target, planned, created.is_some()).await?;
+    *created = Some(target.object_id.clone());
     Ok(Applied { state: planned_state, warnings })
 }
 
@@ -123,7 +88,7 @@ async fn set<S: BucketSetting>(
             (Previous::Setting(previous), warning.into())
         }
         Ok(None) => (Previous::None, Diagnostics::new()),
-        // Reading is not a condition of writing: who may only write is told what could not be checked.
+        // Reading is not a condition of writing: a caller who may only write gets a warning.
         Err(error) if is_about_reading(&error) => {
             (Previous::Unknown, previous_unknown(target, planned, &error).into())
         }
@@ -379,9 +344,10 @@ fn timed_out<S: BucketSetting>(target: &BucketTarget<'_>, written: &S, found: &s
     Diagnostic::error(
         format!("Bucket {} does not return the {} that was written", target.bucket, S::VALUE),
         format!(
-            "OSS accepted {written}, but still returned {found} when the time was up. Either the change has \
-             not propagated yet, or something else is changing the rule. If OSS needs more time, set a longer \
-             timeout in the resource's `timeouts` block."
+            "OSS accepted {written}, but still returned {found} at the timeout. Either the change has not \
+             propagated yet, or something else is changing the {}. If OSS needs more time, set a longer timeout in \
+             the resource's `timeouts` block.",
+            S::VALUE
         ),
     )
 }

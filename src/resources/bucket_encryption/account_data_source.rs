@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 
-use crate::oss::{Region, ScannedBucket};
+use crate::oss::{Region, ScanError, ScannedBucket};
 use crate::resources::{Context, ProviderData, bucket, explain};
 use crate::tfplugin::{
     Attribute, AttributeType, Block, Data, DataSource, Diagnostic, Diagnostics, Object, Schema,
@@ -21,10 +21,10 @@ const MAX_DESCRIBED: usize = 10;
 
 /// The data source.
 #[derive(Debug)]
-pub(in crate::resources) struct BucketEncryptionsData;
+pub(in crate::resources) struct AccountEncryptionDataSource;
 
 #[async_trait]
-impl DataSource<ProviderData> for BucketEncryptionsData {
+impl DataSource<ProviderData> for AccountEncryptionDataSource {
     fn type_name(&self) -> &'static str {
         "oss_bucket_encryptions"
     }
@@ -77,12 +77,20 @@ impl DataSource<ProviderData> for BucketEncryptionsData {
         }
         let deadline = bucket::deadline(&config, "read", DEFAULT_TIMEOUT);
         let request = filter::scan_request(&config, Some(deadline), context.cancellation.clone())?;
+        let (region, other_regions) = (request.region.clone(), request.other_regions.clone());
         let scanned = context.client.client()?.scan_bucket_encryption(request);
         let (mut buckets, mut unread) = (Vec::new(), Unread::default());
         let mut scanned = std::pin::pin!(scanned);
         while let Some(ScannedBucket { bucket, rule }) =
-            scanned.try_next().await.map_err(|error| explain::scan_failed(&error))?
+            scanned.try_next().await.map_err(|error| explain::scan_failed(&error, buckets.len()))?
         {
+            if let Err(ScanError::Call(error)) = &rule
+                && error.is_not_found()
+            {
+                // It was deleted in the meantime.
+                tracing::info!(bucket = bucket.name, "skipped: {error}");
+                continue;
+            }
             let reason = rule.as_ref().err().map(|error| {
                 unread.add(&bucket.name, || explain::scan_error(error));
                 explain::scan_error_without_ids(error)
@@ -93,13 +101,36 @@ impl DataSource<ProviderData> for BucketEncryptionsData {
                 .with("error", reason.as_deref());
             buckets.push(with_rule(object, rule.as_ref().ok().and_then(Option::as_ref)));
         }
-        let warnings = unread.warning(buckets.len()).map(Diagnostics::from).unwrap_or_default();
+        let mut warnings = unread.warning(buckets.len()).map(Diagnostics::from).unwrap_or_default();
+        if let Some(region) = region.filter(|_| buckets.is_empty())
+            && let Some(warning) = nothing_in_region(&region, &other_regions.to_vec())
+        {
+            warnings.push(warning);
+        }
         buckets.sort_by(|one, other| {
             one.string("bucket").known().cmp(&other.string("bucket").known())
         });
         let buckets = Value::List(buckets.into_iter().map(Value::Object).collect());
         Ok(Data { state: config.with("buckets", buckets), warnings })
     }
+}
+
+/// A warning about a filter that selects nothing, because a misspelt region would look like a clean account.
+fn nothing_in_region(region: &Region, others: &[Region]) -> Option<Diagnostic> {
+    let names: Vec<&str> = others.iter().map(Region::as_str).collect();
+    let others = match names.as_slice() {
+        [] => return None,
+        [other] => format!("the region {other}"),
+        [others @ .., last] => format!("the regions {} and {last}", others.join(", ")),
+    };
+    let detail = format!(
+        "`buckets` is empty. There are buckets in {others}. Check the spelling of \
+         `region`."
+    );
+    Some(
+        Diagnostic::warning(format!("No bucket in region {region}"), detail)
+            .with_attribute("region"),
+    )
 }
 
 /// The buckets that could not be read.

@@ -9,10 +9,10 @@ use crate::tfplugin::{
 
 /// The data source.
 #[derive(Debug)]
-pub(in crate::resources) struct BucketEncryptionData;
+pub(in crate::resources) struct BucketEncryptionDataSource;
 
 #[async_trait]
-impl DataSource<ProviderData> for BucketEncryptionData {
+impl DataSource<ProviderData> for BucketEncryptionDataSource {
     fn type_name(&self) -> &'static str {
         "oss_bucket_encryption"
     }

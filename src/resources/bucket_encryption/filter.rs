@@ -48,5 +48,6 @@ pub(super) fn scan_request(
         region: non_empty_string(config, "region").and_then(|region| Region::parse(region).ok()),
         deadline,
         cancellation,
+        ..ScanRequest::default()
     })
 }

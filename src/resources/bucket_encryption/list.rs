@@ -10,7 +10,7 @@ use crate::tfplugin::{
     BoxStream, Context, Diagnostic, Diagnostics, ListEvent, ListResource, Object, Schema,
 };
 
-use super::state::{bare_state, set_rule};
+use super::state::{bare_state, state_with_rule};
 use super::{filter, schema};
 
 /// The list resource.
@@ -56,8 +56,8 @@ fn to_event(client: &Client, scanned: Result<ScannedBucket, Error>) -> ListEvent
         Ok(None) => ListEvent::Unlisted,
         Ok(Some(rule)) => {
             let region = bucket.region.as_ref().filter(|region| !client.is_default_region(region));
-            let mut state = bare_state(&bucket.name, region.map(Region::as_str));
-            set_rule(&mut state, &rule);
+            let state = bare_state(&bucket.name, region.map(Region::as_str));
+            let state = state_with_rule(state, &rule);
             ListEvent::Result { display_name: bucket.name, state }
         }
         Err(ScanError::Call(error)) if error.is_not_found() => ListEvent::Unlisted,

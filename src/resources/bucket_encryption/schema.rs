@@ -16,8 +16,8 @@ pub(super) fn schema() -> Schema {
                 ~> **Note:** A bucket has only one encryption rule. Do not manage it with two resources, or \
                 with this resource and the `server_side_encryption_rule` argument of \
                 `alicloud_oss_bucket`: they would overwrite each other.\n\n\
-                ~> **Note:** Do not use `create_before_destroy` if a replacement keeps the same bucket: the \
-                new rule would be set first and then deleted.\n\n\
+                -> **Note:** If a resource gets another address without a `moved` block, or is replaced with \
+                `create_before_destroy`, the bucket keeps its rule, and the apply shows a warning.\n\n\
                 Requires the RAM actions `oss:GetBucketEncryption`, `oss:PutBucketEncryption` and \
                 `oss:DeleteBucketEncryption` on the resource `acs:oss:*:*:{bucket}`.",
             attributes: vec![

@@ -2,7 +2,7 @@
 
 use crate::oss::{BucketName, EncryptionRule, SseAlgorithm};
 use crate::resources::bucket::{self, is_unset, non_empty_string};
-use crate::tfplugin::{Diagnostic, Diagnostics, ImportTarget, MoveSource, Object, Value};
+use crate::tfplugin::{Diagnostic, Diagnostics, MoveSource, Object, Value};
 
 /// The rule in a state without unknown values.
 pub(super) fn rule_from_state(state: &Object) -> EncryptionRule {
@@ -16,18 +16,7 @@ pub(super) fn rule_from_state(state: &Object) -> EncryptionRule {
 }
 
 /// Sets the rule that OSS returned. An argument that is not in the rule stays null or `""`, as it is.
-pub(super) fn state_with_rule(
-    mut state: Object,
-    bucket: &BucketName,
-    rule: &EncryptionRule,
-) -> Object {
-    state.set("id", bucket.as_str());
-    set_rule(&mut state, rule);
-    state
-}
-
-/// Sets the arguments of a rule.
-pub(super) fn set_rule(state: &mut Object, rule: &EncryptionRule) {
+pub(super) fn state_with_rule(mut state: Object, rule: &EncryptionRule) -> Object {
     state.set("sse_algorithm", rule.sse_algorithm.as_str());
     for (name, returned) in [
         ("kms_master_key_id", &rule.kms_master_key_id),
@@ -40,6 +29,7 @@ pub(super) fn set_rule(state: &mut Object, rule: &EncryptionRule) {
             None => {}
         }
     }
+    state
 }
 
 /// The state of a bucket whose rule is not known yet.
@@ -47,17 +37,13 @@ pub(super) fn bare_state(bucket: &str, region: Option<&str>) -> Object {
     without_rule(bucket::bare_state(bucket, region))
 }
 
-fn without_rule(state: Object) -> Object {
+/// Without a rule, in a form that fits every configuration.
+pub(super) fn without_rule(state: Object) -> Object {
     state
         .with("sse_algorithm", Value::Null)
         // Fits configurations with and without the arguments.
         .with("kms_master_key_id", "")
         .with("kms_data_encryption", "")
-}
-
-/// The state of the bucket that an import names, without its rule.
-pub(super) fn state_from_import(target: ImportTarget<'_>) -> Result<Object, Diagnostic> {
-    bucket::state_from_import(target).map(without_rule)
 }
 
 /// The providers whose states can be moved, without the host: mirrors and private registries have their own.
@@ -121,7 +107,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::resources::bucket::{identity, timeout};
+    use crate::resources::bucket::{identity, state_from_import, timeout};
+    use crate::tfplugin::ImportTarget;
 
     #[test]
     fn an_identity_is_complete_or_absent() {

@@ -60,7 +60,7 @@ fn wrong_signing_region(region: &str, endpoint: &str, caller: Caller) -> String 
              `region = \"{right}\"` {}.",
             match caller {
                 Caller::Block(block) => format!("on this {block} or in the provider block"),
-                Caller::Query => "in the provider block".to_owned(),
+                Caller::Query | Caller::Scan => "in the provider block".to_owned(),
             },
         ),
         None => format!(
@@ -68,7 +68,7 @@ fn wrong_signing_region(region: &str, endpoint: &str, caller: Caller) -> String 
              the provider's `region` and `endpoint` match{}.",
             match caller {
                 Caller::Block(block) => format!(", or set `region` on this {block}"),
-                Caller::Query => String::new(),
+                Caller::Query | Caller::Scan => String::new(),
             },
         ),
     }
@@ -105,7 +105,7 @@ fn wrong_endpoint(right: &str, error: &Error, caller: Caller) -> String {
         (None, Caller::Block(block)) => format!(
             "Set `region` on this {block} to the region of the bucket, or {CORRECT_PROVIDER}."
         ),
-        (_, Caller::Query) => CORRECT_PROVIDER.replacen('c', "C", 1) + ".",
+        (_, Caller::Query | Caller::Scan) => CORRECT_PROVIDER.replacen('c', "C", 1) + ".",
     };
     format!(
         "The bucket must be accessed at {right}, but the request was sent to {}. {hint}",
@@ -120,7 +120,7 @@ fn wrong_region(endpoint: &str, caller: Caller) -> String {
             "Look up the bucket's region in the OSS console and set it as `region` on this {block}, or \
              {CORRECT_PROVIDER}."
         ),
-        Caller::Query => CORRECT_PROVIDER.replacen('c', "C", 1) + ".",
+        Caller::Query | Caller::Scan => CORRECT_PROVIDER.replacen('c', "C", 1) + ".",
     };
     format!(
         "The bucket is in another region, and OSS did not say which one; the request was sent to {endpoint}. \

@@ -21,8 +21,10 @@ use crate::tfplugin::Diagnostic;
 enum Caller {
     /// A resource or a data source, with arguments for the bucket and a `timeouts` block.
     Block(&'static str),
-    /// An import, a list query or a scan: requests for many buckets, each with a timeout of its own.
+    /// An import or a list query: requests for many buckets, each with a timeout of its own.
     Query,
+    /// The data source of the account: the same, with a timeout for all.
+    Scan,
 }
 
 const RESOURCE: Caller = Caller::Block("resource");
@@ -43,10 +45,16 @@ pub(super) fn data_source_error(error: &Error) -> Diagnostic {
     explain(error, DATA_SOURCE)
 }
 
-/// Explains why a scan of the account ended.
-pub(super) fn scan_failed(error: &Error) -> Diagnostic {
+/// Explains why a scan of the account ended, after this number of buckets.
+pub(super) fn scan_failed(error: &Error, buckets: usize) -> Diagnostic {
     // The failed bucket is not one that the configuration names.
-    Diagnostic { attribute: None, ..explain(error, DATA_SOURCE) }
+    let diagnostic = Diagnostic { attribute: None, ..explain(error, Caller::Scan) };
+    if !matches!(error.kind, ErrorKind::DeadlineExceeded { .. }) {
+        return diagnostic;
+    }
+    let summary = "Cannot read the encryption of all buckets".to_owned();
+    Diagnostic { summary, ..diagnostic }
+        .with_paragraph(&format!("Read before the timeout: {buckets} buckets."))
 }
 
 /// Why one bucket of a scan could not be read, in paragraphs.
@@ -85,6 +93,9 @@ impl Caller {
                 "There is no time left for another attempt. Set a longer timeout in the {owner}'s `timeouts` \
                  block."
             ),
+            (Self::Scan, _) => "There is no time left. Set a longer timeout in the data source's `timeouts` block, or \
+                 select fewer buckets with `prefix` or `region`."
+                .to_owned(),
             (Self::Query, None) => {
                 "There is no time left for another attempt: each request of an import, a list query or \
                  `oss_bucket_encryptions` may take one minute."

@@ -132,6 +132,7 @@ fn meaning_of_code(error: &Error, service: &ServiceError, caller: Caller) -> Mea
                 Caller::Block(_) => "Run again later, or lower `-parallelism`.",
                 // `terraform query` has no such option.
                 Caller::Query => "Run again later.",
+                Caller::Scan => "Run again later, or select fewer buckets with `prefix` or `region`.",
             };
             Meaning::new(format!("OSS limits the request rate for bucket operations. {advice}"))
         }

@@ -420,7 +420,7 @@ fn data_sources() {
         data_source_error(&get(returned(404, "NoSuchBucket", "The bucket does not exist."))),
         data_source_error(&denied()),
         data_source_error(&timed_out()),
-        scan_failed(&timed_out()),
+        scan_failed(&timed_out(), 368),
     ];
     check!(errors.into_iter().chain(values).chain(paragraphs));
 }

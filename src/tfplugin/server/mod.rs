@@ -19,7 +19,7 @@ use tonic::{Request, Response, Streaming};
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::list_resource::ListResource;
 use super::pb::provider_server::{Provider as Service, ProviderServer};
-use super::provider::{Context, Provider};
+use super::provider::{Context, ObjectId, Provider};
 use super::resource::Resource;
 use super::schema::Schema;
 use super::value::Object;
@@ -142,7 +142,7 @@ impl<P: Provider> Server<P> {
             )
         })?;
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Context { client, cancellation: stop })
+        Ok(Context { client, cancellation: stop, object_id: ObjectId::default() })
     }
 
     /// See [`Provider::late_warnings`].

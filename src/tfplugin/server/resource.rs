@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use super::respond::{panicked, read_only_errors, required, unknown_type_error};
 use super::{RegisteredResource, Server};
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics};
-use crate::tfplugin::provider::Provider;
+use crate::tfplugin::provider::{Context, ObjectId, Provider};
 use crate::tfplugin::resource::{Failure, ImportTarget, MoveSource, PlanRequest};
 use crate::tfplugin::value::{Object, Value};
 use crate::tfplugin::{pb, wire};
@@ -117,7 +117,13 @@ pub(super) async fn apply<P: Provider>(
     let prior_state = object(&request.prior_state, "prior state")?;
     let planned_state = object(&request.planned_state, "planned state")?;
     let change = classify(prior_state.clone(), planned_state.clone());
-    let operation = AssertUnwindSafe(run(server, registered, change)).catch_unwind();
+    // The private data of a replacement is that of the object that it replaces.
+    let object_id = match change {
+        Change::Create { .. } => ObjectId::random(),
+        _ => ObjectId(request.planned_private),
+    };
+    let private = object_id.0.clone();
+    let operation = AssertUnwindSafe(run(server, registered, change, object_id)).catch_unwind();
     let (state, mut diagnostics) = match operation.await {
         Ok(Ok((state, warnings))) => (state, warnings),
         Ok(Err(failure)) => (failure.state.or(prior_state), failure.diagnostics),
@@ -131,7 +137,7 @@ pub(super) async fn apply<P: Provider>(
         new_identity: request.planned_identity.or(identity),
         new_state: Some(wire::to_dynamic_object(state)),
         diagnostics: wire::to_diagnostics(diagnostics),
-        private: request.planned_private,
+        private,
         ..Default::default()
     })
 }
@@ -285,8 +291,9 @@ async fn run<P: Provider>(
     server: &Server<P>,
     registered: &RegisteredResource<P::Client>,
     change: Change,
+    object_id: ObjectId,
 ) -> Result<(Option<Object>, Diagnostics), Failure> {
-    let context = server.context()?;
+    let context = Context { object_id, ..server.context()? };
     let resource = &registered.resource;
     let applied = match change {
         Change::Create { planned_state } => resource.create(&context, planned_state).await?,

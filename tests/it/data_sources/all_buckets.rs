@@ -31,7 +31,8 @@ async fn every_bucket_is_returned_with_or_without_a_rule() {
         (json!({}), vec![A, FAR, PLAIN, WEB]),
         (json!({ "prefix": "app-" }), vec![A, FAR, PLAIN]),
         (json!({ "region": "cn-beijing" }), vec![FAR]),
-        (json!({ "prefix": "web", "region": "cn-beijing" }), vec![]),
+        (json!({ "prefix": "other" }), vec![]),
+        (json!({ "prefix": "other", "region": "cn-beijing" }), vec![]),
         (json!({ "prefix": "", "region": "" }), vec![A, FAR, PLAIN, WEB]),
     ] {
         let (state, found) = read(&mut client, given.clone()).await;
@@ -46,10 +47,10 @@ async fn every_bucket_is_returned_with_or_without_a_rule() {
 #[tokio::test]
 async fn a_bucket_that_cannot_be_read_is_a_warning_and_never_looks_unencrypted() {
     let emulator = account();
-    let mut client = configured(&emulator).await;
+    let mut client = configured_without_retries(&emulator).await;
     let deny = |bucket: &str| Fault::error_response(403, "AccessDenied").bucket(bucket).forever();
     emulator.inject(deny("app-plain"));
-    emulator.inject(Fault::error_response(404, "NoSuchBucket").bucket("web").forever());
+    emulator.inject(Fault::error_response(500, "InternalError").bucket("web").forever());
     let (state, found) = read(&mut client, json!({})).await;
     assert_eq!(
         diagnostics(&found),
@@ -64,9 +65,47 @@ async fn a_bucket_that_cannot_be_read_is_a_warning_and_never_looks_unencrypted()
     let denied = "app-plain@cn-hangzhou: error: OSS returned 403 AccessDenied. The credentials";
     assert!(buckets[2].starts_with(denied), "{}", buckets[2]);
     assert!(buckets[2].contains(action), "{}", buckets[2]);
-    assert!(buckets[3].starts_with("web@cn-hangzhou: error: OSS returned 404"), "{}", buckets[3]);
+    assert!(buckets[3].starts_with("web@cn-hangzhou: error: OSS returned 500"), "{}", buckets[3]);
     let (again, _) = read(&mut client, json!({})).await;
     assert_eq!(again, state, "no request ID in the data, which would differ in each run");
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_deleted_in_the_meantime_is_left_out() {
+    let emulator = account();
+    let mut client = configured(&emulator).await;
+    emulator.inject(Fault::error_response(404, "NoSuchBucket").bucket("app-plain").forever());
+    let (state, found) = read(&mut client, json!({})).await;
+    assert_eq!(diagnostics(&found), NO_DIAGNOSTICS);
+    assert_eq!(shown_all(&state), [A, FAR, WEB]);
+}
+
+#[tokio::test]
+async fn a_region_without_buckets_is_a_warning_if_other_regions_have_some() {
+    let emulator = account();
+    let mut client = configured(&emulator).await;
+    let (state, found) = read(&mut client, json!({ "region": "cn-hangzou" })).await;
+    assert_eq!(state["buckets"], json!([]));
+    assert_eq!(diagnostics(&found), ["warning at region: No bucket in region cn-hangzou"]);
+    let others = "There are buckets in the regions cn-beijing and cn-hangzhou.";
+    assert!(found[0].detail.contains(others), "{}", found[0].detail);
+}
+
+#[tokio::test]
+async fn a_timeout_of_the_scan_is_about_the_whole_account() {
+    let emulator = account();
+    let mut client = configured(&emulator).await;
+    for operation in ["ListBuckets", "GetBucketEncryption"] {
+        let throttled = Fault::error_response(503, "TotalQpsLimitExceeded").operation(operation);
+        emulator.inject(throttled.forever());
+        let (state, found) = read(&mut client, timeouts("1s")).await;
+        assert_eq!(state, Json::Null);
+        assert_eq!(diagnostics(&found), ["error: Cannot read the encryption of all buckets"]);
+        for part in ["Read before the timeout: 0 buckets.", "longer timeout in the data source's"] {
+            assert!(found[0].detail.contains(part), "{part} is missing: {}", found[0].detail);
+        }
+        emulator.clear_faults();
+    }
 }
 
 #[tokio::test]
@@ -145,7 +184,7 @@ async fn the_timeout_ends_the_whole_read() {
         .inject(Fault::delay(Duration::from_mins(5)).operation("GetBucketEncryption").forever());
     let mut client = configured(&emulator).await;
     let (state, found) = read(&mut client, timeouts("2s")).await;
-    assert_eq!(diagnostics(&found), ["error: Cannot read the encryption of bucket many-00000"]);
+    assert_eq!(diagnostics(&found), ["error: Cannot read the encryption of all buckets"]);
     assert!(found[0].detail.contains("the data source's `timeouts` block"), "{}", found[0].detail);
     assert_eq!(state, Json::Null);
     assert!(emulator.requests().len() <= 1 + 8, "the others are not asked");

@@ -37,6 +37,10 @@ struct Scenario {
 
 enum Action {
     Apply,
+    /// Creates two resources for the bucket, with different rules.
+    ApplyTwo,
+    /// Creates a resource and destroys another one for the bucket.
+    ChangeAddress,
     Import,
     /// Reads the data source of all buckets.
     ReadAll,
@@ -87,7 +91,7 @@ fn scenario(heading: &str) -> Option<Scenario> {
             "The difference between the request time and the current time is too large.",
         ),
         "`NoSuchBucket`" => Scenario::new().on_bucket("my-company-log"),
-        "`NoSuchServerSideEncryptionRule`" => Scenario::new().importing("my-company-logs"),
+        "`NoSuchServerSideEncryptionRule`" => Scenario::new().doing(Action::Import),
         "`InvalidBucketName`" => {
             fault(400, "InvalidBucketName", "The specified bucket is not valid.")
         }
@@ -142,11 +146,13 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "Buckets that could not be read" => {
             let message = "You have no right to read it.";
             let fault = Fault::error_response(403, "AccessDenied").message(message);
-            Scenario::new().with(fault.bucket("my-company-logs")).reading_all()
+            Scenario::new().with(fault.bucket("my-company-logs")).doing(Action::ReadAll)
         }
         "Unknown outcome" => Scenario::new().with(Fault::reset_before().method("PUT")),
         "A rule that was there before" => Scenario::new().with_rule("KMS"),
         "Something else sets the encryption" => Scenario::new().with_second_owner(),
+        "Another resource sets the encryption" => Scenario::new().doing(Action::ApplyTwo),
+        "The encryption was kept" => Scenario::new().doing(Action::ChangeAddress),
         "No connection" => Scenario::new().set("endpoint", "http://127.0.0.1:1"),
         "No credentials" => {
             Scenario::new().without_access_key().with_variable("HOME", "/home/of/no/one")
@@ -246,6 +252,21 @@ fn sts_scenario(heading: &str) -> Option<Scenario> {
         }
         _ => return None,
     })
+}
+
+async fn apply(
+    client: &mut TestClient<OssProvider>,
+    prior: Json,
+    planned: Json,
+) -> Vec<pb::Diagnostic> {
+    let request = pb::apply_resource_change::Request {
+        type_name: TYPE.into(),
+        prior_state: Some(dynamic(&prior)),
+        planned_state: Some(dynamic(&planned)),
+        config: Some(dynamic(&planned)),
+        ..Default::default()
+    };
+    client.apply_resource_change(request).await.unwrap().into_inner().diagnostics
 }
 
 /// The `timeouts` block with this timeout for `create`.
@@ -359,14 +380,16 @@ impl Scenario {
         self
     }
 
-    fn importing(mut self, bucket: &'static str) -> Self {
-        self.action = Action::Import;
-        self.on_bucket(bucket)
+    fn doing(mut self, action: Action) -> Self {
+        self.action = action;
+        self
     }
 
-    fn reading_all(mut self) -> Self {
-        self.action = Action::ReadAll;
-        self
+    fn state(&self, algorithm: &str) -> Json {
+        resource(json!({
+            "bucket": self.bucket, "id": self.bucket, "sse_algorithm": algorithm,
+            "timeouts": self.create_timeout.map(timeouts),
+        }))
     }
 
     /// Applies, imports or reads, and returns the messages as Terraform prints them.
@@ -394,19 +417,14 @@ impl Scenario {
 
     async fn act(self, client: &mut TestClient<OssProvider>) -> Vec<pb::Diagnostic> {
         match self.action {
-            Action::Apply => {
-                let state = dynamic(&resource(json!({
-                    "bucket": self.bucket, "id": self.bucket, "sse_algorithm": "AES256",
-                    "timeouts": self.create_timeout.map(timeouts),
-                })));
-                let request = pb::apply_resource_change::Request {
-                    type_name: TYPE.into(),
-                    prior_state: Some(dynamic(&Json::Null)),
-                    planned_state: Some(state.clone()),
-                    config: Some(state),
-                    ..Default::default()
-                };
-                client.apply_resource_change(request).await.unwrap().into_inner().diagnostics
+            Action::Apply => apply(client, Json::Null, self.state("AES256")).await,
+            Action::ApplyTwo => {
+                assert_eq!(apply(client, Json::Null, self.state("AES256")).await, []);
+                apply(client, Json::Null, self.state("KMS")).await
+            }
+            Action::ChangeAddress => {
+                assert_eq!(apply(client, Json::Null, self.state("AES256")).await, []);
+                apply(client, self.state("AES256"), Json::Null).await
             }
             Action::Import => {
                 let request = pb::import_resource_state::Request {

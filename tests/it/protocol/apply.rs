@@ -8,8 +8,8 @@ use terraform_provider_oss::tfplugin::pb;
 
 use super::{NO_DIAGNOSTICS, aes256, apply, kms, plan, read};
 use crate::support::{
-    KEY_ID, KEY_SECRET, UNKNOWN, configured, configured_without_retries, diagnostics, emulator,
-    from_dynamic, provider_config, resource, unconfigured,
+    KEY_ID, KEY_SECRET, UNKNOWN, configuration, configured, configured_without_retries,
+    diagnostics, emulator, from_dynamic, provider_config, resource, unconfigured,
 };
 
 /// The requests that the emulator received since the last call, as `PUT 200`.
@@ -35,12 +35,14 @@ async fn a_create_to_destroy_lifecycle_sends_the_minimum_of_requests() {
     let (state, found) = apply(&mut client, &aes256("demo"), &kms("demo")).await;
     assert_eq!((state, found), (kms("demo"), vec![]));
     assert_eq!(calls(&emulator), ["PUT 200", "GET 200"]);
+    assert_eq!(emulator.connections(), 1, "connections are reused");
 
+    // The next run.
+    client.configure_provider(configuration(&emulator)).await.unwrap();
     let (state, found) = apply(&mut client, &kms("demo"), &Json::Null).await;
     assert_eq!((state, found), (Json::Null, vec![]));
     assert_eq!(calls(&emulator), ["DELETE 204"]);
     assert_eq!(emulator.rule("demo"), None);
-    assert_eq!(emulator.connections(), 1, "connections are reused");
 }
 
 #[tokio::test]

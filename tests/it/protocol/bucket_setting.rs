@@ -1,22 +1,27 @@
 //! A second setting of a bucket in one file, built on `resources::bucket`: the cipher of its objects.
 
-use terraform_provider_oss::oss::EncryptionRule;
-use terraform_provider_oss::resources::bucket::{self, BucketTarget};
-use terraform_provider_oss::resources::{Context, ProviderData};
-use terraform_provider_oss::tfplugin::{
-    Applied, Attribute, Block, Diagnostic, Diagnostics, Failure, ImportTarget, Object, Plan,
-    PlanRequest, Resource, Schema, async_trait,
-};
+use std::fmt;
 
-pub(super) struct BucketCipher;
+use terraform_provider_oss::oss::{BucketName, CallOptions, Client, EncryptionRule, Error};
+use terraform_provider_oss::resources::bucket::{self, BucketSetting};
+use terraform_provider_oss::tfplugin::{Attribute, Block, Diagnostic, Diagnostics, Object, Schema};
 
-#[async_trait]
-impl Resource<ProviderData> for BucketCipher {
-    fn type_name(&self) -> &'static str {
-        "oss_bucket_cipher"
+#[derive(PartialEq)]
+pub(super) struct Cipher(String);
+
+impl fmt::Display for Cipher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
+}
 
-    fn schema(&self) -> Schema {
+impl BucketSetting for Cipher {
+    const TYPE_NAME: &'static str = "oss_bucket_cipher";
+    const NAME: &'static str = "default";
+    const VALUE: &'static str = "cipher";
+    const SECOND_OWNER: &'static str = "Usually this is `oss_bucket_encryption`.";
+
+    fn schema() -> Schema {
         let attributes = vec![
             Attribute::required("bucket", "Name of the bucket."),
             Attribute::required("cipher", "Cipher of the objects: `AES256` or `SM4`."),
@@ -27,62 +32,48 @@ impl Resource<ProviderData> for BucketCipher {
         Schema { version: 0, block: Block { attributes, blocks, ..Block::default() } }
     }
 
-    fn validate(&self, config: &Object) -> Diagnostics {
+    fn validate(config: &Object) -> Diagnostics {
         bucket::validate(config, &[("cipher", "`AES256` or `SM4`")], |_| Diagnostics::new())
     }
 
-    fn plan(&self, request: &PlanRequest<'_>) -> Plan {
-        bucket::plan(request, &[])
+    fn from_state(state: &Object) -> Result<Self, Diagnostic> {
+        let cipher = bucket::non_empty_string(state, "cipher");
+        let cipher = cipher.ok_or_else(|| Diagnostic::error("No cipher", "The state has none."))?;
+        Ok(Self(cipher.to_owned()))
     }
 
-    async fn create(&self, context: &Context, planned: Object) -> Result<Applied, Failure> {
-        let target = BucketTarget::from_state(context, &planned, "create")?;
-        bucket::create(&target, &rule(&planned), planned).await
+    fn add_to(&self, state: Object) -> Object {
+        state.with("cipher", self.0.as_str())
     }
 
-    async fn read(&self, context: &Context, state: Object) -> Result<Option<Object>, Failure> {
-        let target = BucketTarget::from_state(context, &state, "read")?;
-        let rule: Option<EncryptionRule> = target.read().await?;
-        Ok(rule.map(|rule| state.with("cipher", rule.sse_algorithm.as_str())))
+    async fn get(
+        client: &Client,
+        bucket: &BucketName,
+        options: &CallOptions,
+    ) -> Result<Self, Error> {
+        let rule = client.get_bucket_encryption(bucket, options).await?;
+        Ok(Self(rule.sse_algorithm.as_str().to_owned()))
     }
 
-    async fn update(
+    async fn put(
         &self,
-        context: &Context,
-        prior: Object,
-        planned: Object,
-    ) -> Result<Applied, Failure> {
-        let target = BucketTarget::from_state(context, &planned, "update")?;
-        bucket::update(&target, Some(rule(&prior)), &rule(&planned), planned).await
+        client: &Client,
+        bucket: &BucketName,
+        options: &CallOptions,
+    ) -> Result<(), Error> {
+        let rule = EncryptionRule {
+            sse_algorithm: self.0.as_str().into(),
+            kms_master_key_id: None,
+            kms_data_encryption: None,
+        };
+        client.put_bucket_encryption(bucket, &rule, options).await.map(drop)
     }
 
-    async fn delete(&self, context: &Context, state: Object) -> Result<Diagnostics, Failure> {
-        let target = BucketTarget::from_state(context, &state, "delete")?;
-        Ok(target.delete::<EncryptionRule>().await?)
-    }
-
-    async fn import(
-        &self,
-        context: &Context,
-        target: ImportTarget<'_>,
-    ) -> Result<Object, Diagnostics> {
-        let state = self.read(context, bucket::state_from_import(target)?).await?;
-        state.ok_or_else(|| Diagnostic::error("The bucket has no cipher", "Create one.").into())
-    }
-
-    fn identity_schema(&self) -> Option<Schema> {
-        Some(bucket::identity_schema())
-    }
-
-    fn identity(&self, state: &Object) -> Option<Object> {
-        bucket::identity(state)
-    }
-}
-
-fn rule(state: &Object) -> EncryptionRule {
-    EncryptionRule {
-        sse_algorithm: bucket::non_empty_string(state, "cipher").unwrap_or_default().into(),
-        kms_master_key_id: None,
-        kms_data_encryption: None,
+    async fn delete(
+        client: &Client,
+        bucket: &BucketName,
+        options: &CallOptions,
+    ) -> Result<(), Error> {
+        client.delete_bucket_encryption(bucket, options).await.map(drop)
     }
 }

@@ -2,10 +2,11 @@
 
 use oss_emulator::EncryptionRule;
 use serde_json::Value as Json;
+use terraform_provider_oss::tfplugin::pb;
 
 use super::apply::calls;
 use super::{NO_DIAGNOSTICS, aes256, apply, kms};
-use crate::support::{configuration, configured, diagnostics, emulator};
+use crate::support::{TYPE, configuration, configured, diagnostics, dynamic, emulator};
 
 #[tokio::test]
 async fn a_setting_that_was_created_is_not_deleted_for_another_address() {
@@ -46,6 +47,34 @@ async fn a_create_and_a_delete_at_once_leave_the_setting() {
             tokio::join!(delete, create);
         }
         assert_eq!(emulator.rule("demo"), Some(EncryptionRule::new("AES256")));
+    }
+}
+
+/// `terraform test` creates and destroys with one configured provider.
+#[tokio::test]
+async fn an_object_that_was_created_can_be_deleted_and_created_again() {
+    let emulator = emulator(&["demo"]);
+    let mut client = configured(&emulator).await;
+    for state in [aes256("demo"), kms("demo")] {
+        let request = pb::apply_resource_change::Request {
+            type_name: TYPE.into(),
+            prior_state: Some(dynamic(&Json::Null)),
+            planned_state: Some(dynamic(&state)),
+            ..Default::default()
+        };
+        let created = client.apply_resource_change(request).await.unwrap().into_inner();
+        assert_eq!(created.diagnostics, []);
+        assert!(emulator.rule("demo").is_some());
+        let request = pb::apply_resource_change::Request {
+            type_name: TYPE.into(),
+            prior_state: created.new_state,
+            planned_state: Some(dynamic(&Json::Null)),
+            planned_private: created.private,
+            ..Default::default()
+        };
+        let deleted = client.apply_resource_change(request).await.unwrap().into_inner();
+        assert_eq!(deleted.diagnostics, []);
+        assert_eq!(emulator.rule("demo"), None);
     }
 }
 

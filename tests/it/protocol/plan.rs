@@ -66,9 +66,9 @@ async fn another_or_unknown_bucket_requires_replacement() {
     assert_eq!(plan(aes256("demo"), config).await.requires_replace, []);
 }
 
-/// The provider stores no private data, but returns what Terraform sends.
+/// Private data identifies an object: it is stored by a create, and returned as it is by everything else.
 #[tokio::test]
-async fn private_data_is_returned_unchanged() {
+async fn private_data_is_new_for_each_created_object_and_returned_unchanged() {
     let emulator = emulator(&["demo"]);
     let mut client = configured(&emulator).await;
     let state = || Some(dynamic(&aes256("demo")));
@@ -85,12 +85,22 @@ async fn private_data_is_returned_unchanged() {
     assert_eq!(planned.planned_private, private());
     let apply = pb::apply_resource_change::Request {
         type_name: type_name(),
-        prior_state: Some(dynamic(&Json::Null)),
+        prior_state: state(),
         planned_state: state(),
         planned_private: private(),
         ..Default::default()
     };
+    let create = pb::apply_resource_change::Request {
+        prior_state: Some(dynamic(&Json::Null)),
+        ..apply.clone()
+    };
     assert_eq!(client.apply_resource_change(apply).await.unwrap().into_inner().private, private());
+    let mut created = Vec::new();
+    for _ in 0..2 {
+        let response = client.apply_resource_change(create.clone()).await.unwrap().into_inner();
+        created.push(response.private);
+    }
+    assert!(created[0] != created[1] && !created.contains(&private()), "{created:?}");
     let read = pb::read_resource::Request {
         type_name: type_name(),
         current_state: state(),

@@ -5,11 +5,12 @@ use oss_emulator::{Emulator, Fault};
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::resources::ProviderData;
+use terraform_provider_oss::resources::bucket::SettingResource;
 use terraform_provider_oss::tfplugin::{
     ConfigureResponse, Diagnostics, Object, Provider, Resource, Schema, pb,
 };
 
-use super::bucket_setting::BucketCipher;
+use super::bucket_setting::Cipher;
 use super::{apply_type, read_type};
 use crate::support::{
     KEY_ID, KEY_SECRET, TYPE, TestClient, client_for, diagnostics, dynamic, emulator, from_dynamic,
@@ -38,7 +39,7 @@ impl Provider for ExtendedProvider {
 
     fn resources(&self) -> Vec<Box<dyn Resource<ProviderData>>> {
         let mut resources = self.0.resources();
-        resources.push(Box::new(BucketCipher));
+        resources.push(Box::new(SettingResource::<Cipher>::default()));
         resources
     }
 }
@@ -60,7 +61,7 @@ fn cipher(bucket: &str, cipher: &str) -> Json {
 #[test]
 fn a_second_setting_takes_at_most_80_lines_beside_its_schema() {
     let lines: Vec<&str> = include_str!("bucket_setting.rs").lines().collect();
-    let start = lines.iter().position(|line| line.contains("fn schema(&self)")).unwrap();
+    let start = lines.iter().position(|line| line.contains("fn schema()")).unwrap();
     let end = start + lines[start..].iter().position(|line| *line == "    }").unwrap();
     let others = lines.len() - (end - start + 1);
     assert!(others <= 80, "{others} lines");
@@ -85,6 +86,7 @@ async fn a_second_setting_is_created_read_updated_and_deleted() {
     assert_eq!(applied, (aes256.clone(), vec![]));
     assert_eq!(apply_type(&mut client, CIPHER, &aes256, &sm4).await, (sm4.clone(), vec![]));
     assert_eq!(read_type(&mut client, CIPHER, &aes256).await, (sm4.clone(), vec![]));
+    let mut client = configured(&emulator).await;
     assert_eq!(apply_type(&mut client, CIPHER, &sm4, &Json::Null).await, (Json::Null, vec![]));
     assert_eq!(emulator.rule("demo"), None);
 }
@@ -130,7 +132,7 @@ async fn a_second_setting_is_imported_with_its_identity() {
     for (id, region, expected) in [
         ("demo", "", vec![]),
         ("demo@cn-hangzhou", "cn-hangzhou", vec![]),
-        ("empty", "", vec!["error: The bucket has no cipher"]),
+        ("empty", "", vec!["error: Bucket empty has no encryption to import"]),
         ("Demo", "", vec!["error: Invalid import ID"]),
     ] {
         let request = pb::import_resource_state::Request {
@@ -164,6 +166,7 @@ async fn a_second_setting_keeps_its_state_after_an_unknown_outcome() {
     assert!(found[0].detail.contains("The bucket has AES256, as planned"), "{}", found[0].detail);
     for (planned, method) in [(&sm4, "PUT"), (&Json::Null, "DELETE")] {
         emulator.inject(Fault::reset_after().method(method));
+        let mut client = configured(&emulator).await;
         let (state, found) = apply_type(&mut client, CIPHER, &aes256, planned).await;
         assert_eq!(state, aes256);
         assert!(found[0].detail.contains("OSS may have applied the change anyway"), "{method}");
@@ -181,6 +184,7 @@ async fn a_second_setting_follows_a_redirect_to_the_region_of_its_bucket() {
     emulator.inject(redirect());
     assert_eq!(read_type(&mut client, CIPHER, &sm4).await, (sm4.clone(), vec![]));
     emulator.inject(redirect());
+    let mut client = configured(&emulator).await;
     assert_eq!(apply_type(&mut client, CIPHER, &sm4, &Json::Null).await, (Json::Null, vec![]));
     assert_eq!(emulator.rule("demo"), None);
 
