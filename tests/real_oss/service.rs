@@ -59,7 +59,10 @@ fn is_one(name: &str, value: Option<OsString>) -> Result<bool, String> {
     match value {
         None => Ok(false),
         Some(value) if value == "1" => Ok(true),
-        Some(value) => Err(format!("{name} is {value:?}: set it to 1, or unset it")),
+        Some(value) => {
+            let value = value.to_string_lossy();
+            Err(format!("{name} is {value:?}: set it to 1, or unset it"))
+        }
     }
 }
 
