@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::files::{blocks, read};
-use super::workspace::Workspace;
+use super::workspace::{Run, Workspace};
 
 const NEW_BUCKETS: &str = "modules/new-buckets";
 const NEW_BUCKETS_TESTS: &str = "modules/new-buckets/tests";
@@ -31,6 +31,14 @@ fn copy_to(workspace: &Workspace, to: &str) {
     }
 }
 
+/// Every run of this file of the module passed, and nothing else was run.
+#[track_caller]
+fn all_passed(run: &Run, file: &str) {
+    let text = read(&format!("examples/modules/encrypted-buckets/{file}"));
+    let runs = text.lines().filter(|line| line.starts_with("run ")).count();
+    assert!(run.stdout.contains(&format!("Success! {runs} passed, 0 failed.")), "{runs}: {run}");
+}
+
 #[test]
 fn the_module_is_formatted_and_valid() {
     let Some(workspace) = Workspace::new(&[]) else { return };
@@ -45,7 +53,7 @@ fn the_module_passes_its_own_tests_with_a_mocked_provider() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     copy(&workspace);
     let run = workspace.terraform_in(&[], &["test", "-no-color"]).succeeds();
-    assert!(run.stdout.contains("Success! 20 passed, 0 failed."), "{run}");
+    all_passed(&run, "tests/rules.tftest.hcl");
     assert_eq!(workspace.calls(), Vec::<String>::new());
 }
 
@@ -61,7 +69,7 @@ fn the_module_passes_its_own_tests_against_the_emulator() {
     workspace.write(file, &text.replace("http://127.0.0.1:8680", &workspace.emulator.url()));
     let arguments = ["test", "-no-color", "-test-directory=tests/endpoint"];
     let run = workspace.terraform(&arguments).succeeds();
-    assert!(run.stdout.contains("Success! 3 passed, 0 failed."), "{run}");
+    all_passed(&run, "tests/endpoint/rules.tftest.hcl");
     let calls = workspace.calls();
     for call in ["PUT module-logs 200", "PUT module-invoices 200", "DELETE module-invoices 204"] {
         assert!(calls.contains(&call.to_owned()), "{call} is missing: {calls:?}");
@@ -81,7 +89,19 @@ fn the_module_reports_the_offending_bucket() {
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", bucket = [\"a\"] }",
-            "Invalid bucket names: my-logs. A name has 3 to 63",
+            "Every attribute of a rule is a string. Another type is in: my-logs.",
+        ),
+        (
+            "my-logs = { sse_algorithm = \"KMS\", region = [\"a\"] }",
+            "Every attribute of a rule is a string. Another type is in: my-logs.",
+        ),
+        (
+            "my-logs = { sse_algorithm = \"KMS\", kms_master_key_id = [\"a\"] }\n    his-logs = { sse_algorithm = [] }",
+            "Another type is in: his-logs, my-logs.",
+        ),
+        (
+            "my-logs = { sse_algorithm = \"KMS\", kms_data_encryption = {} }",
+            "Another type is in: my-logs.",
         ),
         ("my-logs = {}", "sse_algorithm is required and must be"),
         (
@@ -94,11 +114,11 @@ fn the_module_reports_the_offending_bucket() {
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", bucket = \"fine-logs\" }",
-            "but these are named by several keys: fine-logs (fine-logs, my-logs).",
+            "but these keys name the same bucket: fine-logs, my-logs.",
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", region = \"oss-cn-hangzhou\" }",
-            "Invalid regions: my-logs: oss-cn-hangzhou. Use a region ID",
+            "Invalid regions: my-logs. Use a region ID",
         ),
         (
             "my-logs = { sse_algorithm = \"AES256\", kms_master_key_id = \"k\" }",
@@ -129,6 +149,57 @@ fn the_module_reports_the_offending_bucket() {
     assert!(run.stderr.contains("Unsupported attributes: my-logs: sse_algoritm."), "{run}");
 }
 
+/// A sensitive value is not shown, and the message still names the key: without care, Terraform replaces the
+/// message with "Error message refers to sensitive values".
+#[test]
+fn the_module_reports_sensitive_values_by_their_key() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    for (rule, part) in [
+        ("bucket = sensitive(\"My_Secret\")", "Invalid bucket names: my-logs."),
+        ("bucket = sensitive(\"fine-logs\")", "name the same bucket: fine-logs, my-logs."),
+        ("region = sensitive(\"oss-my-secret\")", "Invalid regions: my-logs."),
+        ("kms_master_key_id = sensitive([\"my-secret\"])", "Another type is in: my-logs."),
+        ("kms_data_encryption = sensitive(\"my-secret\")", "It is something else for: my-logs."),
+        ("sse_algorithm = sensitive(\"my-secret\")", "missing or invalid for: my-logs."),
+        (
+            "sse_algorithm = \"SM4\", kms_master_key_id = sensitive(\"my-secret\")",
+            "or use KMS, for: my-logs.",
+        ),
+        ("regoin = sensitive(\"my-secret\")", "Unsupported attributes: my-logs: regoin."),
+    ] {
+        let algorithm = if rule.contains("sse_") { "" } else { "sse_algorithm = \"KMS\", " };
+        let mine = format!("{{ {algorithm}{rule} }}");
+        let fine = "fine-logs = { sse_algorithm = \"AES256\" }";
+        for buckets in [
+            format!("{{ {fine}, my-logs = {mine} }}"),
+            format!("{{ {fine}, my-logs = sensitive({mine}) }}"),
+            format!("sensitive({{ {fine}, my-logs = {mine} }})"),
+        ] {
+            workspace.configure(&format!(
+                "module \"encrypted_buckets\" {{\n  source = {:?}\n  buckets = {buckets}\n}}\n",
+                module().to_str().unwrap(),
+            ));
+            workspace.terraform(&["get"]).succeeds();
+            let run = workspace.terraform(&["validate", "-no-color"]).fails();
+            assert!(run.stderr.contains(part), "{buckets}: {part:?} is missing:\n{run}");
+            for never in ["refers to sensitive values", "-secret", "_Secret"] {
+                let message = run.stderr.split("\n\n").filter(|part| !part.contains(" line "));
+                assert!(
+                    !message.collect::<String>().contains(never),
+                    "{buckets}: {never:?}\n{run}"
+                );
+            }
+        }
+    }
+    // A sensitive key ID does no harm.
+    workspace.configure(&format!(
+        "module \"encrypted_buckets\" {{\n  source = {:?}\n  buckets = {{ my-logs = {{ sse_algorithm = \"KMS\", \
+         kms_master_key_id = sensitive(\"my-secret\") }} }}\n}}\n",
+        module().to_str().unwrap(),
+    ));
+    workspace.terraform(&["validate", "-no-color"]).succeeds();
+}
+
 /// Replaces `aliyun/alicloud` with its stub.
 fn install_alicloud(workspace: &Workspace) {
     let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss")).parent().unwrap();
@@ -149,9 +220,33 @@ fn the_module_for_new_buckets_is_valid_and_passes_its_own_tests() {
     workspace.terraform(&[&chdir, "get"]).succeeds();
     workspace.terraform(&[&chdir, "validate", "-no-color"]).succeeds();
     let run = workspace.terraform_in(&[], &[&chdir, "test", "-no-color"]).succeeds();
-    assert!(run.stdout.contains("Success! 1 passed, 0 failed."), "{run}");
+    all_passed(&run, &format!("{NEW_BUCKETS_TESTS}/new-buckets.tftest.hcl"));
     let main = read("examples/modules/encrypted-buckets/modules/new-buckets/main.tf");
     assert!(main.contains("ignore_changes = [server_side_encryption_rule]"));
+}
+
+#[test]
+fn the_module_for_new_buckets_reports_a_region() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    copy_to(&workspace, "modules/encrypted-buckets");
+    install_alicloud(&workspace);
+    for (region, is_refused) in [
+        ("\"cn-shanghai\"", true),
+        ("sensitive(\"cn-shanghai\")", true),
+        ("[\"cn-shanghai\"]", true),
+        ("\"\"", false),
+    ] {
+        workspace.configure(&format!(
+            "module \"new_buckets\" {{\n  source = \"./modules/encrypted-buckets/{NEW_BUCKETS}\"\n  buckets = {{\n    \
+             fine-logs = {{ sse_algorithm = \"KMS\" }}\n    my-logs = {{ sse_algorithm = \"KMS\", region = {region} \
+             }}\n  }}\n}}\n",
+        ));
+        workspace.terraform(&["get"]).succeeds();
+        let run = workspace.terraform(&["validate", "-no-color"]);
+        assert_eq!(run.code, Some(i32::from(is_refused)), "{region}: {run}");
+        let said = run.stderr.contains("remove the attribute region from: my-logs.");
+        assert_eq!(said, is_refused, "{region}: {run}");
+    }
 }
 
 #[test]

@@ -6,8 +6,10 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `OSS_ACC_BUCKET` | an existing bucket; its rule is changed, and restored at the end |
-//! | `OSS_ACC_OVERWRITE=1` | allows a bucket that has a rule |
+//! | `OSS_ACC_OVERWRITE=1` | allows a bucket that has a rule; the rule is printed before anything is written |
 //! | `OSS_ACC_KMS_KEY_ID` | a key to use with `KMS`, in addition to the default CMK |
+//!
+//! `OSS_ACC` and `OSS_ACC_OVERWRITE` are `1` or unset; another value is an error.
 //!
 //! What OSS returns where the emulator returns something else is printed.
 
@@ -22,10 +24,13 @@ mod service;
 #[path = "../acceptance/tunnel.rs"]
 mod tunnel;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+
 use oss_emulator::EncryptionRule;
 use serde_json::{Value as Json, json};
 
-use service::{Run, Service, report};
+use service::{Run, Service, report, reported};
 
 const GONE: &str = "GET 404 NoSuchServerSideEncryptionRule";
 const ADDRESS: &str = "oss_bucket_encryption.this";
@@ -73,14 +78,15 @@ fn found(service: &Service) -> Option<String> {
     Some(names.into_iter().filter_map(argument).collect::<Vec<_>>().join("\n  "))
 }
 
-/// Restores the rule that was found, also after a failed test.
+/// Restores the rule that was found, also after a failed test. A test whose restore fails is a failed test.
 struct Restore<'a> {
     service: &'a Service,
     rule: Option<String>,
 }
 
 impl<'a> Restore<'a> {
-    /// Reads the rule of the bucket. An error if the bucket has one that must not be changed.
+    /// Reads the rule of the bucket and prints it. An error if the bucket has one that must not be changed, or that
+    /// could not be restored.
     fn after_look(service: &'a Service) -> Result<Self, String> {
         let rule = found(service);
         if rule.is_some() && !service.may_overwrite {
@@ -89,6 +95,20 @@ impl<'a> Restore<'a> {
                 service.bucket,
             ));
         }
+        if let Some(rule) = &rule {
+            let work = service.directory("restore");
+            work.configure(&resource(&service.bucket, rule));
+            let run = work.run(&["validate", "-no-color"]);
+            if run.code != Some(0) {
+                return Err(format!(
+                    "bucket {} has a rule that this version cannot set, so it could not be restored: choose another \
+                     bucket\n{rule}\n{run}",
+                    service.bucket,
+                ));
+            }
+        }
+        let what = rule.as_deref().unwrap_or("no rule");
+        report(format!("found on bucket {}, to be restored: {what}", service.bucket));
         Ok(Self { service, rule })
     }
 }
@@ -103,10 +123,15 @@ impl Drop for Restore<'_> {
         if self.rule.is_none() && run.code == Some(0) {
             run = work.run(&["destroy", "-auto-approve", "-no-color"]);
         }
-        match run.code {
-            Some(0) => report(format!("restored: {}", self.rule.as_deref().unwrap_or("no rule"))),
-            _ => report(format!("the rule could NOT be restored to {:?}\n{run}", self.rule)),
+        let rule = self.rule.as_deref().unwrap_or("no rule");
+        if run.code == Some(0) {
+            report(format!("restored: {rule}"));
+            return;
         }
+        let message = format!("the bucket could NOT be restored to: {rule}\n{run}");
+        report(&message);
+        // A second panic would abort the process and hide the first one.
+        assert!(std::thread::panicking(), "{message}");
     }
 }
 
@@ -143,10 +168,79 @@ fn a_rule_that_was_there_is_only_changed_if_allowed_and_is_restored() {
     assert!(refused.contains("OSS_ACC_OVERWRITE"), "{refused}");
     service.may_overwrite = true;
     let restore = Restore::after_look(&service).unwrap();
+    let found = "sse_algorithm = \"KMS\"\n  kms_data_encryption = \"SM4\"";
+    let is_found = |line: &String| line.starts_with("found on bucket") && line.ends_with(found);
+    assert_eq!(reported().iter().filter(|line| is_found(line)).count(), 1, "{:?}", reported());
     lifecycle(&service, &restore);
     assert_eq!(emulator.rule(&service.bucket), None);
     drop(restore);
     assert_eq!(emulator.rule(&service.bucket), Some(kms));
+}
+
+#[test]
+fn a_rule_that_cannot_be_restored_is_not_touched() {
+    let Some(mut service) = Service::start() else { return };
+    let Some(emulator) = service.emulator.take() else {
+        report("not against OSS: a rule that cannot be restored is not touched");
+        return;
+    };
+    service.may_overwrite = true;
+    let mut cipher = EncryptionRule::new("KMS");
+    cipher.kms_data_encryption = Some("SM9".to_owned());
+    let mut key = EncryptionRule::new("AES256");
+    key.kms_master_key_id = Some("key-1".to_owned());
+    for rule in [EncryptionRule::new("AES512"), cipher, key] {
+        emulator.set_rule(&service.bucket, rule.clone());
+        let refused = Restore::after_look(&service).map(std::mem::forget).unwrap_err();
+        assert!(refused.contains("this version cannot set"), "{refused}");
+        assert_eq!(emulator.rule(&service.bucket), Some(rule));
+    }
+}
+
+#[test]
+fn a_failed_restore_fails_the_test() {
+    let Some(mut service) = Service::start() else { return };
+    let Some(emulator) = service.emulator.take() else {
+        report("not against OSS: a failed restore fails the test");
+        return;
+    };
+    service.may_overwrite = true;
+    let fails = |rule: Option<EncryptionRule>, before: &dyn Fn()| {
+        emulator.create_bucket(&service.bucket);
+        match rule {
+            Some(rule) => emulator.set_rule(&service.bucket, rule),
+            None => emulator.remove_rule(&service.bucket),
+        }
+        let restore = Restore::after_look(&service).unwrap();
+        emulator.remove_bucket(&service.bucket);
+        catch_unwind(AssertUnwindSafe(move || {
+            let _restore = restore;
+            before();
+        }))
+        .unwrap_err()
+    };
+    for (rule, what) in [(Some(EncryptionRule::new("SM4")), "SM4"), (None, "no rule")] {
+        let message = fails(rule, &|| {});
+        let message = message.downcast_ref::<String>().unwrap();
+        assert!(message.starts_with("the bucket could NOT be restored to: "), "{message}");
+        assert!(message.contains(what), "{message}");
+    }
+    // The test that fails anyway keeps its own message.
+    let message = fails(None, &|| panic!("the test itself"));
+    assert_eq!(message.downcast_ref::<&str>(), Some(&"the test itself"));
+}
+
+#[test]
+fn a_switch_that_is_not_one_is_an_error() {
+    for name in ["OSS_ACC", "OSS_ACC_OVERWRITE"] {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "the_lifecycle_of_a_rule", "--nocapture"]);
+        let output = command.env_remove("OSS_ACC").env(name, "0").output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{printed}");
+        let message = format!("{name} is \"0\": set it to 1, or unset it");
+        assert!(printed.contains(&message), "{printed}");
+    }
 }
 
 fn lifecycle(service: &Service, restore: &Restore<'_>) {
@@ -226,7 +320,8 @@ fn data_sources(service: &Service, rule: &str) {
 fn a_missing_bucket_is_an_error() {
     let Some(service) = Service::start() else { return };
     let work = service.directory("missing");
-    // No one can have it: the account is asked for a name that is derived from an existing one.
+    // Derived from an existing name, so that hardly anyone has it. If another account does, OSS returns 403 instead,
+    // and that is printed.
     let missing = format!("{}-does-not-exist", &service.bucket[..service.bucket.len().min(48)]);
     work.configure(&data_source(&missing));
     let run = work.apply();

@@ -1,5 +1,6 @@
 //! The service under test, and directories in which terraform uses it.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
@@ -52,15 +53,41 @@ fn variable(name: &str) -> Option<String> {
     Some(value).filter(|value| !value.is_empty())
 }
 
+/// Whether a variable is `1`. An error if it is anything else: `0`, `no` and an empty value all look like no, and
+/// must not be taken for yes.
+fn is_one(name: &str, value: Option<OsString>) -> Result<bool, String> {
+    match value {
+        None => Ok(false),
+        Some(value) if value == "1" => Ok(true),
+        Some(value) => {
+            let value = value.to_string_lossy();
+            Err(format!("{name} is {value:?}: set it to 1, or unset it"))
+        }
+    }
+}
+
+thread_local! {
+    static REPORTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Prints a line, even if the test passes.
 pub(crate) fn report(line: impl fmt::Display) {
     // Not with the macro, whose output is hidden if the test passes.
     let _ = writeln!(std::io::stderr(), "real_oss: {line}");
+    REPORTED.with_borrow_mut(|reported| reported.push(line.to_string()));
+}
+
+/// The lines that this test printed.
+pub(crate) fn reported() -> Vec<String> {
+    REPORTED.with_borrow(Clone::clone)
 }
 
 impl Service {
     /// The service that the environment names. `None`, with a notice, if there is no terraform.
     pub(crate) fn start() -> Option<Self> {
+        let [is_real, may_overwrite] = ["OSS_ACC", "OSS_ACC_OVERWRITE"].map(|name| {
+            is_one(name, std::env::var_os(name)).unwrap_or_else(|error| panic!("{error}"))
+        });
         let terraform = variable("TERRAFORM").unwrap_or_else(|| "terraform".to_owned());
         let version = Command::new(&terraform).arg("version").output();
         if !version.is_ok_and(|output| output.status.success()) {
@@ -84,7 +111,6 @@ impl Service {
         ];
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let mut environment = terraform_environment.map(owned).to_vec();
-        let is_real = variable("OSS_ACC").is_some();
         let mut emulator = None;
         if !is_real {
             let config = Config::default().with_credentials(KEY_ID, KEY_SECRET);
@@ -115,7 +141,7 @@ impl Service {
         Some(Self {
             is_real,
             bucket,
-            may_overwrite: variable("OSS_ACC_OVERWRITE").is_some(),
+            may_overwrite,
             kms_key_id: if is_real {
                 variable("OSS_ACC_KMS_KEY_ID")
             } else {
@@ -215,5 +241,15 @@ impl fmt::Display for Run {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { code, stdout, stderr, what, .. } = self;
         write!(formatter, "{what} ended with {code:?}\n{stdout}\n{stderr}")
+    }
+}
+
+#[test]
+fn only_one_means_yes() {
+    let is_one = |value: Option<&str>| is_one("OSS_ACC", value.map(OsString::from));
+    assert_eq!((is_one(None), is_one(Some("1"))), (Ok(false), Ok(true)));
+    for value in ["", "0", "no", "true", " 1"] {
+        let error = is_one(Some(value)).unwrap_err();
+        assert_eq!(error, format!("OSS_ACC is {value:?}: set it to 1, or unset it"));
     }
 }

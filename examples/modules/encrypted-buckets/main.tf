@@ -1,7 +1,7 @@
 locals {
   rules = {
     for key, rule in var.buckets : key => {
-      bucket              = coalesce(try(rule.bucket, null), key)
+      bucket              = coalesce(try(tostring(rule.bucket), null), key)
       sse_algorithm       = rule.sse_algorithm
       kms_master_key_id   = try(rule.kms_master_key_id, null)
       kms_data_encryption = try(rule.kms_data_encryption, null)

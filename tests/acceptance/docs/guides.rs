@@ -302,6 +302,18 @@ fn discovering_with_data_sources() {
     assert_eq!(puts.count(), 2, "existing rules are not written");
     assert_eq!(workspace.emulator.rule("my-company-media"), Some(aes256()));
     assert_eq!(workspace.emulator.rule("my-company-invoices"), Some(kms));
+
+    // What the warning says.
+    workspace.emulator.remove_rule("my-company-invoices");
+    workspace.emulator.set_rule("my-company-media", EncryptionRule::new("SM4"));
+    guide.run(DISCOVERING, "terraform apply -auto-approve");
+    assert_eq!(workspace.emulator.rule("my-company-invoices"), Some(aes256()), "not KMS");
+    assert_eq!(workspace.emulator.rule("my-company-media"), Some(EncryptionRule::new("SM4")));
+    let page = fs::read_to_string(DISCOVERING).unwrap();
+    let warnings = page.split("\n\n").filter(|paragraph| paragraph.starts_with("!> **Warning:**"));
+    let says = |text: &str| text.contains("deleted elsewhere is planned as `AES256`, even if");
+    assert_eq!(warnings.filter(|text| says(text)).count(), 1);
+    assert!(!page.contains("is set again"));
 }
 
 #[test]
@@ -312,6 +324,47 @@ fn refusing_a_weaker_rule() {
     workspace.emulator.set_rule("my-company-invoices", EncryptionRule::new("KMS"));
     let mut guide = Guide::new(&workspace).with_credentials().with_providers();
     guide.play(&all(&blocks(POLICIES, Some("Refuse a weaker rule"))));
+
+    // What the text before the configuration says. `""` is no argument to the provider.
+    let main = fs::read_to_string(workspace.path("work/main.tf")).unwrap();
+    let (kms, key, sm4) = ("KMS", "your own", "SM4.");
+    for (now, planned, refused) in [
+        (["KMS", "", ""], ["KMS", "", ""], ""),
+        (["KMS", "", ""], ["SM4", "", ""], kms),
+        (["KMS", "key-1", ""], ["KMS", "", ""], key),
+        (["KMS", "key-1", ""], ["KMS", "key-2", ""], ""),
+        (["KMS", "key-1", "SM4"], ["KMS", "key-1", "SM4"], ""),
+        (["KMS", "key-1", "SM4"], ["KMS", "key-1", ""], sm4),
+        (["KMS", "", "SM4"], ["KMS", "", ""], sm4),
+        (["SM4", "", ""], ["AES256", "", ""], sm4),
+        (["SM4", "", ""], ["KMS", "", ""], sm4),
+        (["SM4", "", ""], ["KMS", "", "SM4"], ""),
+        (["AES256", "", ""], ["KMS", "key-1", "SM4"], ""),
+        (["", "", ""], ["AES256", "", ""], ""),
+    ] {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let mut rule = EncryptionRule::new(now[0]);
+        (rule.kms_master_key_id, rule.kms_data_encryption) = (some(now[1]), some(now[2]));
+        match now[0] {
+            "" => workspace.emulator.remove_rule("my-company-invoices"),
+            _ => workspace.emulator.set_rule("my-company-invoices", rule),
+        }
+        let argument = |line: &str| match line.trim_start().split_once(" = ") {
+            Some(("sse_algorithm      ", "\"AES256\"")) => Some(planned[0]),
+            Some(("kms_master_key_id  ", "null")) => Some(planned[1]),
+            Some(("kms_data_encryption", "null")) => Some(planned[2]),
+            _ => None,
+        };
+        let lines = main.lines().map(|line| match (argument(line), line.split_once(" = ")) {
+            (Some(value), Some((name, _))) => format!("{name} = {value:?}\n"),
+            _ => format!("{line}\n"),
+        });
+        workspace.write("work/main.tf", &lines.collect::<String>());
+        let plan = guide.run(POLICIES, "terraform plan -no-color || true");
+        let is_planned = plan.contains("Plan: ") || plan.contains("No changes.");
+        assert_eq!(is_planned, refused.is_empty(), "{now:?} -> {planned:?}\n{plan}");
+        assert!(plan.contains(refused), "{now:?} -> {planned:?}\n{plan}");
+    }
 }
 
 #[test]

@@ -249,3 +249,23 @@ run "ciphers_that_do_not_exist" {
 
   expect_failures = [var.buckets]
 }
+
+run "keys_that_are_lists" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "KMS", kms_master_key_id = ["9468da86"] } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "regions_that_are_objects" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "KMS", region = { id = "cn-hangzhou" } } }
+  }
+
+  expect_failures = [var.buckets]
+}

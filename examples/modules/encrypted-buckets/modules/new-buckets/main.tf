@@ -1,7 +1,7 @@
 resource "alicloud_oss_bucket" "this" {
   for_each = var.buckets
 
-  bucket = coalesce(try(each.value.bucket, null), each.key)
+  bucket = coalesce(try(tostring(each.value.bucket), null), each.key)
 
   lifecycle {
     # The rule belongs to oss_bucket_encryption. This resource reads it back as its own argument, and would plan

@@ -1,6 +1,22 @@
 variable "buckets" {
-  description = "The buckets to create in the provider's region, with their rules: see the module encrypted-buckets."
+  description = "The buckets to create in the region of the provider alicloud, with their rules: see the module encrypted-buckets. Without `region`."
   nullable    = false
-  # Checked by the module encrypted-buckets.
+  # Everything else is checked by the module encrypted-buckets.
   type = any
+
+  validation {
+    condition     = can([for rule in values(var.buckets) : keys(rule)])
+    error_message = "buckets must be a map of objects, for example { my-logs = { sse_algorithm = \"AES256\" } }."
+  }
+
+  # `alicloud_oss_bucket` creates a bucket where its provider is. A rule for another region would not find it.
+  validation {
+    condition = try(length([for key, rule in var.buckets : key if try(coalesce(rule.region), null) != null]) == 0, true)
+    error_message = format(
+      "A bucket is created in the region of the provider alicloud, and its rule is set there. Set the region of both providers, and remove the attribute region from: %s.",
+      try(nonsensitive(sensitive(join(", ", [
+        for key, rule in var.buckets : key if try(coalesce(rule.region), null) != null
+      ]))), ""),
+    )
+  }
 }

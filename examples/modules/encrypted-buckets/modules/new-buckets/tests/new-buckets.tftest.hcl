@@ -19,3 +19,36 @@ run "each_bucket_is_created_and_gets_its_rule" {
     error_message = "Not exactly the two rules are set."
   }
 }
+
+run "a_region_in_a_rule" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "AES256", region = "cn-shanghai" } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "an_empty_region_is_none" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "AES256", region = "" }, my-media = { sse_algorithm = "KMS", region = null } }
+  }
+
+  assert {
+    condition     = length(alicloud_oss_bucket.this) == 2
+    error_message = "Not exactly the two buckets are planned."
+  }
+}
+
+run "rules_that_are_not_objects" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = "KMS" }
+  }
+
+  expect_failures = [var.buckets]
+}
