@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::results::{Results, Row, Spread};
+use super::results::{Results, Row, Spread, mb};
 
 /// A table of the figures that both have.
 pub(crate) fn table(before: &Results, after: &Results) -> String {
@@ -38,6 +38,15 @@ pub(crate) fn table(before: &Results, after: &Results) -> String {
     text.push('\n');
     for (what, before, after) in starts {
         let _ = writeln!(text, "{what}, ms: {}", pair(before, after, 1.0, 2));
+    }
+    for list in &after.lists {
+        let earlier = before.lists.iter().find(|other| other.what == list.what);
+        let Some(earlier) = earlier.filter(|other| other.buckets == list.buckets) else { continue };
+        let seconds = pair(earlier.seconds, list.seconds, 1.0, 2);
+        let memory =
+            format!("{:.1} → {:.1}", mb(earlier.peak_memory_kib), mb(list.peak_memory_kib));
+        let _ =
+            writeln!(text, "{} of {} buckets, s: {seconds}; MB: {memory}", list.what, list.buckets);
     }
     let _ = writeln!(text, "binary, bytes: {} → {}", before.binary_bytes, after.binary_bytes);
     text

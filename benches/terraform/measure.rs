@@ -95,14 +95,20 @@ fn measure(options: &Options, scratch: &Path) -> Results {
     let slow = options.slow.iter().map(|(resources, _)| *resources);
     let most = options.sizes.iter().copied().chain(slow).max().unwrap_or(1);
     let service = Service::start(most);
+    let mut started = vec![&this, &bare];
+    started.extend(&peers);
+    let mut starts = measure_starts(&host, &started, options.starts);
+    let peer_starts = starts.split_off(2);
+    let peer_starts = peers.iter().map(|peer| peer.name.clone()).zip(peer_starts).collect();
     let size = |provider: &Provider| fs::metadata(&provider.binary).unwrap().len();
     let mut results = Results {
         machine: machine(),
         terraform: version,
         binary_bytes: size(&this),
         peer_bytes: peers.iter().map(|peer| (peer.name.clone(), size(peer))).collect(),
-        start: measure_start(&host, &this, options.starts),
-        bare_start: measure_start(&host, &bare, options.starts),
+        start: starts[0],
+        bare_start: starts[1],
+        peer_starts,
         exchange: Some(exchange::measure(scratch)),
         lists: list::measure(&host, &binary, options.listed),
         runs: Vec::new(),
@@ -132,21 +138,27 @@ fn peers() -> Vec<Provider> {
     peers.map(parse).collect()
 }
 
-fn measure_start(host: &Host, provider: &Provider, count: usize) -> Start {
-    eprintln!("{count} starts of {} …", provider.name);
-    let times = (0..count).map(|_| {
-        let mut command = Command::new(&provider.binary);
-        command.env_clear().envs(provider.variables.iter().cloned());
-        let since = Instant::now();
-        let started = host.start_command(&mut command);
-        let to_handshake_line = since.elapsed();
-        let connected = host.connect(started);
-        let to_first_response = since.elapsed();
-        drop(connected);
-        (milliseconds(to_handshake_line), milliseconds(to_first_response))
-    });
-    let (lines, responses): (Vec<f64>, Vec<f64>) = times.unzip();
-    Start { to_handshake_line: Spread::of(lines), to_first_response: Spread::of(responses) }
+/// Starts every provider this many times, in turn.
+fn measure_starts(host: &Host, providers: &[&Provider], count: usize) -> Vec<Start> {
+    eprintln!("{count} starts of each provider …");
+    let mut times = vec![(Vec::new(), Vec::new()); providers.len()];
+    for _ in 0..count {
+        for (provider, (lines, responses)) in providers.iter().zip(&mut times) {
+            let mut command = Command::new(&provider.binary);
+            command.env_clear().envs(provider.variables.iter().cloned());
+            let since = Instant::now();
+            let started = host.start_command(&mut command);
+            lines.push(milliseconds(since.elapsed()));
+            let connected = host.connect(started);
+            responses.push(milliseconds(since.elapsed()));
+            drop(connected);
+        }
+    }
+    let start = |(lines, responses): (Vec<f64>, Vec<f64>)| Start {
+        to_handshake_line: Spread::of(lines),
+        to_first_response: Spread::of(responses),
+    };
+    times.into_iter().map(start).collect()
 }
 
 fn milliseconds(time: Duration) -> f64 {

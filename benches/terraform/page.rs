@@ -65,6 +65,19 @@ fn targets(results: &Results, text: &mut String) {
     let memory = plans().map(|row| (row.resources, mb(row.peak_memory_kib)));
     let memory = memory.map(|(resources, mb)| (resources, format!("{mb:.1} MB"))).collect();
     line("peak memory, by number", "9 MB, no growth", by_size(memory));
+    let adopted = in_mirror(results, this).filter(|row| row.step == "adopt");
+    let saved = adopted.filter_map(|adopted| {
+        let mut rows = in_mirror(results, this);
+        let created =
+            rows.find(|row| row.step == "create" && row.resources == adopted.resources)?;
+        let [created, adopted_seconds] = [created, adopted].map(|row| row.above_baseline.median);
+        Some((adopted.resources, format!("{created:.3} and {adopted_seconds:.3} s")))
+    });
+    line(
+        "`create` beyond, with three requests for each resource, and `adopt`, with one, by number",
+        "",
+        by_size(saved.collect()),
+    );
     for other in others {
         let target = if *other == "bare plugin" { "1.2" } else { "a third" };
         let shares =
@@ -81,6 +94,7 @@ fn shares(results: &Results, this: &str, other: &str, resources: usize) -> Strin
     };
     let pairs = of(this).into_iter().filter_map(|own| {
         let other = of(other).into_iter().find(|row| row.step == own.step)?;
+        let other = Some(other).filter(|row| tables::has_counterpart(&row.candidate, &row.step))?;
         let (own, other) = (own.above_baseline.median, other.above_baseline.median);
         (own > 0.0 && other > 0.0).then_some(own / other)
     });
@@ -119,7 +133,8 @@ fn beyond(results: &Results, text: &mut String) {
         let floor = of(baseline).map(|row| row.seconds.with(3)).unwrap_or_default();
         let _ = write!(text, "| {resources} | {step} | {floor} | {} |", own.above_baseline.with(3));
         for other in others {
-            match of(other).map(|row| row.above_baseline) {
+            let other = of(other).filter(|row| tables::has_counterpart(other, &row.step));
+            match other.map(|row| row.above_baseline) {
                 // A share of nothing, or of less, says nothing.
                 Some(beyond) if beyond.median > 0.0 && own.above_baseline.median > 0.0 => {
                     let share = own.above_baseline.median / beyond.median;

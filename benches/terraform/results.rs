@@ -19,6 +19,9 @@ pub(crate) struct Results {
     /// The same of the bare plugin.
     #[serde(default)]
     pub(crate) bare_start: Start,
+    /// The same of the other providers.
+    #[serde(default)]
+    pub(crate) peer_starts: BTreeMap<String, Start>,
     pub(crate) exchange: Option<Exchange>,
     #[serde(default)]
     pub(crate) lists: Vec<List>,
@@ -38,7 +41,7 @@ pub(crate) struct Machine {
 }
 
 /// Milliseconds from the start of the process, with mutual TLS.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub(crate) to_handshake_line: Spread,
     pub(crate) to_first_response: Spread,

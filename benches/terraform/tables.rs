@@ -69,7 +69,8 @@ fn shares(results: &Results) -> String {
         "\n| resources | step | installation | other | {this} above the baseline, s | other, s | share |\n\
          |--:|---|---|---|--:|--:|--:|\n"
     );
-    for other in results.runs.iter().filter(|row| ![BASELINE, this].contains(&&*row.candidate)) {
+    let others = results.runs.iter().filter(|row| ![BASELINE, this].contains(&&*row.candidate));
+    for other in others.filter(|row| has_counterpart(&row.candidate, &row.step)) {
         let is_same = |row: &&Row| row.candidate == this && is_comparable(row, other);
         let Some(own) = results.runs.iter().find(is_same) else { continue };
         let (own, others) = (own.above_baseline.median, other.above_baseline.median);
@@ -84,6 +85,12 @@ fn shares(results: &Results) -> String {
 }
 
 const BASELINE: &str = "terraform_data";
+
+/// Whether a command does the same with this candidate as with this provider: an update of the null provider's
+/// resource replaces it.
+pub(crate) fn has_counterpart(candidate: &str, step: &str) -> bool {
+    !(candidate.starts_with("null") && step == "update")
+}
 
 /// The names of the candidates, in the order in which they were measured.
 pub(crate) fn names(results: &Results) -> Vec<&str> {
@@ -119,6 +126,10 @@ pub(crate) fn limits(results: &Results) -> String {
         ms(results.start.to_first_response),
         ms(results.bare_start.to_first_response),
     );
+    for (peer, start) in &results.peer_starts {
+        let own = ms(results.start.to_first_response);
+        line(&format!("process start to first response; {peer}"), own, ms(start.to_first_response));
+    }
     if let Some(exchange) = &results.exchange {
         let limit = format!("{}; with TLS {}", ms(exchange.plain), ms(exchange.tls));
         for (resources, cpu) in cpu_per_resource(results) {
