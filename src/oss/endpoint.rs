@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_endpoint() {
+    fn rejects_what_is_no_endpoint() {
         let cases = [
             ("", EndpointError::Invalid),
             ("not a host", EndpointError::Invalid),

@@ -273,7 +273,7 @@ mod tests {
     const NO_HEADERS: fn(&str) -> Option<String> = |_| None;
 
     #[test]
-    fn what_was_not_clearly_refused_may_have_been_done() {
+    fn only_final_error_responses_have_a_known_outcome() {
         let service = |status| {
             ErrorKind::Service(Box::new(ServiceError::parse(status, NO_HEADERS, b"<Error/>")))
         };

@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_profile_that_cannot_be_read_matters_only_where_nothing_else_tells_the_region() {
+    async fn an_unreadable_profile_is_an_error_only_without_another_region() {
         let profile = Profile {
             path: "/no/such/file".into(),
             name: Some("ci".to_owned()),

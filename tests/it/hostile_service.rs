@@ -136,7 +136,7 @@ async fn bodies_and_headers_without_end_are_not_read_to_their_end() {
 }
 
 #[tokio::test]
-async fn an_answer_that_trickles_ends_with_the_time_of_the_call() {
+async fn a_slow_response_ends_at_the_deadline() {
     let start = format!("{HEAD}Content-Length: 1000000\r\n\r\n");
     for start in [start, HEAD.to_owned()] {
         let (address, _) = endless(start, b"x", Duration::from_millis(10)).await;
