@@ -1,4 +1,4 @@
-//! Hostile services and surroundings, through the real terraform at log level trace.
+//! Hostile services and environments, through the real terraform at log level trace.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _, copy};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! The client against the local endpoint, which checks every signature with code of its own.
+//! The client against the local OSS emulator, which checks every signature with code of its own.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use terraform_provider_oss::oss::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::support::{KEY_ID, KEY_SECRET};
+use crate::support::{KEY_ID, KEY_SECRET};
 
 /// What every answer of OSS has, up to the length of its body.
 const HEAD: &str = "HTTP/1.1 200 OK\r\nx-oss-request-id: ID\r\nContent-Type: application/xml\r\n";
