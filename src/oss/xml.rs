@@ -19,7 +19,7 @@ pub(super) enum XmlError {
     Encoding,
     #[error("the body is not well-formed XML: {0}")]
     Syntax(String),
-    #[error("the body has a document type definition, which is refused")]
+    #[error("the body has a document type definition, which is not allowed")]
     DocumentType,
     #[error("the body ends in the middle of an element")]
     Truncated,
