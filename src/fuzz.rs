@@ -105,6 +105,15 @@ pub fn rpc(data: &[u8]) {
 }
 
 async fn call(name: &str, message: &[u8]) {
+    let (status, response) = respond(name, message).await;
+    // OK, UNIMPLEMENTED as in a Go provider, or INTERNAL from the transport for invalid messages.
+    assert!(["0", "12", "13"].contains(&status.as_str()), "{name}: status {status}");
+    let crash = b"The provider crashed";
+    assert!(!response.windows(crash.len()).any(|window| window == crash), "{name} crashed");
+}
+
+/// Calls an RPC of a new provider, which is configured before. Returns the status and the response body.
+async fn respond(name: &str, message: &[u8]) -> (String, Bytes) {
     let server = Server::new(OssProvider::new(Environment::default()), CancellationToken::new());
     let service = server.into_service();
     // A generated configuration is not used for other calls, because it could name any host.
@@ -114,11 +123,7 @@ async fn call(name: &str, message: &[u8]) {
         // An empty message: no diagnostics.
         assert_eq!((status.as_str(), response.len()), ("0", 5), "the configuration is valid");
     }
-    let (status, response) = send(&service, name, message).await;
-    // OK, UNIMPLEMENTED as in a Go provider, or INTERNAL from the transport for invalid messages.
-    assert!(["0", "12", "13"].contains(&status.as_str()), "{name}: status {status}");
-    let crash = b"The provider crashed";
-    assert!(!response.windows(crash.len()).any(|window| window == crash), "{name} crashed");
+    send(&service, name, message).await
 }
 
 /// A provider block whose endpoint is a port of this machine that refuses connections.
@@ -208,19 +213,8 @@ mod tests {
             }
             let rpc = RPCS[usize::from(input[0])];
             assert_eq!(name.split('_').next(), Some(rpc), "the first byte selects the RPC");
-            let (status, response) = RUNTIME.with_borrow(|runtime| {
-                runtime.block_on(async {
-                    let server = Server::new(
-                        OssProvider::new(Environment::default()),
-                        CancellationToken::new(),
-                    );
-                    let service = server.into_service();
-                    if rpc != "ConfigureProvider" {
-                        send(&service, "ConfigureProvider", &configuration().encode_to_vec()).await;
-                    }
-                    send(&service, rpc, &input[1..]).await
-                })
-            });
+            let (status, response) =
+                RUNTIME.with_borrow(|runtime| runtime.block_on(respond(rpc, &input[1..])));
             let response = String::from_utf8_lossy(&response);
             assert_eq!(status, "0", "{name}");
             for complaint in ["could not be decoded", "does not conform"] {

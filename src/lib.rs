@@ -8,7 +8,7 @@
 //! * [`plugin`]: the process as a plugin of Terraform: handshake, mutual TLS, shutdown, logging.
 //! * [`tfplugin`]: plugin protocol 6: values, schemas, diagnostics, the gRPC service.
 //! * [`provider`]: this provider: its configuration and its list of resources.
-//! * [`resources`]: one file a resource.
+//! * [`resources`]: the resources and data sources, and what failed calls mean.
 //! * [`oss`]: the OSS client, usable without Terraform.
 //! * `fuzz`: everything that reads what others wrote, as functions of bytes (built for fuzzing and tests only).
 

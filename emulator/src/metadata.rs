@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_asked_for_as_the_mode_says() {
+    fn the_mode_decides_whether_a_token_is_required() {
         use MetadataMode::{Any, V1Only, V2Required};
         let put = request("PUT", &[]);
         let get = |token: Option<&str>| {

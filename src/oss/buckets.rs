@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_could_not_end_is_refused() {
+    fn a_list_that_could_not_end_is_rejected() {
         for (body, expected) in [
             ("<x/>", "the body is not a <ListAllMyBucketsResult> but a <x>"),
             (

@@ -28,8 +28,7 @@ use super::sign::SignatureVersion;
 /// Client configuration: endpoint, credentials, retries and timeouts.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// The region of buckets whose call names none; none means the one that the profile or else the
-    /// endpoint names.
+    /// Default region for calls without their own. If `None`, the profile's region is used, then the endpoint's.
     pub region: Option<Region>,
     /// The endpoint for every bucket; none means that of the bucket's region.
     pub endpoint: Option<Endpoint>,
@@ -132,6 +131,7 @@ pub struct ResponseMetadata {
     /// The request ID, for a support ticket.
     pub request_id: ServerText,
 }
+
 impl Client {
     /// Creates a client without IO.
     #[must_use]
@@ -254,7 +254,8 @@ impl Client {
             .map_err(|reason| self.error(&request, call, &state, self.unexpected(&reason)))
     }
 
-    /// Refuses what cannot be shown as it is, so that it gets into no state either: values are not changed.
+    /// Rejects a response with a text that must not be shown. Values are stored unchanged, so such a text must not
+    /// reach a state.
     fn ensure_printable<T>(
         &self,
         response: T,
@@ -281,7 +282,7 @@ impl Client {
         self.credentials.as_ref().map(CredentialsCache::take_insecure_profiles).unwrap_or_default()
     }
 
-    /// Whether it is the region of buckets whose call names none, as far as that is known by now.
+    /// Whether this is the default region, as far as it is known.
     #[must_use]
     pub fn is_default_region(&self, region: &Region) -> bool {
         let of_profile = self.profile_region.get().and_then(Option::as_ref);

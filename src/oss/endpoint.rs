@@ -4,11 +4,11 @@
 //! (`endpoints.go`: path style for IP literals). The signature never depends on any of this.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 
 use thiserror::Error;
 use url::{Host, Url};
 
+use super::host::is_loopback;
 use super::names::{BucketName, Region};
 use super::regions;
 
@@ -273,41 +273,6 @@ impl Endpoint {
     }
 }
 
-/// The IPv4 address that a host is, also in the form of an IPv6 address (`::ffff:127.0.0.1`).
-pub(super) fn ipv4_address<S: AsRef<str>>(host: &Host<S>) -> Option<Ipv4Addr> {
-    match host {
-        Host::Domain(_) => None,
-        Host::Ipv4(address) => Some(*address),
-        Host::Ipv6(address) => address.to_ipv4_mapped(),
-    }
-}
-
-/// Whether a host is this machine: `localhost` and the names below it, which are never looked up, and loopback
-/// addresses.
-pub(super) fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
-    match (host, ipv4_address(host)) {
-        (_, Some(address)) => address.is_loopback(),
-        (Host::Ipv6(address), None) => address.is_loopback(),
-        (Host::Domain(domain), None) => {
-            let domain = domain.as_ref();
-            let domain = domain.strip_suffix('.').unwrap_or(domain);
-            domain == "localhost" || domain.ends_with(".localhost")
-        }
-        (Host::Ipv4(_), None) => false,
-    }
-}
-
-/// Whether a host is this machine, or at a link-local address, which clouds give to a machine's own
-/// services: no proxy knows it.
-pub(super) fn is_loopback_or_link_local<S: AsRef<str>>(host: &Host<S>) -> bool {
-    let is_link_local = match (host, ipv4_address(host)) {
-        (_, Some(address)) => address.is_link_local(),
-        (Host::Ipv6(address), None) => address.is_unicast_link_local(),
-        _ => false,
-    };
-    is_link_local || is_loopback(host)
-}
-
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}://{}", self.scheme, self.host)?;
@@ -370,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_endpoint() {
+    fn rejects_what_is_no_endpoint() {
         let cases = [
             ("", EndpointError::Invalid),
             ("not a host", EndpointError::Invalid),

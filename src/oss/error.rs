@@ -63,7 +63,7 @@ pub enum ErrorKind {
     /// Neither the call nor the client names a region, and the signature needs one.
     #[error("no region is configured")]
     NoRegion,
-    /// The profile that was to name the region could not be read.
+    /// The profile that should set the region could not be read.
     #[error("no region is configured, and {} names none: {}", .0.origin, .0.kind)]
     RegionFromProfile(Box<CredentialsError>),
     /// The endpoint contains the bucket already, so that its name would be in the host twice. Nothing is sent.
@@ -128,7 +128,7 @@ impl TransportError {
         self.is_connect() || matches!(self, Self::Timeout(_) | Self::Interrupted(_))
     }
 
-    /// Whether the host name leads nowhere. A proxy resolves names itself, and has its own ways to say so.
+    /// Whether the host name could not be resolved. A proxy resolves names itself and reports failures in its own words.
     pub(super) fn is_unknown_host(&self) -> bool {
         match self {
             Self::Connect(text) => text.contains("dns error"),
@@ -209,8 +209,8 @@ impl Error {
         self.kind.retry_after()
     }
 
-    /// Whether the next call, about whatever bucket, would most likely fail the same way: it was stopped, or
-    /// something is wrong with the keys, the clock or the configuration, and not with the bucket.
+    /// Whether a call for any other bucket would fail in the same way: it was cancelled, or the credentials, clock or
+    /// configuration are wrong.
     #[must_use]
     pub fn affects_all_buckets(&self) -> bool {
         match &self.kind {
@@ -273,7 +273,7 @@ mod tests {
     const NO_HEADERS: fn(&str) -> Option<String> = |_| None;
 
     #[test]
-    fn what_was_not_clearly_refused_may_have_been_done() {
+    fn only_final_error_responses_have_a_known_outcome() {
         let service = |status| {
             ErrorKind::Service(Box::new(ServiceError::parse(status, NO_HEADERS, b"<Error/>")))
         };

@@ -40,12 +40,12 @@ pub(crate) fn error_response(data: &[u8]) {
     let (header, body) = data.split_at(data.iter().position(|byte| *byte == 0).unwrap_or(0));
     let header = std::str::from_utf8(header).ok();
     let error = ServiceError::parse(403, |_| header.map(str::to_owned), body);
-    let told = error.to_string();
-    assert!(told.chars().count() < 10_000, "{} characters", told.chars().count());
-    assert!(!told.chars().any(char::is_control), "{told:?}");
+    let message = error.to_string();
+    assert!(message.chars().count() < 10_000, "{} characters", message.chars().count());
+    assert!(!message.chars().any(char::is_control), "{message:?}");
 }
 
-/// Endpoints, buckets and regions: whatever is taken, nobody else is contacted.
+/// Endpoints, buckets and regions: requests go only to the configured host.
 pub(crate) fn endpoint(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let is_plain =

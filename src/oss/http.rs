@@ -13,8 +13,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls;
 use url::{Host, Url};
 
-use super::endpoint::{ipv4_address, is_loopback, is_loopback_or_link_local};
 use super::error::TransportError;
+use super::host::{ipv4_address, is_loopback, is_loopback_or_link_local};
 use super::proxy;
 use super::request_body::{RequestBody, SentFlag};
 use super::sanitize::Sanitizer;
@@ -44,7 +44,7 @@ pub(super) struct HttpSettings {
 struct ConnectionKind {
     /// Without TLS nothing is verified, so no trust store is needed.
     is_plaintext: bool,
-    way: ProxyMode,
+    proxy_mode: ProxyMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +59,13 @@ enum ProxyMode {
 
 impl ConnectionKind {
     fn to(url: &Url, is_metadata: bool) -> Self {
-        let way = match url.host() {
+        let proxy_mode = match url.host() {
             _ if is_metadata => ProxyMode::Metadata,
             Some(host) if is_metadata_address(&host) => ProxyMode::Metadata,
             Some(host) if is_loopback_or_link_local(&host) => ProxyMode::Direct,
             _ => ProxyMode::FromEnv,
         };
-        Self { is_plaintext: url.scheme() == "http", way }
+        Self { is_plaintext: url.scheme() == "http", proxy_mode }
     }
 }
 
@@ -179,12 +179,12 @@ impl Http {
         Ok(HttpResponse { status, headers: std::mem::take(response.headers_mut()), body })
     }
 
-    fn client(&self, route: ConnectionKind) -> Result<&reqwest::Client, TransportError> {
-        let [usual_tls, usual_plain, direct_tls, direct_plain, metadata_tls, metadata_plain] =
+    fn client(&self, kind: ConnectionKind) -> Result<&reqwest::Client, TransportError> {
+        let [from_env_tls, from_env_plain, direct_tls, direct_plain, metadata_tls, metadata_plain] =
             &self.clients;
-        let client = match (route.way, route.is_plaintext) {
-            (ProxyMode::FromEnv, false) => usual_tls,
-            (ProxyMode::FromEnv, true) => usual_plain,
+        let client = match (kind.proxy_mode, kind.is_plaintext) {
+            (ProxyMode::FromEnv, false) => from_env_tls,
+            (ProxyMode::FromEnv, true) => from_env_plain,
             (ProxyMode::Direct, false) => direct_tls,
             (ProxyMode::Direct, true) => direct_plain,
             (ProxyMode::Metadata, false) => metadata_tls,
@@ -193,9 +193,9 @@ impl Http {
         if let Some(client) = client.get() {
             return Ok(client);
         }
-        if route.way == ProxyMode::FromEnv {
+        if kind.proxy_mode == ProxyMode::FromEnv {
             let lookup = |name: &str| std::env::var_os(name);
-            let user = proxy::check(route.is_plaintext, lookup).map_err(|error| {
+            let user = proxy::check(kind.is_plaintext, lookup).map_err(|error| {
                 TransportError::InvalidProxy(self.sanitizer.text(error.to_string()))
             })?;
             if let Some(user) = user {
@@ -204,10 +204,10 @@ impl Http {
                 self.sanitizer.remember("proxy password", password);
             }
         }
-        let made = self.builder(route).build();
+        let made = self.builder(kind).build();
         // Without TLS, trusted certificates are needed only for a proxy that uses TLS.
         let made = match made {
-            Err(_) if route.is_plaintext => self.builder(route).tls_certs_only([]).build(),
+            Err(_) if kind.is_plaintext => self.builder(kind).tls_certs_only([]).build(),
             made => made,
         };
         let made = made.map_err(|error| {
@@ -216,7 +216,7 @@ impl Http {
         Ok(client.get_or_init(|| made))
     }
 
-    fn builder(&self, route: ConnectionKind) -> reqwest::ClientBuilder {
+    fn builder(&self, kind: ConnectionKind) -> reqwest::ClientBuilder {
         let HttpSettings { connect_timeout, read_timeout, user_agent } = &self.settings;
         let builder = reqwest::Client::builder()
             .user_agent(user_agent.as_str())
@@ -225,17 +225,17 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             // Otherwise the library copies every request, for retries that it makes over HTTP/2 only.
             .retry(reqwest::retry::never().max_retries_per_request(0));
-        let builder = match route.way {
+        let builder = match kind.proxy_mode {
             ProxyMode::FromEnv => return builder,
             ProxyMode::Direct => builder.no_proxy().dns_resolver(Loopback),
             ProxyMode::Metadata => builder.no_proxy().connect_timeout(METADATA_CONNECT_TIMEOUT),
         };
         // Reading the trust store takes milliseconds.
-        if route.is_plaintext { builder.tls_certs_only([]) } else { builder }
+        if kind.is_plaintext { builder.tls_certs_only([]) } else { builder }
     }
 
-    /// Sorts a failure of the HTTP client by what it means for trying again, and for what OSS may have
-    /// done: nothing, as long as there was no connection.
+    /// Classifies an error by whether it can be retried and whether the request may have been executed: not without a
+    /// connection.
     fn classify(&self, error: reqwest::Error) -> TransportError {
         // A URL can contain credentials.
         let error = error.without_url();
@@ -330,16 +330,16 @@ mod tests {
             ("http://100.100.100.200/latest/api/token", true, ProxyMode::Metadata),
             ("http://100.100.100.201/", true, ProxyMode::FromEnv),
         ];
-        for (url, is_plaintext, way) in cases {
+        for (url, is_plaintext, proxy_mode) in cases {
             let url = Url::parse(url).unwrap();
             assert_eq!(
                 ConnectionKind::to(&url, false),
-                ConnectionKind { is_plaintext, way },
+                ConnectionKind { is_plaintext, proxy_mode },
                 "{url}"
             );
             assert_eq!(
                 ConnectionKind::to(&url, true),
-                ConnectionKind { is_plaintext, way: ProxyMode::Metadata },
+                ConnectionKind { is_plaintext, proxy_mode: ProxyMode::Metadata },
                 "{url}"
             );
         }

@@ -1,8 +1,8 @@
 //! The OSS client, a library on its own: request → signature → HTTP → response.
 //!
-//! [`Client`] offers the calls; everything else is the vocabulary of their arguments and responses.
-//! Signing, retry decisions, XML, addressing and the formats of credential services are pure; IO is in
-//! `http`, `credentials` and the send loop of `client`. It knows nothing of Terraform.
+//! [`Client`] offers the calls; the other types are arguments and responses. Signing, retry decisions, XML, addressing
+//! and the formats of credential services are pure; IO is in `http`, `credentials` and `send`. It knows nothing of
+//! Terraform.
 //!
 //! Sources of the rules: the OSS API reference (`PutBucketEncryption`, `GetBucketEncryption`,
 //! `DeleteBucketEncryption`, `ListBuckets`, error responses) and the official V2 SDKs for Go and
@@ -36,6 +36,7 @@ mod error;
 mod error_code;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod host;
 mod http;
 mod known_secrets;
 mod names;

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_oss_refuses() {
+    fn rejects_invalid_names() {
         check("", Err(NameError::BucketLength));
         check("ab", Err(NameError::BucketLength));
         check(&"a".repeat(64), Err(NameError::BucketLength));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_would_change_the_host() {
+    fn rejects_what_would_change_the_host() {
         for name in ["a.evil.example/", "abc@evil", "abc/../x", "abc#", "abc?x", "abc:80", "a\nb"] {
             check(name, Err(NameError::BucketCharacters));
         }

@@ -26,7 +26,7 @@ pub(super) fn join_query(pairs: &[(String, String)]) -> String {
 }
 
 /// Encodes pairs as a form, in which every name has a value.
-pub(super) fn encoded_form(pairs: &[(String, String)]) -> String {
+pub(super) fn encode_form(pairs: &[(String, String)]) -> String {
     let pairs = encode_pairs(pairs);
     let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join("&")
@@ -41,6 +41,6 @@ mod tests {
         let pairs = [("a b", "ü~"), ("encryption", "")];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(join_query(&encode_pairs(&pairs)), "a%20b=%C3%BC~&encryption");
-        assert_eq!(encoded_form(&pairs), "a%20b=%C3%BC~&encryption=");
+        assert_eq!(encode_form(&pairs), "a%20b=%C3%BC~&encryption=");
     }
 }

@@ -1,7 +1,7 @@
-//! A request body that notes whether the request was handed to a connection.
+//! A request body that records whether the request was handed to a connection.
 //!
 //! A request that waits for a connection (name resolution, connect, TLS handshake, a pool) cannot have been
-//! carried out. hyper looks at a body only once it has an established connection to write the request to.
+//! executed. hyper looks at a body only once it has an established connection to write the request to.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-/// Whether a request was handed to a connection. Clones share the note.
+/// Whether a request was handed to a connection. Clones share the flag.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SentFlag(Arc<AtomicBool>);
 

@@ -214,8 +214,8 @@ impl RetryPolicy {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let ceiling = self.initial_backoff.saturating_mul(doubled).min(self.max_backoff);
         let backoff = ceiling.mul_f64(jitter.clamp(0.0, 1.0));
-        let asked = failure.retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
-        RetryDecision::Retry(backoff.max(asked))
+        let requested = failure.retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
+        RetryDecision::Retry(backoff.max(requested))
     }
 }
 
@@ -235,7 +235,7 @@ mod tests {
         ErrorKind::Service(Box::new(ServiceError::parse(status, header, body.as_bytes())))
     }
 
-    fn refusal(status: u16, code: &'static str) -> CredentialServiceError {
+    fn service_error(status: u16, code: &'static str) -> CredentialServiceError {
         CredentialServiceError {
             host: String::new(),
             operation: "",
@@ -248,16 +248,16 @@ mod tests {
         }
     }
 
-    fn refused(status: u16, code: &'static str) -> CredentialsErrorKind {
-        CredentialsErrorKind::Service(Box::new(refusal(status, code)))
+    fn service_kind(status: u16, code: &'static str) -> CredentialsErrorKind {
+        CredentialsErrorKind::Service(Box::new(service_error(status, code)))
     }
 
     /// After so many attempts that all failed with `kind`.
     fn decide(attempts: u32, failure: impl Into<Failure>, jitter: f64) -> RetryDecision {
         let failure = failure.into();
-        let mut progress = RetryState::default();
-        (0..attempts).for_each(|_| progress.record_failure(failure));
-        RetryPolicy::default().decide(progress, failure, jitter)
+        let mut retry_state = RetryState::default();
+        (0..attempts).for_each(|_| retry_state.record_failure(failure));
+        RetryPolicy::default().decide(retry_state, failure, jitter)
     }
 
     fn wait(attempt: u32, failure: impl Into<Failure>, jitter: f64) -> Option<Duration> {
@@ -311,13 +311,13 @@ mod tests {
         let text = ServerText::default;
         let transport = |error| CredentialsErrorKind::Transport { host: String::new(), error };
         for (kind, expected) in [
-            (refused(500, "InternalError"), true),
-            (refused(400, "Throttling.User"), true),
-            (refused(429, ""), true),
-            (refused(599, ""), true),
-            (refused(408, ""), true),
-            (refused(403, "NoPermission"), false),
-            (refused(400, "InvalidParameter.RoleArn"), false),
+            (service_kind(500, "InternalError"), true),
+            (service_kind(400, "Throttling.User"), true),
+            (service_kind(429, ""), true),
+            (service_kind(599, ""), true),
+            (service_kind(408, ""), true),
+            (service_kind(403, "NoPermission"), false),
+            (service_kind(400, "InvalidParameter.RoleArn"), false),
             (transport(TransportError::Timeout(text())), true),
             (transport(TransportError::Tls(text())), false),
             (CredentialsErrorKind::InvalidResponse { host: String::new(), reason: text() }, false),
@@ -333,13 +333,13 @@ mod tests {
         let policy = RetryPolicy::default().with_max_retries(0);
         for code in ["ConcurrentUpdateBucketFailed", "OperationAborted"] {
             let conflict = service(409, code, None);
-            let mut progress = RetryState::default();
+            let mut retry_state = RetryState::default();
             for expected in [200, 400, 800, 1600, 3200, 6400, 12_800, 20_000, 20_000] {
-                progress.record_failure(&conflict);
+                retry_state.record_failure(&conflict);
                 let wait = RetryDecision::Retry(Duration::from_millis(expected));
-                assert_eq!(policy.decide(progress, &conflict, 1.0), wait, "{code}");
+                assert_eq!(policy.decide(retry_state, &conflict, 1.0), wait, "{code}");
             }
-            assert_eq!(progress.failed_attempts, 0, "no other failure has fewer attempts");
+            assert_eq!(retry_state.failed_attempts, 0, "no other failure has fewer attempts");
         }
         for code in ["BucketAlreadyExists", "FileAlreadyExists"] {
             assert_eq!(decide(1, &service(409, code, None), 0.5), RetryDecision::GiveUp, "{code}");
@@ -392,11 +392,11 @@ mod tests {
         let busy = service(503, "ServiceUnavailable", None);
         let unconnected = ErrorKind::Transport(TransportError::Connect(ServerText::default()));
         let decide = |failures: &[&ErrorKind]| {
-            let mut progress = RetryState::default();
+            let mut retry_state = RetryState::default();
             for kind in failures.iter().copied() {
-                progress.record_failure(kind);
+                retry_state.record_failure(kind);
             }
-            RetryPolicy::default().decide(progress, *failures.last().unwrap(), 0.5)
+            RetryPolicy::default().decide(retry_state, *failures.last().unwrap(), 0.5)
         };
         let [row, late] = [[&unconnected; 6], [&busy, &busy, &busy, &busy, &busy, &unconnected]];
         assert_eq!(decide(&row), RetryDecision::GiveUp);
@@ -422,16 +422,16 @@ mod tests {
             <ServerTime>1970-01-01T00:00:00.000Z</ServerTime></Error>";
         let skewed =
             |body: &[u8]| ErrorKind::Service(Box::new(ServiceError::parse(403, |_| None, body)));
-        let sts = refused(400, "InvalidTimeStamp.Expired");
+        let sts = service_kind(400, "InvalidTimeStamp.Expired");
         for failure in [Failure::from(&skewed(body)), Failure::from(&sts)] {
             // Also when no other attempt is left.
             assert_eq!(
                 decide(12, failure, 0.5),
                 RetryDecision::CorrectClock(OffsetDateTime::UNIX_EPOCH)
             );
-            let progress = RetryState { is_clock_corrected: true, ..RetryState::default() };
+            let retry_state = RetryState { is_clock_corrected: true, ..RetryState::default() };
             assert_eq!(
-                RetryPolicy::default().decide(progress, failure, 0.5),
+                RetryPolicy::default().decide(retry_state, failure, 0.5),
                 RetryDecision::GiveUp,
                 "{failure:?}"
             );
@@ -441,12 +441,15 @@ mod tests {
     }
 
     #[test]
-    fn refused_credentials_are_replaced_once() {
+    fn rejected_credentials_are_replaced_once() {
         for code in ["SecurityTokenExpired", "InvalidSecurityToken"] {
             let kind = service(403, code, None);
             assert_eq!(decide(12, &kind, 0.5), RetryDecision::RefreshCredentials);
-            let progress = RetryState { credentials_refreshed: true, ..RetryState::default() };
-            assert_eq!(RetryPolicy::default().decide(progress, &kind, 0.5), RetryDecision::GiveUp);
+            let retry_state = RetryState { credentials_refreshed: true, ..RetryState::default() };
+            assert_eq!(
+                RetryPolicy::default().decide(retry_state, &kind, 0.5),
+                RetryDecision::GiveUp
+            );
         }
         assert_eq!(
             decide(1, &service(403, "InvalidAccessKeyId", None), 0.5),
@@ -455,12 +458,12 @@ mod tests {
     }
 
     #[test]
-    fn waits_as_long_as_the_server_asks() {
-        let asked = |seconds| wait(1, &service(503, "ServiceUnavailable", Some(seconds)), 0.5);
-        assert_eq!(asked(3), Some(Duration::from_secs(3)));
-        assert_eq!(asked(100_000), Some(Duration::from_secs(100_000)));
-        assert_eq!(asked(u64::MAX), Some(MAX_RETRY_AFTER));
-        assert_eq!(asked(0), Some(Duration::from_millis(100)));
-        assert_eq!(wait(1, &refused(429, ""), 0.5), Some(Duration::from_secs(3)));
+    fn waits_as_long_as_the_server_requests() {
+        let wait_for = |seconds| wait(1, &service(503, "ServiceUnavailable", Some(seconds)), 0.5);
+        assert_eq!(wait_for(3), Some(Duration::from_secs(3)));
+        assert_eq!(wait_for(100_000), Some(Duration::from_secs(100_000)));
+        assert_eq!(wait_for(u64::MAX), Some(MAX_RETRY_AFTER));
+        assert_eq!(wait_for(0), Some(Duration::from_millis(100)));
+        assert_eq!(wait(1, &service_kind(429, ""), 0.5), Some(Duration::from_secs(3)));
     }
 }

@@ -54,7 +54,7 @@ impl Client {
         call: &CallOptions,
     ) -> Result<(Response, CallState), Error> {
         let mut state = CallState::default();
-        let mut progress = RetryState::default();
+        let mut retry_state = RetryState::default();
         let mut last = None;
         if let Some(kind) = self.check_endpoint(request) {
             return Err(self.error(request, call, &state, kind));
@@ -88,8 +88,8 @@ impl Client {
                 state.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
             }
             state.outcome_unknown |= state.sent.is_set() && kind.outcome_unknown();
-            progress.record_failure(&kind);
-            match self.config.retry.decide(progress, &kind, fastrand::f64()) {
+            retry_state.record_failure(&kind);
+            match self.config.retry.decide(retry_state, &kind, fastrand::f64()) {
                 RetryDecision::Retry(wait) => {
                     let resume = Instant::now() + wait;
                     if resume >= call.deadline {
@@ -105,20 +105,20 @@ impl Client {
                 }
                 RetryDecision::CorrectClock(server_time) => {
                     self.config.clock.adjust_to(TimeServer::Oss, server_time, "OSS");
-                    progress.is_clock_corrected = true;
-                    progress.forgive_failure();
+                    retry_state.is_clock_corrected = true;
+                    retry_state.forgive_failure();
                     last = Some(Box::new(kind));
                 }
                 RetryDecision::RefreshCredentials => {
                     // The next attempt fetches other credentials.
-                    if let (Some(cache), Some(refused)) =
+                    if let (Some(cache), Some(rejected)) =
                         (&self.credentials, state.credentials.take())
                     {
-                        cache.mark_rejected(&refused);
-                        state.rejected = Some((refused, kind.clone()));
+                        cache.mark_rejected(&rejected);
+                        state.rejected = Some((rejected, kind.clone()));
                     }
-                    progress.credentials_refreshed = true;
-                    progress.forgive_failure();
+                    retry_state.credentials_refreshed = true;
+                    retry_state.forgive_failure();
                     last = Some(Box::new(kind));
                 }
                 RetryDecision::GiveUp => return Err(self.error(request, call, &state, kind)),
@@ -162,8 +162,8 @@ impl Client {
                 ErrorKind::DeadlineExceeded { last }
             }
         })?;
-        if let Some((refused, kind)) = &state.rejected
-            && refused.matches(&credentials)
+        if let Some((rejected, kind)) = &state.rejected
+            && rejected.matches(&credentials)
         {
             // The source returns no others.
             return Err(kind.clone());
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_profile_that_cannot_be_read_matters_only_where_nothing_else_tells_the_region() {
+    async fn an_unreadable_profile_is_an_error_only_without_another_region() {
         let profile = Profile {
             path: "/no/such/file".into(),
             name: Some("ci".to_owned()),

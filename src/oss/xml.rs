@@ -19,7 +19,7 @@ pub(super) enum XmlError {
     Encoding,
     #[error("the body is not well-formed XML: {0}")]
     Syntax(String),
-    #[error("the body has a document type definition, which is refused")]
+    #[error("the body has a document type definition, which is not allowed")]
     DocumentType,
     #[error("the body ends in the middle of an element")]
     Truncated,
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_whole_document() {
+    fn rejects_what_is_not_a_whole_document() {
         assert_eq!(text_of_b(""), Err(XmlError::Root));
         assert_eq!(text_of_b("<a/><b/>"), Err(XmlError::Root));
         assert_eq!(text_of_b("<a><b>x"), Err(XmlError::Truncated));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_document_types_and_deep_nesting() {
+    fn rejects_document_types_and_deep_nesting() {
         let laughs = "<!DOCTYPE a [<!ENTITY l \"ha\">]><a><b>&l;</b></a>";
         assert_eq!(text_of_b(laughs), Err(XmlError::DocumentType));
         let deep = format!("{}{}", "<a>".repeat(100), "</a>".repeat(100));

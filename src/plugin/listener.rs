@@ -88,7 +88,7 @@ impl Listener {
         })
     }
 
-    /// Refuses: whoever can connect to a port of this machine could use it.
+    /// Rejects: whoever can connect to a port of this machine could use it.
     #[cfg(not(unix))]
     pub(super) fn bind_private(_: &HandshakeParams) -> io::Result<Self> {
         let text = "without TLS, the provider serves only on a Unix socket that no other user can open, which this \

@@ -55,7 +55,7 @@ pub(super) fn resolve(
     (Some(settings).filter(|_| !diagnostics.has_errors()), diagnostics)
 }
 
-/// Refuses variables that are set to something that is not text. They must not count as absent: the
+/// Rejects variables that are set to something that is not text. They must not count as absent: the
 /// credentials of another source would be used.
 fn check_unicode(environment: &Environment) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
@@ -192,7 +192,7 @@ fn check_address(config: &ClientConfig) -> Diagnostics {
         let error = Diagnostic::error("Unsupported address style", detail);
         diagnostics.push(error.with_attribute("address_style"));
     }
-    // With `cname`, the host of a bucket is as good as a custom domain.
+    // With `cname`, the host of a bucket can be used like a custom domain.
     if let Some((bucket, right)) = endpoint.split_bucket()
         && config.address_style != AddressStyle::Cname
     {

@@ -34,7 +34,7 @@ pub enum ListEvent {
         /// The state of the object.
         state: Object,
     },
-    /// An object that was examined, but that does not belong to the result. It tells that the search has not ended.
+    /// An object that is not part of the result. Shows that the query is still running.
     Unlisted,
     /// A diagnostic. An error ends the query, a warning does not.
     Diagnostic(Diagnostic),

@@ -1,4 +1,4 @@
-//! Hostile services and surroundings, through the real terraform at log level trace.
+//! Hostile services and environments, through the real terraform at log level trace.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _, copy};
 use std::net::{TcpListener, TcpStream};
@@ -139,7 +139,7 @@ fn an_endpoint_that_begins_with_slashes_is_refused_at_validate() {
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_not_utf8_is_an_error_and_no_other_keys_are_used() {
+fn a_variable_that_is_not_utf8_is_an_error_and_no_other_credentials_are_used() {
     use std::os::unix::ffi::OsStrExt as _;
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     workspace.configure(RESOURCE);

@@ -19,6 +19,7 @@ mod data_sources;
 mod deferral;
 #[cfg(unix)]
 mod docs;
+mod endpoints;
 mod errors;
 mod files;
 mod handover;
@@ -36,7 +37,6 @@ mod packages;
 mod pages;
 #[cfg(unix)]
 mod pipelines;
-mod places;
 mod policies;
 mod query;
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! The client against the local endpoint, which checks every signature with code of its own.
+//! The client against the local OSS emulator, which checks every signature with code of its own.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ async fn puts_gets_and_deletes_with_both_signatures() {
 }
 
 #[tokio::test]
-async fn signs_temporary_keys_with_their_token() {
+async fn signs_temporary_credentials_with_their_token() {
     let emulator = start(&["demo"]);
     emulator.add_credentials(
         oss_emulator::Credentials::new("STS.TEST", "temporary-secret")
@@ -144,7 +144,7 @@ async fn reaches_a_bucket_at_its_own_domain() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_or_region_is_told_with_its_code() {
+async fn a_wrong_key_or_region_is_reported_with_its_code() {
     let emulator = start(&["demo"]);
     let with = |change: fn(&mut ClientConfig)| {
         let mut config = config(&emulator);
@@ -177,7 +177,7 @@ async fn a_wrong_clock_is_corrected_once_and_stays_corrected() {
 }
 
 #[tokio::test]
-async fn a_clock_that_cannot_be_corrected_tells_by_how_much_it_is_off() {
+async fn a_clock_that_cannot_be_corrected_reports_by_how_much_it_is_off() {
     let emulator = start(&["demo"]);
     emulator.set_clock_offset(7200);
     emulator.inject(Fault::error_response(403, "RequestTimeTooSkewed").forever());
@@ -298,7 +298,7 @@ async fn an_error_without_a_body_is_read_from_its_header() {
 }
 
 #[tokio::test]
-async fn a_bucket_elsewhere_is_told_with_its_endpoint() {
+async fn a_bucket_elsewhere_is_reported_with_its_endpoint() {
     let body = "<Error><Code>AccessDenied</Code><Message>wrong endpoint</Message>
         <Bucket>demo</Bucket><Endpoint>oss-cn-shanghai.aliyuncs.com</Endpoint></Error>";
     let error = get_from(answering("403 Forbidden", "", body).await).await;
@@ -307,7 +307,7 @@ async fn a_bucket_elsewhere_is_told_with_its_endpoint() {
 }
 
 #[tokio::test]
-async fn document_types_are_refused() {
+async fn document_types_are_rejected() {
     let laughs = "<!DOCTYPE Error [<!ENTITY l \"ha\">]>";
     let body = format!("{laughs}<Error><Code>&l;</Code></Error>");
     let error = get_from(answering("403 Forbidden", "", &body).await).await;
@@ -348,7 +348,7 @@ async fn attempts_are_counted_and_end() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_a_connection_error_without_doubt() {
+async fn a_failed_connection_has_a_known_outcome() {
     let gone = start(&[]);
     let config = config(&gone);
     drop(gone);
@@ -358,7 +358,7 @@ async fn nobody_there_is_a_connection_error_without_doubt() {
 }
 
 #[tokio::test]
-async fn an_endpoint_without_tls_is_told_at_once() {
+async fn an_endpoint_without_tls_is_not_retried() {
     let emulator = start(&["demo"]);
     let endpoint = Endpoint::parse(&emulator.url().replace("http://", "https://")).unwrap();
     let config = ClientConfig { endpoint: Some(endpoint), ..config(&emulator) };
@@ -368,7 +368,7 @@ async fn an_endpoint_without_tls_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused() {
+async fn untrusted_certificates_are_rejected() {
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
     let emulator = Emulator::start(config.with_tls()).unwrap();
     let error = put(&client(&emulator)).await.unwrap_err();
@@ -380,7 +380,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_connection_that_takes_too_long_leaves_no_doubt() {
+async fn a_connect_timeout_has_a_known_outcome() {
     let deaf = UnresponsiveListener::start().await;
     let emulator = start(&[]);
     let config = ClientConfig {
@@ -417,7 +417,7 @@ async fn a_request_that_waits_for_a_connection_has_not_taken_effect() {
 }
 
 #[tokio::test]
-async fn silence_is_a_timeout_and_leaves_doubt() {
+async fn a_read_timeout_has_an_unknown_outcome() {
     let emulator = start(&["demo"]);
     emulator.inject(Fault::delay(Duration::from_mins(5)).forever());
     let config = ClientConfig {
@@ -436,7 +436,7 @@ async fn silence_is_a_timeout_and_leaves_doubt() {
 }
 
 #[tokio::test]
-async fn the_deadline_ends_a_call_that_waits_for_its_answer() {
+async fn the_deadline_ends_a_call_that_waits_for_a_response() {
     let emulator = start(&["demo"]);
     emulator.inject(Fault::delay(Duration::from_mins(5)));
     let call = CallOptions::with_timeout(Duration::from_millis(50));
@@ -447,7 +447,7 @@ async fn the_deadline_ends_a_call_that_waits_for_its_answer() {
 }
 
 #[tokio::test]
-async fn the_deadline_ends_everything_and_tells_the_last_failure() {
+async fn the_deadline_ends_everything_and_reports_the_last_failure() {
     let emulator = start(&["demo"]);
     let unavailable = || Fault::error_response(503, "ServiceUnavailable");
     for fault in [
@@ -476,7 +476,7 @@ async fn a_cancelled_call_is_not_sent() {
 }
 
 #[tokio::test]
-async fn what_is_not_from_oss_is_told_apart() {
+async fn what_is_not_from_oss_is_reported() {
     let emulator = start(&["demo"]);
     let client = client(&emulator);
     emulator.inject(Fault::raw_response("text/html", "<html>Please log in</html>"));

@@ -1,4 +1,4 @@
-//! Checks which modules may import each other, as in the table in `ARCHITECTURE.md`.
+//! Checks which modules may import each other, and that the map in `ARCHITECTURE.md` names every file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ const CONFINED: [(&str, &[&str]); 12] = [
         ],
     ),
     // The HTTP library reads the proxy variables itself, so they are checked where it is used.
-    ("std::env::var", &["main.rs", "oss/http.rs"]),
+    ("env::var", &["main.rs", "oss/http.rs"]),
 ];
 
 /// The provider's source files, relative to `src/`, with their content.
@@ -133,6 +133,50 @@ fn every_file_has_module_documentation() {
             assert!(text.starts_with("//!"), "{directory}/{file} has no module documentation");
         }
     }
+}
+
+/// The map in `ARCHITECTURE.md`, by directory. A file is named in the row of its directory, or else of the nearest one
+/// above.
+#[test]
+fn every_file_is_named_in_the_map() {
+    let text = include_str!("../../ARCHITECTURE.md");
+    let map = text.split("## Map").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let rows: Vec<(&str, &str)> =
+        map.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")).collect();
+    let row = |path: &str| {
+        let place = format!("`{path}`");
+        rows.iter().find(|(places, _)| places.split(", ").any(|found| found == place))
+    };
+    let mut missing = Vec::new();
+    for (file, _) in sources() {
+        let path = Path::new("src").join(&file);
+        let mut parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap()).collect();
+        let last = parts.pop().unwrap().trim_end_matches(".rs");
+        // `fuzz.rs` of every directory is in one row, and tests are not part of the map.
+        if row(path.to_str().unwrap()).is_some()
+            || ["fuzz", "tests"].contains(&last)
+            || parts.contains(&"tests")
+        {
+            continue;
+        }
+        // `a/mod.rs` is the module `a`, unless it is the directory of a row.
+        let directory = format!("{}/", parts.join("/"));
+        let name = match last {
+            "mod" if row(&directory).is_some() => continue,
+            "mod" => parts.pop().unwrap(),
+            name => name,
+        };
+        let nearest = (1..=parts.len()).rev();
+        let nearest =
+            nearest.map(|count| format!("{}/", parts[..count].join("/"))).find_map(|d| row(&d));
+        let spans = nearest.map_or("", |(_, what)| what).split('`').skip(1).step_by(2);
+        let mut names =
+            spans.flat_map(|span| span.split(|c: char| !c.is_alphanumeric() && c != '_'));
+        if !names.any(|found| found == name) {
+            missing.push(format!("src/{file}"));
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new(), "not in the map of ARCHITECTURE.md");
 }
 
 /// A dependency that is not for development would add its features to those that the provider is built with.

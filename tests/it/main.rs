@@ -1,4 +1,4 @@
-//! Everything below the real terraform: the client against the local endpoint, the protocol in
+//! Everything below the real terraform: the client against the local OSS emulator, the protocol in
 //! memory, the built binary as a process, and the rules of the layout.
 //!
 //! One binary, because each one links the whole TLS stack.
@@ -18,8 +18,6 @@ mod data_sources;
 mod docs;
 mod examples;
 mod hostile;
-mod hostile_service;
-mod hostile_texts;
 mod layering;
 #[path = "../markdown/mod.rs"]
 mod markdown;

@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::digest::InvalidLength;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha1::Sha1;
-
 use super::authorization::V1;
 use super::{Credentials, SignatureCheck};
+use crate::hmac_sha1::verify_hmac_sha1;
 use crate::request::Request;
 
 /// The query parameters that are signed in addition to `x-oss-*`, from oss2 2.19 and the Go SDK V1.
@@ -101,7 +96,7 @@ pub(super) fn check(
 ) -> SignatureCheck {
     let string_to_sign = string_to_sign(request, resource, date);
     let secret = credentials.access_key_secret.as_bytes();
-    let matches = matches(secret, &string_to_sign, &authorization.signature).unwrap_or(false);
+    let matches = verify_hmac_sha1(secret, &string_to_sign, &authorization.signature);
     SignatureCheck { string_to_sign, canonical_request: None, matches, ec: Some("0002-00000040") }
 }
 
@@ -134,13 +129,6 @@ pub(super) fn string_to_sign(request: &Request, resource: &str, date: &str) -> S
         }
     }
     text
-}
-
-/// Compares in constant time.
-fn matches(secret: &[u8], string_to_sign: &str, signature: &str) -> Result<bool, InvalidLength> {
-    let mac = Hmac::<Sha1>::new_from_slice(secret)?.chain_update(string_to_sign);
-    let signature = STANDARD.decode(signature).unwrap_or_default();
-    Ok(mac.verify_slice(&signature).is_ok())
 }
 
 #[cfg(test)]

@@ -5,24 +5,22 @@ use std::collections::BTreeMap;
 
 use hmac::digest::InvalidLength;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use super::authorization::V4;
 use super::{Credentials, SignatureCheck};
 use crate::error::ServiceError;
+use crate::percent::RESERVED;
 use crate::request::Request;
 use crate::timestamp;
 
 /// The only payload hash that OSS accepts (EC 0002-00000214).
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// The characters to encode in the query: all except the unreserved ones of RFC 3986.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// The characters to encode in the path: as in the query, except slashes.
-const PATH: &AsciiSet = &QUERY.remove(b'/');
+const PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 pub(super) fn check(
     request: &Request,
@@ -76,7 +74,7 @@ pub(super) fn string_to_sign(datetime: &str, scope: &str, canonical_request: &st
 
 /// All parameters, sorted by encoded name. An empty value is omitted with its `=`.
 fn canonical_query(request: &Request) -> String {
-    let encode = |text| utf8_percent_encode(text, QUERY).to_string();
+    let encode = |text| utf8_percent_encode(text, RESERVED).to_string();
     let mut pairs: Vec<(String, String)> =
         request.query.iter().map(|(name, value)| (encode(name), encode(value))).collect();
     pairs.sort();

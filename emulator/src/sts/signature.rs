@@ -2,20 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::digest::InvalidLength;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha1::Sha1;
+use percent_encoding::utf8_percent_encode;
 use time::OffsetDateTime;
 
 use super::{Parameters, invalid};
 use crate::Credentials;
 use crate::error::ServiceError;
-
-/// All but the unreserved characters of RFC 3986.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use crate::hmac_sha1::verify_hmac_sha1;
+use crate::percent::RESERVED;
 
 /// Checks AccessKey ID, token and signature, in this order.
 pub(super) fn verify(
@@ -36,7 +30,8 @@ pub(super) fn verify(
     }
     let signature = parameters.required("Signature")?;
     let string_to_sign = string_to_sign(method, parameters);
-    if matches(&credentials.access_key_secret, &string_to_sign, signature).unwrap_or(false) {
+    let key = format!("{}&", credentials.access_key_secret);
+    if verify_hmac_sha1(key.as_bytes(), &string_to_sign, signature) {
         return Ok(());
     }
     // The gateway returns its string to sign, including a security token (the Node.js and Java SDKs
@@ -78,7 +73,7 @@ fn check_token(
 
 /// Method, path (`/`), and the sorted and encoded parameters, encoded again.
 pub(super) fn string_to_sign(method: &str, parameters: &Parameters) -> String {
-    let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
     let signed = parameters.0.iter().filter(|(name, _)| name != "Signature");
     let mut pairs: Vec<(String, String)> =
         signed.map(|(name, value)| (encode(name), encode(value))).collect();
@@ -86,14 +81,6 @@ pub(super) fn string_to_sign(method: &str, parameters: &Parameters) -> String {
     let pairs: Vec<String> =
         pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     [method, "%2F", &encode(&pairs.join("&"))].join("&")
-}
-
-/// Compares in constant time.
-fn matches(secret: &str, string_to_sign: &str, signature: &str) -> Result<bool, InvalidLength> {
-    let key = format!("{secret}&");
-    let mac = Hmac::<Sha1>::new_from_slice(key.as_bytes())?.chain_update(string_to_sign);
-    let signature = STANDARD.decode(signature).unwrap_or_default();
-    Ok(mac.verify_slice(&signature).is_ok())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use thiserror::Error;
 use url::Url;
 
 use super::{Credentials, Login, LoginMemory, StsConfig};
-use crate::oss::endpoint::is_loopback;
+use crate::oss::host::is_loopback;
 use crate::oss::http::is_metadata_address;
 
 /// A source of credentials.

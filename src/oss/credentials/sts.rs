@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::response::{CredentialsResponse, parse_json};
 use super::{Credentials, Role};
-use crate::oss::percent::encoded_form;
+use crate::oss::percent::encode_form;
 use crate::oss::sanitize::{Sanitizer, ServerText};
 use crate::oss::sign::sign_rpc;
 use crate::oss::timestamp::format_iso8601;
@@ -47,7 +47,7 @@ impl StsRequest {
         let all: Vec<(String, String)> = query.iter().chain(&form).cloned().collect();
         let signature = sign_rpc("POST", &all, &caller.access_key_secret);
         query.push(owned(("Signature", &signature)));
-        Self { action, query: encoded_form(&query), form: encoded_form(&form) }
+        Self { action, query: encode_form(&query), form: encode_form(&form) }
     }
 
     /// `AssumeRoleWithOIDC`, which is authenticated by the token instead of a signature.
@@ -62,8 +62,8 @@ impl StsRequest {
         form.extend([("OIDCProviderArn", provider_arn), ("OIDCToken", token)].map(owned));
         Self {
             action,
-            query: encoded_form(&common_parameters(action, now)),
-            form: encoded_form(&form),
+            query: encode_form(&common_parameters(action, now)),
+            form: encode_form(&form),
         }
     }
 }

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 
 use super::hmac;
-use crate::oss::percent::{encode, encoded_form};
+use crate::oss::percent::{encode, encode_form};
 
 /// Returns the `Signature` parameter for a request. `parameters` are those of the query and the form, not
 /// encoded.
@@ -25,7 +25,7 @@ pub fn sign_rpc(method: &str, parameters: &[(String, String)], secret: &SecretSt
 fn string_to_sign(method: &str, parameters: &[(String, String)]) -> String {
     let mut sorted = parameters.to_vec();
     sorted.sort();
-    format!("{method}&%2F&{}", encode(&encoded_form(&sorted)))
+    format!("{method}&%2F&{}", encode(&encode_form(&sorted)))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use terraform_provider_oss::tfplugin::pb;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{NO_DIAGNOSTICS, shown};
-use crate::hostile_service::{server, with_body};
+use crate::hostile::service::{server, with_body};
 use crate::support::{
     KEY_ID, KEY_SECRET, TYPE, TestClient, UNKNOWN, configured, configured_without_retries,
     diagnostics, dynamic, from_dynamic, provider_config, resource, unconfigured,

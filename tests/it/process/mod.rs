@@ -8,7 +8,7 @@ mod clients;
 mod debug_mode;
 mod direct_run;
 mod handshake;
-mod places;
+mod list_endpoints;
 mod shutdown;
 
 use std::ffi::{OsStr, OsString};

@@ -12,7 +12,7 @@ use terraform_provider_oss::oss::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::support::{KEY_ID, KEY_SECRET};
+use crate::support::{KEY_ID, KEY_SECRET};
 
 /// What every answer of OSS has, up to the length of its body.
 const HEAD: &str = "HTTP/1.1 200 OK\r\nx-oss-request-id: ID\r\nContent-Type: application/xml\r\n";
@@ -136,7 +136,7 @@ async fn bodies_and_headers_without_end_are_not_read_to_their_end() {
 }
 
 #[tokio::test]
-async fn an_answer_that_trickles_ends_with_the_time_of_the_call() {
+async fn a_slow_response_ends_at_the_deadline() {
     let start = format!("{HEAD}Content-Length: 1000000\r\n\r\n");
     for start in [start, HEAD.to_owned()] {
         let (address, _) = endless(start, b"x", Duration::from_millis(10)).await;

@@ -16,8 +16,8 @@ use terraform_provider_oss::oss::{
 };
 use tokio::io::AsyncWriteExt as _;
 
-use super::hostile_service::server;
-use super::support::KEY_SECRET;
+use super::service::server;
+use crate::support::KEY_SECRET;
 
 /// A temporary one, because it is used with a token.
 const KEY_ID: &str = "STS.NUtestTESTtestTEST0001";
