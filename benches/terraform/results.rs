@@ -19,9 +19,6 @@ pub(crate) struct Results {
     /// The same of the bare plugin.
     #[serde(default)]
     pub(crate) bare_start: Start,
-    /// The same of the other providers.
-    #[serde(default)]
-    pub(crate) peer_starts: BTreeMap<String, Start>,
     pub(crate) exchange: Option<Exchange>,
     #[serde(default)]
     pub(crate) lists: Vec<List>,

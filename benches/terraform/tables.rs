@@ -126,10 +126,6 @@ pub(crate) fn limits(results: &Results) -> String {
         ms(results.start.to_first_response),
         ms(results.bare_start.to_first_response),
     );
-    for (peer, start) in &results.peer_starts {
-        let own = ms(results.start.to_first_response);
-        line(&format!("process start to first response; {peer}"), own, ms(start.to_first_response));
-    }
     if let Some(exchange) = &results.exchange {
         let limit = format!("{}; with TLS {}", ms(exchange.plain), ms(exchange.tls));
         for (resources, cpu) in cpu_per_resource(results) {
