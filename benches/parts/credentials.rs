@@ -13,7 +13,7 @@ fn lookup(variables: &[(&str, &str)]) -> Call {
     let variables: BTreeMap<OsString, OsString> = variables.iter().map(variable).collect();
     let oss = OssProvider::new(Environment::new(variables));
     let block = Object::new();
-    Box::new(move || assert!(oss.configure(&block, "1.11.4").client.is_some()))
+    Box::new(move || assert!(oss.configure(&block, "1.11.4").provider_data.is_some()))
 }
 
 /// The first pair of variables.

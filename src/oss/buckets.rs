@@ -1,8 +1,9 @@
 //! The buckets of an account, page by page (OSS API reference, `ListBuckets`).
 
-use super::endpoint::{Endpoint, EndpointType};
+use super::endpoint::Endpoint;
 use super::names::Region;
 use super::regions;
+use super::regions::EndpointType;
 use super::xml::Element;
 
 /// Which buckets to list.

@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use md5::{Digest as _, Md5};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::buckets::{BucketEndpoints, BucketPage, ListBucketsRequest};
+use super::buckets::{BucketPage, ListBucketsRequest};
+use super::call::{CallOptions, ResponseMetadata};
 use super::clock::Clock;
 use super::credentials::{
     CredentialSource, CredentialsCache, CurrentProfiles, InsecureProfile, Profile,
 };
 use super::encryption::EncryptionRule;
-use super::endpoint::{AddressStyle, Endpoint, EndpointType};
-use super::error::{Error, ErrorKind, TransportError};
+use super::endpoint::{AddressStyle, Endpoint};
+use super::error::{Error, ErrorKind};
 use super::http::{Http, HttpSettings};
 use super::names::{BucketName, Region};
+use super::regions::EndpointType;
 use super::request::{Operation, Request};
 use super::retry::RetryPolicy;
-use super::sanitize::ServerText;
 use super::send::CallState;
 use super::sign::SignatureVersion;
+use super::transport_error::TransportError;
 
 /// Client configuration: endpoint, credentials, retries and timeouts.
 #[derive(Debug, Clone)]
@@ -73,38 +73,6 @@ impl Default for ClientConfig {
     }
 }
 
-/// Options of one call: region, deadline and cancellation.
-#[derive(Debug, Clone)]
-pub struct CallOptions {
-    /// The bucket's region, when it is not the client's: the request is signed for it and, unless
-    /// the client has an explicit endpoint, sent there.
-    pub region: Option<Region>,
-    /// Where the bucket is reached, from the list that it is in: without an explicit endpoint of the client,
-    /// the request is sent there.
-    pub endpoints: BucketEndpoints,
-    /// When the operation of the call started.
-    pub started: Instant,
-    /// When the call times out, including retries.
-    pub deadline: Instant,
-    /// Cancels the call.
-    pub cancellation: CancellationToken,
-}
-
-impl CallOptions {
-    /// A call in the client's region that may take `limit`, a year at most.
-    #[must_use]
-    pub fn with_timeout(limit: Duration) -> Self {
-        let started = Instant::now();
-        Self {
-            region: None,
-            endpoints: BucketEndpoints::default(),
-            started,
-            deadline: started + limit.min(Duration::from_hours(365 * 24)),
-            cancellation: CancellationToken::new(),
-        }
-    }
-}
-
 /// A client for bucket encryption. Cheap to create: the first call opens connections, reads the trust store and
 /// fetches credentials. Calls can run concurrently and share connections and credentials.
 pub struct Client {
@@ -121,15 +89,6 @@ impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Client").field("config", &self.config).finish_non_exhaustive()
     }
-}
-
-/// Metadata of a success response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResponseMetadata {
-    /// The HTTP status.
-    pub status: u16,
-    /// The request ID, for a support ticket.
-    pub request_id: ServerText,
 }
 
 impl Client {

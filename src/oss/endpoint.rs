@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::host::is_loopback;
 use super::names::{BucketName, Region};
-use super::regions;
+use super::regions::{self, EndpointType};
 
 /// Why a string is not an endpoint. The text completes the sentence "… must".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -63,22 +63,6 @@ pub enum AddressStyle {
     Path,
     /// `https://{endpoint}/`, where the endpoint is a custom domain bound to the bucket.
     Cname,
-}
-
-/// The endpoints that OSS has for a region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum EndpointType {
-    /// `oss-{region}.aliyuncs.com`, from everywhere.
-    #[default]
-    Public,
-    /// `oss-{region}-internal.aliyuncs.com`, from inside the region only.
-    Internal,
-    /// `oss-accelerate.aliyuncs.com`, for buckets with transfer acceleration.
-    Accelerate,
-    /// `oss-accelerate-overseas.aliyuncs.com`, the same from outside the Chinese mainland.
-    AccelerateOverseas,
-    /// `{region}.oss.aliyuncs.com`, over IPv4 and IPv6.
-    DualStack,
 }
 
 /// Scheme, host and port that requests are sent to.

@@ -1,8 +1,11 @@
-//! Hosts of this machine, in every spelling of their addresses.
+//! Hosts of this machine and of the metadata service, in every spelling of their addresses.
 
 use std::net::Ipv4Addr;
 
 use url::Host;
+
+/// The metadata service of every ECS instance.
+const METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
 
 /// The IPv4 address that a host is, also in the form of an IPv6 address (`::ffff:127.0.0.1`).
 pub(super) fn ipv4_address<S: AsRef<str>>(host: &Host<S>) -> Option<Ipv4Addr> {
@@ -37,4 +40,9 @@ pub(super) fn is_loopback_or_link_local<S: AsRef<str>>(host: &Host<S>) -> bool {
         _ => false,
     };
     is_link_local || is_loopback(host)
+}
+
+/// Whether a host is the fixed address of the metadata service, in any spelling.
+pub(super) fn is_metadata_address<S: AsRef<str>>(host: &Host<S>) -> bool {
+    ipv4_address(host) == Some(METADATA)
 }

@@ -13,14 +13,11 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls;
 use url::{Host, Url};
 
-use super::error::TransportError;
-use super::host::{ipv4_address, is_loopback, is_loopback_or_link_local};
+use super::host::{is_loopback, is_loopback_or_link_local, is_metadata_address};
 use super::proxy;
 use super::request_body::{RequestBody, SentFlag};
 use super::sanitize::Sanitizer;
-
-/// The metadata service of every ECS instance.
-const METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+use super::transport_error::TransportError;
 
 /// Timeout for connecting to the metadata service, which is on the local network or does not exist (credentials-go).
 const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -67,11 +64,6 @@ impl ConnectionKind {
         };
         Self { is_plaintext: url.scheme() == "http", proxy_mode }
     }
-}
-
-/// Whether a host is the fixed address of the metadata service, in any spelling.
-pub(super) fn is_metadata_address<S: AsRef<str>>(host: &Host<S>) -> bool {
-    ipv4_address(host) == Some(METADATA)
 }
 
 /// Resolves the names of this machine, `localhost` and all below it, as RFC 6761 requires: no name server is queried, so

@@ -27,6 +27,7 @@
 //! ```
 
 mod buckets;
+mod call;
 mod client;
 mod clock;
 pub mod credentials;
@@ -52,19 +53,23 @@ mod send;
 mod service_error;
 pub mod sign;
 mod timestamp;
+mod transport_error;
 mod xml;
 
 pub use buckets::{Bucket, BucketEndpoints, BucketPage, ListBucketsRequest};
-pub use client::{CallOptions, Client, ClientConfig, ResponseMetadata};
+pub use call::{CallOptions, ResponseMetadata};
+pub use client::{Client, ClientConfig};
 pub use clock::Clock;
 pub use credentials::Credentials;
 pub use encryption::{EncryptionRule, SseAlgorithm};
-pub use endpoint::{AddressStyle, Endpoint, EndpointError, EndpointType};
-pub use error::{Error, ErrorKind, TransportError};
+pub use endpoint::{AddressStyle, Endpoint, EndpointError};
+pub use error::{Error, ErrorKind};
 pub use error_code::ErrorCode;
 pub use names::{BucketName, NameError, Region};
+pub use regions::EndpointType;
 pub use request::Operation;
 pub use retry::RetryPolicy;
 pub use sanitize::ServerText;
 pub use scan::{OtherRegions, ScanError, ScanRequest, ScannedBucket};
 pub use service_error::ServiceError;
+pub use transport_error::TransportError;

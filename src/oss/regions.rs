@@ -4,8 +4,23 @@
 //! exceptions: in the finance and government clouds, the ID and the host name differ, and a region can have
 //! several endpoints that serve different buckets.
 
-use super::endpoint::EndpointType;
 use super::names::Region;
+
+/// The endpoints that OSS has for a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EndpointType {
+    /// `oss-{region}.aliyuncs.com`, from everywhere.
+    #[default]
+    Public,
+    /// `oss-{region}-internal.aliyuncs.com`, from inside the region only.
+    Internal,
+    /// `oss-accelerate.aliyuncs.com`, for buckets with transfer acceleration.
+    Accelerate,
+    /// `oss-accelerate-overseas.aliyuncs.com`, the same from outside the Chinese mainland.
+    AccelerateOverseas,
+    /// `{region}.oss.aliyuncs.com`, over IPv4 and IPv6.
+    DualStack,
+}
 
 /// The domain of every endpoint of OSS.
 const DOMAIN: &str = ".aliyuncs.com";

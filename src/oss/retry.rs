@@ -9,8 +9,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::credentials::CredentialsErrorKind;
-use super::error::{ErrorKind, TransportError};
+use super::error::ErrorKind;
 use super::error_code::ErrorCode;
+use super::transport_error::TransportError;
 
 /// What a server may ask to wait: longer than any deadline, and far from where times overflow.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(365 * 24);

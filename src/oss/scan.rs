@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::buckets::{Bucket, BucketEndpoints, ListBucketsRequest};
-use super::client::{CallOptions, Client};
+use super::call::CallOptions;
+use super::client::Client;
 use super::encryption::EncryptionRule;
 use super::error::{Error, ErrorKind};
 use super::names::{BucketName, NameError, Region};

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::client::{CallOptions, Client, ResponseMetadata};
+use super::call::{CallOptions, ResponseMetadata};
+use super::client::Client;
 use super::clock::TimeServer;
 use super::credentials::{
     Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind, GetError, profile_region,
 };
-use super::endpoint::{AddressStyle, Endpoint, EndpointType};
+use super::endpoint::{AddressStyle, Endpoint};
 use super::error::{Error, ErrorKind};
 use super::http::HttpRequest;
 use super::names::{BucketName, Region};
+use super::regions::EndpointType;
 use super::request::Request;
 use super::request_body::SentFlag;
 use super::retry::{RetryDecision, RetryState};

@@ -36,7 +36,7 @@ impl OssProvider {
 }
 
 impl Provider for OssProvider {
-    type Client = ProviderData;
+    type Data = ProviderData;
 
     fn schema(&self) -> Schema {
         schema::schema()
@@ -54,7 +54,7 @@ impl Provider for OssProvider {
         let (settings, diagnostics) = settings::resolve(config, &self.environment);
         let has_unknown_values =
             settings.as_ref().is_some_and(|settings| !settings.unknown.is_empty());
-        let client = settings.map(|mut settings| {
+        let provider_data = settings.map(|mut settings| {
             if settings.unknown.is_empty() {
                 settings.config.user_agent = self.user_agent(terraform_version);
                 ProviderData::ready(Client::new(settings.config))
@@ -63,11 +63,11 @@ impl Provider for OssProvider {
                 ProviderData::Unknown(settings.unknown)
             }
         });
-        ConfigureResponse { client, has_unknown_values, diagnostics }
+        ConfigureResponse { provider_data, has_unknown_values, diagnostics }
     }
 
-    fn late_warnings(client: &ProviderData) -> Diagnostics {
-        resources::late_warnings(client)
+    fn late_warnings(provider_data: &ProviderData) -> Diagnostics {
+        resources::late_warnings(provider_data)
     }
 
     fn resources(&self) -> Vec<Box<dyn Resource<ProviderData>>> {

@@ -7,7 +7,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use crate::tfplugin::{
-    AttributePath, AttributeValue, Diagnostic, Diagnostics, Object, Severity, Value, parse_duration,
+    AttributePath, AttributeValue, Diagnostic, Diagnostics, Object, Severity, Value, join_names,
+    parse_duration,
 };
 
 use super::environment::{self, Environment};
@@ -233,10 +234,9 @@ impl<'a> Reader<'a> {
             let chosen = choices.iter().find(|(choice, _)| *choice == text);
             let names: Vec<String> =
                 choices.iter().map(|(choice, _)| format!("`{choice}`")).collect();
-            chosen.map(|(_, value)| *value).ok_or_else(|| match names.as_slice() {
-                [all @ .., last] => format!("must be {} or {last}", all.join(", ")),
-                [] => "cannot be set".to_owned(),
-            })
+            chosen
+                .map(|(_, value)| *value)
+                .ok_or_else(|| format!("must be {}", join_names(&names, "or")))
         })
     }
 

@@ -238,6 +238,7 @@ fn assume_role_with_oidc() -> NestedBlock {
 mod tests {
     use super::*;
     use crate::provider::environment;
+    use crate::tfplugin::join_names;
 
     #[test]
     fn descriptions_name_the_environment_variables_in_order() {
@@ -270,10 +271,7 @@ mod tests {
             let description = attribute.unwrap().description;
             let quoted: Vec<String> =
                 variables.iter().map(|variable| format!("`{variable}`")).collect();
-            let list = match quoted.as_slice() {
-                [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
-                list => list.concat(),
-            };
+            let list = join_names(&quoted, "or");
             let sentence = format!("Can also be set with the {list} environment variable");
             assert_eq!(description.contains(&sentence), !list.is_empty(), "{name}: {description}");
             assert_eq!(description.contains("environment variable"), !list.is_empty(), "{name}");

@@ -150,6 +150,18 @@ impl IntoIterator for Diagnostics {
     }
 }
 
+/// Joins names for a sentence: `a`, `a or b`, `a, b or c`. Empty without names.
+#[must_use]
+pub fn join_names<T: AsRef<str>>(names: &[T], conjunction: &str) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [others @ .., last] if !others.is_empty() => {
+            format!("{} {conjunction} {last}", others.join(", "))
+        }
+        names => names.concat(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use super::value::Object;
 pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 
 /// Lists the objects of a resource type that has an identity.
-pub trait ListResource<Client>: Send + Sync {
+pub trait ListResource<Data>: Send + Sync {
     /// The schema of the `config` block of a list query.
     fn schema(&self) -> Schema;
 
@@ -21,7 +21,7 @@ pub trait ListResource<Client>: Send + Sync {
     fn validate(&self, config: &Object) -> Diagnostics;
 
     /// Lists objects. Requests are sent only while the stream is polled.
-    fn list(&self, context: Context<Client>, config: &Object) -> BoxStream<ListEvent>;
+    fn list(&self, context: Context<Data>, config: &Object) -> BoxStream<ListEvent>;
 }
 
 /// An item of a list query.

@@ -26,8 +26,8 @@ mod wire;
 
 /// The macro for implementations of [`Resource`] and [`DataSource`].
 pub use async_trait::async_trait;
-pub use data_source::{Data, DataSource};
-pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity};
+pub use data_source::{DataSource, ReadData};
+pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity, join_names};
 pub use duration::parse_duration;
 pub use list_resource::{BoxStream, ListEvent, ListResource};
 pub use path::{AttributePath, PathStep};

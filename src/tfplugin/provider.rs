@@ -13,7 +13,7 @@ use super::value::Object;
 /// A provider: its configuration, its resources and its data sources.
 pub trait Provider: Send + Sync + 'static {
     /// What a configured provider hands to its resources and data sources.
-    type Client: Send + Sync + 'static;
+    type Data: Send + Sync + 'static;
 
     /// The schema of the provider block.
     fn schema(&self) -> Schema;
@@ -21,34 +21,30 @@ pub trait Provider: Send + Sync + 'static {
     /// Checks the known values of a configuration. Must not do IO.
     fn validate(&self, config: &Object) -> Diagnostics;
 
-    /// Creates the client. During a plan, parts of the configuration may be unknown; that is an error
+    /// Creates what the resources and data sources work with. During a plan, parts of the configuration may be unknown; that is an error
     /// only if a request must be sent. Must not do IO.
-    fn configure(
-        &self,
-        config: &Object,
-        terraform_version: &str,
-    ) -> ConfigureResponse<Self::Client>;
+    fn configure(&self, config: &Object, terraform_version: &str) -> ConfigureResponse<Self::Data>;
 
     /// Warnings about the configuration that were found only while requests were sent. Each is returned once, and
     /// is shown with the result of the operation that ran.
-    fn late_warnings(_client: &Self::Client) -> Diagnostics {
+    fn late_warnings(_provider_data: &Self::Data) -> Diagnostics {
         Diagnostics::new()
     }
 
     /// All resources, one line each.
-    fn resources(&self) -> Vec<Box<dyn Resource<Self::Client>>>;
+    fn resources(&self) -> Vec<Box<dyn Resource<Self::Data>>>;
 
     /// All data sources, one line each.
-    fn data_sources(&self) -> Vec<Box<dyn DataSource<Self::Client>>> {
+    fn data_sources(&self) -> Vec<Box<dyn DataSource<Self::Data>>> {
         Vec::new()
     }
 }
 
 /// The result of [`Provider::configure`].
 #[derive(Debug)]
-pub struct ConfigureResponse<Client> {
-    /// The client, or `None` after an error.
-    pub client: Option<Client>,
+pub struct ConfigureResponse<Data> {
+    /// What the resources and data sources work with, or `None` after an error.
+    pub provider_data: Option<Data>,
     /// Whether parts of the configuration are known only after an apply, so that no request can be sent yet.
     pub has_unknown_values: bool,
     /// Errors and warnings.
@@ -57,9 +53,9 @@ pub struct ConfigureResponse<Client> {
 
 /// What the methods of a resource or data source that do IO work with.
 #[derive(Debug)]
-pub struct Context<Client> {
-    /// The client of the configured provider.
-    pub client: Arc<Client>,
+pub struct Context<Data> {
+    /// What [`Provider::configure`] created.
+    pub provider_data: Arc<Data>,
     /// Cancelled when the user interrupts Terraform.
     pub cancellation: CancellationToken,
     /// The object of a create, update or delete, whatever its address is.

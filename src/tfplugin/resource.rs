@@ -14,7 +14,7 @@ use super::value::{Object, Value};
 /// A method that fails can return its error with `?`: the state from before the call is kept, unless the
 /// [`Failure`] has another.
 #[async_trait]
-pub trait Resource<Client>: Send + Sync {
+pub trait Resource<Data>: Send + Sync {
     /// The name in configurations, for example `oss_bucket_encryption`.
     fn type_name(&self) -> &'static str;
 
@@ -31,21 +31,21 @@ pub trait Resource<Client>: Send + Sync {
     /// object as tainted; after one without, it assumes that nothing was created.
     async fn create(
         &self,
-        context: &Context<Client>,
+        context: &Context<Data>,
         planned_state: Object,
     ) -> Result<Applied, Failure>;
 
     /// Reads the object. `None` if it no longer exists.
     async fn read(
         &self,
-        context: &Context<Client>,
+        context: &Context<Data>,
         current_state: Object,
     ) -> Result<Option<Object>, Failure>;
 
     /// Changes the object in place.
     async fn update(
         &self,
-        context: &Context<Client>,
+        context: &Context<Data>,
         prior_state: Object,
         planned_state: Object,
     ) -> Result<Applied, Failure>;
@@ -53,14 +53,14 @@ pub trait Resource<Client>: Send + Sync {
     /// Deletes the object. Returns warnings.
     async fn delete(
         &self,
-        context: &Context<Client>,
+        context: &Context<Data>,
         prior_state: Object,
     ) -> Result<Diagnostics, Failure>;
 
     /// Reads the object that an import names.
     async fn import(
         &self,
-        context: &Context<Client>,
+        context: &Context<Data>,
         target: ImportTarget<'_>,
     ) -> Result<Object, Diagnostics>;
 
@@ -82,7 +82,7 @@ pub trait Resource<Client>: Send + Sync {
     }
 
     /// The list resource of this type, or `None` if its objects cannot be listed.
-    fn list_resource(&self) -> Option<Box<dyn ListResource<Client>>> {
+    fn list_resource(&self) -> Option<Box<dyn ListResource<Data>>> {
         None
     }
 }

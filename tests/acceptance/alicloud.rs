@@ -32,7 +32,7 @@ const KEY_ID: &str = "9468da86-3509-4f8d-a61e-6eab1eac0000";
 struct Alicloud;
 
 impl Provider for Alicloud {
-    type Client = ();
+    type Data = ();
 
     fn schema(&self) -> Schema {
         block(
@@ -47,7 +47,7 @@ impl Provider for Alicloud {
 
     fn configure(&self, _: &Object, _: &str) -> ConfigureResponse<()> {
         ConfigureResponse {
-            client: Some(()),
+            provider_data: Some(()),
             has_unknown_values: false,
             diagnostics: Diagnostics::new(),
         }

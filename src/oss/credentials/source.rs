@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Credentials, Login, LoginMemory, StsConfig};
 use crate::oss::host::is_loopback;
-use crate::oss::http::is_metadata_address;
+use crate::oss::host::is_metadata_address;
 
 /// A source of credentials.
 #[derive(Debug, Clone)]

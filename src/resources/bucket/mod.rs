@@ -26,7 +26,7 @@ pub use setting::BucketSetting;
 pub use write::{create, update};
 
 /// The operations that have a timeout.
-const OPERATIONS: [&str; 4] = ["create", "read", "update", "delete"];
+pub const OPERATIONS: [&str; 4] = ["create", "read", "update", "delete"];
 
 /// The delay before the second read of a setting that does not exist.
 const CONFIRMATION_DELAY: Duration = Duration::from_millis(250);
@@ -71,7 +71,7 @@ impl<'a> BucketTarget<'a> {
         operation: &str,
     ) -> Result<Self, Diagnostic> {
         check_known(state)?;
-        let (client, created) = context.client.parts()?;
+        let (client, created) = context.provider_data.parts()?;
         let invalid = |name: &str, reason: &dyn std::fmt::Display| {
             let text = state.string(name).known().unwrap_or_default();
             Diagnostic::error(

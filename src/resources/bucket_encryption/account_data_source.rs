@@ -7,8 +7,8 @@ use futures_util::TryStreamExt as _;
 use crate::oss::{Region, ScanError, ScannedBucket};
 use crate::resources::{Context, ProviderData, bucket, explain};
 use crate::tfplugin::{
-    Attribute, AttributeType, Block, Data, DataSource, Diagnostic, Diagnostics, Object, Schema,
-    Value, async_trait,
+    Attribute, AttributeType, Block, DataSource, Diagnostic, Diagnostics, Object, ReadData, Schema,
+    Value, async_trait, join_names,
 };
 
 use super::data_source::{rule_attributes, with_rule};
@@ -70,7 +70,7 @@ impl DataSource<ProviderData> for AccountEncryptionDataSource {
         diagnostics
     }
 
-    async fn read(&self, context: &Context, config: Object) -> Result<Data, Diagnostics> {
+    async fn read(&self, context: &Context, config: Object) -> Result<ReadData, Diagnostics> {
         let diagnostics = self.validate(&config);
         if diagnostics.has_errors() {
             return Err(diagnostics);
@@ -78,7 +78,7 @@ impl DataSource<ProviderData> for AccountEncryptionDataSource {
         let deadline = bucket::deadline(&config, "read", DEFAULT_TIMEOUT);
         let request = filter::scan_request(&config, Some(deadline), context.cancellation.clone())?;
         let (region, other_regions) = (request.region.clone(), request.other_regions.clone());
-        let scanned = context.client.client()?.scan_bucket_encryption(request);
+        let scanned = context.provider_data.client()?.scan_bucket_encryption(request);
         let (mut buckets, mut unread) = (Vec::new(), Unread::default());
         let mut scanned = std::pin::pin!(scanned);
         while let Some(ScannedBucket { bucket, rule }) =
@@ -111,21 +111,19 @@ impl DataSource<ProviderData> for AccountEncryptionDataSource {
             one.string("bucket").known().cmp(&other.string("bucket").known())
         });
         let buckets = Value::List(buckets.into_iter().map(Value::Object).collect());
-        Ok(Data { state: config.with("buckets", buckets), warnings })
+        Ok(ReadData { state: config.with("buckets", buckets), warnings })
     }
 }
 
 /// A warning about a filter that selects nothing, because a misspelt region would look like a clean account.
 fn nothing_in_region(region: &Region, others: &[Region]) -> Option<Diagnostic> {
     let names: Vec<&str> = others.iter().map(Region::as_str).collect();
-    let others = match names.as_slice() {
-        [] => return None,
-        [other] => format!("the region {other}"),
-        [others @ .., last] => format!("the regions {} and {last}", others.join(", ")),
-    };
+    if names.is_empty() {
+        return None;
+    }
     let detail = format!(
-        "`buckets` is empty. There are buckets in {others}. Check the spelling of \
-         `region`."
+        "`buckets` is empty. There are buckets in {}. Check the spelling of `region`.",
+        join_names(&names, "and"),
     );
     Some(
         Diagnostic::warning(format!("No bucket in region {region}"), detail)

@@ -4,7 +4,7 @@ use crate::oss::{Client, EncryptionRule, SseAlgorithm};
 use crate::resources::bucket::{self, BucketTarget};
 use crate::resources::{Context, ProviderData, explain};
 use crate::tfplugin::{
-    Attribute, Block, Data, DataSource, Diagnostics, Object, Schema, async_trait,
+    Attribute, Block, DataSource, Diagnostics, Object, ReadData, Schema, async_trait,
 };
 
 /// The data source.
@@ -47,7 +47,7 @@ impl DataSource<ProviderData> for BucketEncryptionDataSource {
         bucket::validate(config, &[], |_| Diagnostics::new())
     }
 
-    async fn read(&self, context: &Context, config: Object) -> Result<Data, Diagnostics> {
+    async fn read(&self, context: &Context, config: Object) -> Result<ReadData, Diagnostics> {
         let diagnostics = self.validate(&config);
         if diagnostics.has_errors() {
             return Err(diagnostics);

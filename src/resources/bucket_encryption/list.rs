@@ -42,7 +42,7 @@ fn prepare(
     config: &Object,
 ) -> Result<(Arc<Client>, ScanRequest), Diagnostics> {
     let request = filter::scan_request(config, None, context.cancellation)?;
-    Ok((Arc::clone(context.client.client()?), request))
+    Ok((Arc::clone(context.provider_data.client()?), request))
 }
 
 /// A bucket that has no rule, or that was deleted in the meantime, is not listed. A problem of one bucket is a

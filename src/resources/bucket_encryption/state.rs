@@ -91,9 +91,8 @@ pub(super) fn state_from_move(source: &MoveSource<'_>) -> Result<Object, Diagnos
     }
     if let Value::Object(timeouts) = state.get("timeouts") {
         let timeout = |operation| non_empty_string(timeouts, operation);
-        let names = ["create", "read", "update", "delete"];
-        if names.iter().any(|name| timeout(name).is_some()) {
-            let block = names
+        if bucket::OPERATIONS.iter().any(|name| timeout(name).is_some()) {
+            let block = bucket::OPERATIONS
                 .into_iter()
                 .fold(Object::new(), |block, name| block.with(name, timeout(name)));
             moved.set("timeouts", block);

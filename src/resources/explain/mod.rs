@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::oss::credentials::{CredentialsErrorKind, InsecureProfile};
 use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, ScanError, TransportError};
-use crate::tfplugin::Diagnostic;
+use crate::tfplugin::{Diagnostic, join_names};
 
 /// What sent the request. It decides which arguments the user can set.
 #[derive(Clone, Copy)]
@@ -358,10 +358,7 @@ fn other_import_error(error: &Error) -> Diagnostic {
 pub(super) fn unknown_configuration(arguments: &[String]) -> Diagnostic {
     let names: Vec<String> = arguments.iter().map(|name| format!("`{name}`")).collect();
     let (depend, their) = if names.len() == 1 { ("depends", "its") } else { ("depend", "their") };
-    let names = match names.as_slice() {
-        [all @ .., one, last] => [all, &[format!("{one} and {last}")]].concat().join(", "),
-        names => names.concat(),
-    };
+    let names = join_names(&names, "and");
     Diagnostic::error(
         "Unknown provider configuration",
         format!(

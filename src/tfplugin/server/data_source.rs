@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::respond::{read_only_errors, required, unknown_type_error};
-use crate::tfplugin::data_source::{Data, DataSource};
+use crate::tfplugin::data_source::{DataSource, ReadData};
 use crate::tfplugin::diagnostics::Diagnostics;
 use crate::tfplugin::provider::Provider;
 use crate::tfplugin::schema::Schema;
@@ -10,13 +10,13 @@ use crate::tfplugin::value::Value;
 use crate::tfplugin::{pb, wire};
 
 /// A data source with its schema, which is built only once.
-pub(super) struct RegisteredDataSource<Client> {
-    pub(super) data_source: Box<dyn DataSource<Client>>,
+pub(super) struct RegisteredDataSource<Data> {
+    pub(super) data_source: Box<dyn DataSource<Data>>,
     pub(super) schema: Schema,
 }
 
-impl<Client> From<Box<dyn DataSource<Client>>> for RegisteredDataSource<Client> {
-    fn from(data_source: Box<dyn DataSource<Client>>) -> Self {
+impl<Data> From<Box<dyn DataSource<Data>>> for RegisteredDataSource<Data> {
+    fn from(data_source: Box<dyn DataSource<Data>>) -> Self {
         Self { schema: data_source.schema(), data_source }
     }
 }
@@ -53,7 +53,7 @@ pub(super) async fn read<P: Provider>(
             ..Default::default()
         });
     }
-    let Data { state, mut warnings } = data_source.read(&server.context()?, config).await?;
+    let ReadData { state, mut warnings } = data_source.read(&server.context()?, config).await?;
     warnings.extend(server.late_warnings());
     Ok(pb::read_data_source::Response {
         state: Some(wire::to_dynamic_object(Some(state))),
@@ -65,7 +65,7 @@ pub(super) async fn read<P: Provider>(
 fn find<'a, P: Provider>(
     server: &'a Server<P>,
     type_name: &str,
-) -> Result<&'a RegisteredDataSource<P::Client>, Diagnostics> {
+) -> Result<&'a RegisteredDataSource<P::Data>, Diagnostics> {
     let mut registered = server.data_sources.iter();
     registered
         .find(|registered| registered.data_source.type_name() == type_name)

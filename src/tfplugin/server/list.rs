@@ -58,7 +58,7 @@ fn list_events<P: Provider>(
     let (registered, list_resource) = server.list_resource(&request.type_name)?;
     let config = list_config(&*list_resource, request.config.as_ref())?;
     let context = server.context()?;
-    let client = Arc::clone(&context.client);
+    let provider_data = Arc::clone(&context.provider_data);
     let query = Query::<P> {
         events: list_resource.list(context, &config).peekable(),
         include_object: request.include_resource_object,
@@ -67,7 +67,7 @@ fn list_events<P: Provider>(
         found: 0,
         is_complete: false,
         registered,
-        client,
+        provider_data,
     };
     let events =
         stream::unfold(query, |mut query| async move { Some((query.next().await?, query)) });
@@ -82,8 +82,8 @@ struct Query<P: Provider> {
     /// Number of results so far.
     found: u64,
     is_complete: bool,
-    registered: Arc<RegisteredResource<P::Client>>,
-    client: Arc<P::Client>,
+    registered: Arc<RegisteredResource<P::Data>>,
+    provider_data: Arc<P::Data>,
 }
 
 impl<P: Provider> Query<P> {
@@ -100,7 +100,7 @@ impl<P: Provider> Query<P> {
                         if Pin::new(&mut self.events).peek().await.is_some() {
                             warnings.push(limit_reached(self.found));
                         }
-                        warnings.extend(P::late_warnings(&self.client));
+                        warnings.extend(P::late_warnings(&self.provider_data));
                     }
                     return Some(pb::list_resource::Event {
                         identity: self.registered.identity(Some(&state)),
@@ -116,14 +116,14 @@ impl<P: Provider> Query<P> {
                     // Terraform ignores events after an error.
                     if diagnostic.severity == Severity::Error {
                         self.is_complete = true;
-                        diagnostics = P::late_warnings(&self.client);
+                        diagnostics = P::late_warnings(&self.provider_data);
                     }
                     diagnostics.push(diagnostic);
                     return Some(diagnostic_event(diagnostics));
                 }
                 None => {
                     self.is_complete = true;
-                    let warnings = P::late_warnings(&self.client);
+                    let warnings = P::late_warnings(&self.provider_data);
                     return (!warnings.is_empty()).then(|| diagnostic_event(warnings));
                 }
             }
@@ -147,8 +147,8 @@ fn diagnostic_event(diagnostics: Diagnostics) -> pb::list_resource::Event {
 
 /// The configuration of a list query. Null, which early versions of Terraform send without a `config` block,
 /// counts as an empty one.
-fn list_config<Client>(
-    list_resource: &dyn ListResource<Client>,
+fn list_config<Data>(
+    list_resource: &dyn ListResource<Data>,
     config: Option<&pb::DynamicValue>,
 ) -> Result<Object, Diagnostics> {
     let block = list_resource.schema().block;

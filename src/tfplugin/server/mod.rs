@@ -36,9 +36,9 @@ pub struct Server<P: Provider> {
     provider: P,
     provider_schema: Schema,
     /// Shared with the list queries in progress.
-    resources: Vec<Arc<RegisteredResource<P::Client>>>,
-    data_sources: Vec<RegisteredDataSource<P::Client>>,
-    configured: Mutex<Option<ConfiguredProvider<P::Client>>>,
+    resources: Vec<Arc<RegisteredResource<P::Data>>>,
+    data_sources: Vec<RegisteredDataSource<P::Data>>,
+    configured: Mutex<Option<ConfiguredProvider<P::Data>>>,
     /// Cancelled when the process shuts down.
     process_stop: CancellationToken,
     /// Cancelled by `StopProvider`, to cancel the calls in flight.
@@ -46,22 +46,22 @@ pub struct Server<P: Provider> {
 }
 
 /// A resource with its schemas, which are built only once.
-struct RegisteredResource<Client> {
-    resource: Box<dyn Resource<Client>>,
+struct RegisteredResource<Data> {
+    resource: Box<dyn Resource<Data>>,
     schema: Schema,
     identity_schema: Option<Schema>,
 }
 
 /// The result of a successful `ConfigureProvider`.
-struct ConfiguredProvider<Client> {
-    client: Arc<Client>,
+struct ConfiguredProvider<Data> {
+    provider_data: Arc<Data>,
     /// Whether changes can be deferred because parts of the configuration are unknown.
     may_defer: bool,
 }
 
-type RegisteredList<Client> = (Arc<RegisteredResource<Client>>, Box<dyn ListResource<Client>>);
+type RegisteredList<Data> = (Arc<RegisteredResource<Data>>, Box<dyn ListResource<Data>>);
 
-impl<Client> RegisteredResource<Client> {
+impl<Data> RegisteredResource<Data> {
     /// The encoded identity of the object with this state.
     fn identity(&self, state: Option<&Object>) -> Option<pb::ResourceIdentityData> {
         self.resource.identity(state?).map(wire::to_identity)
@@ -88,7 +88,7 @@ impl<P: Provider> Server<P> {
     /// Creates a server for a provider that is not configured yet. When `process_stop` is cancelled, calls in
     /// flight are cancelled and return the state they know.
     pub fn new(provider: P, process_stop: CancellationToken) -> Self {
-        let register = |resource: Box<dyn Resource<P::Client>>| {
+        let register = |resource: Box<dyn Resource<P::Data>>| {
             Arc::new(RegisteredResource {
                 schema: resource.schema(),
                 identity_schema: resource.identity_schema(),
@@ -111,10 +111,7 @@ impl<P: Provider> Server<P> {
         ProviderServer::new(self).max_decoding_message_size(MAX_MESSAGE_SIZE)
     }
 
-    fn resource(
-        &self,
-        type_name: &str,
-    ) -> Result<&Arc<RegisteredResource<P::Client>>, Diagnostics> {
+    fn resource(&self, type_name: &str) -> Result<&Arc<RegisteredResource<P::Data>>, Diagnostics> {
         self.resources
             .iter()
             .find(|registered| registered.resource.type_name() == type_name)
@@ -122,7 +119,7 @@ impl<P: Provider> Server<P> {
     }
 
     /// A resource that can be listed, with its list resource.
-    fn list_resource(&self, type_name: &str) -> Result<RegisteredList<P::Client>, Diagnostics> {
+    fn list_resource(&self, type_name: &str) -> Result<RegisteredList<P::Data>, Diagnostics> {
         let registered = self.resource(type_name).ok();
         registered
             .and_then(|registered| {
@@ -131,10 +128,10 @@ impl<P: Provider> Server<P> {
             .ok_or_else(|| unknown_type_error("list resource", type_name))
     }
 
-    fn context(&self) -> Result<Context<P::Client>, Diagnostics> {
+    fn context(&self) -> Result<Context<P::Data>, Diagnostics> {
         let configured = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = configured.as_ref().map(|configured| Arc::clone(&configured.client));
-        let client = client.ok_or_else(|| {
+        let data = configured.as_ref().map(|configured| Arc::clone(&configured.provider_data));
+        let provider_data = data.ok_or_else(|| {
             Diagnostic::error(
                 "Provider not configured",
                 "The call requires a configured provider. This is a bug in Terraform or OpenTofu, not in \
@@ -142,12 +139,12 @@ impl<P: Provider> Server<P> {
             )
         })?;
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Context { client, cancellation: stop, object_id: ObjectId::default() })
+        Ok(Context { provider_data, cancellation: stop, object_id: ObjectId::default() })
     }
 
     /// See [`Provider::late_warnings`].
     fn late_warnings(&self) -> Diagnostics {
-        self.context().map(|context| P::late_warnings(&context.client)).unwrap_or_default()
+        self.context().map(|context| P::late_warnings(&context.provider_data)).unwrap_or_default()
     }
 
     /// Why a change is deferred, if the provider configuration is unknown and the client supports deferral.

@@ -12,14 +12,14 @@ use crate::tfplugin::value::Object;
 use crate::tfplugin::{pb, wire};
 
 pub(super) fn metadata<P: Provider>(server: &Server<P>) -> pb::get_metadata::Response {
-    let metadata = |registered: &Arc<RegisteredResource<P::Client>>| {
+    let metadata = |registered: &Arc<RegisteredResource<P::Data>>| {
         pb::get_metadata::ResourceMetadata { type_name: registered.resource.type_name().to_owned() }
     };
-    let data_source_metadata = |registered: &RegisteredDataSource<P::Client>| {
+    let data_source_metadata = |registered: &RegisteredDataSource<P::Data>| {
         let type_name = registered.data_source.type_name().to_owned();
         pb::get_metadata::DataSourceMetadata { type_name }
     };
-    let list_metadata = |registered: &Arc<RegisteredResource<P::Client>>| {
+    let list_metadata = |registered: &Arc<RegisteredResource<P::Data>>| {
         registered.resource.list_resource()?;
         let type_name = registered.resource.type_name().to_owned();
         Some(pb::get_metadata::ListResourceMetadata { type_name })
@@ -34,15 +34,15 @@ pub(super) fn metadata<P: Provider>(server: &Server<P>) -> pb::get_metadata::Res
 }
 
 pub(super) fn schema<P: Provider>(server: &Server<P>) -> pb::get_provider_schema::Response {
-    let entry = |registered: &Arc<RegisteredResource<P::Client>>| {
+    let entry = |registered: &Arc<RegisteredResource<P::Data>>| {
         let schema = wire::to_schema(&registered.schema);
         (registered.resource.type_name().to_owned(), schema)
     };
-    let data_source_entry = |registered: &RegisteredDataSource<P::Client>| {
+    let data_source_entry = |registered: &RegisteredDataSource<P::Data>| {
         let schema = wire::to_schema(&registered.schema);
         (registered.data_source.type_name().to_owned(), schema)
     };
-    let list_entry = |registered: &Arc<RegisteredResource<P::Client>>| {
+    let list_entry = |registered: &Arc<RegisteredResource<P::Data>>| {
         let schema = wire::to_schema(&registered.resource.list_resource()?.schema());
         Some((registered.resource.type_name().to_owned(), schema))
     };
@@ -80,8 +80,8 @@ pub(super) fn configure<P: Provider>(
     zeroize(&mut config, request.config);
     let may_defer = configuration.has_unknown_values && !misreports_deferral_support(version);
     let configured = configuration
-        .client
-        .map(|client| ConfiguredProvider { client: Arc::new(client), may_defer });
+        .provider_data
+        .map(|data| ConfiguredProvider { provider_data: Arc::new(data), may_defer });
     *server.configured.lock().unwrap_or_else(PoisonError::into_inner) = configured;
     Ok(pb::configure_provider::Response {
         diagnostics: wire::to_diagnostics(configuration.diagnostics),

@@ -228,8 +228,8 @@ fn is_own(provider_address: &str, type_name: &str) -> bool {
 }
 
 /// Takes over an object of the same resource type unchanged: only the address of the provider is another one.
-fn move_own_state<Client>(
-    registered: &RegisteredResource<Client>,
+fn move_own_state<Data>(
+    registered: &RegisteredResource<Data>,
     request: &pb::move_resource_state::Request,
 ) -> Result<pb::move_resource_state::Response, Diagnostics> {
     let schema = &registered.schema;
@@ -257,7 +257,7 @@ fn move_own_state<Client>(
 pub(super) fn identity_schemas<P: Provider>(
     server: &Server<P>,
 ) -> pb::get_resource_identity_schemas::Response {
-    let entry = |registered: &Arc<RegisteredResource<P::Client>>| {
+    let entry = |registered: &Arc<RegisteredResource<P::Data>>| {
         let schema = wire::to_identity_schema(registered.identity_schema.as_ref()?);
         Some((registered.resource.type_name().to_owned(), schema))
     };
@@ -289,7 +289,7 @@ pub(super) fn upgrade_identity<P: Provider>(
 /// Makes a change. Returns the state to store and warnings.
 async fn run<P: Provider>(
     server: &Server<P>,
-    registered: &RegisteredResource<P::Client>,
+    registered: &RegisteredResource<P::Data>,
     change: Change,
     object_id: ObjectId,
 ) -> Result<(Option<Object>, Diagnostics), Failure> {

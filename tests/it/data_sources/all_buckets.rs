@@ -87,7 +87,7 @@ async fn a_region_without_buckets_is_a_warning_if_other_regions_have_some() {
     let (state, found) = read(&mut client, json!({ "region": "cn-hangzou" })).await;
     assert_eq!(state["buckets"], json!([]));
     assert_eq!(diagnostics(&found), ["warning at region: No bucket in region cn-hangzou"]);
-    let others = "There are buckets in the regions cn-beijing and cn-hangzhou.";
+    let others = "There are buckets in cn-beijing and cn-hangzhou.";
     assert!(found[0].detail.contains(others), "{}", found[0].detail);
 }
 

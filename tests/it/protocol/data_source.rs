@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::tfplugin::{
-    Attribute, AttributeType, Block, Context, Data, DataSource, Diagnostic, Diagnostics, Object,
-    Schema, Value, async_trait, pb,
+    Attribute, AttributeType, Block, Context, DataSource, Diagnostic, Diagnostics, Object,
+    ReadData, Schema, Value, async_trait, pb,
 };
 
 use super::provider::Offers;
@@ -33,7 +33,7 @@ impl DataSource<()> for Words {
         }
     }
 
-    async fn read(&self, _: &Context<()>, config: Object) -> Result<Data, Diagnostics> {
+    async fn read(&self, _: &Context<()>, config: Object) -> Result<ReadData, Diagnostics> {
         let text = config.string("text").known().unwrap_or_default();
         if text == "unreadable" {
             return Err(Diagnostic::error("Unreadable", "").into());

@@ -14,7 +14,7 @@ pub(super) struct Offers {
 }
 
 impl Provider for Offers {
-    type Client = ();
+    type Data = ();
 
     fn schema(&self) -> Schema {
         Schema { version: 0, block: Block::default() }
@@ -26,7 +26,7 @@ impl Provider for Offers {
 
     fn configure(&self, _: &Object, _: &str) -> ConfigureResponse<()> {
         let diagnostics = Diagnostics::new();
-        ConfigureResponse { client: Some(()), has_unknown_values: false, diagnostics }
+        ConfigureResponse { provider_data: Some(()), has_unknown_values: false, diagnostics }
     }
 
     fn resources(&self) -> Vec<Box<dyn Resource<()>>> {

@@ -23,7 +23,7 @@ const CIPHER: &str = "oss_bucket_cipher";
 struct ExtendedProvider(OssProvider);
 
 impl Provider for ExtendedProvider {
-    type Client = ProviderData;
+    type Data = ProviderData;
 
     fn schema(&self) -> Schema {
         self.0.schema()
