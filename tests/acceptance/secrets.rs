@@ -4,6 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use oss_emulator::{Fault, Role};
 
 use super::workspace::{KEYS, Workspace};
@@ -33,13 +34,15 @@ fn no_secret_is_in_a_plan_or_a_state() {
     // are compressed: terraform prints them.
     workspace.terraform(&["plan", "-out=plan", "-no-color"]).succeeds();
     workspace.terraform(&["show", "-json", "plan"]).succeeds();
-    // The provider's private data, which terraform does not print, is empty.
     workspace.terraform(&["apply", "-no-color", "plan"]).succeeds();
     let state = workspace.terraform(&["state", "pull"]).succeeds().stdout;
     let state: serde_json::Value = serde_json::from_str(&state).unwrap();
     let instance = &state["resources"][0]["instances"][0];
     assert_eq!(instance["attributes"]["bucket"], "demo");
-    assert!(instance["private"].is_null(), "{instance}");
+    // The provider's private data, which terraform does not print, is only the random ID of the object.
+    let private = BASE64_STANDARD.decode(instance["private"].as_str().unwrap()).unwrap();
+    assert_eq!(private.len(), 16, "{instance}");
+    assert!(private.iter().all(u8::is_ascii_hexdigit), "{instance}");
     assert_eq!(workspace.emulator.secrets().len(), 1 + 3 * 2, "the key, and three sessions");
 }
 
