@@ -33,7 +33,7 @@ pub(crate) fn figures(results: &Results) -> String {
     text.push_str(".\n");
     targets(results, &mut text);
     beyond(results, &mut text);
-    text.push_str("\n### Beside the limit\n");
+    text.push_str("\n### Compared with the limit\n");
     text.push_str(&tables::limits(results));
     usage(results, &mut text);
     installations(results, &mut text);

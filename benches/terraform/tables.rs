@@ -111,7 +111,7 @@ fn is_comparable(one: &Row, other: &Row) -> bool {
 
 /// Each figure beside its limit.
 pub(crate) fn limits(results: &Results) -> String {
-    let mut text = String::from("\n| figure | measured | limit |\n|---|---|---|\n");
+    let mut text = String::from("\n| result | measured | limit |\n|---|---|---|\n");
     let mut line = |what: &str, measured: String, limit: String| {
         let _ = writeln!(text, "| {what} | {measured} | {limit} |");
     };

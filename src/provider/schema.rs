@@ -9,10 +9,11 @@ pub(super) fn schema() -> Schema {
         block: Block {
             description: "Manages the default server-side encryption of Alibaba Cloud OSS buckets. The \
                 provider only connects to OSS and, if one is configured, to the service that issues its \
-                credentials (STS, the ECS metadata service or a credentials URI).\n\n\
+                credentials (STS, the ECS metadata service, a credentials URI, or the sign-in service of a \
+                CloudSSO or OAuth profile).\n\n\
                 All arguments are optional. If an argument is not set, the environment variables in its \
-                description are used, in that order. They are the variables of the `aliyun/alicloud` \
-                provider and of the OSS tools. Credentials are resolved when the first request is sent, so \
+                description are used, in that order. They are those of the `aliyun/alicloud` \
+                provider, the Alibaba Cloud CLI, the SDKs and the OSS tools. Credentials are resolved when the first request is sent, so \
                 `terraform validate` and planning new resources do not need any.",
             attributes: [location_attributes(), credential_attributes(), transport_attributes()]
                 .concat(),

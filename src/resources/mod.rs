@@ -18,8 +18,8 @@ pub type Context = tfplugin::Context<ProviderData>;
 /// What the configured provider hands to its resources.
 #[derive(Debug)]
 pub enum ProviderData {
-    /// The client, and what was created with it.
-    Ready(Arc<oss::Client>, bucket::CreatedSettings),
+    /// The client, and what was changed with it.
+    Ready(Arc<oss::Client>, bucket::History),
     /// These provider arguments are known only after an apply; until then no request can be sent.
     Unknown(Vec<String>),
 }
@@ -28,7 +28,7 @@ impl ProviderData {
     /// The data of a provider whose configuration is known.
     #[must_use]
     pub fn ready(client: oss::Client) -> Self {
-        Self::Ready(Arc::new(client), bucket::CreatedSettings::default())
+        Self::Ready(Arc::new(client), bucket::History::default())
     }
 
     /// The client, or an error while provider arguments are unknown.
@@ -36,9 +36,9 @@ impl ProviderData {
         self.parts().map(|(client, _)| client)
     }
 
-    fn parts(&self) -> Result<(&Arc<oss::Client>, &bucket::CreatedSettings), Diagnostic> {
+    fn parts(&self) -> Result<(&Arc<oss::Client>, &bucket::History), Diagnostic> {
         match self {
-            Self::Ready(client, created) => Ok((client, created)),
+            Self::Ready(client, history) => Ok((client, history)),
             Self::Unknown(arguments) => Err(explain::unknown_configuration(arguments)),
         }
     }

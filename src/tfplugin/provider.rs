@@ -62,9 +62,9 @@ pub struct Context<Data> {
     pub object_id: ObjectId,
 }
 
-/// Tells objects of one resource type apart. Each create gets its own, which Terraform stores with the state and passes to
-/// later operations; it is empty in other operations, and for objects that were imported, moved or created by another
-/// provider.
+/// Tells objects of one resource type apart. Each create gets its own, and the first update of an object that was imported,
+/// moved or created by an earlier version; Terraform stores it with the state and passes it to later operations. Empty in
+/// other operations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectId(pub(super) Vec<u8>);
 

@@ -25,25 +25,48 @@ fn algorithms(workspace: &Workspace) -> [Option<String>; 2] {
 }
 
 #[test]
-fn a_rule_whose_address_changes_without_a_moved_block_is_kept() {
+fn a_rule_whose_address_changes_without_a_moved_block_is_there_afterwards() {
     let Some(workspace) = Workspace::new(&["demo-1", "demo-2"]) else { return };
     workspace.configure(&resources(["a", "b"], "AES256", ""));
     workspace.apply();
+    for (keys, algorithm) in [(["c", "d"], "AES256"), (["e", "f"], "KMS")] {
+        // Reads return the deleted rule for a while.
+        workspace.emulator.inject(Fault::stale_reads(2).method("DELETE").times(2));
+        workspace.configure(&resources(keys, algorithm, ""));
+        workspace.apply();
+        workspace.emulator.clear_faults();
+        assert_eq!(algorithms(&workspace), [algorithm; 2].map(|name| Some(name.to_owned())));
+        workspace.expect_no_changes();
+    }
+    workspace.emulator.inject(Fault::stale_reads(2).method("DELETE"));
+    let replace = "-replace=oss_bucket_encryption.all[\"e\"]";
+    workspace.terraform(&["apply", "-auto-approve", "-no-color", replace]).succeeds();
+    workspace.emulator.clear_faults();
+    assert_eq!(algorithms(&workspace), ["KMS"; 2].map(|name| Some(name.to_owned())));
+}
 
-    // The creates see the rules while the deletes are retried.
-    workspace
-        .emulator
-        .inject(Fault::error_response(503, "ServiceUnavailable").method("DELETE").times(2));
-    workspace.configure(&resources(["c", "d"], "AES256", ""));
+/// `after` is destroyed before `old`, which it depends on, so that `new` is created before `old` is destroyed.
+#[test]
+fn a_rule_that_another_address_has_taken_over_is_kept() {
+    let Some(workspace) = Workspace::new(&["demo-1", "demo-2"]) else { return };
+    let resource = |name: &str, bucket: &str, more: &str| {
+        format!(
+            "resource \"oss_bucket_encryption\" {name:?} {{\n  bucket = {bucket:?}\n  sse_algorithm = \"AES256\"\n{more}}}\n"
+        )
+    };
+    let depends = "  depends_on = [oss_bucket_encryption.old]\n";
+    workspace.configure(&(resource("old", "demo-1", "") + &resource("after", "demo-2", depends)));
     workspace.apply();
-    assert_eq!(algorithms(&workspace), ["AES256", "AES256"].map(|name| Some(name.to_owned())));
-    workspace.expect_no_changes();
-
-    // The creates see the rules late.
-    workspace.emulator.inject(Fault::delay(Duration::from_millis(300)).method("GET").times(2));
-    workspace.configure(&resources(["e", "f"], "KMS", ""));
-    workspace.apply();
-    assert_eq!(algorithms(&workspace), ["KMS", "KMS"].map(|name| Some(name.to_owned())));
+    workspace.calls();
+    let slow = Fault::delay(Duration::from_millis(500)).method("DELETE").bucket("demo-2");
+    workspace.emulator.inject(slow);
+    workspace.configure(&resource("new", "demo-1", ""));
+    let run = workspace.apply();
+    let warning = "Warning: The encryption of bucket demo-1 was kept";
+    assert!(run.stdout.contains(warning), "{}", run.stdout);
+    let calls = workspace.calls();
+    assert!(!calls.iter().any(|call| call.starts_with("DELETE demo-1")), "{calls:?}");
+    assert_eq!(algorithms(&workspace), [Some("AES256".to_owned()), None]);
     workspace.expect_no_changes();
 }
 

@@ -1,4 +1,4 @@
-# Warns in each plan and apply, and in HCP Terraform's health assessments.
+# Warns in each plan and apply.
 check "all_buckets_are_encrypted" {
   data "oss_bucket_encryptions" "audited" {
     prefix = "my-company-"

@@ -4,7 +4,7 @@
 //! and checks them, and derives request targets, import IDs and identities from them. `setting` is what differs, `resource`
 //! what does not, `write` how a setting is created and updated.
 
-mod created;
+mod history;
 mod resource;
 mod setting;
 mod write;
@@ -20,7 +20,7 @@ use crate::tfplugin::{
     NestedBlock, Object, ObjectId, Plan, PlanRequest, RESTORE_STATE, Schema, Value, parse_duration,
 };
 
-pub use created::CreatedSettings;
+pub use history::{History, LastChange};
 pub use resource::SettingResource;
 pub use setting::BucketSetting;
 pub use write::{create, update};
@@ -56,7 +56,7 @@ pub struct BucketTarget<'a> {
     /// The region of the state, the deadline of the operation and its cancellation.
     pub call: CallOptions,
     object_id: ObjectId,
-    created: &'a CreatedSettings,
+    history: &'a History,
 }
 
 impl<'a> BucketTarget<'a> {
@@ -71,7 +71,7 @@ impl<'a> BucketTarget<'a> {
         operation: &str,
     ) -> Result<Self, Diagnostic> {
         check_known(state)?;
-        let (client, created) = context.provider_data.parts()?;
+        let (client, history) = context.provider_data.parts()?;
         let invalid = |name: &str, reason: &dyn std::fmt::Display| {
             let text = state.string(name).known().unwrap_or_default();
             Diagnostic::error(
@@ -94,7 +94,7 @@ impl<'a> BucketTarget<'a> {
             cancellation: context.cancellation.clone(),
             ..CallOptions::with_timeout(timeout(state, operation))
         };
-        Ok(Self { client, bucket, call, object_id: context.object_id.clone(), created })
+        Ok(Self { client, bucket, call, object_id: context.object_id.clone(), history })
     }
 
     /// Reads the setting; the request can be retried in another region. `None` if the bucket or the setting
@@ -136,26 +136,37 @@ impl<'a> BucketTarget<'a> {
     }
 
     /// Deletes the setting; the request can be retried in another region. Returns a warning if the setting was kept,
-    /// because another object has created it in the same run.
+    /// because it was set for another object in the same run.
     ///
     /// # Errors
     ///
     /// Explains why the setting could not be deleted, and whether OSS may have deleted it anyway.
     pub async fn delete<S: BucketSetting>(&self) -> Result<Diagnostics, Diagnostic> {
-        let mut created = self.created.lock(S::TYPE_NAME, &self.bucket).await;
-        if created.as_ref().is_some_and(|object_id| *object_id != self.object_id) {
+        let mut last_change = self.lock::<S>().await?;
+        if matches!(&*last_change, LastChange::Set(object_id) if *object_id != self.object_id) {
             return Ok(write::kept::<S>(&self.bucket).into());
         }
         match self.follow_redirect(S::delete).await {
             Ok(()) => {
-                *created = None;
+                *last_change = LastChange::Deleted;
                 Ok(Diagnostics::new())
             }
             Err(error) if error.may_have_taken_effect => {
+                *last_change = LastChange::Deleted;
                 Err(explain::call_error(&error).with_paragraph(OUTCOME_UNKNOWN_NOTE))
             }
             Err(error) => Err(explain::call_error(&error)),
         }
+    }
+
+    /// Waits until no other operation of this run changes the setting, or until the deadline.
+    async fn lock<S: BucketSetting>(
+        &self,
+    ) -> Result<tokio::sync::OwnedMutexGuard<LastChange>, Diagnostic> {
+        let lock = self.history.lock(S::TYPE_NAME, &self.bucket);
+        tokio::time::timeout_at(self.call.deadline, lock)
+            .await
+            .map_err(|_| write::not_locked::<S>(&self.bucket))
     }
 
     /// Makes a call, and retries it in the region that OSS redirects to, unless the state has a region. The

@@ -74,10 +74,6 @@ impl<S: BucketSetting + 'static> Resource<ProviderData> for SettingResource<S> {
         } else {
             None
         };
-        if prior.as_ref() == Some(&planned) {
-            // Only the timeouts changed, or an unset argument from null to "".
-            return Ok(planned_state.into());
-        }
         update(&target, prior, &planned, planned_state).await
     }
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{BucketSetting, BucketTarget, OUTCOME_UNKNOWN_NOTE};
+use super::{BucketSetting, BucketTarget, LastChange, OUTCOME_UNKNOWN_NOTE};
 use crate::oss::{BucketName, CallOptions, Error, ErrorKind};
 use crate::resources::explain;
 use crate::tfplugin::{Applied, Diagnostic, Diagnostics, Failure, Object, Severity};
@@ -65,36 +65,32 @@ pub async fn create<S: BucketSetting>(
     planned: &S,
     planned_state: Object,
 ) -> Result<Applied, Failure> {
-    let mut created = target.created.lock(S::TYPE_NAME, &target.bucket).await;
-    let warnings = set(target, planned, created.is_some()).await?;
-    *created = Some(target.object_id.clone());
+    let mut last_change = target.lock::<S>().await?;
+    let warnings = set(target, planned, &mut last_change).await?;
     Ok(Applied { state: planned_state, warnings })
 }
 
-/// Sets what the bucket does not have already, and returns warnings. `is_created` is whether another resource has
-/// done so in the same run.
+/// Sets what the bucket does not have already, and returns warnings.
 async fn set<S: BucketSetting>(
     target: &BucketTarget<'_>,
     planned: &S,
-    is_created: bool,
+    last_change: &mut LastChange,
 ) -> Result<Diagnostics, Diagnostic> {
-    let (previous, mut warnings) = match target.get::<S>().await {
-        Ok(Some(previous)) if previous == *planned => return Ok(Diagnostics::new()),
-        Ok(Some(previous)) if is_created => {
-            return Err(second_resource(target, &previous, planned));
-        }
-        Ok(Some(previous)) => {
-            let warning = replaced(target, &previous, planned);
-            (Previous::Setting(previous), warning.into())
-        }
-        Ok(None) => (Previous::None, Diagnostics::new()),
-        // Reading is not a condition of writing: a caller who may only write gets a warning.
-        Err(error) if is_about_reading(&error) => {
-            (Previous::Unknown, previous_unknown(target, planned, &error).into())
-        }
-        Err(error) => return Err(not_read::<S>(target, &error)),
+    let (previous, mut warnings) = if *last_change == LastChange::Deleted {
+        // A read may still return what was deleted.
+        (Previous::Unknown, Diagnostics::new())
+    } else {
+        let Some(previous) = read_previous(target, planned, last_change).await? else {
+            *last_change = LastChange::Set(target.object_id.clone());
+            return Ok(Diagnostics::new());
+        };
+        previous
     };
-    if let Err(error) = planned.put(target.client, &target.bucket, &target.call).await {
+    let put = planned.put(target.client, &target.bucket, &target.call).await;
+    if put.as_ref().map_or_else(|error| error.may_have_taken_effect, |()| true) {
+        *last_change = LastChange::Set(target.object_id.clone());
+    }
+    if let Err(error) = put {
         if !error.may_have_taken_effect {
             return Err(explain::call_error(&error));
         }
@@ -111,6 +107,29 @@ async fn set<S: BucketSetting>(
     Ok(warnings)
 }
 
+/// The setting before a write, with warnings about it; `None` if it is the planned one already.
+async fn read_previous<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    planned: &S,
+    last_change: &LastChange,
+) -> Result<Option<(Previous<S>, Diagnostics)>, Diagnostic> {
+    let is_set = matches!(last_change, LastChange::Set(_));
+    Ok(Some(match target.get::<S>().await {
+        Ok(Some(previous)) if previous == *planned => return Ok(None),
+        Ok(Some(previous)) if is_set => return Err(second_resource(target, &previous, planned)),
+        Ok(Some(previous)) => {
+            let warning = replaced(target, &previous, planned);
+            (Previous::Setting(previous), warning.into())
+        }
+        Ok(None) => (Previous::None, Diagnostics::new()),
+        // Reading is not a condition of writing: a caller who may only write gets a warning.
+        Err(error) if is_about_reading(&error) => {
+            (Previous::Unknown, previous_unknown(target, planned, &error).into())
+        }
+        Err(error) => return Err(not_read::<S>(target, &error)),
+    }))
+}
+
 /// Replaces the setting of an object. `prior` is the one that the bucket has according to the state; `None` if
 /// the state does not say.
 ///
@@ -123,7 +142,17 @@ pub async fn update<S: BucketSetting>(
     planned: &S,
     planned_state: Object,
 ) -> Result<Applied, Failure> {
-    if let Err(error) = planned.put(target.client, &target.bucket, &target.call).await {
+    let mut last_change = target.lock::<S>().await?;
+    if prior.as_ref() == Some(planned) {
+        // Only the timeouts changed, or an unset argument from null to "".
+        *last_change = LastChange::Set(target.object_id.clone());
+        return Ok(planned_state.into());
+    }
+    let put = planned.put(target.client, &target.bucket, &target.call).await;
+    if put.as_ref().map_or_else(|error| error.may_have_taken_effect, |()| true) {
+        *last_change = LastChange::Set(target.object_id.clone());
+    }
+    if let Err(error) = put {
         let diagnostic = explain::call_error(&error);
         return Err(if error.may_have_taken_effect {
             diagnostic.with_paragraph(OUTCOME_UNKNOWN_NOTE).into()
@@ -275,15 +304,24 @@ fn second_resource<S: BucketSetting>(
     )
 }
 
+/// An error for an operation whose timeout passed before another one on the same bucket ended.
+pub(super) fn not_locked<S: BucketSetting>(bucket: &BucketName) -> Diagnostic {
+    Diagnostic::error(
+        format!("The {} of bucket {bucket} is being changed", S::NAME),
+        "No request was sent: another resource of this run was changing the same bucket until the timeout. Run again, \
+         or set a longer timeout in the resource's `timeouts` block.",
+    )
+}
+
 /// A warning for a delete that was left out.
 pub(super) fn kept<S: BucketSetting>(bucket: &BucketName) -> Diagnostic {
     let value = S::VALUE;
     Diagnostic::warning(
         format!("The {} of bucket {bucket} was kept", S::NAME),
         format!(
-            "The {value} was not deleted, because another resource for the same bucket was created in this run and \
-             needs it. Usually the resource got another address: write a `moved` block, and Terraform keeps the \
-             object. If the bucket should have no {value}, remove the other resource as well."
+            "The {value} was not deleted, because another resource for the same bucket was created or changed in this run and \
+             needs it. If the resource got another address, write a `moved` block, and Terraform keeps the object. \
+             After a replacement with `create_before_destroy`, nothing needs to be done."
         ),
     )
 }

@@ -29,7 +29,7 @@ impl DataSource<ProviderData> for BucketEncryptionDataSource {
             block: Block {
                 description: "Reads the default server-side encryption of an OSS bucket.\n\n\
                     A bucket without an encryption rule is not an error: the attributes of the rule are null \
-                    then. A bucket that does not exist or that must not be read is an error.\n\n\
+                    then. A bucket that does not exist or that the credentials may not read is an error.\n\n\
                     Requires the RAM action `oss:GetBucketEncryption` on the resource `acs:oss:*:*:{bucket}`.",
                 attributes: [bucket, region]
                     .into_iter()

@@ -16,8 +16,9 @@ pub(super) fn schema() -> Schema {
                 ~> **Note:** A bucket has only one encryption rule. Do not manage it with two resources, or \
                 with this resource and the `server_side_encryption_rule` argument of \
                 `alicloud_oss_bucket`: they would overwrite each other.\n\n\
-                -> **Note:** If a resource gets another address without a `moved` block, or is replaced with \
-                `create_before_destroy`, the bucket keeps its rule, and the apply shows a warning.\n\n\
+                -> **Note:** If a resource gets another address, write a `moved` block. Without one, the bucket has its \
+                rule after the apply, but may be without it for a moment; between provider aliases, or if the new \
+                address is imported in the same run, the rule is deleted.\n\n\
                 Requires the RAM actions `oss:GetBucketEncryption`, `oss:PutBucketEncryption` and \
                 `oss:DeleteBucketEncryption` on the resource `acs:oss:*:*:{bucket}`.",
             attributes: vec![

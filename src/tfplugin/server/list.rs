@@ -135,7 +135,7 @@ impl<P: Provider> Query<P> {
 /// The warning of a query that was cut off. Terraform itself says nothing, even if the limit is its default.
 fn limit_reached(limit: u64) -> Diagnostic {
     let detail = format!(
-        "The query ended at its `limit` of {limit}, before the search was complete, so there may be more results. To \
+        "The query ended at its `limit` of {limit}, so there may be more results. To \
          list them, set a higher `limit` in the `list` block. The default is 100."
     );
     Diagnostic::warning("Query ended at its limit", detail)

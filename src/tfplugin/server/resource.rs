@@ -117,9 +117,10 @@ pub(super) async fn apply<P: Provider>(
     let prior_state = object(&request.prior_state, "prior state")?;
     let planned_state = object(&request.planned_state, "planned state")?;
     let change = classify(prior_state.clone(), planned_state.clone());
-    // The private data of a replacement is that of the object that it replaces.
     let object_id = match change {
+        // The private data of a replacement is that of the object that it replaces.
         Change::Create { .. } => ObjectId::random(),
+        Change::Update { .. } if request.planned_private.is_empty() => ObjectId::random(),
         _ => ObjectId(request.planned_private),
     };
     let private = object_id.0.clone();

@@ -112,7 +112,7 @@ fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
     };
     let identity = resource.identity_schema().map(|identity| {
         [
-            "\nBy identity (Terraform 1.12 and later):\n\n".to_owned(),
+            "\nBy identity (Terraform or OpenTofu 1.12, and later):\n\n".to_owned(),
             code("import-by-identity", ".tf", "terraform"),
             "\n### Identity Schema\n".to_owned(),
             attributes(&identity.block.attributes, "####"),
@@ -144,7 +144,7 @@ fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
             .to_owned(),
         identity.unwrap_or_default(),
         "\n## Move\n\nA resource of type `alicloud_oss_bucket_server_side_encryption` from the provider \
-         `aliyun/alicloud` can be moved without changes (Terraform 1.8 and later); see \
+         `aliyun/alicloud` can be moved without changes (Terraform 1.8 or OpenTofu 1.10, and later); see \
          [moving from alicloud](../guides/moving-from-alicloud.md).\n\n"
             .to_owned(),
         code("moved", ".tf", "terraform"),

@@ -205,7 +205,8 @@ async fn every_timeout_is_respected_and_keeps_the_prior_state() {
         ("read", read(&mut client, &of("read")).await),
         ("create", apply(&mut client, &Json::Null, &of("create")).await),
         ("update", apply(&mut client, &of("update"), &state("update", &kms)).await),
-        ("delete", apply(&mut client, &of("delete"), &Json::Null).await),
+        // Another run.
+        ("delete", apply(&mut configured(&emulator).await, &of("delete"), &Json::Null).await),
     ] {
         let expected = if operation == "create" { Json::Null } else { of(operation) };
         assert_eq!(kept, expected);
