@@ -122,7 +122,7 @@ fn nothing_in_region(region: &Region, others: &[Region]) -> Option<Diagnostic> {
         return None;
     }
     let detail = format!(
-        "`buckets` is empty. There are buckets in {}. Check the spelling of `region`.",
+        "`buckets` is empty. If that is not intended, check the spelling of `region`: there are buckets in {}.",
         join_names(&names, "and"),
     );
     Some(

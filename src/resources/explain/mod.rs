@@ -54,7 +54,7 @@ pub(super) fn scan_failed(error: &Error, buckets: usize) -> Diagnostic {
     }
     let summary = "Cannot read the encryption of all buckets".to_owned();
     Diagnostic { summary, ..diagnostic }
-        .with_paragraph(&format!("Read before the timeout: {buckets} buckets."))
+        .with_paragraph(&format!("At least {buckets} buckets were read before that."))
 }
 
 /// Why one bucket of a scan could not be read, in paragraphs.
@@ -93,7 +93,7 @@ impl Caller {
                 "There is no time left for another attempt. Set a longer timeout in the {owner}'s `timeouts` \
                  block."
             ),
-            (Self::Scan, _) => "There is no time left. Set a longer timeout in the data source's `timeouts` block, or \
+            (Self::Scan, None) => "There is no time left. Set a longer timeout in the data source's `timeouts` block, or \
                  select fewer buckets with `prefix` or `region`."
                 .to_owned(),
             (Self::Query, None) => {
@@ -101,6 +101,7 @@ impl Caller {
                  `oss_bucket_encryptions` may take one minute."
                     .to_owned()
             }
+            (Self::Scan, Some(_)) => DATA_SOURCE.timeout_advice(error),
             (Self::Block(owner), Some((delay, needed))) => format!(
                 "{} asked to wait {} seconds before the next attempt, but the timeout of this operation ends \
                  before that. Run again later, or set the timeout to `{}m` or longer in the {owner}'s \

@@ -131,8 +131,7 @@ fn meaning_of_code(error: &Error, service: &ServiceError, caller: Caller) -> Mea
             let advice = match caller {
                 Caller::Block(_) => "Run again later, or lower `-parallelism`.",
                 // `terraform query` has no such option.
-                Caller::Query => "Run again later.",
-                Caller::Scan => "Run again later, or select fewer buckets with `prefix` or `region`.",
+                Caller::Query | Caller::Scan => "Run again later.",
             };
             Meaning::new(format!("OSS limits the request rate for bucket operations. {advice}"))
         }
