@@ -8,6 +8,7 @@
 //! | the planned setting is there already | planned; nothing is written | none |
 //! | another setting is there | planned | warning with the old and the new one |
 //! | another setting is there, created by another resource in this run | none; nothing is written | error |
+//! | this run has deleted the setting before | as below; it is written without reading it first | as below |
 //! | what is there cannot be read, because OSS rejects the request | planned | warning; it is written anyway |
 //! | written and visible | planned | none |
 //! | written, but reading it back fails | planned | warning |

@@ -52,7 +52,7 @@ async fn a_create_and_a_delete_at_once_leave_the_setting() {
     }
 }
 
-/// `terraform test` creates and destroys with one configured provider.
+/// A host may use one configured provider for several operations on an object.
 #[tokio::test]
 async fn an_object_that_was_created_can_be_deleted_and_created_again() {
     let emulator = emulator(&["demo"]);
