@@ -10,7 +10,7 @@ use terraform_provider_oss::tfplugin::{
     Attribute, AttributeType, Block, Configurability, DataSource, Provider as _, Resource, Schema,
 };
 
-use crate::markdown::root;
+use crate::markdown::{self, root};
 
 /// The command that writes the pages.
 pub(super) const UPDATE: &str = "UPDATE_DOCS=1 cargo test --test it docs::reference_pages";
@@ -126,12 +126,13 @@ fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
             &format!("{name} (Resource)"),
             &schema.block,
         ),
-        "[Permissions](../guides/permissions.md) has policies to copy. Vendor documentation: \
+        "Vendor documentation: \
          [server-side encryption](https://www.alibabacloud.com/help/en/oss/user-guide/server-side-encryption-8), \
          [KMS](https://www.alibabacloud.com/help/en/kms).\n\n## Example Usage\n"
             .to_owned(),
         usages(&format!("resources/{name}")),
         schema_section(&schema.block),
+        permissions("Apply", "`terraform apply` and `terraform destroy` need"),
         "\n## Import\n\nBy ID, with an `import` block (Terraform 1.5 and later). The ID is the name of \
          the bucket, or `bucket@region`:\n\n"
             .to_owned(),
@@ -222,12 +223,14 @@ fn list_page(name: &str, schema: &Schema) -> String {
             .to_owned(),
         code(&files, "terraform"),
         schema_section(&schema.block),
+        permissions("List", "The query needs"),
     ]
     .concat()
 }
 
 fn data_page(data_source: &dyn DataSource<ProviderData>) -> String {
     let name = data_source.type_name();
+    let task = if name.ends_with('s') { "List" } else { "Plan" };
     let schema = data_source.schema();
     let files = examples(&format!("data-sources/{name}"), "data-source", ".tf");
     [
@@ -242,8 +245,22 @@ fn data_page(data_source: &dyn DataSource<ProviderData>) -> String {
             .to_owned(),
         code(&files, "terraform"),
         schema_section(&schema.block),
+        permissions(task, "The data source needs"),
     ]
     .concat()
+}
+
+/// The policy of a task, from the guide, so that each policy is written and checked once.
+fn permissions(task: &str, needs: &str) -> String {
+    let guide = markdown::page_at("docs/guides/permissions.md");
+    let is_policy = |block: &&markdown::Block| block.section == task && block.language == "json";
+    let policy = guide.blocks.iter().find(is_policy).expect(task);
+    format!(
+        "\n## Permissions\n\n{needs} these permissions. \
+         [Permissions](../guides/permissions.md) explains them and has the policies of other tasks.\n\n\
+         ```json\n{}\n```\n",
+        policy.text.trim_end()
+    )
 }
 
 /// The files in a directory of `examples/` whose names start and end so.
