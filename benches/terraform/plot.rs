@@ -101,12 +101,25 @@ where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
+    let label = |value: &f64| value.to_string();
     chart
         .configure_mesh()
         .x_desc("resources")
+        .x_label_formatter(&label)
+        .y_label_formatter(&label)
         .light_line_style(WHITE)
         .label_style(("sans-serif", 13))
         .draw()?;
+    // In the corner that the lines leave free.
+    let rises = |line: &Line| match line.points.as_slice() {
+        [(_, first), .., (_, last)] => first < last,
+        _ => false,
+    };
+    let position = if lines.iter().any(rises) {
+        SeriesLabelPosition::UpperLeft
+    } else {
+        SeriesLabelPosition::UpperRight
+    };
     for Line { name, color, points } in lines {
         let color = *color;
         chart
@@ -116,7 +129,7 @@ where
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(position)
         .border_style(BLACK.mix(0.2))
         .background_style(WHITE)
         .label_font(("sans-serif", 13))
