@@ -79,23 +79,35 @@ fn targets(results: &Results, text: &mut String) {
         by_size(saved.collect()),
     );
     for other in others {
-        let target = if *other == "bare plugin" { "1.2" } else { "a third" };
-        let shares =
-            plans().map(|row| (row.resources, shares(results, this, other, row.resources)));
-        let what = format!("time beyond the builtin resource, as a share of {other}, by number");
-        line(&what, target, by_size(shares.filter(|(_, share)| !share.is_empty()).collect()));
+        let is_limit = *other == "bare plugin";
+        let mut row = |what: &str, target: &str, seconds: fn(&Row) -> f64| {
+            let shares = plans()
+                .map(|row| (row.resources, shares(results, [this, other], row.resources, seconds)));
+            let what = format!("{what}, as a share of {other}, by number");
+            line(&what, target, by_size(shares.filter(|(_, share)| !share.is_empty()).collect()));
+        };
+        if is_limit {
+            row("time of the whole command", "1.2", |row| row.seconds.median);
+        }
+        let target = if is_limit { "" } else { "a third" };
+        row("time beyond the builtin resource", target, |row| row.above_baseline.median);
     }
 }
 
 /// The lowest and highest share over the commands.
-fn shares(results: &Results, this: &str, other: &str, resources: usize) -> String {
+fn shares(
+    results: &Results,
+    [this, other]: [&str; 2],
+    resources: usize,
+    seconds: fn(&Row) -> f64,
+) -> String {
     let of = |name: &str| -> Vec<&Row> {
         in_mirror(results, name).filter(|row| row.resources == resources).collect()
     };
     let pairs = of(this).into_iter().filter_map(|own| {
         let other = of(other).into_iter().find(|row| row.step == own.step)?;
         let other = Some(other).filter(|row| tables::has_counterpart(&row.candidate, &row.step))?;
-        let (own, other) = (own.above_baseline.median, other.above_baseline.median);
+        let (own, other) = (seconds(own), seconds(other));
         (own > 0.0 && other > 0.0).then_some(own / other)
     });
     let shares: Vec<f64> = pairs.collect();
