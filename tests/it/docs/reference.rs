@@ -240,8 +240,8 @@ fn data_page(data_source: &dyn DataSource<ProviderData>) -> String {
             &format!("{name} (Data Source)"),
             &schema.block,
         ),
-        "[Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) shows how to use \
-         the result in checks, conditions and policies.\n\n## Example Usage\n\n"
+        "[Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) and \
+         [Checks and policies](../guides/policies.md) show how to use the result.\n\n## Example Usage\n\n"
             .to_owned(),
         code(&files, "terraform"),
         schema_section(&schema.block),
