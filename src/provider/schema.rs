@@ -11,8 +11,8 @@ pub(super) fn schema() -> Schema {
                 provider only connects to OSS and, if one is configured, to the service that issues its \
                 credentials (STS, the ECS metadata service, a credentials URI, or the sign-in service of a \
                 CloudSSO or OAuth profile).\n\n\
-                All arguments are optional. If an argument is not set, the environment variables in its \
-                description are used, in that order. They are those of the `aliyun/alicloud` \
+                All arguments are optional. If an argument is not set, the first environment variable in its \
+                description that is set is used. The variables include those of the `aliyun/alicloud` \
                 provider, the Alibaba Cloud CLI, the SDKs and the OSS tools. Credentials are resolved when the first request is sent, so \
                 `terraform validate` and planning new resources do not need any.",
             attributes: [location_attributes(), credential_attributes(), transport_attributes()]

@@ -68,7 +68,7 @@ pub(super) fn list_schema() -> Schema {
     Schema {
         version: 0,
         block: Block {
-            description: "Lists the buckets of the account that have a default encryption. The rule of each \
+            description: "Lists the buckets of the account that have an encryption rule. The rule of each \
                 bucket is read at the endpoint of its region. Buckets that cannot be read produce a warning; \
                 rejected credentials stop the query with an error.\n\n\
                 Requires the RAM actions `oss:ListBuckets` on `acs:oss:*:*:*` and \
