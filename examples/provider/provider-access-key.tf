@@ -1,4 +1,4 @@
-# An AccessKey pair from variables. It is not stored in the state, but in saved plans: prefer environment
+# An AccessKey pair from variables. The state does not contain it, but saved plans do: prefer environment
 # variables.
 variable "access_key" {
   type = string

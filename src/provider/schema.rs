@@ -11,8 +11,8 @@ pub(super) fn schema() -> Schema {
                 provider only connects to OSS and, if one is configured, to the service that issues its \
                 credentials (STS, the ECS metadata service, a credentials URI, or the sign-in service of a \
                 CloudSSO or OAuth profile).\n\n\
-                All arguments are optional. If an argument is not set, the environment variables in its \
-                description are used, in that order. They are those of the `aliyun/alicloud` \
+                All arguments are optional. If an argument is not set, the first environment variable in its \
+                description that is set is used. The variables include those of the `aliyun/alicloud` \
                 provider, the Alibaba Cloud CLI, the SDKs and the OSS tools. Credentials are resolved when the first request is sent, so \
                 `terraform validate` and planning new resources do not need any.",
             attributes: [location_attributes(), credential_attributes(), transport_attributes()]
@@ -30,8 +30,9 @@ fn location_attributes() -> Vec<Attribute> {
             "Region of the buckets, for example `cn-hangzhou`. Can also be set with the `ALICLOUD_REGION`, \
              `ALIBABA_CLOUD_REGION`, `ALIBABA_CLOUD_REGION_ID`, `ALIBABACLOUD_REGION_ID`, \
              `ALICLOUD_REGION_ID` or `OSS_REGION` environment variable. Defaults to the `region_id` of the \
-             profile, then to the region of the `endpoint`, if that is one of OSS. In the finance cloud, use \
-             the region ID, for example `cn-hangzhou-finance`: its endpoints are known.",
+             profile, then to the region of the `endpoint`, if that is an endpoint of OSS. In the finance and \
+             government clouds, use the region ID, for example `cn-hangzhou-finance`; the provider knows the \
+             endpoints.",
         ),
         Attribute::optional(
             "endpoint",
@@ -92,9 +93,9 @@ fn credential_attributes() -> Vec<Attribute> {
             "shared_credentials_file",
             "Path of the Alibaba Cloud CLI configuration file. Can also be set with the \
              `ALICLOUD_SHARED_CREDENTIALS_FILE`, `ALIBABA_CLOUD_CREDENTIALS_FILE` or \
-             `ALIBABA_CLOUD_CONFIG_FILE` environment variable. Defaults to `~/.aliyun/config.json`. If set in \
-             the provider block without a `profile`, the current profile of the file is used. It is also \
-             used if no other credentials are configured.",
+             `ALIBABA_CLOUD_CONFIG_FILE` environment variable. Defaults to `~/.aliyun/config.json`. If \
+             `profile` is not set, the current profile of the file is used: in place of `profile` if this \
+             argument is set in the provider block, otherwise only if no other credentials are configured.",
         ),
         Attribute::optional(
             "credentials_uri",
@@ -112,9 +113,9 @@ fn credential_attributes() -> Vec<Attribute> {
             "sts_endpoint",
             "Security Token Service (STS) endpoint: a host, `host:port` or URL. Can also be set with the \
              `ALIBABA_CLOUD_ENDPOINT_STS`, `STS_ENDPOINT` or `ALIBABA_CLOUD_STS_ENDPOINT` environment \
-             variable. Defaults to `https://sts.{region}.aliyuncs.com`, to the global endpoint `https://sts.aliyuncs.com` \
-             for regions without one, or with `endpoint_type = \
-             \"internal\"` to `https://sts-vpc.{region}.aliyuncs.com`.",
+             variable. Defaults to `https://sts.{region}.aliyuncs.com`, or to the global endpoint \
+             `https://sts.aliyuncs.com` for regions that have no STS endpoint. With `endpoint_type = \
+             \"internal\"`, defaults to `https://sts-vpc.{region}.aliyuncs.com`.",
         ),
     ]
 }
@@ -124,9 +125,9 @@ fn transport_attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional(
             "max_retries",
-            "Maximum number of retries for a failed request, within the timeout of the operation. A request \
-             that OSS rejects because another setting of the bucket is being changed (HTTP 409) does not \
-             count: it is retried until the timeout. Defaults to `11`.",
+            "Maximum number of retries for a failed request, within the timeout of the operation. Does \
+             not limit the retries of requests that OSS rejects because another setting of the bucket is being \
+             changed (HTTP 409): these continue until the timeout. Defaults to `11`.",
         )
         .of_type(AttributeType::Number),
         Attribute::optional(
@@ -152,8 +153,8 @@ fn assume_role() -> NestedBlock {
     NestedBlock {
         name: "assume_role",
         block: Block {
-            description: "RAM role to assume with the credentials from the other arguments. Several blocks are \
-                a chain: each role is assumed with the session of the one before it, in the order written.",
+            description: "RAM role to assume with the credentials of any other source. Several blocks form a \
+                chain: each role is assumed with the session of the previous one, in the order written.",
             attributes: vec![
                 Attribute::optional(
                     "role_arn",

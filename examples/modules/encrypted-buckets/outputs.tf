@@ -1,5 +1,5 @@
 output "rules" {
-  description = "The rule of each bucket as it is set: algorithm, key ID and cipher, null where the rule has none, and region. Reference it where something must wait until the rules are set."
+  description = "The rule of each bucket: algorithm, key ID, cipher and region, null if the rule has none. Reference it in resources that must wait until the rules are set."
   value = {
     for rule in oss_bucket_encryption.this : rule.bucket => {
       sse_algorithm       = rule.sse_algorithm
@@ -11,11 +11,11 @@ output "rules" {
 }
 
 output "algorithms" {
-  description = "Algorithm of each bucket."
+  description = "The algorithm of each bucket."
   value       = { for rule in oss_bucket_encryption.this : rule.bucket => rule.sse_algorithm }
 }
 
 output "kms_master_key_ids" {
-  description = "IDs of the customer master keys (CMKs) in use. Clients that upload or download need permission to use them."
+  description = "The IDs of the specified customer master keys (CMKs). Clients that upload or download need permission to use them."
   value       = toset(compact([for rule in local.rules : rule.kms_master_key_id]))
 }

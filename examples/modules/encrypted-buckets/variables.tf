@@ -10,9 +10,9 @@ variable "buckets" {
   # would be ignored without a message.
   type = any
 
-  # An error message names keys of the map, never values: those can be sensitive. What is selected by a sensitive
-  # value is sensitive too, the keys included, and Terraform would hide the message; hence `nonsensitive` for keys.
-  # It fails for what is not sensitive before Terraform 1.8, so `sensitive` comes first.
+  # Error messages contain keys of the map, never values, which can be sensitive. Keys that are selected by a
+  # sensitive value are sensitive too, and Terraform would hide the message; hence `nonsensitive`. Before Terraform
+  # 1.8, it fails for a value that is not sensitive, so `sensitive` is applied first.
 
   # The other conditions use `try`, so that a value of another type is reported here only.
   validation {
@@ -20,7 +20,7 @@ variable "buckets" {
     error_message = "buckets must be a map of objects, for example { my-logs = { sse_algorithm = \"AES256\" } }."
   }
 
-  # A list or an object would fail inside the module, or not at all.
+  # Without this check, a list or an object would fail inside the module, or be ignored.
   validation {
     condition = try(length([
       for key, rule in var.buckets : key
@@ -64,7 +64,7 @@ variable "buckets" {
     )
   }
 
-  # Underscores are in the names of old buckets only.
+  # Names of old buckets may contain underscores.
   validation {
     condition = try(length([
       for key, rule in var.buckets : key
@@ -93,7 +93,7 @@ variable "buckets" {
     )
   }
 
-  # Without a region, the one in `coalesce` is valid.
+  # If no region is set, `coalesce` returns a valid one.
   validation {
     condition = try(length([
       for key, rule in var.buckets : key

@@ -1,5 +1,5 @@
 terraform {
-  # `terraform test` mocks providers from 1.7 on; the module itself needs 1.5.
+  # The module needs 1.5; its tests with mock providers need 1.7.
   required_version = ">= 1.5"
 
   required_providers {

@@ -28,8 +28,8 @@ impl DataSource<ProviderData> for BucketEncryptionDataSource {
             version: 0,
             block: Block {
                 description: "Reads the default server-side encryption of an OSS bucket.\n\n\
-                    A bucket without an encryption rule is not an error: the attributes of the rule are null \
-                    then. A bucket that does not exist or that the credentials may not read is an error.\n\n\
+                    If the bucket has no encryption rule, the attributes of the rule are null; this is not an \
+                    error. A bucket that does not exist, or that the credentials cannot read, is an error.\n\n\
                     Requires the RAM action `oss:GetBucketEncryption` on the resource `acs:oss:*:*:{bucket}`.",
                 attributes: [bucket, region]
                     .into_iter()

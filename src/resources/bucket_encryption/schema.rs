@@ -16,16 +16,16 @@ pub(super) fn schema() -> Schema {
                 ~> **Note:** A bucket has only one encryption rule. Do not manage it with two resources, or \
                 with this resource and the `server_side_encryption_rule` argument of \
                 `alicloud_oss_bucket`: they would overwrite each other.\n\n\
-                -> **Note:** If a resource gets another address, write a `moved` block. Without one, the bucket has its \
-                rule after the apply, but may be without it for a moment; between provider aliases, or if the new \
-                address is imported in the same run, the rule is deleted.\n\n\
+                ~> **Note:** If you rename the resource or move it into a module, add a `moved` block. Without one, the \
+                bucket may have no rule for a moment during the apply. If the new address uses another provider \
+                `alias`, or is imported in the same run, the rule is deleted.\n\n\
                 Requires the RAM actions `oss:GetBucketEncryption`, `oss:PutBucketEncryption` and \
                 `oss:DeleteBucketEncryption` on the resource `acs:oss:*:*:{bucket}`.",
             attributes: vec![
                 Attribute::required(
                     "bucket",
-                    "Name of the bucket, 3 to 63 lowercase letters, digits and hyphens; old buckets may also \
-                     have underscores in their names. Changing this forces a new resource.",
+                    "Name of the bucket, 3 to 63 lowercase letters, digits and hyphens; names of old \
+                     buckets may also contain underscores. Changing this forces a new resource.",
                 ),
                 Attribute::required(
                     "sse_algorithm",
@@ -68,7 +68,7 @@ pub(super) fn list_schema() -> Schema {
     Schema {
         version: 0,
         block: Block {
-            description: "Lists the buckets of the account that have a default encryption. The rule of each \
+            description: "Lists the buckets of the account that have an encryption rule. The rule of each \
                 bucket is read at the endpoint of its region. Buckets that cannot be read produce a warning; \
                 rejected credentials stop the query with an error.\n\n\
                 Requires the RAM actions `oss:ListBuckets` on `acs:oss:*:*:*` and \

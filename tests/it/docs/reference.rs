@@ -80,7 +80,7 @@ pub(super) const GUIDES: [(&str, &str, &str); 12] = [
     ("Encrypt the first bucket", "getting-started", "Getting started"),
     ("Configure credentials", "authentication", "Authentication"),
     ("Grant permissions", "permissions", "Permissions"),
-    ("Reach buckets", "regions-and-endpoints", "Regions and endpoints"),
+    ("Choose a region or endpoint", "regions-and-endpoints", "Regions and endpoints"),
     ("Choose `AES256`, `KMS` or `SM4`", "choosing-an-algorithm", "Choosing an algorithm"),
     ("Migrate from `aliyun/alicloud`", "moving-from-alicloud", "Moving from alicloud"),
     (
@@ -88,11 +88,11 @@ pub(super) const GUIDES: [(&str, &str, &str); 12] = [
         "discovering-unencrypted-buckets",
         "Discovering unencrypted buckets",
     ),
-    ("Enforce rules", "policies", "Checks and policies"),
+    ("Warn about or reject weak rules", "policies", "Checks and policies"),
     ("Plan and apply in CI", "pipelines", "Pipelines"),
     ("Fix an error", "troubleshooting", "Troubleshooting"),
-    ("Install without a registry, publish", "release", "Packages and releases"),
-    ("Use a new version", "upgrading", "Upgrading"),
+    ("Install without a registry; publish a release", "release", "Packages and releases"),
+    ("Upgrade to a new version", "upgrading", "Upgrading"),
 ];
 
 /// A table of contents by task.
@@ -112,7 +112,7 @@ fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
     };
     let identity = resource.identity_schema().map(|identity| {
         [
-            "\nBy identity (Terraform or OpenTofu 1.12, and later):\n\n".to_owned(),
+            "\nBy identity (Terraform or OpenTofu 1.12 and later):\n\n".to_owned(),
             code("import-by-identity", ".tf", "terraform"),
             "\n### Identity Schema\n".to_owned(),
             attributes(&identity.block.attributes, "####"),
@@ -145,7 +145,7 @@ fn resource_page(resource: &dyn Resource<ProviderData>) -> String {
             .to_owned(),
         identity.unwrap_or_default(),
         "\n## Move\n\nA resource of type `alicloud_oss_bucket_server_side_encryption` from the provider \
-         `aliyun/alicloud` can be moved without changes (Terraform 1.8 or OpenTofu 1.10, and later); see \
+         `aliyun/alicloud` can be moved without changes (Terraform 1.8 or OpenTofu 1.10 and later); see \
          [moving from alicloud](../guides/moving-from-alicloud.md).\n\n"
             .to_owned(),
         code("moved", ".tf", "terraform"),
@@ -171,7 +171,7 @@ const USAGES: [(&str, &str, &str); 7] = [
     (
         "resource-for-each.tf",
         "Many buckets",
-        "One resource with `for_each` encrypts all buckets alike.",
+        "With `for_each`, one resource sets the same rule on all buckets.",
     ),
     (
         "resource-regions.tf",
@@ -181,8 +181,8 @@ const USAGES: [(&str, &str, &str); 7] = [
     (
         "resource-accounts.tf",
         "Several accounts",
-        "Each account has its own provider block with an `alias`. This one assumes a role in the other account; \
-         see [authentication](../guides/authentication.md).",
+        "Each further account has its own provider block with an `alias`. In this example, the provider assumes a \
+         role in the other account; see [authentication](../guides/authentication.md).",
     ),
     (
         "resource-prevent-destroy.tf",
@@ -218,8 +218,8 @@ fn list_page(name: &str, schema: &Schema) -> String {
         ),
         "`terraform query` requires Terraform 1.14 or later. \
          [Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) shows how to use \
-         the results, and what to do with older versions. A query ends after `limit` results, 100 if `limit` is not \
-         set, and then warns if there may be more.\n\n## Example Usage\n\n"
+         the results, and what to do with older versions. A query returns at most `limit` results (100 if `limit` is \
+         not set) and warns if there may be more.\n\n## Example Usage\n\n"
             .to_owned(),
         code(&files, "terraform"),
         schema_section(&schema.block),
@@ -240,8 +240,8 @@ fn data_page(data_source: &dyn DataSource<ProviderData>) -> String {
             &format!("{name} (Data Source)"),
             &schema.block,
         ),
-        "[Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) shows how to use \
-         the result in checks, conditions and policies.\n\n## Example Usage\n\n"
+        "[Discovering unencrypted buckets](../guides/discovering-unencrypted-buckets.md) and \
+         [Checks and policies](../guides/policies.md) show how to use the result.\n\n## Example Usage\n\n"
             .to_owned(),
         code(&files, "terraform"),
         schema_section(&schema.block),
@@ -257,7 +257,7 @@ fn permissions(task: &str, needs: &str) -> String {
     let policy = guide.blocks.iter().find(is_policy).expect(task);
     format!(
         "\n## Permissions\n\n{needs} these permissions. \
-         [Permissions](../guides/permissions.md) explains them and has the policies of other tasks.\n\n\
+         [Permissions](../guides/permissions.md) explains them and has policies for other tasks.\n\n\
          ```json\n{}\n```\n",
         policy.text.trim_end()
     )

@@ -1,5 +1,5 @@
-# With a mock provider: needs no account, no endpoint and no credentials. It has no defaults: OpenTofu
-# rejects those for attributes that the configuration sets.
+# Uses a mock provider: needs no account, endpoint or credentials. The mock provider has no defaults, because OpenTofu
+# rejects them for attributes that the configuration sets.
 
 mock_provider "oss" {}
 

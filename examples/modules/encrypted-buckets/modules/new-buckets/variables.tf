@@ -1,5 +1,5 @@
 variable "buckets" {
-  description = "The buckets to create in the region of the provider alicloud, with their rules: see the module encrypted-buckets. Without `region`."
+  description = "The buckets to create in the region of the provider alicloud, with their rules as in the module encrypted-buckets, but without `region`."
   nullable    = false
   # Everything else is checked by the module encrypted-buckets.
   type = any
@@ -9,7 +9,7 @@ variable "buckets" {
     error_message = "buckets must be a map of objects, for example { my-logs = { sse_algorithm = \"AES256\" } }."
   }
 
-  # `alicloud_oss_bucket` creates a bucket where its provider is. A rule for another region would not find it.
+  # `alicloud_oss_bucket` creates the bucket in the region of its provider; a rule for another region would not find it.
   validation {
     condition = try(length([for key, rule in var.buckets : key if try(coalesce(rule.region), null) != null]) == 0, true)
     error_message = format(

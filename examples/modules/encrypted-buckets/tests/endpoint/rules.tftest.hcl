@@ -1,4 +1,4 @@
-# Against an endpoint on this machine, with buckets that are there: README.md says how to start it.
+# Uses the local OSS emulator, with existing buckets: README.md explains how to start it.
 
 provider "oss" {
   region   = "cn-hangzhou"
