@@ -107,17 +107,17 @@ variables! {
         "ALIBABA_CLOUD_STS_ENDPOINT" by "CLI";
     STS_REGION, "Region of STS":
         "ALIBABA_CLOUD_STS_REGION" by "SDKs";
-    VPC_ENDPOINT_ENABLED, "STS inside the VPC (`true`)":
+    VPC_ENDPOINT_ENABLED, "Use the STS host of the VPC (`true`)":
         "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED" by "SDKs";
     METADATA_ENDPOINT, "Address of the ECS metadata service":
         "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT" by "none";
-    METADATA_DISABLED, "No ECS metadata service (`true`)":
+    METADATA_DISABLED, "Do not use the ECS metadata service (`true`)":
         "ALIBABA_CLOUD_ECS_METADATA_DISABLED" by "SDKs";
-    METADATA_V1_DISABLED, "No metadata without a token (`true`)":
+    METADATA_V1_DISABLED, "Do not read ECS metadata without a token (`true`)":
         "ALIBABA_CLOUD_IMDSV1_DISABLED" by "SDKs";
-    EXTERNAL_SOURCES_DISABLED, "No profiles of mode External or CredentialsURI (`true`)":
+    EXTERNAL_SOURCES_DISABLED, "Reject profiles of mode External or CredentialsURI (`true`)":
         "ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS" by "CLI";
-    CLI_PROFILE_DISABLED, "No current profile as the last resort (`true`)":
+    CLI_PROFILE_DISABLED, "Do not use the current profile as the last resort (`true`)":
         "ALIBABA_CLOUD_CLI_PROFILE_DISABLED" by "SDKs",
         "ALIBABA_CLOUD_IGNORE_PROFILE" by "CLI",
         "ALIBABACLOUD_IGNORE_PROFILE" by "CLI";
