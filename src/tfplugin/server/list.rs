@@ -8,8 +8,9 @@ use futures_util::stream::{self, Peekable};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tonic::codegen::BoxStream;
 
+use super::Server;
+use super::registered::RegisteredResource;
 use super::respond::panicked;
-use super::{RegisteredResource, Server};
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::tfplugin::list_resource::{ListEvent, ListResource};
 use crate::tfplugin::provider::Provider;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
+use super::Server;
+use super::registered::RegisteredResource;
 use super::respond::{panicked, read_only_errors, required, unknown_type_error};
-use super::{RegisteredResource, Server};
+use crate::tfplugin::context::{Context, ObjectId};
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics};
-use crate::tfplugin::provider::{Context, ObjectId, Provider};
+use crate::tfplugin::provider::Provider;
 use crate::tfplugin::resource::{Failure, ImportTarget, MoveSource, PlanRequest};
 use crate::tfplugin::value::{Object, Value};
 use crate::tfplugin::{pb, wire};
