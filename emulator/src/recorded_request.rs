@@ -18,7 +18,7 @@ const MAX_BODY: usize = 4096;
 pub struct RecordedRequest {
     /// The request ID in the response: `x-oss-request-id`, or `RequestId` of STS.
     pub request_id: String,
-    /// The service: `oss`, `sts`, `ecs-metadata`, `credentials-uri` or `control`.
+    /// The service: `oss`, `sts`, `ecs-metadata`, `credentials-uri`, `login` or `control`.
     pub service: &'static str,
     /// The HTTP method.
     pub method: String,
@@ -29,8 +29,8 @@ pub struct RecordedRequest {
     /// The names in the query, without their values.
     pub query_names: Vec<String>,
     /// The name of the API operation, if the emulator knows it. The emulator's own names are
-    /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials`, `CredentialsUri`, and those of
-    /// the control path.
+    /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials`, `CredentialsUri`,
+    /// `CreateCloudCredential`, `OAuthExchange`, `OAuthToken`, and those of the control path.
     pub operation: Option<String>,
     /// The bucket.
     pub bucket: Option<String>,
