@@ -31,6 +31,7 @@ mod call;
 mod client;
 mod clock;
 pub mod credentials;
+mod destination;
 mod encryption;
 mod endpoint;
 mod error;
