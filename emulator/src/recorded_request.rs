@@ -28,7 +28,7 @@ pub struct RecordedRequest {
     pub path: String,
     /// The names in the query, without their values.
     pub query_names: Vec<String>,
-    /// The name of the API operation, if the emulator knows it. The emulator's own names are
+    /// The name of the API operation, if the emulator implements it. The emulator's own names are
     /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials`, `CredentialsUri`,
     /// `CreateCloudCredential`, `OAuthExchange`, `OAuthToken`, and those of the control path.
     pub operation: Option<String>,

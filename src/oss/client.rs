@@ -114,7 +114,7 @@ impl Client {
     ///
     /// [`ErrorKind::Service`] with the error response: `NoSuchBucket`, `AccessDenied`,
     /// `InvalidEncryptionAlgorithmError`, `InvalidArgument` for a key without `KMS`, … With the
-    /// other kinds there is no error response; [`Error::may_have_taken_effect`] says whether the rule may be set
+    /// other kinds there is no error response; [`Error::may_have_taken_effect`] is whether the rule may be set
     /// anyway.
     pub async fn put_bucket_encryption(
         &self,

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn puts_the_bucket_where_the_style_says() {
+    fn puts_the_bucket_into_host_or_path() {
         use AddressStyle::{Auto, Cname, Path, Virtual};
         let public = "oss-cn-hangzhou.aliyuncs.com";
         let cases = [

@@ -199,7 +199,7 @@ impl Error {
         Endpoint::parse(endpoint).ok()?.region()
     }
 
-    /// Whether OSS said that there is no rule, or no bucket. Only status and `Code` decide.
+    /// Whether OSS returned that there is no rule, or no bucket. Only status and `Code` decide.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(&self.kind, ErrorKind::Service(service) if service.status == 404 && service.code.is_not_found())

@@ -375,7 +375,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_renewal_is_awaited_for_so_long() {
+    async fn an_early_refresh_is_awaited_until_its_timeout() {
         let http = Http::new(crate::oss::http::HttpSettings {
             connect_timeout: REFRESH_TIMEOUT,
             read_timeout: REFRESH_TIMEOUT,

@@ -133,7 +133,7 @@ async fn read_previous<S: BucketSetting>(
 }
 
 /// Replaces the setting of an object. `prior` is the one that the bucket has according to the state; `None` if
-/// the state does not say.
+/// the state does not contain it.
 ///
 /// # Errors
 ///

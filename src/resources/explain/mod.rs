@@ -1,6 +1,6 @@
 //! What a failed call means to the user, and what to do next: one diagnostic an error.
 //!
-//! The detail says what was attempted, what was returned, what that means and what to do, a paragraph each;
+//! The detail is what was attempted, what was returned, what that means and what to do, a paragraph each;
 //! advice about a timeout comes last. `service` explains the error codes of OSS, `address` those that depend
 //! on where a request was sent, `import` failed imports, `credentials` the credential sources and STS,
 //! `transport` calls without a complete response. Pure.

@@ -133,7 +133,7 @@ impl<P: Provider> Query<P> {
     }
 }
 
-/// The warning of a query that was cut off. Terraform itself says nothing, even if the limit is its default.
+/// The warning of a query that ended at its limit. Terraform shows none, even if the limit is its default.
 fn limit_reached(limit: u64) -> Diagnostic {
     let detail = format!(
         "The query ended at its `limit` of {limit}, so there may be more results. To \

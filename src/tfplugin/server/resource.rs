@@ -230,7 +230,7 @@ fn is_own(provider_address: &str, type_name: &str) -> bool {
     }
 }
 
-/// Takes over an object of the same resource type unchanged: only the address of the provider is another one.
+/// Moves an object of the same resource type unchanged: only the address of the provider differs.
 fn move_own_state<Data>(
     registered: &RegisteredResource<Data>,
     request: &pb::move_resource_state::Request,
