@@ -84,13 +84,13 @@ fn parse(arguments: &[OsString]) -> Result<Command, String> {
     }
 }
 
-fn serve(debug: bool) -> ExitCode {
+fn serve(is_debug: bool) -> ExitCode {
     let variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     let lookup = |name: &str| variables.get(&OsString::from(name)).cloned();
     let handshake_env = plugin::HandshakeEnv::read(lookup);
     let params = plugin::negotiate(&handshake_env);
     let level = plugin::log::level(|name| Some(lookup(name)?.to_string_lossy().into_owned()));
-    if !debug && params.is_none() {
+    if !is_debug && params.is_none() {
         return fail(plugin::DIRECT_RUN_MESSAGE, ExitCode::FAILURE);
     }
     plugin::install_panic_hook();
@@ -108,7 +108,7 @@ fn serve(debug: bool) -> ExitCode {
     };
     let served = runtime.block_on(async {
         match params {
-            Some(params) if !debug => plugin::serve(&params, services, io::stdout()).await,
+            Some(params) if !is_debug => plugin::serve(&params, services, io::stdout()).await,
             _ => {
                 let addresses = &PROVIDER_ADDRESSES;
                 plugin::serve_debug(addresses, &handshake_env, services, io::stdout()).await

@@ -37,6 +37,18 @@ pub(super) fn check_configuration(body: &[u8]) -> Result<(), ServiceError> {
     Ok(())
 }
 
+/// The number of entries that a list request asks for.
+pub(super) fn max_keys(request: &Request) -> Result<usize, ServiceError> {
+    let Some(text) = request.query_value("max-keys") else { return Ok(100) };
+    let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
+    number.ok_or_else(|| {
+        let message = "Argument max-keys must be an integer between 1 and 1000.";
+        ServiceError::invalid_argument(message)
+            .detail("ArgumentName", "max-keys")
+            .detail("ArgumentValue", text)
+    })
+}
+
 /// A list request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListBucketsRequest {
@@ -50,18 +62,7 @@ pub(super) struct ListBucketsRequest {
 impl ListBucketsRequest {
     pub(super) fn of(request: &Request) -> Result<Self, ServiceError> {
         let value = |name| request.query_value(name).unwrap_or_default().to_owned();
-        let max_keys = match request.query_value("max-keys") {
-            None => 100,
-            Some(text) => {
-                let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
-                number.ok_or_else(|| {
-                    let message = "Argument max-keys must be an integer between 1 and 1000.";
-                    ServiceError::invalid_argument(message)
-                        .detail("ArgumentName", "max-keys")
-                        .detail("ArgumentValue", text)
-                })?
-            }
-        };
+        let max_keys = max_keys(request)?;
         let has_parameters = LIST_PARAMETERS.iter().any(|name| request.has_query(name));
         Ok(Self { prefix: value("prefix"), marker: value("marker"), max_keys, has_parameters })
     }

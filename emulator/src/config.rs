@@ -20,9 +20,9 @@ pub struct Config {
     pub buckets: Vec<BucketConfig>,
     /// The credentials that requests can be signed with.
     pub credentials: Vec<Credentials>,
-    /// The roles that STS knows.
+    /// The roles that exist in STS.
     pub roles: Vec<Role>,
-    /// The OIDC providers that STS knows: ARN to the only token that it accepts.
+    /// The OIDC providers in STS: ARN to the only token that is accepted.
     pub oidc_providers: BTreeMap<String, String>,
     /// The RAM role of the emulated ECS instance, if it has one.
     pub ecs_role: Option<String>,
@@ -63,7 +63,7 @@ pub enum MetadataMode {
     V1Only,
 }
 
-/// A RAM role that any credentials known to the emulator can assume.
+/// A RAM role that can be assumed with any credentials of the emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     pub(super) arn: String,

@@ -4,7 +4,7 @@
 //!
 //! Data flows one way: bytes → `request` → `route` (which service) → for OSS `address` and
 //! `operation` → `auth` (signature) → `store` (state; content is encrypted by `envelope` before it
-//! becomes an `object`) → `response` → bytes; for the other services `sts` or `metadata` →
+//! becomes an `object`) → `response` → bytes; for the other services `sts`, `metadata` or `login` →
 //! `key_store` (a new session, which OSS accepts from then on) → `response`. Everything except
 //! `server`, `http` and `tls` is pure: no sockets, no clock (time is an argument); only `envelope`
 //! uses the system's random numbers. `service` combines the pure parts, `fault` decides which

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::buckets::owner;
+use super::buckets::{max_keys, owner};
 use super::error::ServiceError;
 use super::object::Object;
 use super::request::Request;
@@ -61,14 +61,6 @@ impl ListObjectsRequest {
                 .detail("ArgumentValue", request.query_value(name).unwrap_or_default())
         };
         let value = |name| request.query_value(name).unwrap_or_default().to_owned();
-        let max_keys = match request.query_value("max-keys") {
-            None => 100,
-            Some(text) => {
-                let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
-                let message = "Argument max-keys must be an integer between 1 and 1000.";
-                number.ok_or_else(|| invalid("max-keys", message))?
-            }
-        };
         let token = request.query_value("continuation-token").filter(|token| !token.is_empty());
         let is_v2 = request.query_value("list-type") == Some("2");
         let start_after = value(if is_v2 { "start-after" } else { "marker" });
@@ -89,7 +81,7 @@ impl ListObjectsRequest {
         Ok(Self {
             prefix: value("prefix"),
             delimiter: value("delimiter"),
-            max_keys,
+            max_keys: max_keys(request)?,
             start_after,
             after,
             continuation_token: token.map(str::to_owned),

@@ -18,7 +18,7 @@ const MAX_BODY: usize = 4096;
 pub struct RecordedRequest {
     /// The request ID in the response: `x-oss-request-id`, or `RequestId` of STS.
     pub request_id: String,
-    /// The service: `oss`, `sts`, `ecs-metadata`, `credentials-uri` or `control`.
+    /// The service: `oss`, `sts`, `ecs-metadata`, `credentials-uri`, `login` or `control`.
     pub service: &'static str,
     /// The HTTP method.
     pub method: String,
@@ -28,9 +28,9 @@ pub struct RecordedRequest {
     pub path: String,
     /// The names in the query, without their values.
     pub query_names: Vec<String>,
-    /// The name of the API operation, if the emulator knows it. The emulator's own names are
-    /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials`, `CredentialsUri`, and those of
-    /// the control path.
+    /// The name of the API operation, if the emulator implements it. The emulator's own names are
+    /// `EcsMetadataToken`, `EcsMetadataRole`, `EcsMetadataCredentials`, `CredentialsUri`,
+    /// `CreateCloudCredential`, `OAuthExchange`, `OAuthToken`, and those of the control path.
     pub operation: Option<String>,
     /// The bucket.
     pub bucket: Option<String>,
@@ -73,7 +73,7 @@ pub struct RecordedRequest {
     pub rule_returned: Option<Option<EncryptionRule>>,
     /// Whether an operation on an object was executed.
     #[serde(skip)]
-    pub(super) executed: bool,
+    pub(super) is_executed: bool,
 }
 
 impl RecordedRequest {
@@ -150,7 +150,7 @@ impl RecordedRequest {
             if self.rule_returned.is_some() {
                 write!(formatter, " (stale; actual rule: {})", describe(rule_after))?;
             }
-        } else if self.executed && reports_encryption(&operation) {
+        } else if self.is_executed && reports_encryption(&operation) {
             match &self.object_encryption {
                 Some(method) => write!(formatter, "  encrypted: {method}")?,
                 None => formatter.write_str("  not encrypted")?,
@@ -213,12 +213,12 @@ mod tests {
         assert_eq!(unknown.to_string(), "GET    demo-logs  /demo-logs/  400");
         let mut upload = recorded_request("PUT", "PutObject", 200);
         upload.object_key = Some("a/b.txt".to_owned());
-        upload.executed = true;
+        upload.is_executed = true;
         assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  not encrypted");
         upload.object_encryption = Some(EncryptionRule::new("SM4"));
         assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  encrypted: SM4");
         upload.code = Some("NoSuchBucket".to_owned());
-        upload.executed = false;
+        upload.is_executed = false;
         assert_eq!(upload.to_string(), "PUT    demo-logs/a/b.txt  PutObject  200  NoSuchBucket");
         let mut sts = recorded_request("POST", "AssumeRole", 200);
         sts.bucket = None;

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_reached_where_the_list_says() {
+    fn a_bucket_is_reached_at_the_endpoint_in_the_list() {
         let bucket = |elements: &str| {
             let body = format!(
                 "<ListAllMyBucketsResult><Buckets><Bucket><Name>demo</Name>{elements}</Bucket></Buckets>

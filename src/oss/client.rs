@@ -21,7 +21,6 @@ use super::names::{BucketName, Region};
 use super::regions::EndpointType;
 use super::request::{Operation, Request};
 use super::retry::RetryPolicy;
-use super::send::CallState;
 use super::sign::SignatureVersion;
 use super::transport_error::TransportError;
 
@@ -115,7 +114,7 @@ impl Client {
     ///
     /// [`ErrorKind::Service`] with the error response: `NoSuchBucket`, `AccessDenied`,
     /// `InvalidEncryptionAlgorithmError`, `InvalidArgument` for a key without `KMS`, … With the
-    /// other kinds there is no error response; [`Error::may_have_taken_effect`] says whether the rule may be set
+    /// other kinds there is no error response; [`Error::may_have_taken_effect`] is whether the rule may be set
     /// anyway.
     pub async fn put_bucket_encryption(
         &self,
@@ -205,7 +204,7 @@ impl Client {
         if self.config.address_style == AddressStyle::Cname {
             let reason = "a custom domain belongs to one bucket and cannot list others";
             let kind = ErrorKind::Transport(TransportError::InvalidRequest(reason.into()));
-            return Err(self.error(&request, call, &CallState::default(), kind));
+            return Err(self.error_before_sending(&request, call, kind));
         }
         let (response, state) = self.send(&request, call).await?;
         let page = BucketPage::from_xml(&response.body).and_then(|page| page.ensure_progress(list));

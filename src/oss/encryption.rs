@@ -92,7 +92,7 @@ impl EncryptionRule {
         std::iter::once(("SSEAlgorithm", self.sse_algorithm.as_str())).chain(optional).collect()
     }
 
-    /// Reads the body of `GetBucketEncryption`. The error says what is missing or malformed.
+    /// Reads the body of `GetBucketEncryption`. The error describes what is missing or malformed.
     pub fn from_xml(body: &[u8]) -> Result<Self, String> {
         let root = Element::parse(body).map_err(|error: XmlError| error.to_string())?;
         let rule = match root.name.as_str() {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_body() {
+    fn the_error_describes_what_is_wrong_with_a_body() {
         for (body, expected) in [
             ("<html/>", "the body is not a <ServerSideEncryptionRule> but a <html>"),
             ("<ServerSideEncryptionRule/>", "the body has no <ApplyServerSideEncryptionByDefault>"),

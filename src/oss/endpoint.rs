@@ -22,7 +22,7 @@ pub enum EndpointError {
     #[error("must begin with https:// (or http:// for a local endpoint), or have no scheme")]
     Scheme,
     /// A user, path, query or fragment in addition to host and port.
-    #[error("must name only a host and a port: no user, path, query or fragment")]
+    #[error("must contain only a host and an optional port, without user, path, query or fragment")]
     ExtraComponents,
     /// Slashes without a scheme before them, which browsers read as a host.
     #[error("must not begin with slashes: write `{0}`")]
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn puts_the_bucket_where_the_style_says() {
+    fn puts_the_bucket_into_host_or_path() {
         use AddressStyle::{Auto, Cname, Path, Virtual};
         let public = "oss-cn-hangzhou.aliyuncs.com";
         let cases = [

@@ -111,7 +111,7 @@ impl ErrorKind {
     }
 
     /// Whether OSS may have executed an attempt that ended like this, if it was handed to a connection.
-    pub(super) fn outcome_unknown(&self) -> bool {
+    pub(super) fn may_have_taken_effect(&self) -> bool {
         match self {
             Self::Service(service) => {
                 (service.status >= 500 || service.status == 408) && !service.code.is_throttling()
@@ -199,7 +199,7 @@ impl Error {
         Endpoint::parse(endpoint).ok()?.region()
     }
 
-    /// Whether OSS said that there is no rule, or no bucket. Only status and `Code` decide.
+    /// Whether OSS returned that there is no rule, or no bucket. Only status and `Code` decide.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(&self.kind, ErrorKind::Service(service) if service.status == 404 && service.code.is_not_found())
@@ -249,7 +249,7 @@ mod tests {
             (ErrorKind::Transport(TransportError::ClientSetup(text())), false),
             (ErrorKind::Transport(TransportError::InvalidRequest(text())), false),
         ] {
-            assert_eq!(kind.outcome_unknown(), expected, "{kind:?}");
+            assert_eq!(kind.may_have_taken_effect(), expected, "{kind:?}");
         }
     }
 

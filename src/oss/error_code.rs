@@ -1,4 +1,4 @@
-//! The error codes of OSS that this client knows, and what each says about the request.
+//! The error codes of OSS that this client handles, and what each means for the request.
 //!
 //! Source: OSS documentation, "Error codes" and the pages on HTTP status codes 400, 403, 404, 409 and 503.
 

@@ -32,7 +32,7 @@ pub(super) fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
 }
 
 /// Whether a host is this machine, or at a link-local address, which clouds give to a machine's own
-/// services: no proxy knows it.
+/// services: no proxy can reach it.
 pub(super) fn is_loopback_or_link_local<S: AsRef<str>>(host: &Host<S>) -> bool {
     let is_link_local = match (host, ipv4_address(host)) {
         (_, Some(address)) => address.is_link_local(),

@@ -66,8 +66,8 @@ impl ConnectionKind {
     }
 }
 
-/// Resolves the names of this machine, `localhost` and all below it, as RFC 6761 requires: no name server is queried, so
-/// that none can point them elsewhere. Addresses are not resolved.
+/// Resolves the names of this machine, `localhost` and all below it, as RFC 6761 requires: no name server is queried,
+/// so that none can return another address. Addresses are not resolved.
 struct Loopback;
 
 impl reqwest::dns::Resolve for Loopback {

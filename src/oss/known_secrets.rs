@@ -50,8 +50,8 @@ struct Decoded {
 }
 
 impl KnownSecrets {
-    /// Remembers a secret; `label` says what it is.
-    pub(super) fn remember(&mut self, label: &'static str, secret: &str) {
+    /// Adds a secret. `label` replaces it in texts.
+    pub(super) fn add(&mut self, label: &'static str, secret: &str) {
         if secret.len() < MIN_SECRET {
             return;
         }
@@ -234,9 +234,9 @@ mod tests {
 
     fn known() -> KnownSecrets {
         let mut known = KnownSecrets::default();
-        known.remember("AccessKey ID", "LTAI5tTESTTESTTESTTEST01");
-        known.remember("AccessKey secret", "TestSecretTestSecretTestSecret");
-        known.remember("security token", TOKEN);
+        known.add("AccessKey ID", "LTAI5tTESTTESTTESTTEST01");
+        known.add("AccessKey secret", "TestSecretTestSecretTestSecret");
+        known.add("security token", TOKEN);
         known
     }
 
@@ -315,9 +315,9 @@ mod tests {
             assert_eq!(known.redact(text), text);
         }
         let mut known = KnownSecrets::default();
-        known.remember("AccessKey secret", "secret");
+        known.add("AccessKey secret", "secret");
         assert_eq!(known.redact("a secret"), "a secret");
-        known.remember("AccessKey secret", "12345678");
+        known.add("AccessKey secret", "12345678");
         assert_eq!(known.redact("a 123456789"), "a [AccessKey secret]9");
     }
 
@@ -325,10 +325,10 @@ mod tests {
     fn only_the_latest_secrets_are_kept() {
         let mut known = KnownSecrets::default();
         let secret = |number: usize| format!("{number:04}").repeat(4);
-        known.remember("a", &secret(0));
+        known.add("a", &secret(0));
         for number in 1..100 {
-            known.remember("a", &secret(number));
-            known.remember("a", &secret(0));
+            known.add("a", &secret(number));
+            known.add("a", &secret(0));
         }
         assert_eq!(known.secrets.len(), MAX_SECRETS);
         for number in [0, 99, 99 + 2 - MAX_SECRETS] {

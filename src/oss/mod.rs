@@ -1,8 +1,8 @@
 //! The OSS client, a library on its own: request → signature → HTTP → response.
 //!
 //! [`Client`] offers the calls; the other types are arguments and responses. Signing, retry decisions, XML, addressing
-//! and the formats of credential services are pure; IO is in `http`, `credentials` and `send`. It knows nothing of
-//! Terraform.
+//! and the formats of credential services are pure; IO is in `http`, `credentials` and `send`. It does not
+//! depend on Terraform.
 //!
 //! Sources of the rules: the OSS API reference (`PutBucketEncryption`, `GetBucketEncryption`,
 //! `DeleteBucketEncryption`, `ListBuckets`, error responses) and the official V2 SDKs for Go and
@@ -31,6 +31,7 @@ mod call;
 mod client;
 mod clock;
 pub mod credentials;
+mod destination;
 mod encryption;
 mod endpoint;
 mod error;

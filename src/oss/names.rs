@@ -23,11 +23,11 @@ pub enum NameError {
     #[error("must be a region ID such as cn-hangzhou: lowercase letters, digits and hyphens only")]
     Region,
     /// A region as it stands in host names.
-    #[error("must be written without the `oss-` of host names, for example cn-hangzhou")]
+    #[error("must not start with `oss-` (use for example cn-hangzhou)")]
     RegionPrefix,
     /// The host name of a region's internal endpoint.
     #[error(
-        "must be written without the `-internal` of host names, for example cn-hangzhou; internal endpoints \
+        "must not end with `-internal` (use for example cn-hangzhou); internal endpoints \
          are selected with `endpoint_type = \"internal\"` in the provider block"
     )]
     RegionSuffix,

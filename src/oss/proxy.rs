@@ -1,7 +1,7 @@
 //! Which proxy variables are in force, and whether they can be used. Pure.
 //!
 //! The HTTP library reads the same variables and takes no proxy for a value that it does not understand, so that
-//! requests would bypass the proxy without a word.
+//! requests would silently bypass the proxy.
 
 use std::ffi::OsString;
 

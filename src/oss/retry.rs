@@ -53,7 +53,7 @@ pub(super) struct RetryState {
     /// The clock was corrected.
     pub(super) is_clock_corrected: bool,
     /// The credentials were replaced.
-    pub(super) credentials_refreshed: bool,
+    pub(super) are_credentials_refreshed: bool,
 }
 
 /// What to do after a failed attempt.
@@ -171,7 +171,7 @@ impl RetryState {
     }
 
     /// Does not count the last failure, because its cause was corrected.
-    pub(super) fn forgive_failure(&mut self) {
+    pub(super) fn uncount_failure(&mut self) {
         self.failed_attempts = self.failed_attempts.saturating_sub(1);
     }
 }
@@ -199,7 +199,7 @@ impl RetryPolicy {
         {
             return RetryDecision::CorrectClock(server_time);
         }
-        if failure.class == FailureClass::TokenRejected && !state.credentials_refreshed {
+        if failure.class == FailureClass::TokenRejected && !state.are_credentials_refreshed {
             return RetryDecision::RefreshCredentials;
         }
         let is_used_up = state.failed_attempts >= self.max_attempts
@@ -446,7 +446,8 @@ mod tests {
         for code in ["SecurityTokenExpired", "InvalidSecurityToken"] {
             let kind = service(403, code, None);
             assert_eq!(decide(12, &kind, 0.5), RetryDecision::RefreshCredentials);
-            let retry_state = RetryState { credentials_refreshed: true, ..RetryState::default() };
+            let retry_state =
+                RetryState { are_credentials_refreshed: true, ..RetryState::default() };
             assert_eq!(
                 RetryPolicy::default().decide(retry_state, &kind, 0.5),
                 RetryDecision::GiveUp

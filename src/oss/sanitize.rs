@@ -1,8 +1,8 @@
 //! Texts of servers, made safe for terminals and logs.
 //!
 //! Errors and log lines take such a text only as a [`ServerText`], and only a [`Sanitizer`] makes one from what a
-//! server sent. Each HTTP client has a sanitizer of its own, which learns every credential that the client sends or
-//! receives.
+//! server sent. Each HTTP client has a sanitizer of its own, to which every credential is added that the client sends
+//! or receives.
 
 use std::fmt;
 use std::ops::Deref;
@@ -68,7 +68,7 @@ impl From<&'static str> for ServerText {
     }
 }
 
-/// Makes the texts of servers printable, and knows the credentials that must not be in them.
+/// Makes the texts of servers printable, and removes the credentials that were added to it.
 #[derive(Default)]
 pub(super) struct Sanitizer {
     known: Mutex<KnownSecrets>,
@@ -92,7 +92,7 @@ impl Sanitizer {
 
     /// Learns another secret. `label` is shown in its place.
     pub(super) fn remember(&self, label: &'static str, secret: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remember(label, secret);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).add(label, secret);
     }
 
     /// The printable form of a text.

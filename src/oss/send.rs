@@ -8,13 +8,11 @@ use super::call::{CallOptions, ResponseMetadata};
 use super::client::Client;
 use super::clock::TimeServer;
 use super::credentials::{
-    Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind, GetError, profile_region,
+    Credentials, CredentialsCache, CredentialsError, CredentialsErrorKind, GetError,
 };
-use super::endpoint::{AddressStyle, Endpoint};
 use super::error::{Error, ErrorKind};
 use super::http::HttpRequest;
 use super::names::{BucketName, Region};
-use super::regions::EndpointType;
 use super::request::Request;
 use super::request_body::SentFlag;
 use super::retry::{RetryDecision, RetryState};
@@ -37,7 +35,7 @@ pub(super) struct CallState {
     /// Whether the current attempt was handed to a connection.
     sent: SentFlag,
     /// An attempt was handed to a connection, and OSS may have executed it.
-    outcome_unknown: bool,
+    may_have_taken_effect: bool,
     /// The credentials of the last attempt.
     credentials: Option<Arc<Credentials>>,
     /// Credentials that OSS rejected, and the error.
@@ -59,7 +57,7 @@ impl Client {
         let mut retry_state = RetryState::default();
         let mut last = None;
         if let Some(kind) = self.check_endpoint(request) {
-            return Err(self.error(request, call, &state, kind));
+            return Err(self.error_before_sending(request, call, kind));
         }
         loop {
             if call.cancellation.is_cancelled() {
@@ -74,12 +72,8 @@ impl Client {
             let outcome = tokio::select! {
                 biased;
                 () = call.cancellation.cancelled() => Err(ErrorKind::Cancelled),
-                outcome = timeout_at(call.deadline, self.attempt(request, call, &mut state)) => {
-                    match outcome {
-                        Ok(outcome) => outcome,
-                        Err(_) => Err(self.deadline_exceeded(&mut state, last.take())),
-                    }
-                }
+                outcome = timeout_at(call.deadline, self.attempt(request, call, &mut state)) => outcome
+                    .unwrap_or_else(|_| Err(self.deadline_exceeded(&mut state, last.take()))),
             };
             log_attempt(request, &state, &outcome);
             let kind = match outcome {
@@ -89,7 +83,7 @@ impl Client {
             if let Some(time) = kind.server_time() {
                 state.clock_skew_seconds = Some(self.config.clock.skew(time).whole_seconds());
             }
-            state.outcome_unknown |= state.sent.is_set() && kind.outcome_unknown();
+            state.may_have_taken_effect |= state.sent.is_set() && kind.may_have_taken_effect();
             retry_state.record_failure(&kind);
             match self.config.retry.decide(retry_state, &kind, fastrand::f64()) {
                 RetryDecision::Retry(wait) => {
@@ -108,23 +102,25 @@ impl Client {
                 RetryDecision::CorrectClock(server_time) => {
                     self.config.clock.adjust_to(TimeServer::Oss, server_time, "OSS");
                     retry_state.is_clock_corrected = true;
-                    retry_state.forgive_failure();
+                    retry_state.uncount_failure();
                     last = Some(Box::new(kind));
                 }
                 RetryDecision::RefreshCredentials => {
-                    // The next attempt fetches other credentials.
-                    if let (Some(cache), Some(rejected)) =
-                        (&self.credentials, state.credentials.take())
-                    {
-                        cache.mark_rejected(&rejected);
-                        state.rejected = Some((rejected, kind.clone()));
-                    }
-                    retry_state.credentials_refreshed = true;
-                    retry_state.forgive_failure();
+                    self.drop_rejected_credentials(&mut state, &kind);
+                    retry_state.are_credentials_refreshed = true;
+                    retry_state.uncount_failure();
                     last = Some(Box::new(kind));
                 }
                 RetryDecision::GiveUp => return Err(self.error(request, call, &state, kind)),
             }
+        }
+    }
+
+    /// Lets the next attempt fetch other credentials.
+    fn drop_rejected_credentials(&self, state: &mut CallState, kind: &ErrorKind) {
+        if let (Some(cache), Some(rejected)) = (&self.credentials, state.credentials.take()) {
+            cache.mark_rejected(&rejected);
+            state.rejected = Some((rejected, kind.clone()));
         }
     }
 
@@ -179,29 +175,6 @@ impl Client {
         Ok(response)
     }
 
-    /// The region of a call: its own, the configured one, the profile's, the endpoint's.
-    async fn region(&self, call: &CallOptions) -> Result<Option<Region>, ErrorKind> {
-        if let Some(region) = call.region.as_ref().or(self.config.region.as_ref()) {
-            return Ok(Some(region.clone()));
-        }
-        let of_endpoint = self.config.endpoint.as_ref().and_then(Endpoint::region);
-        let Some(profile) = &self.config.profile else { return Ok(of_endpoint) };
-        if let Some(region) = self.profile_region.get() {
-            return Ok(region.clone().or(of_endpoint));
-        }
-        match profile_region(profile, &self.current_profiles).await {
-            Ok(region) => Ok(self.profile_region.get_or_init(|| region).clone().or(of_endpoint)),
-            // If the credentials are in the profile as well, they report the same error.
-            Err(_) if of_endpoint.is_some() || self.needs_no_region() => Ok(of_endpoint),
-            Err(error) => Err(ErrorKind::RegionFromProfile(Box::new(error))),
-        }
-    }
-
-    /// Whether no region is needed: V1 does not sign it, and the endpoint is configured.
-    fn needs_no_region(&self) -> bool {
-        self.config.signature_version == SignatureVersion::V1 && self.config.endpoint.is_some()
-    }
-
     /// Returns the URL and all headers of a request, signed for the current time.
     fn sign(
         &self,
@@ -242,45 +215,6 @@ impl Client {
         Ok((url, headers))
     }
 
-    /// The endpoint for a request: the configured one, the one of the list that the bucket is in, that of the
-    /// region.
-    fn endpoint(
-        &self,
-        request: &Request,
-        call: &CallOptions,
-        region: Option<&Region>,
-    ) -> Option<Endpoint> {
-        let endpoint_type = self.config.endpoint_type;
-        let listed = || call.endpoints.get(endpoint_type).cloned();
-        let of_region = || region.map(|region| Endpoint::for_region(region, endpoint_type));
-        let endpoint = self.config.endpoint.clone().or_else(listed).or_else(of_region)?;
-        // Acceleration endpoints have no list of buckets.
-        match region {
-            Some(region) if request.bucket.is_none() && endpoint.is_acceleration() => {
-                Some(endpoint.at_host_of(region, EndpointType::Public))
-            }
-            _ => Some(endpoint),
-        }
-    }
-
-    /// Checks the configured endpoint against the bucket of a request.
-    fn check_endpoint(&self, request: &Request) -> Option<ErrorKind> {
-        let (endpoint, bucket) = (self.config.endpoint.as_ref()?, request.bucket.as_ref()?);
-        match (endpoint.resolve_style(self.config.address_style), endpoint.split_bucket()) {
-            (AddressStyle::Cname, Some((bound, _))) if bound != bucket.as_str() => {
-                Some(ErrorKind::EndpointOfOtherBucket { bucket: bound.to_owned() })
-            }
-            (AddressStyle::Virtual, Some((_, endpoint))) => {
-                Some(ErrorKind::EndpointContainsBucket { endpoint })
-            }
-            (AddressStyle::Virtual, None) => {
-                let endpoint = endpoint.without_bucket(bucket)?;
-                Some(ErrorKind::EndpointContainsBucket { endpoint })
-            }
-            _ => None,
-        }
-    }
-
     /// Sends one signed request. A response without success is an error.
     async fn send_once(
         &self,
@@ -317,6 +251,17 @@ impl Client {
         Ok(Response { metadata: ResponseMetadata { status, request_id }, body: response.body })
     }
 
+    /// The error of a call that cannot be sent.
+    pub(super) fn error_before_sending(
+        &self,
+        request: &Request,
+        call: &CallOptions,
+        kind: ErrorKind,
+    ) -> Error {
+        self.error(request, call, &CallState::default(), kind)
+    }
+
+    /// The error of a call that ended in this state.
     pub(super) fn error(
         &self,
         request: &Request,
@@ -341,7 +286,7 @@ impl Client {
             region: region.map(ToString::to_string).unwrap_or_default(),
             credentials_origin: origin.unwrap_or_default(),
             clock_skew_seconds: state.clock_skew_seconds,
-            may_have_taken_effect: state.outcome_unknown,
+            may_have_taken_effect: state.may_have_taken_effect,
             needed_timeout: needed_timeout.map(|resume| resume - call.started),
             kind,
         }
@@ -379,7 +324,8 @@ mod tests {
 
     use super::*;
     use crate::oss::client::{ClientConfig, encryption_request};
-    use crate::oss::credentials::Profile;
+    use crate::oss::endpoint::Endpoint;
+    use crate::oss::regions::EndpointType;
     use crate::oss::request::Operation;
 
     /// URL and signing region of a call.
@@ -433,29 +379,5 @@ mod tests {
             target(config(Some("oss-cn-beijing.aliyuncs.com"), None), None).await,
             of("https://demo.oss-cn-beijing.aliyuncs.com/?encryption", "cn-beijing")
         );
-    }
-
-    #[tokio::test]
-    async fn an_unreadable_profile_is_an_error_only_without_another_region() {
-        let profile = Profile {
-            path: "/no/such/file".into(),
-            name: Some("ci".to_owned()),
-            defaults: crate::oss::credentials::SourceDefaults::default(),
-            last_resort: None,
-        };
-        let region = async |endpoint: Option<&str>, signature_version| {
-            let profile = Some(profile.clone());
-            let config = ClientConfig { signature_version, profile, ..config(endpoint, None) };
-            Client::new(config).region(&CallOptions::with_timeout(Duration::ZERO)).await
-        };
-        let hangzhou = region(Some("oss-cn-hangzhou.aliyuncs.com"), SignatureVersion::V4).await;
-        assert_eq!(hangzhou, Ok(Region::parse("cn-hangzhou").ok()));
-        assert_eq!(region(Some("oss.example.com"), SignatureVersion::V1).await, Ok(None));
-        for (endpoint, version) in
-            [(Some("oss.example.com"), SignatureVersion::V4), (None, SignatureVersion::V1)]
-        {
-            let error = region(endpoint, version).await.unwrap_err();
-            assert!(matches!(error, ErrorKind::RegionFromProfile(_)), "{error}");
-        }
     }
 }

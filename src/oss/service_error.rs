@@ -29,7 +29,7 @@ pub struct ServiceError {
     pub ec: Option<ServerText>,
     /// A page of OSS about this error.
     pub recommend_doc: Option<ServerText>,
-    /// The endpoint that OSS says the bucket must be addressed at.
+    /// The endpoint at which the bucket must be addressed.
     pub endpoint: Option<ServerText>,
     /// The delay before the next attempt, from `Retry-After`.
     pub retry_after: Option<Duration>,
@@ -110,7 +110,7 @@ mod tests {
     const NO_HEADERS: fn(&str) -> Option<String> = |_| None;
 
     #[test]
-    fn keeps_what_oss_said() {
+    fn keeps_the_fields_of_the_body() {
         let body = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code>
             <Message>must be addressed using the specified endpoint</Message>
             <RequestId>5C3D9175B6FC201293AD</RequestId><HostId>h</HostId><Bucket>demo</Bucket>
@@ -180,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_time_of_oss() {
+    fn reads_the_time_of_oss() {
         let date =
             |name: &str| (name == "date").then(|| "Wed, 28 Dec 2022 10:27:41 GMT".to_owned());
         let body = b"<Error><ServerTime>2022-12-28T11:00:00.000Z</ServerTime></Error>";
         let unix_time = |body: &[u8]| {
             ServiceError::parse(403, date, body).server_time.map(OffsetDateTime::unix_timestamp)
         };
-        assert_eq!(unix_time(body), Some(1_672_225_200), "the body knows better");
+        assert_eq!(unix_time(body), Some(1_672_225_200), "the body takes precedence");
         assert_eq!(unix_time(b"<Error/>"), Some(1_672_223_261));
         assert_eq!(ServiceError::parse(403, NO_HEADERS, b"<Error/>").server_time, None);
     }

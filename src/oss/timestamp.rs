@@ -22,6 +22,13 @@ pub(super) fn format_iso8601(time: OffsetDateTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Formats a date and a time for signatures V4, e.g. `20261123` and `080000`.
+pub(super) fn format_compact(time: OffsetDateTime) -> (String, String) {
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    let (hour, minute, second) = time.to_hms();
+    (format!("{year:04}{month:02}{day:02}"), format!("{hour:02}{minute:02}{second:02}"))
+}
+
 /// Parses the format of [`format_http_date`].
 pub(super) fn parse_http_date(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text.trim(), &Rfc2822).ok()
@@ -61,6 +68,7 @@ mod tests {
         assert_eq!(format_http_date(time), "Wed, 28 Dec 2022 10:27:41 GMT");
         assert_eq!(parse_http_date("Wed, 28 Dec 2022 10:27:41 GMT"), Some(time));
         assert_eq!(format_iso8601(time), "2022-12-28T10:27:41Z");
+        assert_eq!(format_compact(time), ("20221228".to_owned(), "102741".to_owned()));
         assert_eq!(parse_iso8601("2022-12-28T10:27:41Z"), Some(time));
         assert_eq!(parse_iso8601("2022-12-28T10:27:41.000Z"), Some(time));
     }

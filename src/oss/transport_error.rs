@@ -43,7 +43,7 @@ impl TransportError {
         self.is_connect() || matches!(self, Self::Timeout(_) | Self::Interrupted(_))
     }
 
-    /// Whether the host name could not be resolved. A proxy resolves names itself and reports failures in its own words.
+    /// Whether the host name could not be resolved. A proxy resolves names itself, and its errors have other texts.
     pub(super) fn is_unknown_host(&self) -> bool {
         match self {
             Self::Connect(text) => text.contains("dns error"),

@@ -1,8 +1,8 @@
 //! The socket that the host connects to: a Unix socket in a private directory, or TCP on loopback if Unix sockets
 //! are not available (Windows) or the path would be too long.
 //!
-//! Without TLS, whoever can open the socket uses the credentials of this process, so then it is a Unix socket that only
-//! this user can open, or none.
+//! Without TLS, everyone who can open the socket can use the credentials of this process. So then it is a Unix socket
+//! that only this user can open, or none.
 
 use std::io;
 #[cfg(unix)]
@@ -61,7 +61,7 @@ impl Listener {
             }
             Ok(bound)
         };
-        let refuse = |reason: String| {
+        let error = |reason: String| {
             let text = format!(
                 "without TLS, the provider serves only on a Unix socket that no other user can open, and \
                  {reason}; set TMPDIR to the short path of a directory that belongs to you"
@@ -69,7 +69,7 @@ impl Listener {
             io::Error::new(io::ErrorKind::PermissionDenied, text)
         };
         if params.socket_group.is_some() {
-            return Err(refuse("PLUGIN_UNIX_SOCKET_GROUP would let a group open it".to_owned()));
+            return Err(error("PLUGIN_UNIX_SOCKET_GROUP would let a group open it".to_owned()));
         }
         let wanted = &params.socket_directory;
         let first = match bind(wanted) {
@@ -84,11 +84,11 @@ impl Listener {
             bound => return bound,
         };
         bind(Path::new(SHORT_DIRECTORY)).map_err(|second| {
-            refuse(format!("{}: {first}; {SHORT_DIRECTORY}: {second}", wanted.display()))
+            error(format!("{}: {first}; {SHORT_DIRECTORY}: {second}", wanted.display()))
         })
     }
 
-    /// Rejects: whoever can connect to a port of this machine could use it.
+    /// Fails: there is only TCP, and everyone on this machine could connect to it.
     #[cfg(not(unix))]
     pub(super) fn bind_private(_: &HandshakeParams) -> io::Result<Self> {
         let text = "without TLS, the provider serves only on a Unix socket that no other user can open, which this \
@@ -177,15 +177,15 @@ impl SocketDirectory {
     /// Checks that no other user can open the socket, or put another directory in the place of this one.
     fn ensure_private(&self) -> io::Result<()> {
         use std::os::unix::fs::MetadataExt as _;
-        let refuse = |text: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        let reject = |text: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         let own = std::fs::symlink_metadata(&self.0)?;
         if own.mode() & 0o777 != 0o700 {
-            return refuse("a directory there does not get the mode 0700");
+            return reject("a directory there does not get the mode 0700");
         }
         let parent = std::fs::metadata(self.0.parent().unwrap_or(&self.0))?;
         let (is_shared, is_sticky) = (parent.mode() & 0o022 != 0, parent.mode() & 0o1000 != 0);
         if (is_shared && !is_sticky) || ![0, own.uid()].contains(&parent.uid()) {
-            return refuse("other users can rename what is in it");
+            return reject("other users can rename what is in it");
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ impl SocketDirectory {
 #[cfg(unix)]
 impl Drop for SocketDirectory {
     fn drop(&mut self) {
-        // Failures are ignored: a leftover empty directory does no harm.
+        // Failures are ignored: an empty directory that is left over is harmless.
         let _ = std::fs::remove_file(self.socket());
         let _ = std::fs::remove_dir(&self.0);
     }

@@ -52,10 +52,7 @@ struct Hclog<W> {
     writer: Mutex<W>,
 }
 
-impl<W: Write + 'static> Subscriber for Hclog<W>
-where
-    W: Send,
-{
+impl<W: Write + Send + 'static> Subscriber for Hclog<W> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let own = metadata.target().starts_with(env!("CARGO_CRATE_NAME"));
         metadata.is_event()

@@ -64,7 +64,7 @@ pub async fn serve(
     services: impl Services,
     mut stdout: impl Write,
 ) -> Result<(), Error> {
-    // Ctrl-C reaches the whole process group; Terraform then tells the plugin what to do.
+    // Ctrl-C reaches the whole process group; Terraform then sends `StopProvider`.
     let stop = CancellationToken::new();
     handle_signals(&stop, OnInterrupt::Ignore)?;
     let (acceptor, certificate) = match &params.client_certificate {
@@ -92,7 +92,9 @@ pub async fn serve(
     Ok(())
 }
 
-/// Serves any number of hosts without TLS, on a socket that only this user can open, until Ctrl-C (Terraform, `main.go`, `parseReattachProviders`).
+/// Serves any number of hosts without TLS, on a socket that only this user can open, until Ctrl-C (Terraform,
+/// `main.go`, `parseReattachProviders`).
+///
 /// `stdout` gets instructions with the value of `TF_REATTACH_PROVIDERS` for `provider_addresses`.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use crate::oss::Credentials;
 use crate::oss::credentials::{CredentialSource, TokenMismatch};
 use crate::tfplugin::{AttributePath, AttributeValue, Diagnostic, Diagnostics};
 
-use super::environment::{self, ACCESS_KEY_VARS};
+use super::environment::{self, ACCESS_KEY_VARS, Environment};
 use super::read::{Read, Reader};
 
 /// The origin of credentials in the provider block.
@@ -71,42 +71,12 @@ pub(super) fn env_credentials(reader: Reader<'_>) -> Read<Option<CredentialSourc
     if CREDENTIAL_ARGUMENTS.into_iter().any(is_set) {
         return read;
     }
-    for [id_name, secret_name, own_token_name] in ACCESS_KEY_VARS {
+    for names in ACCESS_KEY_VARS {
+        let [id_name, secret_name, _] = names;
         let (missing, present, argument) =
             match (environment.get(id_name), environment.get(secret_name)) {
                 (None, None) => continue,
-                (Some(id), Some(secret)) => {
-                    let own = environment.get(own_token_name).map(|token| (own_token_name, token));
-                    // A pipeline may set the token by the name of another tool.
-                    let token = own.or_else(|| environment.stray_token(own_token_name));
-                    let (token_name, token) = token.unzip();
-                    let token_name = token_name.unwrap_or(own_token_name);
-                    let is_own_token = token_name == own_token_name;
-                    for (name, text, argument) in [
-                        (id_name, Some(id), "access_key"),
-                        (secret_name, Some(secret), "secret_key"),
-                        (token_name, token, "security_token"),
-                    ] {
-                        let subject = format!("The environment variable {name}");
-                        let path = AttributePath::root(argument);
-                        let text = text.unwrap_or_default();
-                        read.diagnostics.extend(check_characters(
-                            text,
-                            &subject,
-                            path,
-                            VARIABLE_ADVICE,
-                        ));
-                    }
-                    let credentials = key_pair(id, secret, token);
-                    let names = [(id_name, "access_key"), (token_name, "security_token")]
-                        .map(|(name, path)| (environment::describe(name), path));
-                    read.diagnostics.extend(check_token(&credentials, names));
-                    let mut origin = environment::describe(id_name);
-                    if !is_own_token {
-                        origin = format!("{origin} (security token: {token_name})");
-                    }
-                    return read.with(Some(static_source(credentials, &origin)));
-                }
+                (Some(id), Some(secret)) => return env_key_pair(environment, names, id, secret),
                 (Some(_), None) => (secret_name, id_name, "access_key"),
                 (None, Some(_)) => (id_name, secret_name, "secret_key"),
             };
@@ -115,6 +85,38 @@ pub(super) fn env_credentials(reader: Reader<'_>) -> Read<Option<CredentialSourc
         return read;
     }
     read
+}
+
+/// The AccessKey pair of one set of variables, with the token of the set, or else of another one: a pipeline may
+/// set the token by the name of another tool.
+fn env_key_pair(
+    environment: &Environment,
+    [id_name, secret_name, own_token_name]: [&'static str; 3],
+    id: &str,
+    secret: &str,
+) -> Read<Option<CredentialSource>> {
+    let own_token = environment.get(own_token_name).map(|token| (own_token_name, token));
+    let (token_name, token) = own_token.or_else(|| environment.stray_token(own_token_name)).unzip();
+    let token_name = token_name.unwrap_or(own_token_name);
+    let mut diagnostics = Diagnostics::new();
+    for (name, text, argument) in [
+        (id_name, id, "access_key"),
+        (secret_name, secret, "secret_key"),
+        (token_name, token.unwrap_or_default(), "security_token"),
+    ] {
+        let subject = format!("The environment variable {name}");
+        let path = AttributePath::root(argument);
+        diagnostics.extend(check_characters(text, &subject, path, VARIABLE_ADVICE));
+    }
+    let credentials = key_pair(id, secret, token);
+    let names = [(id_name, "access_key"), (token_name, "security_token")]
+        .map(|(name, path)| (environment::describe(name), path));
+    diagnostics.extend(check_token(&credentials, names));
+    let mut origin = environment::describe(id_name);
+    if token_name != own_token_name {
+        origin = format!("{origin} (security token: {token_name})");
+    }
+    Read { diagnostics, ..Read::new(Some(static_source(credentials, &origin))) }
 }
 
 fn incomplete_pair(present: &str, missing: &str, argument: &str) -> Diagnostic {

@@ -8,10 +8,10 @@
 use std::path::PathBuf;
 
 use crate::oss::credentials::{
-    CredentialSource, CredentialsUri, EcsRole, LastResort, LoginMemory, Profile, SourceDefaults,
-    StsConfig,
+    CredentialSource, CredentialsUri, EcsRole, LastResort, LoginMemory, Profile, Role,
+    SourceDefaults, StsConfig,
 };
-use crate::oss::{Endpoint, Region};
+use crate::oss::{Endpoint, EndpointType, Region};
 use crate::tfplugin::{AttributePath, Diagnostic};
 
 use super::access_keys::{block_credentials, env_credentials};
@@ -23,6 +23,9 @@ use super::{roles, unused};
 const DEFAULT_FILE: &str = "~/.aliyun/config.json";
 
 type SourceReader = fn(Reader<'_>, &SourceDefaults) -> Read<Option<CredentialSource>>;
+
+/// The sources that come after AccessKey pairs and profiles, in order.
+const OTHER_SOURCES: [SourceReader; 3] = [credentials_uri, ecs_role, roles::oidc_role];
 
 /// The credential source, and the profile that may name the region.
 pub(super) struct Selected {
@@ -69,33 +72,14 @@ impl RequiredServices {
 pub(super) fn select(
     reader: Reader<'_>,
     region: Option<Region>,
-    is_internal: bool,
+    endpoint_type: Option<EndpointType>,
 ) -> Read<Selected> {
     let has_region = region.is_some();
     let mut sts_endpoint = parse_sts_endpoint(reader.lookup("sts_endpoint", &[]));
     let endpoint = sts_endpoint.value.take();
-    let sts = read_sts_config(reader, endpoint, region, is_internal);
-    let metadata_variable =
-        reader.variable(environment::METADATA_ENDPOINT, AttributePath::root("ecs_role_name"));
-    let origin = metadata_variable.value.as_ref().map(ConfigValue::origin).unwrap_or_default();
-    let mut metadata = metadata_variable.parse("Invalid metadata endpoint", parse_credentials_uri);
-    if let Some(uri) = metadata.value.as_ref().filter(|uri| uri.is_insecure()) {
-        let warning = insecure_uri(uri, &origin).with_attribute("ecs_role_name");
-        metadata.diagnostics.push(warning);
-    }
-    let defaults = SourceDefaults {
-        sts: sts.value.clone(),
-        metadata: metadata.value.clone(),
-        is_metadata_disabled: reader.is_enabled(environment::METADATA_DISABLED),
-        is_metadata_v1_disabled: reader.is_enabled(environment::METADATA_V1_DISABLED),
-        home: reader.environment().and_then(Environment::home),
-        credentials_uri: reader
-            .environment()
-            .and_then(|environment| environment.first_set(environment::CREDENTIALS_URI))
-            .and_then(|(_, text)| CredentialsUri::parse(text)),
-        are_external_sources_disabled: reader.is_enabled(environment::EXTERNAL_SOURCES_DISABLED),
-        logins: LoginMemory::default(),
-    };
+    let sts = read_sts_config(reader, endpoint, region, endpoint_type);
+    let metadata = read_metadata_endpoint(reader);
+    let defaults = source_defaults(reader, sts.value.clone(), metadata.value.clone());
     let mut profile = read_profile(reader, &defaults);
 
     let mut credentials = block_credentials(reader).or_else(|| env_credentials(reader));
@@ -104,8 +88,7 @@ pub(super) fn select(
     let is_unknown = !credentials.unknown.is_empty();
     let from_profile = || profile.value.clone().map(CredentialSource::Profile);
     let mut base = credentials.value.take().or_else(from_profile);
-    let others: [SourceReader; 3] = [credentials_uri, ecs_role, roles::oidc_role];
-    let others = others.map(|read_source| {
+    let others = OTHER_SOURCES.map(|read_source| {
         let mut read = if base.is_some() || is_unknown {
             read_source(Reader::without_environment(reader.block), &defaults).without_warnings()
         } else {
@@ -127,13 +110,9 @@ pub(super) fn select(
     }
     let unused = unused::check(reader, base.as_ref());
     let mut roles = roles::roles_to_assume(reader);
-    let source = base.map(|base| {
-        // A role that is missing here is an error or not known yet.
-        std::mem::take(&mut roles.value).into_iter().flatten().fold(base, |base, role| {
-            let (base, sts) = (Box::new(base), defaults.sts.clone());
-            CredentialSource::AssumeRole { base, role, sts }
-        })
-    });
+    // A role that is missing here is an error or not known yet.
+    let roles_to_assume = std::mem::take(&mut roles.value).into_iter().flatten();
+    let source = base.map(|base| assume_roles(base, roles_to_assume, &defaults.sts));
 
     let required = RequiredServices::of(source.as_ref());
     if source.is_some() && !required.sts {
@@ -156,11 +135,62 @@ pub(super) fn select(
         read.take(sts);
     }
     if required.metadata {
-        // Whether a profile uses it is known when the profile is read; the user is told then.
+        // Whether a profile uses it is known only when the profile is read, which then causes the warning.
         let is_certain = !matches!(base_of(source.as_ref()), Some(CredentialSource::Profile(_)));
         read.take(if is_certain { metadata } else { metadata.without_warnings() });
     }
     read.with(Selected { source, profile })
+}
+
+/// The values that a profile and the sources behind it share.
+fn source_defaults(
+    reader: Reader<'_>,
+    sts: StsConfig,
+    metadata: Option<CredentialsUri>,
+) -> SourceDefaults {
+    let credentials_uri = reader
+        .environment()
+        .and_then(|environment| environment.first_set(environment::CREDENTIALS_URI))
+        .and_then(|(_, text)| CredentialsUri::parse(text));
+    SourceDefaults {
+        sts,
+        metadata,
+        is_metadata_disabled: reader.is_enabled(environment::METADATA_DISABLED),
+        is_metadata_v1_disabled: reader.is_enabled(environment::METADATA_V1_DISABLED),
+        home: reader.environment().and_then(Environment::home),
+        credentials_uri,
+        are_external_sources_disabled: reader.is_enabled(environment::EXTERNAL_SOURCES_DISABLED),
+        logins: LoginMemory::default(),
+    }
+}
+
+/// The chain of `roles`: the first is assumed with the credentials of `base`, each other one with those of the
+/// role before it.
+fn assume_roles(
+    base: CredentialSource,
+    roles: impl Iterator<Item = Role>,
+    sts: &StsConfig,
+) -> CredentialSource {
+    roles.fold(base, |base, role| CredentialSource::AssumeRole {
+        base: Box::new(base),
+        role,
+        sts: sts.clone(),
+    })
+}
+
+/// Reads where the metadata service of ECS is, which only an environment variable can change.
+fn read_metadata_endpoint(reader: Reader<'_>) -> Read<Option<CredentialsUri>> {
+    let variable =
+        reader.variable(environment::METADATA_ENDPOINT, AttributePath::root("ecs_role_name"));
+    let origin = variable.value.as_ref().map(ConfigValue::origin).unwrap_or_default();
+    let mut read = variable.parse("Invalid metadata endpoint", |text| {
+        CredentialsUri::parse(text).ok_or("must be an http or https URL")
+    });
+    if let Some(uri) = read.value.as_ref().filter(|uri| uri.is_insecure()) {
+        let warning = insecure_uri(uri, &origin).with_attribute("ecs_role_name");
+        read.diagnostics.push(warning);
+    }
+    read
 }
 
 /// Reads how STS is reached. The findings are about environment variables only.
@@ -168,7 +198,7 @@ fn read_sts_config(
     reader: Reader<'_>,
     endpoint: Option<Endpoint>,
     region: Option<Region>,
-    is_internal: bool,
+    endpoint_type: Option<EndpointType>,
 ) -> Read<StsConfig> {
     let endpoint = Read::new(endpoint).or_else(|| {
         let path = AttributePath::root("sts_endpoint");
@@ -180,7 +210,8 @@ fn read_sts_config(
     let mut read = Read::new(());
     let endpoint = read.take(endpoint);
     let region = read.take(sts_region).or(region);
-    let use_vpc_endpoint = is_internal || reader.is_enabled(environment::VPC_ENDPOINT_ENABLED);
+    let use_vpc_endpoint = endpoint_type == Some(EndpointType::Internal)
+        || reader.is_enabled(environment::VPC_ENDPOINT_ENABLED);
     read.with(StsConfig { endpoint, region, use_vpc_endpoint })
 }
 
@@ -295,8 +326,4 @@ fn base_of(source: Option<&CredentialSource>) -> Option<&CredentialSource> {
         CredentialSource::AssumeRole { base, .. } => base_of(Some(base)),
         source => Some(source),
     }
-}
-
-fn parse_credentials_uri(text: &str) -> Result<CredentialsUri, &'static str> {
-    CredentialsUri::parse(text).ok_or("must be an http or https URL")
 }

@@ -87,7 +87,7 @@ pub(super) struct ConfigValue<'a> {
     pub(super) text: &'a str,
     /// The argument that diagnostics point to.
     pub(super) path: AttributePath,
-    /// The environment variable that stands in for the argument.
+    /// The environment variable that was read instead of the argument.
     variable: Option<&'static str>,
 }
 
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
         Self { block, environment: None }
     }
 
-    /// The environment variables that may stand in for arguments.
+    /// The environment variables that may be read instead of arguments.
     pub(super) fn environment(self) -> Option<&'a Environment> {
         self.environment
     }

@@ -24,8 +24,8 @@ impl<'a> RoleBlock<'a> {
         self.reader.lookup_in(self.block, self.path.attribute(name), name, variables)
     }
 
-    /// Whether an argument is absent, and no variable stands in for it.
-    fn lacks(&self, name: &str, variables: &[&'static str]) -> bool {
+    /// Whether an argument is null, and none of its variables is set.
+    fn is_missing(&self, name: &str, variables: &[&'static str]) -> bool {
         let argument = self.lookup(name, variables);
         argument.value.is_none() && argument.unknown.is_empty()
     }
@@ -240,7 +240,7 @@ pub(super) fn check_required(reader: Reader<'_>) -> Diagnostics {
         required.push((&oidc, "oidc_provider_arn", environment::OIDC_PROVIDER_ARN));
     }
     for (block, name, variables) in required {
-        if block.lacks(name, variables) {
+        if block.is_missing(name, variables) {
             let variables = match variables {
                 [] => String::new(),
                 variables => format!(" or the environment variable {}", variables.join(" or ")),
@@ -256,7 +256,7 @@ pub(super) fn check_required(reader: Reader<'_>) -> Diagnostics {
         ("oidc_token", environment::OIDC_TOKEN),
         ("oidc_token_file", environment::OIDC_TOKEN_FILE),
     ];
-    if has_oidc && tokens.iter().all(|(name, variables)| oidc.lacks(name, variables)) {
+    if has_oidc && tokens.iter().all(|(name, variables)| oidc.is_missing(name, variables)) {
         let variables = [environment::OIDC_TOKEN_FILE, environment::OIDC_TOKEN].concat();
         let detail = format!(
             "`oidc_token_file` or `oidc_token` is required in the `{WITH_OIDC}` block. Set one of them or \

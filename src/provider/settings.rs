@@ -90,9 +90,8 @@ pub(super) fn read_config(reader: Reader<'_>) -> Read<ClientConfig> {
         "Invalid signature version",
         &[("v4", SignatureVersion::V4), ("v1", SignatureVersion::V1)],
     ));
-    let is_internal = endpoint_type == Some(EndpointType::Internal);
     let known_region = region.clone().or_else(|| endpoint.as_ref().and_then(Endpoint::region));
-    let selected = read.take(credentials::select(reader, known_region, is_internal));
+    let selected = read.take(credentials::select(reader, known_region, endpoint_type));
     let defaults = ClientConfig::default();
     let config = ClientConfig {
         region,
@@ -174,6 +173,9 @@ fn read_endpoint(
     read
 }
 
+/// What the hosts for S3-compatible tools begin with. No bucket has this name: it is too short.
+const S3_PREFIX: &str = "s3";
+
 /// Finds contradictions, as far as an endpoint is known.
 fn check_address(config: &ClientConfig) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
@@ -200,14 +202,13 @@ fn check_address(config: &ClientConfig) -> Diagnostics {
             Some(region) => format!(", or only `region = \"{region}\"`"),
             None => String::new(),
         };
-        // No bucket has this name: it is too short.
-        let problem = if bucket == "s3" {
+        let reason = if bucket == S3_PREFIX {
             "is for S3-compatible tools; this provider uses the API of OSS".to_owned()
         } else {
             format!("already contains the bucket {bucket}, which is added to the endpoint")
         };
         let detail = format!(
-            "{endpoint} {problem}. Write `endpoint = \"{}\"`{region}.",
+            "{endpoint} {reason}. Write `endpoint = \"{}\"`{region}.",
             // OSS's own endpoints support TLS.
             right.to_config().trim_start_matches("http://"),
         );

@@ -1,5 +1,5 @@
-//! A credential source in the provider block that another one in the environment takes precedence over: the
-//! account may be another one than the configuration says.
+//! A credential source in the provider block that another one in the environment takes precedence over: requests
+//! may go to another account than that of the configuration.
 
 use crate::oss::credentials::CredentialSource;
 use crate::tfplugin::{AttributePath, AttributeValue, Diagnostic, Diagnostics};

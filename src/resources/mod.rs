@@ -1,7 +1,7 @@
 //! The resources and data sources, and what they share.
 //!
-//! To add a resource, add a module and a line to [`all`]; for a data source, to [`all_data_sources`]. [`bucket`] has the
-//! resource of any setting of a bucket, which [`bucket::BucketSetting`] describes.
+//! To add a resource, add a module and a line to [`all`]; for a data source, to [`all_data_sources`]. [`bucket`] has
+//! the resource of any setting of a bucket, which [`bucket::BucketSetting`] describes.
 
 pub mod bucket;
 mod bucket_encryption;

@@ -4,8 +4,8 @@ use std::pin::Pin;
 
 use futures_util::Stream;
 
+use super::context::Context;
 use super::diagnostics::{Diagnostic, Diagnostics};
-use super::provider::Context;
 use super::schema::Schema;
 use super::value::Object;
 

@@ -2,10 +2,11 @@
 //!
 //! Independent of any resource and of Alibaba Cloud. A provider implements [`Provider`], a resource
 //! [`Resource`] and possibly [`ListResource`], a data source [`DataSource`]; [`Server`] translates between them
-//! and the wire. The codec, schemas and conversions are pure.
+//! and the messages of the protocol. The codec, schemas and conversions are pure.
 //!
 //! Contract: `docs/plugin-protocol` and `docs/resource-instance-change-lifecycle.md` of Terraform.
 
+mod context;
 mod data_source;
 mod diagnostics;
 mod duration;
@@ -26,12 +27,13 @@ mod wire;
 
 /// The macro for implementations of [`Resource`] and [`DataSource`].
 pub use async_trait::async_trait;
+pub use context::{Context, ObjectId};
 pub use data_source::{DataSource, ReadData};
 pub use diagnostics::{Diagnostic, Diagnostics, RESTORE_STATE, Severity, join_names};
 pub use duration::parse_duration;
 pub use list_resource::{BoxStream, ListEvent, ListResource};
 pub use path::{AttributePath, PathStep};
-pub use provider::{ConfigureResponse, Context, ObjectId, Provider};
+pub use provider::{ConfigureResponse, Provider};
 pub use resource::{
     Applied, Failure, ImportTarget, MoveSource, Plan, PlanRequest, Resource, unsupported_move,
 };

@@ -1,8 +1,4 @@
-//! The trait that a provider implements, and what it hands to its resources and data sources.
-
-use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
+//! The trait that a provider implements.
 
 use super::data_source::DataSource;
 use super::diagnostics::Diagnostics;
@@ -21,8 +17,8 @@ pub trait Provider: Send + Sync + 'static {
     /// Checks the known values of a configuration. Must not do IO.
     fn validate(&self, config: &Object) -> Diagnostics;
 
-    /// Creates what the resources and data sources work with. During a plan, parts of the configuration may be unknown; that is an error
-    /// only if a request must be sent. Must not do IO.
+    /// Creates what the resources and data sources work with. During a plan, parts of the configuration may be unknown;
+    /// that is an error only if a request must be sent. Must not do IO.
     fn configure(&self, config: &Object, terraform_version: &str) -> ConfigureResponse<Self::Data>;
 
     /// Warnings about the configuration that were found only while requests were sent. Each is returned once, and
@@ -49,28 +45,4 @@ pub struct ConfigureResponse<Data> {
     pub has_unknown_values: bool,
     /// Errors and warnings.
     pub diagnostics: Diagnostics,
-}
-
-/// What the methods of a resource or data source that do IO work with.
-#[derive(Debug)]
-pub struct Context<Data> {
-    /// What [`Provider::configure`] created.
-    pub provider_data: Arc<Data>,
-    /// Cancelled when the user interrupts Terraform.
-    pub cancellation: CancellationToken,
-    /// The object of a create, update or delete, whatever its address is.
-    pub object_id: ObjectId,
-}
-
-/// Tells objects of one resource type apart. Each create gets its own, and the first update of an object that was imported,
-/// moved or created by an earlier version; Terraform stores it with the state and passes it to later operations. Empty in
-/// other operations.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ObjectId(pub(super) Vec<u8>);
-
-impl ObjectId {
-    /// A new ID. With 64 random bits no two objects of a configuration have the same.
-    pub(super) fn random() -> Self {
-        Self(format!("{:016x}", fastrand::u64(..)).into_bytes())
-    }
 }

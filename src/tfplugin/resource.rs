@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
+use super::context::Context;
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::list_resource::ListResource;
 use super::path::AttributePath;
-use super::provider::Context;
 use super::schema::Schema;
 use super::value::{Object, Value};
 

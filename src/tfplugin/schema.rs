@@ -73,7 +73,7 @@ pub struct Attribute {
     /// Whether the configuration or the provider sets it.
     pub configurability: Configurability,
     /// Whether Terraform redacts its value in output.
-    pub sensitive: bool,
+    pub is_sensitive: bool,
 }
 
 impl Attribute {
@@ -91,7 +91,7 @@ impl Attribute {
             attribute_type: AttributeType::String,
             description,
             configurability: Configurability::Optional,
-            sensitive: false,
+            is_sensitive: false,
         }
     }
 
@@ -120,7 +120,7 @@ impl Attribute {
     /// Makes Terraform redact the value in output.
     #[must_use]
     pub fn sensitive(mut self) -> Self {
-        self.sensitive = true;
+        self.is_sensitive = true;
         self
     }
 }

@@ -171,14 +171,14 @@ impl Object {
     pub fn blocks(&self, name: &str) -> AttributeValue<Vec<&Self>> {
         match self.get(name) {
             Value::List(elements) => {
-                AttributeValue::Known(elements.iter().filter_map(Self::of).collect())
+                AttributeValue::Known(elements.iter().filter_map(Self::from_value).collect())
             }
             Value::Unknown => AttributeValue::Unknown,
             _ => AttributeValue::Known(Vec::new()),
         }
     }
 
-    fn of(value: &Value) -> Option<&Self> {
+    fn from_value(value: &Value) -> Option<&Self> {
         if let Value::Object(object) = value { Some(object) } else { None }
     }
 

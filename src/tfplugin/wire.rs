@@ -194,7 +194,7 @@ fn to_attribute(attribute: &Attribute) -> pb::schema::Attribute {
             attribute.configurability,
             Configurability::Computed | Configurability::OptionalComputed
         ),
-        sensitive: attribute.sensitive,
+        sensitive: attribute.is_sensitive,
         ..Default::default()
     }
 }

@@ -1,4 +1,4 @@
-//! Credentials that the emulator knows.
+//! Credentials that the emulator accepts.
 
 use std::fmt;
 use std::time::SystemTime;

@@ -43,67 +43,76 @@ enum Forever {
     Forever,
 }
 
-impl TryFrom<FaultSpec> for Fault {
-    type Error = String;
-
-    fn try_from(spec: FaultSpec) -> Result<Self, String> {
+impl FaultSpec {
+    /// The action, for any request.
+    fn without_conditions(&self) -> Result<Fault, String> {
         fn require<T>(name: &str, action: &str, value: Option<T>) -> Result<T, String> {
             value.ok_or_else(|| format!("action {action:?} requires `{name}`"))
         }
-        let action = spec.action.as_str();
-        let mut fault = match action {
+        let action = self.action.as_str();
+        Ok(match action {
             "error_response" => {
-                let status = require("status", action, spec.status)?;
+                let status = require("status", action, self.status)?;
                 if !(300..600).contains(&status) {
                     return Err(format!(
                         "`status` of an error response must be between 300 and 599, not {status}"
                     ));
                 }
-                let mut fault = Self::error_response(status, &require("code", action, spec.code)?);
-                if let Some(message) = &spec.message {
+                let mut fault =
+                    Fault::error_response(status, require("code", action, self.code.as_deref())?);
+                if let Some(message) = &self.message {
                     fault = fault.message(message);
                 }
-                if let Some(endpoint) = &spec.endpoint {
+                if let Some(endpoint) = &self.endpoint {
                     fault = fault.endpoint(endpoint);
                 }
-                if let Some(ec) = &spec.ec {
+                if let Some(ec) = &self.ec {
                     fault = fault.ec(ec);
                 }
-                match &spec.retry_after {
+                match &self.retry_after {
                     Some(value) => fault.retry_after_text(value),
                     None => fault,
                 }
             }
             "raw_response" => {
-                let content_type = spec.content_type.unwrap_or_else(|| "text/html".to_owned());
-                let status = spec.status.unwrap_or(200);
+                let content_type = self.content_type.as_deref().unwrap_or("text/html");
+                let status = self.status.unwrap_or(200);
                 if !(200..600).contains(&status) {
                     return Err(format!(
                         "`status` of a raw response must be between 200 and 599, not {status}"
                     ));
                 }
-                Self::raw_response(&content_type, spec.body.unwrap_or_default()).status(status)
+                Fault::raw_response(content_type, self.body.clone().unwrap_or_default())
+                    .status(status)
             }
-            "reset_before" => Self::reset_before(),
-            "reset_after" => Self::reset_after(),
-            "truncate_body" => Self::truncate_body(),
+            "reset_before" => Fault::reset_before(),
+            "reset_after" => Fault::reset_after(),
+            "truncate_body" => Fault::truncate_body(),
             "delay" => {
-                let milliseconds = require("milliseconds", action, spec.milliseconds)?;
-                Self::delay(Duration::from_millis(milliseconds))
+                let milliseconds = require("milliseconds", action, self.milliseconds)?;
+                Fault::delay(Duration::from_millis(milliseconds))
             }
-            "stale_reads" => Self::stale_reads(require("reads", action, spec.reads)?),
-            "throttle" => Self::throttle(require("per_second", action, spec.per_second)?),
+            "stale_reads" => Fault::stale_reads(require("reads", action, self.reads)?),
+            "throttle" => Fault::throttle(require("per_second", action, self.per_second)?),
             "conflicts" => {
-                let milliseconds = require("milliseconds", action, spec.milliseconds)?;
-                Self::conflicts(Duration::from_millis(milliseconds))
+                let milliseconds = require("milliseconds", action, self.milliseconds)?;
+                Fault::conflicts(Duration::from_millis(milliseconds))
             }
             "random" => {
-                let percent = require("percent", action, spec.percent)?;
-                Self::random(spec.seed.unwrap_or_default(), percent)
+                let percent = require("percent", action, self.percent)?;
+                Fault::random(self.seed.unwrap_or_default(), percent)
             }
-            "expired_token" => Self::expired_token(),
+            "expired_token" => Fault::expired_token(),
             other => return Err(format!("unknown action {other:?}")),
-        };
+        })
+    }
+}
+
+impl TryFrom<FaultSpec> for Fault {
+    type Error = String;
+
+    fn try_from(spec: FaultSpec) -> Result<Self, String> {
+        let mut fault = spec.without_conditions()?;
         let upper = |method: String| method.to_ascii_uppercase();
         (fault.method, fault.bucket) = (spec.method.map(upper), spec.bucket);
         fault.operation = match spec.operation {
@@ -122,13 +131,16 @@ impl TryFrom<FaultSpec> for Fault {
 }
 
 /// The operations of the services other than OSS.
-const OTHER_SERVICE_OPERATIONS: [&str; 6] = [
+const OTHER_SERVICE_OPERATIONS: [&str; 9] = [
     "AssumeRole",
     "AssumeRoleWithOIDC",
     "EcsMetadataToken",
     "EcsMetadataRole",
     "EcsMetadataCredentials",
     "CredentialsUri",
+    "CreateCloudCredential",
+    "OAuthExchange",
+    "OAuthToken",
 ];
 
 /// Whether this is an operation. A fault with a misspelled one would never apply.
@@ -140,6 +152,7 @@ fn is_operation(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{login, metadata, sts};
 
     fn parse(text: &str) -> Result<Fault, String> {
         serde_json::from_str::<Fault>(text).map_err(|error| error.to_string())
@@ -184,6 +197,24 @@ mod tests {
             (r#"{"action":"expired_token"}"#, Fault::error_response(403, "SecurityTokenExpired")),
         ] {
             assert_eq!(parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_can_name_an_operation_of_any_service() {
+        let sts = [sts::Call::AssumeRole, sts::Call::AssumeRoleWithOidc].map(sts::Call::name);
+        let metadata = [
+            metadata::Call::Token,
+            metadata::Call::Role,
+            metadata::Call::Credentials(String::new()),
+        ]
+        .map(|call| call.name().unwrap());
+        let login =
+            [login::Call::CloudCredential, login::Call::OAuthExchange, login::Call::OAuthToken]
+                .map(login::Call::name);
+        for name in sts.into_iter().chain(metadata).chain(login) {
+            let text = format!(r#"{{"action":"reset_before","operation":"{name}"}}"#);
+            assert_eq!(parse(&text), Ok(Fault::reset_before().operation(name)));
         }
     }
 

@@ -153,7 +153,8 @@ impl Service {
         admitted: Result<T, ServiceError>,
         execute: impl FnOnce(&mut Self, T, &mut RecordedRequest) -> Result<Response, ServiceError>,
     ) -> Delivery {
-        let finish = |result: Result<Response, ServiceError>, record: &mut RecordedRequest| {
+        let into_response = |result: Result<Response, ServiceError>,
+                             record: &mut RecordedRequest| {
             let response = result.unwrap_or_else(|error| {
                 record.code = Some(error.code.clone().into_owned());
                 error.with_retry_after(format_error(&error, record))
@@ -166,17 +167,17 @@ impl Service {
         };
         let admitted = match admitted {
             Ok(admitted) => admitted,
-            Err(error) => return Delivery::immediate(finish(Err(error), record)),
+            Err(error) => return Delivery::immediate(into_response(Err(error), record)),
         };
         let operation = record.operation.clone().unwrap_or_default();
         let fault =
             self.take_fault(&Target::other_service(&request.method, &operation), now, record);
         if let Some(error) = fault.as_ref().and_then(Action::error) {
-            return Delivery::immediate(finish(Err(error), record));
+            return Delivery::immediate(into_response(Err(error), record));
         }
         Delivery::with_fault(fault.as_ref(), || {
             let result = execute(self, admitted, record);
-            finish(result, record)
+            into_response(result, record)
         })
     }
 

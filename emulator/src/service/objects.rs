@@ -63,7 +63,7 @@ impl Service {
                 }
             }
         };
-        record.executed = true;
+        record.is_executed = true;
         record.object_encryption = self.store.object(&bucket, &key)?.method().cloned();
         Ok(response)
     }

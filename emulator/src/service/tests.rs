@@ -224,30 +224,6 @@ fn bucket_info_contains_the_rule() {
 }
 
 #[test]
-fn buckets_are_created_in_the_signing_region() {
-    let mut service = service();
-    let request = Request::default();
-    let mut record =
-        RecordedRequest { bucket: Some("made-here".to_owned()), ..RecordedRequest::default() };
-    let mut execute = |operation| {
-        let authorized =
-            AuthorizedRequest { operation, location: "cn-beijing".to_owned(), fault: None };
-        service
-            .execute(&authorized, &request, OffsetDateTime::UNIX_EPOCH, &mut record)
-            .map_err(|error| error.code)
-    };
-    assert_eq!(execute(Operation::GetBucketLocation), Err("NoSuchBucket".into()));
-    assert_eq!(
-        execute(Operation::PutBucket),
-        Ok(Response::empty(200).header("Location", "/made-here"))
-    );
-    let location = execute(Operation::GetBucketLocation).unwrap();
-    assert!(String::from_utf8(location.body).unwrap().contains("oss-cn-beijing"));
-    assert_eq!(execute(Operation::DeleteBucket), Ok(Response::empty(204)));
-    assert_eq!(execute(Operation::DeleteBucket), Err("NoSuchBucket".into()));
-}
-
-#[test]
 fn faults_instead_of_the_operation() {
     let mut service = service();
     service
@@ -325,7 +301,7 @@ fn the_oldest_records_are_dropped() {
     for number in 0..=MAX_RECORDED_REQUESTS {
         let record =
             RecordedRequest { request_id: number.to_string(), ..RecordedRequest::default() };
-        service.remember(record);
+        service.add_record(record);
     }
     let requests = service.requests();
     assert_eq!((requests.len(), requests[0].request_id.as_str()), (MAX_RECORDED_REQUESTS, "1"));

@@ -9,7 +9,7 @@ use crate::request::Request;
 const LOGGED_PARAMETERS: [&str; 6] =
     ["RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "ExternalId", "OIDCProviderArn"];
 
-/// The operations of STS that the emulator knows.
+/// The operations of STS that the emulator implements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
     AssumeRole,
@@ -66,7 +66,7 @@ impl Parameters {
         })
     }
 
-    /// The operation, if the emulator knows it.
+    /// The operation, if the emulator implements it.
     pub(crate) fn call(&self) -> Option<Call> {
         Call::of(self).ok()
     }

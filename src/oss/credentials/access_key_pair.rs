@@ -1,11 +1,10 @@
-//! The value: an AccessKey pair with or without a security token.
+//! The value: an AccessKey pair with or without a security token. Pure.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use thiserror::Error;
 use time::OffsetDateTime;
-
-use super::TokenMismatch;
 
 /// An AccessKey pair, which is temporary if it has a security token.
 ///
@@ -49,7 +48,11 @@ impl Credentials {
     }
 
     /// Checks that a temporary AccessKey pair has a token and a permanent one has none, by the first
-    /// letters of the ID: OSS only says that the ID does not exist.
+    /// letters of the ID: OSS would only return that the ID does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Which of the two does not fit.
     pub fn check_token(&self) -> Result<(), TokenMismatch> {
         match &self.security_token {
             None if self.is_temporary_id() => Err(TokenMismatch::Missing),
@@ -91,6 +94,22 @@ impl fmt::Debug for Credentials {
             .field("expiration", &self.expiration)
             .finish_non_exhaustive()
     }
+}
+
+/// Why an AccessKey ID and a security token do not belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TokenMismatch {
+    /// A temporary AccessKey pair without its token.
+    #[error(
+        "an AccessKey ID that begins with STS. is temporary and needs its security token, which is not set"
+    )]
+    Missing,
+    /// A permanent AccessKey pair with a token.
+    #[error(
+        "an AccessKey ID that begins with LTAI is permanent, but a security token, which belongs to \
+         another AccessKey pair, is set"
+    )]
+    Unexpected,
 }
 
 #[cfg(test)]

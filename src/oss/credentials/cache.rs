@@ -19,13 +19,12 @@ use super::{CredentialSource, Credentials, CredentialsError};
 use crate::oss::clock::{Clock, TimeServer};
 use crate::oss::http::Http;
 use crate::oss::retry::RetryPolicy;
-use refresh::{FailedRefresh, Next};
+use refresh::{FailedRefresh, Next, REFRESH_RETRY_DELAY};
+
+pub(in crate::oss) use refresh::GetError;
 
 /// Credentials are refreshed when this much of their life is left, or a sixth of it if that is less.
 const REFRESH_MARGIN: Duration = Duration::minutes(5);
-/// The time from a failed refresh to the next one, during which the cached credentials are used, or, if there
-/// are none, calls return the same error.
-const REFRESH_RETRY_DELAY: Duration = Duration::seconds(30);
 /// Maximum time that one caller waits for new credentials while the cached ones are still valid: the timeout
 /// of a credential service.
 const REFRESH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
@@ -59,8 +58,8 @@ struct CachedCredentials {
     obtained: OffsetDateTime,
     /// The earliest time of the next refresh, after one has failed.
     not_before: Option<OffsetDateTime>,
-    /// The service rejected them.
-    rejected: bool,
+    /// Whether the service rejected them.
+    is_rejected: bool,
 }
 
 /// Whether credentials can be used, and whether they must be refreshed.
@@ -72,20 +71,6 @@ enum Freshness {
     RefreshDue,
     /// Expired or rejected.
     Expired,
-}
-
-/// Why there are no credentials for a call.
-#[derive(Debug)]
-pub(in crate::oss) enum GetError {
-    /// The source failed for good.
-    Failed(CredentialsError),
-    /// The next attempt would be after the call's deadline.
-    TooLate {
-        /// Why the last attempt failed.
-        last: CredentialsError,
-        /// When the next attempt is due.
-        resume: Instant,
-    },
 }
 
 impl fmt::Debug for CredentialsCache {
@@ -154,7 +139,7 @@ impl CredentialsCache {
                 return Ok(cached.credentials);
             }
             (Some(cached), _, count)
-                if count != seen && !cached.rejected && self.state().failed.is_none() =>
+                if count != seen && !cached.is_rejected && self.state().failed.is_none() =>
             {
                 return Ok(cached.credentials);
             }
@@ -168,7 +153,7 @@ impl CredentialsCache {
         if let Some(cached) = &mut self.state().cached
             && cached.credentials.matches(rejected)
         {
-            cached.rejected = true;
+            cached.is_rejected = true;
         }
     }
 
@@ -265,7 +250,7 @@ impl CredentialsCache {
             credentials: Arc::clone(&credentials),
             obtained: clock.system_time(),
             not_before: None,
-            rejected: false,
+            is_rejected: false,
         });
         Ok(credentials)
     }
@@ -288,7 +273,7 @@ impl CredentialsCache {
 impl CachedCredentials {
     /// `correction` is how far the service's clock is ahead of the machine's.
     fn freshness(&self, now: OffsetDateTime, correction: Duration) -> Freshness {
-        if self.rejected {
+        if self.is_rejected {
             return Freshness::Expired;
         }
         let Some(expiration) = self.credentials.expiration else { return Freshness::Fresh };
@@ -327,7 +312,7 @@ mod tests {
             credentials: Arc::new(credentials),
             obtained: EPOCH,
             not_before: not_before.map(at),
-            rejected: false,
+            is_rejected: false,
         }
     }
 
@@ -384,13 +369,13 @@ mod tests {
         let mut entry = cached(None, None);
         let later = EPOCH + Duration::weeks(5000);
         assert_eq!(entry.freshness(later, Duration::ZERO), Freshness::Fresh);
-        entry.rejected = true;
+        entry.is_rejected = true;
         assert_eq!(entry.freshness(EPOCH, Duration::ZERO), Freshness::Expired);
     }
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_renewal_is_awaited_for_so_long() {
+    async fn an_early_refresh_is_awaited_until_its_timeout() {
         let http = Http::new(crate::oss::http::HttpSettings {
             connect_timeout: REFRESH_TIMEOUT,
             read_timeout: REFRESH_TIMEOUT,
@@ -423,7 +408,7 @@ mod tests {
             let credentials = Arc::new(keys());
             cache.state().cached = Some(CachedCredentials { credentials, ..cached(None, None) });
             cache.mark_rejected(rejected);
-            cache.state().cached.as_ref().is_some_and(|entry| entry.rejected)
+            cache.state().cached.as_ref().is_some_and(|entry| entry.is_rejected)
         };
         assert!(is_rejected(&keys()));
         for other in [

@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use super::TokenMismatch;
 use super::profile::{Mode, ProfileError};
 use crate::oss::{ServerText, TransportError};
 
@@ -98,22 +99,6 @@ fn login_text(profile: &str, mode: Mode, error: Option<&CredentialServiceError>)
         Some(error) => format!("{ended}: {error}"),
         None => ended,
     }
-}
-
-/// Why an AccessKey ID and a security token do not belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum TokenMismatch {
-    /// A temporary AccessKey pair without its token.
-    #[error(
-        "an AccessKey ID that begins with STS. is temporary and needs its security token, which is not set"
-    )]
-    Missing,
-    /// A permanent AccessKey pair with a token.
-    #[error(
-        "an AccessKey ID that begins with LTAI is permanent, but a security token, which belongs to \
-         another AccessKey pair, is set"
-    )]
-    Unexpected,
 }
 
 /// An error response of STS, of the metadata service, or of a credentials URI.

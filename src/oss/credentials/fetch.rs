@@ -165,7 +165,7 @@ impl<'a> Fetcher<'a> {
         let url = format!("{host}/?{}", call.query);
         let form = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         let response = self
-            .exchange(
+            .execute(
                 &host,
                 HttpRequest {
                     method: "POST",
@@ -188,7 +188,7 @@ impl<'a> Fetcher<'a> {
     async fn uri(self, uri: &CredentialsUri) -> Result<Credentials, CredentialsErrorKind> {
         self.sanitizer().remember("credentials URI", uri.secret_part());
         let response = self
-            .exchange(
+            .execute(
                 &uri.host(),
                 HttpRequest {
                     method: "GET",
@@ -303,7 +303,7 @@ impl<'a> Fetcher<'a> {
             timeout: Some(METADATA_TIMEOUT),
             is_metadata: true,
         };
-        let response = self.exchange(host, request).await?;
+        let response = self.execute(host, request).await?;
         if !response.is_success() {
             return Err(self
                 .service_error(host.to_owned(), "the request for the instance's role", &response)
@@ -312,7 +312,7 @@ impl<'a> Fetcher<'a> {
         String::from_utf8(response.body).map_err(|_| self.invalid_response(host, "it is not text"))
     }
 
-    pub(super) async fn exchange(
+    pub(super) async fn execute(
         self,
         host: &str,
         request: HttpRequest<'_>,

@@ -30,7 +30,7 @@ pub(crate) fn profile_file(data: &[u8]) {
 
 /// Responses of STS, the metadata service, credentials URIs and programs: no secret is shown.
 pub(crate) fn credentials_response(data: &[u8]) {
-    const SECRET: &str = "SECRET-THAT-NOBODY-SEES";
+    const SECRET: &str = "SECRET-THAT-IS-NOT-SHOWN";
     let uri = CredentialsResponse::parse(data).and_then(CredentialsResponse::into_credentials);
     let instance = CredentialsResponse::parse(data).and_then(CredentialsResponse::into_session);
     let process = parse_process_output(data);

@@ -1,9 +1,9 @@
 //! Credentials and their sources.
 //!
-//! [`Credentials`] are the value, [`CredentialSource`] describes a source, `profile` parses the CLI's file into one, `sts` and `response` are the
-//! formats of the services, `login` the sessions of users who logged in with the CLI: all pure. `fetch` sends the
-//! requests (with `process` for programs and `renew` for logins), and `cache` keeps the credentials until they
-//! must be refreshed.
+//! [`Credentials`] are the value, [`CredentialSource`] describes a source, `profile` parses the CLI's file into one,
+//! `sts` and `response` are the formats of the services, `login` the sessions of users who logged in with the CLI:
+//! all pure. `fetch` sends the requests (with `process` for programs and `renew` for logins), and `cache` keeps the
+//! credentials until they must be refreshed.
 
 mod access_key_pair;
 mod cache;
@@ -22,9 +22,9 @@ mod source;
 mod sts;
 mod sts_endpoint;
 
-pub use access_key_pair::Credentials;
+pub use access_key_pair::{Credentials, TokenMismatch};
 pub(super) use cache::{CredentialsCache, GetError};
-pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind, TokenMismatch};
+pub use error::{CredentialServiceError, CredentialsError, CredentialsErrorKind};
 pub(super) use fetch::profile_region;
 pub use insecure::InsecureProfile;
 pub use login::{Login, LoginMemory};

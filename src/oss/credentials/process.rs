@@ -1,6 +1,6 @@
 //! The external process of a profile: a program that prints credentials.
 //!
-//! Rule: aliyun-cli, mode `External`: the command line is split as `command_line` says, without a
+//! Rule: aliyun-cli, mode `External`: the command line is split by `command_line`, without a
 //! shell; its timeout is a minute. Its output never gets into a message or a log.
 //!
 //! A program that takes too long, or whose call is cancelled, is killed together with everything that it

@@ -88,7 +88,7 @@ impl Fetcher<'_> {
             timeout: Some(SERVICE_TIMEOUT),
             is_metadata: false,
         };
-        let response = self.exchange(&host, request).await?;
+        let response = self.execute(&host, request).await?;
         match response.status {
             200..=299 => {
                 parse(&response.body).map_err(|reason| self.invalid_response(&host, &reason))

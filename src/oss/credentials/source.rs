@@ -8,8 +8,7 @@ use thiserror::Error;
 use url::Url;
 
 use super::{Credentials, Login, LoginMemory, StsConfig};
-use crate::oss::host::is_loopback;
-use crate::oss::host::is_metadata_address;
+use crate::oss::host::{is_loopback, is_metadata_address};
 
 /// A source of credentials.
 #[derive(Debug, Clone)]
@@ -143,7 +142,7 @@ impl SourceDefaults {
     }
 }
 
-/// The metadata service of an ECS instance.
+/// The RAM role of an ECS instance, whose credentials the metadata service returns.
 #[derive(Debug, Clone, Default)]
 pub struct EcsRole {
     /// The role's name; if none, it is requested from the service.
@@ -201,7 +200,7 @@ impl fmt::Debug for CredentialsUri {
 pub struct OidcRole {
     /// The role.
     pub role: Role,
-    /// The identity provider as RAM knows it, e.g. `acs:ram::1234567890123456:oidc-provider/gh`.
+    /// The ARN of the identity provider in RAM, e.g. `acs:ram::1234567890123456:oidc-provider/gh`.
     pub provider_arn: String,
     /// The token.
     pub token: OidcToken,

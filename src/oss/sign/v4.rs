@@ -6,7 +6,7 @@ use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 
 use crate::oss::percent::{UNRESERVED, encode_pairs, join_query};
-use crate::oss::timestamp::format_http_date;
+use crate::oss::timestamp::{format_compact, format_http_date};
 
 use super::{SignableRequest, Signature, SigningContext, canonical_headers, header_lines, hmac};
 
@@ -17,9 +17,8 @@ const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
 pub(super) fn sign(request: &SignableRequest<'_>, context: &SigningContext<'_>) -> Signature {
     let SigningContext { credentials, time, region, product } = context;
-    let (hour, minute, second) = time.to_hms();
-    let date = format!("{:04}{:02}{:02}", time.year(), u8::from(time.month()), time.day());
-    let datetime = format!("{date}T{hour:02}{minute:02}{second:02}Z");
+    let (date, time_of_day) = format_compact(*time);
+    let datetime = format!("{date}T{time_of_day}Z");
     let scope = format!("{date}/{region}/{product}/aliyun_v4_request");
 
     let mut added = vec![

@@ -6,8 +6,8 @@
 //! place, and the delete would leave the bucket without it although the run succeeds. If the delete comes first, the
 //! create may still read the deleted setting, because OSS is eventually consistent.
 //!
-//! Terraform configures a provider for each run, so what is recorded here ends with the run. It is known of this process only:
-//! another provider configuration has its own.
+//! Terraform configures a provider for each run, so what is recorded here ends with the run. Another provider
+//! configuration runs in a process of its own, with a history of its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,8 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::{
-    BucketSetting, BucketTarget, create, identity, identity_schema, is_same_bucket, plan,
-    state_from_import, update,
+    BucketSetting, BucketTarget, Operation, create, identity, identity_schema, is_same_bucket,
+    plan, state_from_import, update,
 };
 use crate::resources::{Context, ProviderData, explain};
 use crate::tfplugin::{
@@ -47,7 +47,7 @@ impl<S: BucketSetting + 'static> Resource<ProviderData> for SettingResource<S> {
     }
 
     async fn create(&self, context: &Context, planned_state: Object) -> Result<Applied, Failure> {
-        let target = BucketTarget::from_state(context, &planned_state, "create")?;
+        let target = BucketTarget::from_state(context, &planned_state, Operation::Create)?;
         create(&target, &S::from_state(&planned_state)?, planned_state).await
     }
 
@@ -56,7 +56,7 @@ impl<S: BucketSetting + 'static> Resource<ProviderData> for SettingResource<S> {
         context: &Context,
         current_state: Object,
     ) -> Result<Option<Object>, Failure> {
-        let target = BucketTarget::from_state(context, &current_state, "read")?;
+        let target = BucketTarget::from_state(context, &current_state, Operation::Read)?;
         let setting: Option<S> = target.read().await?;
         Ok(setting.map(|setting| with_setting(current_state, &target, &setting)))
     }
@@ -67,7 +67,7 @@ impl<S: BucketSetting + 'static> Resource<ProviderData> for SettingResource<S> {
         prior_state: Object,
         planned_state: Object,
     ) -> Result<Applied, Failure> {
-        let target = BucketTarget::from_state(context, &planned_state, "update")?;
+        let target = BucketTarget::from_state(context, &planned_state, Operation::Update)?;
         let planned = S::from_state(&planned_state)?;
         let prior = if is_same_bucket(&prior_state, &planned_state) {
             S::from_state(&prior_state).ok()
@@ -78,7 +78,7 @@ impl<S: BucketSetting + 'static> Resource<ProviderData> for SettingResource<S> {
     }
 
     async fn delete(&self, context: &Context, prior_state: Object) -> Result<Diagnostics, Failure> {
-        let target = BucketTarget::from_state(context, &prior_state, "delete")?;
+        let target = BucketTarget::from_state(context, &prior_state, Operation::Delete)?;
         Ok(target.delete::<S>().await?)
     }
 
@@ -88,7 +88,7 @@ impl<S: BucketSetting + 'static> Resource<ProviderData> for SettingResource<S> {
         target: ImportTarget<'_>,
     ) -> Result<Object, Diagnostics> {
         let state = S::without_setting(state_from_import(target)?);
-        let target = BucketTarget::from_state(context, &state, "read")?;
+        let target = BucketTarget::from_state(context, &state, Operation::Read)?;
         // Terraform reads the object after an import, but would report a missing setting as an object that
         // does not exist.
         let setting = S::get(target.client, &target.bucket, &target.call).await;

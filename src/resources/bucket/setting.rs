@@ -15,7 +15,7 @@ pub trait BucketSetting: PartialEq + Display + Send + Sync + Sized {
     const NAME: &'static str;
     /// What a value of it is, for example `rule`.
     const VALUE: &'static str;
-    /// Sentences that say what else usually sets it, and what to do.
+    /// What else usually sets it and what to do, in sentences.
     const SECOND_OWNER: &'static str;
     /// The arguments that are optional and computed: an unset one keeps its prior value.
     const OPTIONAL: &'static [&'static str] = &[];

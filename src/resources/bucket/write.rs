@@ -24,8 +24,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{BucketSetting, BucketTarget, LastChange, OUTCOME_UNKNOWN_NOTE};
-use crate::oss::{BucketName, CallOptions, Error, ErrorKind};
+use super::target::OUTCOME_UNKNOWN_NOTE;
+use super::{BucketSetting, BucketTarget, LastChange};
+use crate::oss::{CallOptions, Error, ErrorKind};
 use crate::resources::explain;
 use crate::tfplugin::{Applied, Diagnostic, Diagnostics, Failure, Object, Severity};
 
@@ -132,7 +133,7 @@ async fn read_previous<S: BucketSetting>(
 }
 
 /// Replaces the setting of an object. `prior` is the one that the bucket has according to the state; `None` if
-/// the state does not say.
+/// the state does not contain it.
 ///
 /// # Errors
 ///
@@ -301,28 +302,6 @@ fn second_resource<S: BucketSetting>(
             "In this run another resource has set {found} for the same bucket; this one would replace it with \
              {planned}. A bucket has only one {}: remove one of the two resources.",
             S::VALUE,
-        ),
-    )
-}
-
-/// An error for an operation whose timeout passed before another one on the same bucket ended.
-pub(super) fn not_locked<S: BucketSetting>(bucket: &BucketName) -> Diagnostic {
-    Diagnostic::error(
-        format!("The {} of bucket {bucket} is being changed", S::NAME),
-        "No request was sent: another resource of this run was changing the same bucket until the timeout. Run again, \
-         or set a longer timeout in the resource's `timeouts` block.",
-    )
-}
-
-/// A warning for a delete that was left out.
-pub(super) fn kept<S: BucketSetting>(bucket: &BucketName) -> Diagnostic {
-    let value = S::VALUE;
-    Diagnostic::warning(
-        format!("The {} of bucket {bucket} was kept", S::NAME),
-        format!(
-            "The {value} was not deleted, because another resource for the same bucket was created or changed in this run and \
-             needs it. If the resource got another address, write a `moved` block, and Terraform keeps the object. \
-             After a replacement with `create_before_destroy`, nothing needs to be done."
         ),
     )
 }

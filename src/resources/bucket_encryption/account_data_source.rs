@@ -75,7 +75,7 @@ impl DataSource<ProviderData> for AccountEncryptionDataSource {
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
-        let deadline = bucket::deadline(&config, "read", DEFAULT_TIMEOUT);
+        let deadline = bucket::deadline(&config, bucket::Operation::Read, DEFAULT_TIMEOUT);
         let request = filter::scan_request(&config, Some(deadline), context.cancellation.clone())?;
         let (region, other_regions) = (request.region.clone(), request.other_regions.clone());
         let scanned = context.provider_data.client()?.scan_bucket_encryption(request);

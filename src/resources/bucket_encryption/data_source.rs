@@ -1,7 +1,7 @@
 //! `data "oss_bucket_encryption"`: the rule of one bucket.
 
 use crate::oss::{Client, EncryptionRule, SseAlgorithm};
-use crate::resources::bucket::{self, BucketTarget};
+use crate::resources::bucket::{self, BucketTarget, Operation};
 use crate::resources::{Context, ProviderData, explain};
 use crate::tfplugin::{
     Attribute, Block, DataSource, Diagnostics, Object, ReadData, Schema, async_trait,
@@ -52,7 +52,7 @@ impl DataSource<ProviderData> for BucketEncryptionDataSource {
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
-        let target = BucketTarget::from_state(context, &config, "read")?;
+        let target = BucketTarget::from_state(context, &config, Operation::Read)?;
         let rule = match target.follow_redirect(Client::get_bucket_encryption).await {
             Ok(rule) => Some(rule),
             Err(error) if error.is_rule_not_found() => None,

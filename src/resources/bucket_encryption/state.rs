@@ -91,8 +91,9 @@ pub(super) fn state_from_move(source: &MoveSource<'_>) -> Result<Object, Diagnos
     }
     if let Value::Object(timeouts) = state.get("timeouts") {
         let timeout = |operation| non_empty_string(timeouts, operation);
-        if bucket::OPERATIONS.iter().any(|name| timeout(name).is_some()) {
-            let block = bucket::OPERATIONS
+        let names = bucket::Operation::ALL.map(bucket::Operation::name);
+        if names.iter().any(|name| timeout(name).is_some()) {
+            let block = names
                 .into_iter()
                 .fold(Object::new(), |block, name| block.with(name, timeout(name)));
             moved.set("timeouts", block);
@@ -106,7 +107,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::resources::bucket::{identity, state_from_import, timeout};
+    use crate::resources::bucket::{Operation, identity, state_from_import, timeout};
     use crate::tfplugin::ImportTarget;
 
     #[test]
@@ -170,8 +171,8 @@ mod tests {
         ] {
             assert!(*moved.get(name) == Value::from(value), "{name}");
         }
-        assert_eq!(timeout(&moved, "create"), Duration::from_mins(10));
-        assert_eq!(timeout(&moved, "delete"), Duration::from_mins(5));
+        assert_eq!(timeout(&moved, Operation::Create), Duration::from_mins(10));
+        assert_eq!(timeout(&moved, Operation::Delete), Duration::from_mins(5));
         let no_timeouts = alicloud(&state.with("timeouts", Value::Null)).unwrap();
         assert!(*no_timeouts.get("timeouts") == Value::Null);
     }

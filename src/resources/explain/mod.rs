@@ -1,20 +1,22 @@
 //! What a failed call means to the user, and what to do next: one diagnostic an error.
 //!
-//! The detail says what was attempted, what was returned, what that means and what to do, a paragraph each;
+//! The detail is what was attempted, what was returned, what that means and what to do, a paragraph each;
 //! advice about a timeout comes last. `service` explains the error codes of OSS, `address` those that depend
-//! on where a request was sent, `credentials` the credential sources and STS, `transport` calls without a
-//! complete response. Pure.
+//! on where a request was sent, `import` failed imports, `credentials` the credential sources and STS,
+//! `transport` calls without a complete response. Pure.
 
 mod address;
 mod credentials;
+mod import;
 mod service;
 mod transport;
 
 use std::time::Duration;
 
 use crate::oss::credentials::{CredentialsErrorKind, InsecureProfile};
-use crate::oss::{BucketName, Error, ErrorCode, ErrorKind, Operation, ScanError, TransportError};
+use crate::oss::{BucketName, Error, ErrorKind, Operation, ScanError, TransportError};
 use crate::tfplugin::{Diagnostic, join_names};
+pub(super) use import::import_error;
 
 /// What sent the request. It decides which arguments the user can set.
 #[derive(Clone, Copy)]
@@ -78,7 +80,7 @@ pub(super) fn scan_error_without_ids(error: &ScanError) -> String {
     match call.service_error() {
         Some(service) => {
             let code = format!("OSS returned {} {}.", service.status, service.code);
-            let advice = service::meaning(call, service, Caller::Query).advice;
+            let advice = service::explain(call, service, Caller::Query).advice;
             [code, advice].join(" ").trim_end().to_owned()
         }
         None => without_service_error(call).join(" "),
@@ -149,10 +151,10 @@ fn explain(error: &Error, caller: Caller) -> Diagnostic {
     };
     let (mut paragraphs, attribute) = match error.service_error() {
         Some(service) => {
-            let meaning = service::meaning(error, service, caller);
-            let mut paragraphs = vec![service::response_line(error, service), meaning.advice];
+            let explanation = service::explain(error, service, caller);
+            let mut paragraphs = vec![service::response_line(error, service), explanation.advice];
             paragraphs.extend(service::recommended_page(service));
-            (paragraphs, meaning.attribute)
+            (paragraphs, explanation.attribute)
         }
         None => (without_service_error(error), None),
     };
@@ -178,34 +180,24 @@ fn without_service_error(error: &Error) -> Vec<String> {
     match &error.kind {
         // Explained by its code, see `service`.
         ErrorKind::Service(service) => vec![service.to_string()],
-        ErrorKind::Transport(problem) => vec![
-            format!("{operation} to {endpoint} failed{}: {problem}.", attempts_suffix(*attempts)),
-            match problem {
-                TransportError::InvalidRequest(_) if bucket_name(error).starts_with("xn--") => {
-                    transport::PUNYCODE_BUCKET_ADVICE.to_owned()
-                }
-                TransportError::Connect(_) if has_bucket_twice(error) => format!(
-                    "The host contains the bucket twice. The provider adds the bucket to `endpoint`: remove \
-                     `{}.` from it.",
-                    bucket_name(error),
-                ),
-                _ => transport::advice(problem, endpoint),
-            },
+        ErrorKind::Transport(cause) => vec![
+            format!("{operation} to {endpoint} failed{}: {cause}.", attempts_suffix(*attempts)),
+            transport_advice(error, cause),
         ],
         ErrorKind::UnexpectedResponse(reason) => vec![
             format!("{operation} returned a success status, but {reason}."),
             transport::not_oss_advice(endpoint),
         ],
         ErrorKind::NoCredentials => not_configured(*operation, credentials::no_credentials(None)),
-        ErrorKind::Credentials(problem) | ErrorKind::RegionFromProfile(problem)
-            if matches!(problem.kind, CredentialsErrorKind::NotConfigured { .. }) =>
+        ErrorKind::Credentials(cause) | ErrorKind::RegionFromProfile(cause)
+            if matches!(cause.kind, CredentialsErrorKind::NotConfigured { .. }) =>
         {
-            not_configured(*operation, credentials::advice(&problem.kind, None))
+            not_configured(*operation, credentials::advice(&cause.kind, None))
         }
-        ErrorKind::Credentials(problem) => vec![
-            format!("Could not get credentials for {operation} from {}.", problem.origin),
-            credentials::reason(&problem.kind),
-            credentials::advice(&problem.kind, error.clock_skew_seconds),
+        ErrorKind::Credentials(cause) => vec![
+            format!("Could not get credentials for {operation} from {}.", cause.origin),
+            credentials::reason(&cause.kind),
+            credentials::advice(&cause.kind, error.clock_skew_seconds),
         ],
         ErrorKind::NoRegion => vec![
             format!("{operation} must be signed for a region, and none is configured."),
@@ -213,16 +205,16 @@ fn without_service_error(error: &Error) -> Vec<String> {
              ALIBABA_CLOUD_REGION."
                 .to_owned(),
         ],
-        ErrorKind::RegionFromProfile(problem) => vec![
+        ErrorKind::RegionFromProfile(cause) => vec![
             format!(
                 "{operation} must be signed for a region, and none could be read from {}.",
-                problem.origin,
+                cause.origin,
             ),
-            credentials::reason(&problem.kind),
+            credentials::reason(&cause.kind),
             format!(
                 "{} Alternatively, set `region` in the provider block or the environment variable \
                  ALIBABA_CLOUD_REGION.",
-                credentials::advice(&problem.kind, None),
+                credentials::advice(&cause.kind, None),
             ),
         ],
         ErrorKind::EndpointContainsBucket { endpoint } => vec![
@@ -247,27 +239,42 @@ fn without_service_error(error: &Error) -> Vec<String> {
                 bucket_name(error),
             ),
         ],
-        ErrorKind::DeadlineExceeded { last } => {
-            let mut paragraphs = vec![format!("{operation} to {endpoint} timed out.")];
-            if let Some(last) = last {
-                paragraphs.push(format!("Last error: {last}."));
-            }
-            match last.as_deref() {
-                Some(ErrorKind::Transport(problem)) => {
-                    paragraphs.push(transport::advice(problem, endpoint));
-                }
-                Some(ErrorKind::Credentials(problem)) => {
-                    paragraphs.push(credentials::advice(&problem.kind, error.clock_skew_seconds));
-                }
-                _ => {}
-            }
-            paragraphs
-        }
+        ErrorKind::DeadlineExceeded { last } => deadline_exceeded(error, last.as_deref()),
         ErrorKind::Cancelled => vec![
             format!("{operation} was cancelled before OSS responded."),
             "Run Terraform again to complete the operation.".to_owned(),
         ],
     }
+}
+
+fn transport_advice(error: &Error, cause: &TransportError) -> String {
+    let bucket = bucket_name(error);
+    match cause {
+        TransportError::InvalidRequest(_) if bucket.starts_with("xn--") => {
+            transport::PUNYCODE_BUCKET_ADVICE.to_owned()
+        }
+        TransportError::Connect(_) if has_bucket_twice(error) => format!(
+            "The host contains the bucket twice. The provider adds the bucket to `endpoint`: remove \
+             `{bucket}.` from it.",
+        ),
+        _ => transport::advice(cause, &error.endpoint),
+    }
+}
+
+fn deadline_exceeded(error: &Error, last: Option<&ErrorKind>) -> Vec<String> {
+    let Error { operation, endpoint, .. } = error;
+    let mut paragraphs = vec![format!("{operation} to {endpoint} timed out.")];
+    if let Some(last) = last {
+        paragraphs.push(format!("Last error: {last}."));
+    }
+    match last {
+        Some(ErrorKind::Transport(cause)) => paragraphs.push(transport::advice(cause, endpoint)),
+        Some(ErrorKind::Credentials(cause)) => {
+            paragraphs.push(credentials::advice(&cause.kind, error.clock_skew_seconds));
+        }
+        _ => {}
+    }
+    paragraphs
 }
 
 /// Whether the configured endpoint may contain the bucket already.
@@ -276,7 +283,7 @@ fn has_bucket_twice(error: &Error) -> bool {
     !bucket.is_empty() && error.endpoint.contains(&format!("//{bucket}.{bucket}."))
 }
 
-/// What is half configured comes first: it is what the user wants.
+/// The advice begins with what is only partly configured: the user wants to use that.
 fn not_configured(operation: Operation, advice: String) -> Vec<String> {
     vec![format!("{operation} needs credentials, and none are configured."), advice]
 }
@@ -305,54 +312,6 @@ fn clock_skew(skew_seconds: Option<i64>, server: &str) -> String {
         "This machine's clock {difference}; at most 15 minutes are allowed. Synchronize it (for example \
          with NTP) and run again."
     )
-}
-
-/// Explains a failed import: the bucket could not be read, or has no rule.
-pub(super) fn import_error(error: &Error) -> Diagnostic {
-    let bucket = bucket_name(error);
-    let Some(service) = error.service_error() else { return other_import_error(error) };
-    let line = service::response_line(error, service);
-    match &service.code {
-        ErrorCode::NoSuchServerSideEncryptionRule => Diagnostic::error(
-            format!("Bucket {bucket} has no encryption to import"),
-            format!(
-                "{line}\n\nThe bucket exists but has no default encryption. Apply without the import to \
-                 set the encryption from the configuration."
-            ),
-        ),
-        ErrorCode::NoSuchBucket => Diagnostic::error(
-            format!("Bucket {bucket} does not exist"),
-            format!(
-                "{line}\n\nCheck the name in the import. For a bucket in another account, OSS would \
-                 return AccessDenied. The request was sent to {}.",
-                error.endpoint,
-            ),
-        ),
-        _ if let Some(region) = error.redirect_region() => Diagnostic::error(
-            format!("Bucket {bucket} is in another region"),
-            format!(
-                "{line}\n\nThe bucket is in {region}. Import it as `{bucket}@{region}`, or with `region = \
-                 \"{region}\"` in the identity, and set `region = \"{region}\"` on the resource. \
-                 Alternatively, correct the provider's `region` (or `endpoint`, if set)."
-            ),
-        ),
-        _ => {
-            let mut diagnostic = other_import_error(error);
-            if address::is_signing_region_error(service) {
-                let hint = format!(
-                    "\n\nTo import a bucket of another region, add the region to the import ID, for \
-                     example `{bucket}@cn-shanghai`."
-                );
-                diagnostic.detail.push_str(&hint);
-            }
-            diagnostic
-        }
-    }
-}
-
-fn other_import_error(error: &Error) -> Diagnostic {
-    // The configuration may not contain the resource yet, so there is no argument to point to.
-    Diagnostic { attribute: None, ..explain(error, Caller::Query) }
 }
 
 /// Explains that a call is needed while the provider configuration is still unknown.

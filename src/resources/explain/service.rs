@@ -7,15 +7,15 @@ use crate::oss::{BucketName, Error, ErrorCode, Operation, ServiceError};
 
 use super::{Caller, address, attempts_suffix, bucket_name, clock_skew, transport};
 
-/// What an error code means.
-pub(super) struct Meaning {
-    /// The meaning and the next step; empty if the page that OSS recommends says it.
+/// What an error means and what to do.
+pub(super) struct Explanation {
+    /// The meaning and the next step; empty if the page that OSS recommends is enough.
     pub(super) advice: String,
     /// The offending argument.
     pub(super) attribute: Option<&'static str>,
 }
 
-impl Meaning {
+impl Explanation {
     fn new(advice: impl Into<String>) -> Self {
         Self { advice: advice.into(), attribute: None }
     }
@@ -46,30 +46,30 @@ pub(super) fn response_line(error: &Error, service: &ServiceError) -> String {
 /// The request was signed with V1, which OSS no longer accepts (page "0002-00000080").
 const V1_REJECTED: &str = "0002-00000080";
 
-/// Explains an error: by its EC if the error code does not say enough, otherwise by its code.
-pub(super) fn meaning(error: &Error, service: &ServiceError, caller: Caller) -> Meaning {
+/// Explains an error: by its EC if the error code has several causes, otherwise by its code.
+pub(super) fn explain(error: &Error, service: &ServiceError, caller: Caller) -> Explanation {
     if service.ec.as_deref() == Some(V1_REJECTED) {
-        return Meaning::new(
+        return Explanation::new(
             "OSS no longer accepts V1 signatures. Remove `signature_version = \"v1\"` from the provider, so \
              that requests are signed with V4.",
         );
     }
     match address::advice(error, service, caller) {
-        Some(advice) => Meaning::new(advice),
-        None => meaning_of_code(error, service, caller),
+        Some(advice) => Explanation::new(advice),
+        None => explain_code(error, service, caller),
     }
 }
 
-fn meaning_of_code(error: &Error, service: &ServiceError, caller: Caller) -> Meaning {
+fn explain_code(error: &Error, service: &ServiceError, caller: Caller) -> Explanation {
     let Error { operation, endpoint, credentials_origin: origin, .. } = error;
     let bucket = bucket_name(error);
     match &service.code {
-        ErrorCode::AccessDenied if *operation == Operation::ListBuckets => Meaning::new(format!(
+        ErrorCode::AccessDenied if *operation == Operation::ListBuckets => Explanation::new(format!(
             "The credentials from {origin} are not authorized to perform {} on acs:oss:*:*:*. Grant this \
              action to the RAM user or role.",
             operation.ram_action(),
         )),
-        ErrorCode::AccessDenied => Meaning::new(format!(
+        ErrorCode::AccessDenied => Explanation::new(format!(
             "The credentials from {origin} are not authorized to perform {} on acs:oss:*:*:{bucket}. Grant \
              this action to the RAM user or role, and check that the bucket belongs to the same account \
              and that no bucket policy denies the request.",
@@ -78,43 +78,43 @@ fn meaning_of_code(error: &Error, service: &ServiceError, caller: Caller) -> Mea
         ErrorCode::NoSuchBucket | ErrorCode::InvalidBucketName
             if error.bucket.as_ref().is_some_and(BucketName::is_old) =>
         {
-            Meaning::new(format!(
+            Explanation::new(format!(
                 "The bucket does not exist, and OSS creates no new bucket with an underscore in its name: only \
                  old buckets have such names. Correct `bucket`. The request was sent to {endpoint}."
             ))
             .with_attribute("bucket")
         }
-        ErrorCode::NoSuchBucket => Meaning::new(format!(
+        ErrorCode::NoSuchBucket => Explanation::new(format!(
             "The bucket does not exist. Create it first (if Terraform manages it, reference the bucket \
              resource in `bucket`), or correct `bucket`. For a bucket in another account, OSS would return \
              AccessDenied. The request was sent to {endpoint}."
         ))
         .with_attribute("bucket"),
         ErrorCode::InvalidBucketName => unknown_code(service).with_attribute("bucket"),
-        ErrorCode::InvalidAccessKeyId => Meaning::new(format!(
+        ErrorCode::InvalidAccessKeyId => Explanation::new(format!(
             "The AccessKey ID does not exist or is disabled, is temporary (STS.…) but was sent without its \
              security token, or is permanent but was sent with one. Check {origin}."
         )),
-        ErrorCode::SignatureDoesNotMatch => Meaning::new(format!(
+        ErrorCode::SignatureDoesNotMatch => Explanation::new(format!(
             "The AccessKey secret does not match the AccessKey ID, or the request was modified in transit. \
              Check {origin}."
         )),
-        ErrorCode::InvalidSecurityToken | ErrorCode::AccessKeyIdAndSecurityTokenNotMatch => Meaning::new(format!(
+        ErrorCode::InvalidSecurityToken | ErrorCode::AccessKeyIdAndSecurityTokenNotMatch => Explanation::new(format!(
             "The security token does not belong to the AccessKey pair. Use the AccessKey ID, secret and \
              security token of the same session. They came from {origin}."
         )),
-        ErrorCode::SecurityTokenExpired => Meaning::new(format!(
+        ErrorCode::SecurityTokenExpired => Explanation::new(format!(
             "The temporary credentials have expired, and {origin} provides no newer ones. Get new \
              credentials and run again; completed changes are in the state. Credentials from a credentials \
              URI or an assumed role are refreshed automatically."
         )),
-        ErrorCode::RequestTimeTooSkewed => Meaning::new(clock_skew(error.clock_skew_seconds, "OSS")),
-        ErrorCode::InvalidArgument if service.message.contains("KMSMasterKeyID") => Meaning::new(
+        ErrorCode::RequestTimeTooSkewed => Explanation::new(clock_skew(error.clock_skew_seconds, "OSS")),
+        ErrorCode::InvalidArgument if service.message.contains("KMSMasterKeyID") => Explanation::new(
             "OSS rejected the KMS key ID. It requires `sse_algorithm = \"KMS\"`. If the message mentions a \
              whitelist, ask Alibaba Cloud to enable the feature for your account.",
         )
         .with_attribute("kms_master_key_id"),
-        ErrorCode::UserDisable => Meaning::new(
+        ErrorCode::UserDisable => Explanation::new(
             "OSS has disabled the account, usually because of an overdue payment. Pay the bill in the \
              Expenses and Costs console, or contact Alibaba Cloud support with the request ID, then run \
              again. The configuration does not need a change.",
@@ -133,11 +133,11 @@ fn meaning_of_code(error: &Error, service: &ServiceError, caller: Caller) -> Mea
                 // `terraform query` has no such option.
                 Caller::Query | Caller::Scan => "Run again later.",
             };
-            Meaning::new(format!("OSS limits the request rate for bucket operations. {advice}"))
+            Explanation::new(format!("OSS limits the request rate for bucket operations. {advice}"))
         }
         ErrorCode::ConcurrentUpdateBucketFailed | ErrorCode::OperationAborted => conflict(),
         code if code.is_conflict() => conflict(),
-        _ if is_not_oss(service) => Meaning::new(transport::not_oss_advice(endpoint)),
+        _ if is_not_oss(service) => Explanation::new(transport::not_oss_advice(endpoint)),
         _ => unknown_code(service),
     }
 }
@@ -147,29 +147,29 @@ fn is_not_oss(service: &ServiceError) -> bool {
     service.code == ErrorCode::BadErrorResponse
 }
 
-fn unknown_code(service: &ServiceError) -> Meaning {
-    Meaning::new(match service.recommend_doc {
+fn unknown_code(service: &ServiceError) -> Explanation {
+    Explanation::new(match service.recommend_doc {
         Some(_) => "",
         None => "Contact Alibaba Cloud support with the request ID.",
     })
 }
 
-fn conflict() -> Meaning {
-    Meaning::new(
+fn conflict() -> Explanation {
+    Explanation::new(
         "OSS was changing another setting of this bucket at each attempt. It accepts one change to a bucket at a \
          time, so the provider retries until the timeout. Run again when the other changes are complete.",
     )
 }
 
-fn kms_not_activated() -> Meaning {
-    Meaning::new(
+fn kms_not_activated() -> Explanation {
+    Explanation::new(
         "Key Management Service (KMS) is not activated for this account, and OSS does not accept encryption \
          with KMS without it. Activate it in the KMS console and run again.",
     )
 }
 
-fn unsupported_algorithm() -> Meaning {
-    Meaning::new(
+fn unsupported_algorithm() -> Explanation {
+    Explanation::new(
         "OSS does not support this algorithm for the bucket: SM4 and KMS are not available in every region \
          or account. Ask Alibaba Cloud to enable it for your account, or keep the data in a bucket of a \
          region that supports it.",

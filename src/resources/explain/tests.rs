@@ -3,7 +3,7 @@
 use crate::oss::credentials::{
     CredentialServiceError, CredentialsError, CredentialsErrorKind, ProfileError,
 };
-use crate::oss::{AddressStyle, Endpoint, ServiceError};
+use crate::oss::{AddressStyle, Endpoint, ErrorCode, ServiceError};
 use crate::tfplugin::Severity;
 
 use super::*;
@@ -50,11 +50,11 @@ fn transport(transport: TransportError) -> Error {
     Error { attempts: 6, ..error(ErrorKind::Transport(transport)) }
 }
 
-fn credentials(origin: &str, problem: CredentialsErrorKind) -> Error {
+fn credentials(origin: &str, kind: CredentialsErrorKind) -> Error {
     let origin = origin.to_owned();
     Error {
         attempts: 0,
-        ..error(ErrorKind::Credentials(Box::new(CredentialsError { origin, kind: problem })))
+        ..error(ErrorKind::Credentials(Box::new(CredentialsError { origin, kind })))
     }
 }
 
@@ -404,18 +404,18 @@ fn data_sources() {
     let denied = || get(returned(403, "AccessDenied", "You have no right to access this object."));
     let timed_out = || get(error(ErrorKind::DeadlineExceeded { last: None }));
     let name = BucketName::parse("My").unwrap_err();
-    let problems = [
+    let errors = [
         ScanError::Call(Box::new(denied())),
         ScanError::Call(Box::new(get(returned(409, "SomethingNew", "This code is not known.")))),
         ScanError::Call(Box::new(timed_out())),
         ScanError::RegionUnresponsive,
         ScanError::InvalidName(name),
     ];
-    let values = problems.iter().map(|problem| {
-        Diagnostic::warning("The value of `error`", scan_error_without_ids(problem))
-    });
+    let values = errors
+        .iter()
+        .map(|error| Diagnostic::warning("The value of `error`", scan_error_without_ids(error)));
     let paragraphs =
-        problems.iter().map(|problem| Diagnostic::warning("A paragraph", scan_error(problem)));
+        errors.iter().map(|error| Diagnostic::warning("A paragraph", scan_error(error)));
     let errors = [
         data_source_error(&get(returned(404, "NoSuchBucket", "The bucket does not exist."))),
         data_source_error(&denied()),

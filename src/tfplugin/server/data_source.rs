@@ -1,25 +1,13 @@
 //! The RPCs for data sources.
 
 use super::Server;
+use super::registered::RegisteredDataSource;
 use super::respond::{read_only_errors, required, unknown_type_error};
-use crate::tfplugin::data_source::{DataSource, ReadData};
+use crate::tfplugin::data_source::ReadData;
 use crate::tfplugin::diagnostics::Diagnostics;
 use crate::tfplugin::provider::Provider;
-use crate::tfplugin::schema::Schema;
 use crate::tfplugin::value::Value;
 use crate::tfplugin::{pb, wire};
-
-/// A data source with its schema, which is built only once.
-pub(super) struct RegisteredDataSource<Data> {
-    pub(super) data_source: Box<dyn DataSource<Data>>,
-    pub(super) schema: Schema,
-}
-
-impl<Data> From<Box<dyn DataSource<Data>>> for RegisteredDataSource<Data> {
-    fn from(data_source: Box<dyn DataSource<Data>>) -> Self {
-        Self { schema: data_source.schema(), data_source }
-    }
-}
 
 pub(super) fn validate<P: Provider>(
     server: &Server<P>,

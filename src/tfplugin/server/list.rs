@@ -8,8 +8,9 @@ use futures_util::stream::{self, Peekable};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tonic::codegen::BoxStream;
 
+use super::Server;
+use super::registered::RegisteredResource;
 use super::respond::panicked;
-use super::{RegisteredResource, Server};
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::tfplugin::list_resource::{ListEvent, ListResource};
 use crate::tfplugin::provider::Provider;
@@ -132,7 +133,7 @@ impl<P: Provider> Query<P> {
     }
 }
 
-/// The warning of a query that was cut off. Terraform itself says nothing, even if the limit is its default.
+/// The warning of a query that ended at its limit. Terraform shows none, even if the limit is its default.
 fn limit_reached(limit: u64) -> Diagnostic {
     let detail = format!(
         "The query ended at its `limit` of {limit}, so there may be more results. To \

@@ -1,11 +1,13 @@
 //! The gRPC service: lists each RPC once and delegates.
 //!
 //! `provider`, `resource`, `list` and `data_source` implement the RPCs, `unsupported` those for features that no
-//! provider here has, such as functions. `respond` turns errors and panics into diagnostics.
+//! provider here has, such as functions. `registered` are the resources and data sources with their schemas.
+//! `respond` turns errors and panics into diagnostics.
 
 mod data_source;
 mod list;
 mod provider;
+mod registered;
 mod resource;
 mod respond;
 mod unsupported;
@@ -16,15 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Streaming};
 
+use super::context::{Context, ObjectId};
 use super::diagnostics::{Diagnostic, Diagnostics};
-use super::list_resource::ListResource;
+use super::pb;
 use super::pb::provider_server::{Provider as Service, ProviderServer};
-use super::provider::{Context, ObjectId, Provider};
-use super::resource::Resource;
+use super::provider::Provider;
 use super::schema::Schema;
-use super::value::Object;
-use super::{pb, wire};
-use data_source::RegisteredDataSource;
+use registered::{RegisteredDataSource, RegisteredList, RegisteredResource};
 use respond::{RpcResult, respond, unknown_type_error};
 
 /// The limit of Go providers; tonic's default is 4 MiB.
@@ -45,37 +45,11 @@ pub struct Server<P: Provider> {
     stop: Mutex<CancellationToken>,
 }
 
-/// A resource with its schemas, which are built only once.
-struct RegisteredResource<Data> {
-    resource: Box<dyn Resource<Data>>,
-    schema: Schema,
-    identity_schema: Option<Schema>,
-}
-
 /// The result of a successful `ConfigureProvider`.
 struct ConfiguredProvider<Data> {
     provider_data: Arc<Data>,
     /// Whether changes can be deferred because parts of the configuration are unknown.
     may_defer: bool,
-}
-
-type RegisteredList<Data> = (Arc<RegisteredResource<Data>>, Box<dyn ListResource<Data>>);
-
-impl<Data> RegisteredResource<Data> {
-    /// The encoded identity of the object with this state.
-    fn identity(&self, state: Option<&Object>) -> Option<pb::ResourceIdentityData> {
-        self.resource.identity(state?).map(wire::to_identity)
-    }
-
-    fn decode_identity(
-        &self,
-        identity: Option<&pb::ResourceIdentityData>,
-    ) -> Result<Option<Object>, Diagnostics> {
-        match &self.identity_schema {
-            Some(schema) => Ok(wire::from_identity(identity, schema)?),
-            None => Ok(None),
-        }
-    }
 }
 
 impl<P: Provider> std::fmt::Debug for Server<P> {
@@ -88,16 +62,13 @@ impl<P: Provider> Server<P> {
     /// Creates a server for a provider that is not configured yet. When `process_stop` is cancelled, calls in
     /// flight are cancelled and return the state they know.
     pub fn new(provider: P, process_stop: CancellationToken) -> Self {
-        let register = |resource: Box<dyn Resource<P::Data>>| {
-            Arc::new(RegisteredResource {
-                schema: resource.schema(),
-                identity_schema: resource.identity_schema(),
-                resource,
-            })
-        };
         Self {
             provider_schema: provider.schema(),
-            resources: provider.resources().into_iter().map(register).collect(),
+            resources: provider
+                .resources()
+                .into_iter()
+                .map(|resource| Arc::new(resource.into()))
+                .collect(),
             data_sources: provider.data_sources().into_iter().map(Into::into).collect(),
             provider,
             configured: Mutex::default(),

@@ -4,8 +4,9 @@ use std::sync::{Arc, PoisonError};
 
 use secrecy::zeroize::Zeroize as _;
 
+use super::registered::{RegisteredDataSource, RegisteredResource};
 use super::respond::required;
-use super::{ConfiguredProvider, RegisteredDataSource, RegisteredResource, Server};
+use super::{ConfiguredProvider, Server};
 use crate::tfplugin::diagnostics::Diagnostics;
 use crate::tfplugin::provider::Provider;
 use crate::tfplugin::value::Object;

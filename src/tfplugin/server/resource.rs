@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
+use super::Server;
+use super::registered::RegisteredResource;
 use super::respond::{panicked, read_only_errors, required, unknown_type_error};
-use super::{RegisteredResource, Server};
+use crate::tfplugin::context::{Context, ObjectId};
 use crate::tfplugin::diagnostics::{Diagnostic, Diagnostics};
-use crate::tfplugin::provider::{Context, ObjectId, Provider};
+use crate::tfplugin::provider::Provider;
 use crate::tfplugin::resource::{Failure, ImportTarget, MoveSource, PlanRequest};
 use crate::tfplugin::value::{Object, Value};
 use crate::tfplugin::{pb, wire};
@@ -228,7 +230,7 @@ fn is_own(provider_address: &str, type_name: &str) -> bool {
     }
 }
 
-/// Takes over an object of the same resource type unchanged: only the address of the provider is another one.
+/// Moves an object of the same resource type unchanged: only the address of the provider differs.
 fn move_own_state<Data>(
     registered: &RegisteredResource<Data>,
     request: &pb::move_resource_state::Request,

@@ -368,7 +368,7 @@ fn attributes_of(attributes: &[Attribute], is_listed: fn(&Attribute) -> bool) ->
                 ("Attributes List", format!(" See [below](#nestedatt--{name})."))
             }
         };
-        let sensitive = if attribute.sensitive { ", Sensitive" } else { "" };
+        let sensitive = if attribute.is_sensitive { ", Sensitive" } else { "" };
         format!("- `{name}` ({kind}{sensitive}) {description}{below}\n")
     };
     attributes.iter().filter(|attribute| is_listed(attribute)).map(line).collect()

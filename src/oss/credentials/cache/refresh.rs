@@ -1,13 +1,29 @@
 //! A refresh that has failed so far: when the next attempt may be made, and the result for callers until
-//! then.
-//! Pure.
+//! then. Pure.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
-use super::{GetError, REFRESH_RETRY_DELAY};
 use crate::oss::credentials::{CredentialsError, CredentialsErrorKind};
 use crate::oss::retry::{RetryDecision, RetryPolicy, RetryState};
+
+/// The time from a failed refresh to the next one, during which the cached credentials are used, or, if there
+/// are none, calls return the same error.
+pub(super) const REFRESH_RETRY_DELAY: Duration = Duration::seconds(30);
+
+/// Why there are no credentials for a call.
+#[derive(Debug)]
+pub(in crate::oss) enum GetError {
+    /// The source failed for good.
+    Failed(CredentialsError),
+    /// The next attempt would be after the call's deadline.
+    TooLate {
+        /// Why the last attempt failed.
+        last: CredentialsError,
+        /// When the next attempt is due.
+        resume: Instant,
+    },
+}
 
 /// The failed attempts of a refresh.
 #[derive(Debug, Clone)]

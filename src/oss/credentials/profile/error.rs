@@ -12,7 +12,7 @@ pub(super) const MAX_CHAIN: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProfileError {
     /// The file is not valid.
-    #[error("the file cannot be understood: {0}")]
+    #[error("the file cannot be parsed: {0}")]
     Syntax(String),
     /// The file is that of another tool.
     #[error("{0}")]
