@@ -134,8 +134,9 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
             "Check that the file exists and that the user running Terraform can read it.".to_owned()
         }
         CredentialsErrorKind::Profile(ProfileError::Ini(_)) => {
-            "The environment variable ALIBABA_CLOUD_CREDENTIALS_FILE names the CLI's file for this provider \
-             and the INI file for the SDKs; `shared_credentials_file` in the provider block takes precedence."
+            "If the environment variable ALIBABA_CLOUD_CREDENTIALS_FILE must name the INI file, because the SDKs \
+             read it there, set `shared_credentials_file` in the provider block to the CLI's file: it takes \
+             precedence."
                 .to_owned()
         }
         CredentialsErrorKind::Profile(ProfileError::Disabled { .. }) => {
