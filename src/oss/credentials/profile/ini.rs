@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::oss::credentials::response::without_byte_order_mark;
+
 /// An INI file. The text says what to write instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IniFile {
@@ -44,7 +46,7 @@ impl IniFile {
     /// Recognizes a file by its sections, and its kind by the section `name` or else, as in the SDKs, by
     /// `default`; if there is none, by the first one.
     pub(super) fn recognize(text: &[u8], name: Option<&str>) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
+        let text = std::str::from_utf8(without_byte_order_mark(text)).ok()?;
         let lines = text.lines().map(str::trim);
         let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with(['#', ';']));
         let mut sections = vec![Section::named(section_name(lines.next()?)?)];
@@ -189,7 +191,7 @@ mod tests {
             ("[AkService]\necsAk=http://metadata/r\n", None, ossutil_of(IniKind::EcsRole)),
             ("[default]\naccessKeyId = id\nregion = x\n", None, ossutil_of(IniKind::AccessKey)),
             ("[default]\naws_access_key_id = id\n", None, of(None, IniKind::AccessKey)),
-            ("[default]", None, of(None, IniKind::AccessKey)),
+            ("\u{feff}[default]", None, of(None, IniKind::AccessKey)),
             ("[]", None, None),
             ("[{}]", None, None),
             ("[\"a\"]", None, None),
