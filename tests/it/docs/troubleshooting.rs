@@ -49,6 +49,7 @@ enum Action {
 /// The message of the section with this heading; none if the heading is unknown.
 pub(super) async fn message(heading: &str) -> Option<String> {
     let scenario = scenario(heading)
+        .or_else(|| account_scenario(heading))
         .or_else(|| address_scenario(heading))
         .or_else(|| credentials_scenario(heading))
         .or_else(|| sts_scenario(heading))?;
@@ -116,13 +117,6 @@ fn scenario(heading: &str) -> Option<Scenario> {
             "This user does not turn on KMS service.",
             "0005-00000218",
         ),
-        "`KmsInDebt`, `KmsInDebtOverdue`" => fault(403, "KmsInDebt", "Current user is indebted."),
-        "`UserDisable`, `InDebt`, `InDebtOverdue`" => rejected(403, "UserDisable", "UserDisable"),
-        "`AbnormalBucketOwnerStatus`" => {
-            let message = "The status of the bucket owner is abnormal";
-            rejected(403, "AbnormalBucketOwnerStatus", message)
-        }
-        "`BucketDisable`" => rejected(403, "BucketDisable", "BucketDisable"),
         "EC `0002-00000080`: signature V1" => {
             let fault = Fault::error_response(403, "AccessDenied").ec("0002-00000080");
             let fault = fault.message("Requests signed with V1 are not supported.");
@@ -174,6 +168,20 @@ fn scenario(heading: &str) -> Option<Scenario> {
             .without_access_key()
             .set("profile", "ci")
             .set("shared_credentials_file", "/home/ci/.aliyun/config.json"),
+        _ => return None,
+    })
+}
+
+/// The sections about suspended accounts and buckets.
+fn account_scenario(heading: &str) -> Option<Scenario> {
+    Some(match heading {
+        "`KmsInDebt`, `KmsInDebtOverdue`" => fault(403, "KmsInDebt", "Current user is indebted."),
+        "`UserDisable`, `InDebt`, `InDebtOverdue`" => rejected(403, "UserDisable", "UserDisable"),
+        "`AbnormalBucketOwnerStatus`" => {
+            let message = "The status of the bucket owner is abnormal";
+            rejected(403, "AbnormalBucketOwnerStatus", message)
+        }
+        "`BucketDisable`" => rejected(403, "BucketDisable", "BucketDisable"),
         _ => return None,
     })
 }
