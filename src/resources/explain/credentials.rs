@@ -101,13 +101,25 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
              this machine."
                 .to_owned()
         }
-        CredentialsErrorKind::Login { profile, mode, .. } => {
+        CredentialsErrorKind::Login { profile, mode, error } => {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             let quote = if profile.chars().all(is_plain) { "" } else { "'" };
+            let profile = format!("{quote}{profile}{quote}");
+            // Terraform starts the provider several times, and the CLI's file keeps the token that was used.
+            let is_used_up = error.as_ref().is_some_and(|error| error.code.as_str() == "invalid_grant");
+            let renewal = if is_used_up {
+                format!(
+                    " A refresh token may be valid only once, and the provider does not write the CLI's file: \
+                     from then on, let the CLI renew the login with `aliyun sts GetCallerIdentity --profile \
+                     {profile}` before you run Terraform."
+                )
+            } else {
+                String::new()
+            };
             format!(
-                "Log in again with `aliyun configure --mode {mode} --profile {quote}{profile}{quote}`, then \
+                "Log in again with `aliyun configure --mode {mode} --profile {profile}`, then \
                  run Terraform again. Where no one can log in, such as in a pipeline, use \
-                 `assume_role_with_oidc`."
+                 `assume_role_with_oidc`.{renewal}"
             )
         }
         CredentialsErrorKind::Token(TokenMismatch::Missing) => {
