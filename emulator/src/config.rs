@@ -213,7 +213,8 @@ impl Config {
         self
     }
 
-    /// Accepts these tokens at the hosts of OAuth. A refresh replaces both.
+    /// Accepts these tokens at the hosts of OAuth, for which the emulator is a proxy if it serves HTTPS
+    /// ([`proxy_url`](super::Emulator::proxy_url)). A refresh replaces both.
     #[must_use]
     pub fn with_oauth(mut self, access_token: &str, refresh_token: &str) -> Self {
         self.login.oauth = Some([access_token, refresh_token].map(str::to_owned));

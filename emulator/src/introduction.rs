@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use oss_emulator::RecordedRequest;
+use serde_json::Value;
 
 use crate::options::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
 
@@ -19,7 +20,14 @@ pub(crate) struct Introduction<'c> {
     /// The instance's RAM role, and the base URL of the metadata service.
     pub(crate) metadata: Option<(String, String)>,
     pub(crate) credentials_uri: Option<String>,
+    /// The CLI's configuration file with the logins.
+    pub(crate) profile_file: Option<Value>,
+    /// The proxy for the hosts of OAuth.
+    pub(crate) proxy: Option<String>,
 }
+
+/// Where the printed commands write the logins, in the working directory.
+const PROFILE_FILE: &str = "oss-emulator-profiles.json";
 
 /// What Terraform and `OpenTofu` need to find the provider.
 const REQUIRED_PROVIDERS: &str = "\
@@ -35,7 +43,7 @@ terraform {
 
 impl Introduction<'_> {
     /// One line of JSON, without the services that are not enabled.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> Value {
         let certificate = self.certificate.map(|path| path.display().to_string());
         let members = [
             ("endpoint", Some(self.url.as_str())),
@@ -46,14 +54,43 @@ impl Introduction<'_> {
             ("sts_endpoint", self.sts_endpoint()),
             ("ecs_metadata_endpoint", self.metadata.as_ref().map(|(_, url)| url.as_str())),
             ("credentials_uri", self.credentials_uri.as_deref()),
+            ("proxy", self.proxy.as_deref()),
         ];
-        members.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+        let members = members.into_iter().map(|(name, value)| (name, value.map(Value::from)));
+        members
+            .chain([("profile_file", self.profile_file.clone())])
+            .filter_map(|(name, value)| value.map(|value| (name, value)))
+            .collect()
     }
 
     /// The endpoint of STS, which is that of OSS. Only printed if there is a role to assume.
     fn sts_endpoint(&self) -> Option<&str> {
         let has_sts = !self.roles.is_empty() || !self.oidc_providers.is_empty();
         has_sts.then_some(self.url.as_str())
+    }
+
+    /// The logins, as commands that write the CLI's configuration file and select a profile.
+    fn write_logins(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(file) = &self.profile_file else { return Ok(()) };
+        writeln!(
+            formatter,
+            "\n# Instead of the AccessKey pair, a profile of the CLI, after a login at a browser:\n\n\
+             cat >{PROFILE_FILE} <<'END'\n{file:#}\nEND\n\
+             export ALIBABA_CLOUD_CONFIG_FILE=$PWD/{PROFILE_FILE}"
+        )?;
+        for (index, profile) in file["profiles"].as_array().into_iter().flatten().enumerate() {
+            let name = profile["name"].as_str().unwrap_or_default();
+            let or = if index == 0 { "" } else { "# or: " };
+            writeln!(formatter, "{or}export ALIBABA_CLOUD_PROFILE={name}")?;
+        }
+        if let Some(url) = &self.proxy {
+            writeln!(
+                formatter,
+                "\n# The hosts of OAuth are fixed. The emulator is a proxy for them, and for no other host:\n\n\
+                 export HTTPS_PROXY={url}"
+            )?;
+        }
+        Ok(())
     }
 
     fn write_provider_block(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,6 +174,7 @@ export ALIBABA_CLOUD_ENDPOINT_OSS={url}
             )?;
             writeln!(formatter, "export ALIBABA_CLOUD_CREDENTIALS_URI={uri}")?;
         }
+        self.write_logins(formatter)?;
         write!(formatter, "\n# Requests, until Ctrl-C:")
     }
 }

@@ -1,6 +1,7 @@
 //! A local emulator of Alibaba Cloud OSS for bucket encryption that verifies every signature. On
 //! the same port it emulates what issues temporary credentials: STS, the metadata service of an ECS
-//! instance (below `/-/ecs`) and a credentials URI (`/-/credentials`).
+//! instance (below `/-/ecs`), a credentials URI (`/-/credentials`), and the services behind the CLI's logins
+//! at a browser.
 //!
 //! Data flows one way: bytes → `request` → `route` (which service) → for OSS `address` and
 //! `operation` → `auth` (signature) → `store` (state; content is encrypted by `envelope` before it
@@ -58,6 +59,7 @@ mod store;
 mod sts;
 mod timestamp;
 mod tls;
+mod tunnel;
 mod xml;
 
 pub use auth::Credentials;

@@ -1,5 +1,5 @@
 //! The services behind the CLI's logins at a browser: CloudSSO, at any host with the path
-//! `/cloud-credentials`, and OAuth, at its hosts, which a proxy can route to the emulator.
+//! `/cloud-credentials`, and OAuth, at its hosts, for which the emulator is a proxy (`tunnel`).
 //!
 //! Follows the requests of aliyun-cli and credentials-go, and the types that they parse responses into.
 //! Guesses: that a refresh token serves once (RFC 6749 recommends it), the statuses 401 for access tokens

@@ -7,6 +7,7 @@
 
 mod introduction;
 mod options;
+mod profiles;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -43,6 +44,7 @@ fn run(options: Options) -> io::Result<()> {
     let is_json = options.json;
     let (roles, oidc_providers) = (options.roles.clone(), options.oidc_providers.clone());
     let (ecs_role, has_credentials_uri) = (options.ecs_role.clone(), options.credentials_uri);
+    let logins = options.logins;
     let config = options.config().with_observer(move |record| {
         if is_json {
             print_line(&record.to_json());
@@ -58,6 +60,8 @@ fn run(options: Options) -> io::Result<()> {
     // Deleted when this value is dropped.
     let certificate = emulator.certificate_pem().map(temporary_file).transpose()?;
     let introduction = Introduction {
+        profile_file: logins.file(&emulator.url(), &region),
+        proxy: emulator.proxy_url(),
         url: emulator.url(),
         region,
         certificate: certificate.as_ref().map(NamedTempFile::path),

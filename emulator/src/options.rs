@@ -5,6 +5,8 @@ use std::ffi::OsString;
 
 use oss_emulator::{Config, Role};
 
+use crate::profiles::Logins;
+
 pub(crate) const HELP: &str = "\
 A local emulator of Alibaba Cloud OSS for bucket encryption. It listens on 127.0.0.1 only, verifies
 every signature, and keeps all data in memory. Objects are really encrypted: with AES-256-GCM, or
@@ -26,6 +28,9 @@ Usage: cargo run -p oss-emulator -- [options]
                         OIDC provider and the only token that it accepts; can be repeated
   --ecs-role NAME       RAM role of the instance whose metadata service is emulated
   --credentials-uri     serve credentials at a URI without authentication
+  --cloud-sso           accept a login to CloudSSO, and print the profile with it
+  --oauth               accept a login to an Alibaba Cloud account (OAuth), and print the profile
+                        with it; implies --tls, and makes the port a proxy for the hosts of OAuth
   --json                print one line of JSON for the emulator, then one for each request
   --help                print this help
 
@@ -63,6 +68,7 @@ pub(crate) struct Options {
     pub(crate) oidc_providers: BTreeMap<String, String>,
     pub(crate) ecs_role: Option<String>,
     pub(crate) credentials_uri: bool,
+    pub(crate) logins: Logins,
     pub(crate) json: bool,
 }
 
@@ -95,6 +101,8 @@ impl Options {
                 }
                 Long("ecs-role") => options.ecs_role = Some(text(arguments.value()?)?),
                 Long("credentials-uri") => options.credentials_uri = true,
+                Long("cloud-sso") => options.logins.cloud_sso = true,
+                Long("oauth") => options.logins.oauth = true,
                 Long("json") => options.json = true,
                 Long("help") | Short('h') => return Ok(None),
                 unknown => return Err(unknown.unexpected()),
@@ -114,6 +122,7 @@ impl Options {
         config.oidc_providers = self.oidc_providers;
         config.ecs_role = self.ecs_role;
         config.credentials_uri = self.credentials_uri;
+        config = self.logins.add_to(config);
         let buckets = if self.buckets.is_empty() { vec!["demo".to_owned()] } else { self.buckets };
         for bucket in buckets {
             config = match bucket.split_once('@') {

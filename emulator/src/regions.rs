@@ -56,14 +56,22 @@ pub(super) fn location_of_host(name: &str) -> Option<&str> {
     (!is_finance).then_some(name)
 }
 
+/// Dual-stack hosts `{name}.oss.aliyuncs.com` that are not named like their location, and that.
+const DUAL_STACK: [(&str, &str); 3] = [
+    ("cn-hangzhou-finance", "cn-hzfinance"),
+    ("cn-shanghai-finance", "cn-shanghai-finance-1-pub"),
+    ("cn-shenzhen-finance", "cn-szfinance"),
+];
+
 /// The location of a host `{name}.oss.aliyuncs.com`.
 pub(super) fn location_of_dual_stack_host(name: &str) -> &str {
-    match name {
-        "cn-hangzhou-finance" => "cn-hzfinance",
-        "cn-shanghai-finance" => "cn-shanghai-finance-1-pub",
-        "cn-shenzhen-finance" => "cn-szfinance",
-        name => name,
-    }
+    DUAL_STACK.iter().find(|(host, _)| *host == name).map_or(name, |(_, location)| location)
+}
+
+/// The dual-stack host of a location.
+pub(super) fn dual_stack_host_of(location: &str) -> String {
+    let name = DUAL_STACK.iter().find(|(_, known)| *known == location);
+    format!("{}.oss.aliyuncs.com", name.map_or(location, |(host, _)| host))
 }
 
 /// The public and the internal host of a location. A location without a public endpoint shows the internal
@@ -116,5 +124,7 @@ mod tests {
         ] {
             assert_eq!(hosts_of(location), expected);
         }
+        assert_eq!(dual_stack_host_of("cn-hangzhou"), "cn-hangzhou.oss.aliyuncs.com");
+        assert_eq!(dual_stack_host_of("cn-szfinance"), "cn-shenzhen-finance.oss.aliyuncs.com");
     }
 }

@@ -25,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use super::http::{Reset, ResponseBody, read_request, to_hyper_response};
 use super::service::{Delivery, Handled, Service};
 use super::tls::Identity;
+use super::tunnel;
 use super::{Config, Credentials, EncryptionRule, Fault, Observer, RecordedRequest};
 
 /// A running emulator. It stops when this value is dropped.
@@ -44,6 +45,8 @@ struct Shared {
     connections: AtomicUsize,
     /// With TLS only.
     acceptor: Option<TlsAcceptor>,
+    /// Whether to be the proxy of the hosts of OAuth.
+    has_tunnels: bool,
 }
 
 impl Emulator {
@@ -65,6 +68,7 @@ impl Emulator {
             observer: config.observer,
             connections: AtomicUsize::new(0),
             acceptor,
+            has_tunnels: config.login.oauth.is_some(),
         });
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
@@ -101,6 +105,13 @@ impl Emulator {
     #[must_use]
     pub fn credentials_uri(&self) -> String {
         format!("{}/-/credentials", self.url())
+    }
+
+    /// The URL of the proxy for requests to the hosts of OAuth, with TLS and OAuth only.
+    #[must_use]
+    pub fn proxy_url(&self) -> Option<String> {
+        let has_proxy = self.shared.has_tunnels && self.certificate_pem.is_some();
+        has_proxy.then(|| format!("http://127.0.0.1:{}", self.port))
     }
 
     /// The port that it listens on.
@@ -293,12 +304,19 @@ async fn accept(
 }
 
 /// Serves the requests of one connection.
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     // Otherwise small responses wait for the client's delayed ACK.
     let _ = stream.set_nodelay(true);
     let (stream, end) = match &shared.acceptor {
         None => serve_http1(stream, &shared).await,
         Some(acceptor) => {
+            let mut first = [0];
+            let is_tunnel = shared.has_tunnels
+                && stream.peek(&mut first).await.is_ok()
+                && tunnel::is_request(first[0]);
+            if is_tunnel && tunnel::open(&mut stream).await.is_err() {
+                return;
+            }
             // A client that does not use TLS has received an alert by now.
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let (mut stream, end) = serve_http1(stream, &shared).await;

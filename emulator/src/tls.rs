@@ -33,9 +33,11 @@ impl Identity {
     ) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let endpoints = regions.flat_map(|region| {
-            let others =
-                [format!("{region}.oss.aliyuncs.com"), format!("sts.{region}.aliyuncs.com")];
-            regions::hosts_of(regions::location_named(region)).into_iter().chain(others)
+            let location = regions::location_named(region);
+            let sts = ["sts", "sts-vpc"]
+                .map(|name| format!("{name}.{}.aliyuncs.com", regions::region_of(location)));
+            let hosts = regions::hosts_of(location).into_iter();
+            hosts.chain([regions::dual_stack_host_of(location)]).chain(sts)
         });
         let accelerate = ["oss-accelerate", "oss-accelerate-overseas"];
         let endpoints = endpoints.chain(accelerate.map(|label| format!("{label}.aliyuncs.com")));

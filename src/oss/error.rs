@@ -156,12 +156,14 @@ impl Error {
         self.kind.retry_after()
     }
 
-    /// Whether a call for any other bucket would fail in the same way: it was cancelled, or the credentials, clock or
-    /// configuration are wrong.
+    /// Whether a call for any other bucket would fail in the same way: it was cancelled, or the credentials, account,
+    /// clock or configuration are wrong.
     #[must_use]
     pub fn affects_all_buckets(&self) -> bool {
         match &self.kind {
-            ErrorKind::Service(service) => service.code.is_about_credentials(),
+            ErrorKind::Service(service) => {
+                service.code.is_about_credentials() || service.code.is_about_account()
+            }
             ErrorKind::NoCredentials
             | ErrorKind::Credentials(_)
             | ErrorKind::NoRegion

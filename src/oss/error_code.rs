@@ -41,18 +41,24 @@ macro_rules! error_codes {
 }
 
 error_codes! {
+    AbnormalBucketOwnerStatus,
     AccessDenied,
     AccessKeyIdAndSecurityTokenNotMatch,
     // Not a code of OSS: the V2 SDKs report it for a response without one.
     BadErrorResponse,
     BadRequest,
+    BucketDisable,
     ConcurrentUpdateBucketFailed,
+    InDebt,
+    InDebtOverdue,
     InvalidAccessKeyId,
     InvalidArgument,
     InvalidBucketName,
     InvalidDataEncryptionAlgorithmError,
     InvalidEncryptionAlgorithmError,
     InvalidSecurityToken,
+    KmsInDebt,
+    KmsInDebtOverdue,
     KmsServiceNotEnabled,
     KmsUbsmsInvalidBid,
     MetaOperationQpsLimitExceeded,
@@ -69,6 +75,7 @@ error_codes! {
     SignatureDoesNotMatch,
     TemporaryRedirect,
     TotalQpsLimitExceeded,
+    UbsmsInvalidBid,
     UserDisable,
 }
 
@@ -118,6 +125,25 @@ impl ErrorCode {
                 | Self::AccessKeyIdAndSecurityTokenNotMatch
                 | Self::SecurityTokenExpired
                 | Self::RequestTimeTooSkewed
+        )
+    }
+
+    /// Whether OSS has suspended the caller's account, so that requests to any bucket fail.
+    pub(super) fn is_about_account(&self) -> bool {
+        matches!(self, Self::UserDisable | Self::InDebt | Self::InDebtOverdue)
+    }
+
+    /// Whether OSS does not serve the bucket to anybody, or not at this address.
+    pub(super) fn is_about_place(&self) -> bool {
+        matches!(
+            self,
+            Self::AbnormalBucketOwnerStatus
+                | Self::BucketDisable
+                | Self::InvalidBucketName
+                | Self::NonStandardHostForbidden
+                | Self::PermanentRedirect
+                | Self::SecondLevelDomainForbidden
+                | Self::TemporaryRedirect
         )
     }
 }

@@ -81,6 +81,23 @@ impl ServiceError {
     }
 }
 
+/// How the EC of an error begins that concerns the authentication of a request (pages "0002-…").
+const AUTHENTICATION: &str = "0002-";
+
+impl ServiceError {
+    /// Whether any other request for the bucket would be rejected in the same way: the credentials, the signature, the
+    /// account or the address are wrong. A missing permission concerns one operation only.
+    #[must_use]
+    pub fn rejects_every_request(&self) -> bool {
+        let Self { code, .. } = self;
+        code.is_about_credentials()
+            || code.is_about_account()
+            || code.is_about_place()
+            || self.endpoint.is_some()
+            || self.ec.as_ref().is_some_and(|ec| ec.starts_with(AUTHENTICATION))
+    }
+}
+
 impl fmt::Display for ServiceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "OSS returned {} {}: {}", self.status, self.code, self.message)?;
@@ -131,6 +148,25 @@ mod tests {
                 server_time: None,
             }
         );
+    }
+
+    #[test]
+    fn a_missing_permission_rejects_one_operation_only() {
+        for (code, element, expected) in [
+            ("AccessDenied", "", false),
+            ("AccessDenied", "<EC>0003-00000001</EC>", false),
+            ("AccessDenied", "<EC>0002-00000080</EC>", true),
+            ("AccessDenied", "<Endpoint>oss-cn-shanghai.aliyuncs.com</Endpoint>", true),
+            ("NoSuchBucket", "", false),
+            ("SomethingNew", "", false),
+            ("SignatureDoesNotMatch", "", true),
+            ("UserDisable", "", true),
+            ("BucketDisable", "", true),
+        ] {
+            let body = format!("<Error><Code>{code}</Code>{element}</Error>");
+            let error = ServiceError::parse(403, NO_HEADERS, body.as_bytes());
+            assert_eq!(error.rejects_every_request(), expected, "{body}");
+        }
     }
 
     #[test]

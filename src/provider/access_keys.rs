@@ -43,7 +43,11 @@ pub(super) fn block_credentials(reader: Reader<'_>) -> Read<Option<CredentialSou
                 .map(|(name, path)| (format!("`{name}`"), path));
             let credentials = key_pair(id, secret, token);
             if !is_token_unknown {
-                read.diagnostics.extend(check_token(&credentials, names));
+                let environment = reader.environment();
+                let unused = environment
+                    .and_then(|environment| environment.first_set(environment::SECURITY_TOKEN))
+                    .map(|(name, _)| name);
+                read.diagnostics.extend(check_token(&credentials, names, unused));
             }
             return read.with(Some(static_source(credentials, IN_BLOCK)));
         }
@@ -111,7 +115,7 @@ fn env_key_pair(
     let credentials = key_pair(id, secret, token);
     let names = [(id_name, "access_key"), (token_name, "security_token")]
         .map(|(name, path)| (environment::describe(name), path));
-    diagnostics.extend(check_token(&credentials, names));
+    diagnostics.extend(check_token(&credentials, names, None));
     let mut origin = environment::describe(id_name);
     if token_name != own_token_name {
         origin = format!("{origin} (security token: {token_name})");
@@ -142,17 +146,23 @@ fn check_characters(text: &str, subject: &str, path: AttributePath, advice: &str
     Diagnostic::error("Invalid credentials", detail).with_path(path).into()
 }
 
-/// Checks that ID and token belong together; both have a name and the argument that they stand for.
+/// Checks that ID and token belong together; both have a name and the argument that they stand for. `unused` is a
+/// variable with a token that is not used.
 fn check_token(
     credentials: &Credentials,
     [(id, id_path), (token, token_path)]: [(String, &str); 2],
+    unused: Option<&str>,
 ) -> Diagnostics {
     let diagnostic = match credentials.check_token() {
         Ok(()) => return Diagnostics::new(),
         Err(TokenMismatch::Missing) => {
             let detail = format!(
                 "The AccessKey ID in {id} is temporary, because it begins with STS., but {token} is not set. \
-                 Set it to the security token that was issued with the AccessKey pair."
+                 Set it to the security token that was issued with the AccessKey pair.{}",
+                unused.map_or_else(String::new, |name| format!(
+                    " The environment variable {name} is not used, because the AccessKey pair comes from \
+                     another source."
+                )),
             );
             Diagnostic::error("Missing security token", detail).with_attribute(id_path)
         }

@@ -164,6 +164,49 @@ fn a_write_without_permission_to_read_is_kept_and_not_tainted() {
 }
 
 #[test]
+fn a_read_that_no_request_can_pass_ends_a_create() {
+    let Some(workspace) = workspace(Some("KMS")) else { return };
+    configure(&workspace, "5m");
+    let refused = |status, code| Fault::error_response(status, code);
+    let denied = || refused(403, "AccessDenied");
+    let elsewhere = "oss-cn-shanghai.aliyuncs.com";
+    for (fault, advice) in [
+        // The signature and the credentials.
+        (denied().ec("0002-00000080"), "so that requests are signed with V4"),
+        (refused(400, "InvalidArgument").ec("0002-00000227"), "belongs to a CloudBox"),
+        (refused(403, "InvalidAccessKeyId"), "does not exist or is disabled"),
+        (refused(403, "InvalidAccessKeyId").ec("0002-00000904"), "does not exist or is disabled"),
+        (refused(403, "SignatureDoesNotMatch"), "does not match the AccessKey ID"),
+        (refused(403, "SecurityTokenExpired").forever(), "have expired"),
+        (refused(403, "SomethingNew").ec("0002-00000999"), "OSS recommends: https://"),
+        // The accounts of caller and bucket.
+        (refused(403, "UserDisable"), "usually because of an overdue payment"),
+        (refused(403, "InDebt"), "overdue payment"),
+        (refused(403, "InDebtOverdue"), "overdue payment"),
+        (refused(403, "AbnormalBucketOwnerStatus"), "owns the bucket"),
+        (refused(403, "BucketDisable"), "has disabled the bucket"),
+        // The address.
+        (denied().endpoint(elsewhere), "must be accessed at oss-cn-shanghai"),
+        (refused(301, "PermanentRedirect").endpoint(elsewhere), "must be accessed at"),
+        (refused(403, "NonStandardHostForbidden"), "OSS does not serve"),
+        (refused(403, "SecondLevelDomainForbidden"), "virtual-hosted-style"),
+    ] {
+        workspace.emulator.clear_faults();
+        workspace.emulator.inject(fault.method("GET"));
+        let run = workspace.terraform(&APPLY).fails();
+        let text = run.stderr.replace(['\n', '│'], " ");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in ["Cannot set the encryption of bucket demo", "Nothing was written", advice] {
+            assert!(text.contains(part), "{part:?} is missing:\n{run}");
+        }
+        let calls = workspace.calls();
+        assert!(calls.iter().all(|call| call.starts_with("GET demo")), "{calls:?}\n{run}");
+    }
+    assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
+    nothing_is_claimed(&workspace);
+}
+
+#[test]
 fn a_write_that_stays_invisible_claims_nothing() {
     for by_hand in [None, Some("KMS")] {
         let Some(workspace) = workspace(by_hand) else { return };

@@ -100,10 +100,16 @@ fn provider(arguments: &str) -> String {
 
 #[test]
 fn a_region_of_the_finance_cloud_is_enough() {
-    for (region, location, host) in [
-        ("cn-hangzhou-finance", "cn-hzfinance", "oss-cn-hzfinance"),
-        ("cn-shenzhen-finance-1", "cn-szfinance", "oss-cn-szfinance"),
-        ("cn-shanghai-finance-1", "cn-shanghai-finance-1-pub", "oss-cn-shanghai-finance-1-pub"),
+    for (region, location, host, dual_stack) in [
+        ("cn-hangzhou-finance", "cn-hzfinance", "oss-cn-hzfinance", "cn-hangzhou-finance.oss"),
+        ("cn-shenzhen-finance-1", "cn-szfinance", "oss-cn-szfinance", "cn-shenzhen-finance.oss"),
+        (
+            "cn-shanghai-finance-1",
+            "cn-shanghai-finance-1-pub",
+            "oss-cn-shanghai-finance-1-pub",
+            "cn-shanghai-finance.oss",
+        ),
+        ("cn-north-2-gov-1", "cn-north-2-gov-1", "oss-cn-north-2-gov-1", "cn-north-2-gov-1.oss"),
     ] {
         let config = |config: Config| config.with_bucket_in("demo", location).with_tls();
         let Some(workspace) = Workspace::with(config) else { return };
@@ -115,20 +121,21 @@ fn a_region_of_the_finance_cloud_is_enough() {
             ("HTTPS_PROXY", proxy.as_str()),
             ("SSL_CERT_FILE", certificate.as_str()),
         ];
-        // With the region alone, and with the endpoint that the documentation pairs with it.
-        for arguments in [
-            format!("region = {region:?}"),
-            format!("region = {region:?}\n  endpoint = \"{host}.aliyuncs.com\""),
-            format!("endpoint = \"{host}.aliyuncs.com\""),
+        // With the region alone, and with the endpoints that the documentation pairs with it.
+        for (arguments, host) in [
+            (format!("region = {region:?}"), host),
+            (format!("region = {region:?}\n  endpoint = \"{host}.aliyuncs.com\""), host),
+            (format!("endpoint = \"{host}.aliyuncs.com\""), host),
+            (format!("region = {region:?}\n  endpoint_type = \"dual_stack\""), dual_stack),
         ] {
             workspace.configure_with(&provider(&arguments), &rules(&["demo"]));
             let run = workspace.terraform_in(&environment, &APPLY).succeeds();
             assert!(!format!("{run}").contains("Warning: Region"), "{run}");
             workspace.terraform_in(&environment, &["destroy", "-auto-approve"]).succeeds();
+            let expected = format!("CONNECT demo.{host}.aliyuncs.com:443 HTTP/1.1");
+            let tunnels = std::mem::take(&mut *tunnels.lock().unwrap());
+            assert!(tunnels.iter().all(|request| request.starts_with(&expected)), "{tunnels:?}");
         }
-        let expected = format!("CONNECT demo.{host}.aliyuncs.com:443 HTTP/1.1");
-        let tunnels = tunnels.lock().unwrap().clone();
-        assert!(tunnels.iter().all(|request| request.starts_with(&expected)), "{tunnels:?}");
     }
 }
 

@@ -207,6 +207,35 @@ async fn about_the_whole_configuration() {
 }
 
 #[tokio::test]
+async fn about_credentials_that_do_not_belong_together() {
+    const ID: &str = "OSS_ACCESS_KEY_ID";
+    let pair = |id: &'static str| [(ID, id), ("OSS_ACCESS_KEY_SECRET", "secret")];
+    let token = ("ALIBABA_CLOUD_SECURITY_TOKEN", "token");
+    let block = |arguments: Json| {
+        let mut block = json!({ "region": "cn-hangzhou" });
+        block.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
+        block
+    };
+    let keys = |id: &str| json!({ "access_key": id, "secret_key": "secret" });
+    let permanent =
+        json!({ "access_key": "LTAI5t", "secret_key": "secret", "security_token": "token" });
+    check!(
+        [
+            configure(&pair("STS.id"), block(json!({}))).await,
+            configure(&[&pair("LTAI5t")[..], &[token]].concat(), block(json!({}))).await,
+            configure(&[], block(keys("STS.id"))).await,
+            configure(&[token], block(keys("STS.id"))).await,
+            configure(&[], block(permanent)).await,
+            configure(&pair("id"), block(json!({ "profile": "ci" }))).await,
+            configure(&pair("id"), block(json!({ "ecs_role_name": "worker" }))).await,
+            configure(&[("ALIBABA_CLOUD_PROFILE", "ci")], block(json!({ "ecs_role_name": "r" })))
+                .await,
+        ]
+        .concat()
+    );
+}
+
+#[tokio::test]
 async fn about_imports_moves_and_stored_states() {
     let mut client = unconfigured();
     let config = provider_config(json!({ "region": "cn-hangzhou", "endpoint": UNKNOWN }));

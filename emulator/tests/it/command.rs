@@ -126,6 +126,92 @@ fn serves_the_custom_domain_of_a_bucket() {
     );
 }
 
+/// Sends a login's request for a session, which then reads the rule of the bucket `mine`.
+async fn use_session(http: &reqwest::Client, endpoint: &str, request: reqwest::RequestBuilder) {
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let body: Json = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    // CloudSSO nests it, with other names than OAuth.
+    let session = if body["CloudCredential"].is_null() { &body } else { &body["CloudCredential"] };
+    let text = |names: [&str; 2]| {
+        let value = names.into_iter().find_map(|name| session[name].as_str());
+        value.unwrap_or_else(|| panic!("{names:?} is missing: {body}")).to_owned()
+    };
+    let key = Key {
+        id: text(["AccessKeyId", "accessKeyId"]),
+        secret: text(["AccessKeySecret", "accessKeySecret"]),
+        token: Some(text(["SecurityToken", "securityToken"])),
+    };
+    let resource = "/mine/?encryption";
+    let url = format!("{endpoint}{resource}");
+    let status = key.send(http, Method::GET, &url, resource, "").await;
+    assert_eq!(status, "404 NoSuchServerSideEncryptionRule");
+}
+
+/// The request of the CLI and the SDKs for a session of CloudSSO.
+fn cloud_sso_request(http: &reqwest::Client, profile: &Json) -> reqwest::RequestBuilder {
+    let text = |name: &str| profile[name].as_str().unwrap();
+    let sign_in = url::Url::parse(text("cloud_sso_sign_in_url")).unwrap();
+    let body = json!({
+        "AccountId": text("cloud_sso_account_id"),
+        "AccessConfigurationId": text("cloud_sso_access_config"),
+    });
+    let url = sign_in.join("/cloud-credentials").unwrap();
+    http.post(url).bearer_auth(text("access_token")).body(body.to_string())
+}
+
+#[tokio::test]
+async fn prints_a_profile_with_a_login_to_cloud_sso() {
+    let introduction = Running::start(&["--cloud-sso"]).introduction().join("\n");
+    let (_, rest) = introduction.split_once("<<'END'\n").unwrap();
+    let (file, rest) = rest.split_once("\nEND\n").unwrap();
+    let file: Json = serde_json::from_str(file).unwrap();
+    assert_eq!(file["profiles"][0]["name"], file["current"]);
+    assert!(rest.contains("\nexport ALIBABA_CLOUD_PROFILE=cloud-sso\n"), "{rest}");
+    assert!(!introduction.contains("PROXY") && !introduction.contains("OAuth"), "{introduction}");
+
+    let mut emulator = Running::start(&["--cloud-sso", "--json"]);
+    let introduction: Json = serde_json::from_str(&emulator.line()).unwrap();
+    let profile = &introduction["profile_file"]["profiles"][0];
+    let endpoint = introduction["endpoint"].as_str().unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    use_session(&http, endpoint, cloud_sso_request(&http, profile)).await;
+    let record: Json = serde_json::from_str(&emulator.line()).unwrap();
+    assert_eq!(record["operation"], "CreateCloudCredential");
+}
+
+#[tokio::test]
+async fn prints_a_profile_with_a_login_with_oauth_and_is_a_proxy_for_its_hosts() {
+    let introduction = Running::start(&["--oauth"]).introduction().join("\n");
+    for expected in ["https://127.0.0.1:", "HTTPS_PROXY=http://127.0.0.1:", "PROFILE=oauth\n"] {
+        assert!(introduction.contains(expected), "{introduction}");
+    }
+
+    let mut emulator = Running::start(&["--oauth", "--cloud-sso", "--json"]);
+    let introduction: Json = serde_json::from_str(&emulator.line()).unwrap();
+    let text = |name: &str| introduction[name].as_str().unwrap();
+    let certificate = std::fs::read(text("certificate_file")).unwrap();
+    let certificate = reqwest::Certificate::from_pem(&certificate).unwrap();
+    let client = || reqwest::Client::builder().tls_certs_only([certificate.clone()]);
+    let direct = client().no_proxy().build().unwrap();
+    let proxy = reqwest::Proxy::https(text("proxy")).unwrap();
+    let http = client().proxy(proxy).build().unwrap();
+    let profiles = &introduction["profile_file"]["profiles"];
+    use_session(&direct, text("endpoint"), cloud_sso_request(&direct, &profiles[0])).await;
+    let token = profiles[1]["oauth_access_token"].as_str().unwrap();
+    let exchange = http.post("https://oauth.aliyun.com/v1/exchange").bearer_auth(token);
+    use_session(&direct, text("endpoint"), exchange).await;
+    let operations: Vec<Json> = (0..4)
+        .map(|_| serde_json::from_str::<Json>(&emulator.line()).unwrap()["operation"].take())
+        .collect();
+    let read = "GetBucketEncryption";
+    assert_eq!(operations, ["CreateCloudCredential", read, "OAuthExchange", read]);
+
+    // Requests to any other host would end at the emulator without anybody noticing.
+    let other = http.get("https://oss-cn-hangzhou.aliyuncs.com/").send().await.unwrap_err();
+    assert!(other.is_connect(), "{other:?}");
+}
+
 #[tokio::test]
 async fn prints_json() {
     let mut emulator = Running::start(&["--json"]);

@@ -29,7 +29,7 @@ pub(super) use fetch::profile_region;
 pub use insecure::InsecureProfile;
 pub use login::{Login, LoginMemory};
 pub(super) use profile::CurrentProfiles;
-pub use profile::{IniFile, Mode, ProfileError};
+pub use profile::{IniFile, IniKind, IniTool, Mode, ProfileError};
 pub use source::{
     CredentialSource, CredentialsUri, EcsRole, LastResort, OidcRole, OidcToken, Profile, Role,
     RoleArn, RoleError, RoleSession, SourceDefaults,

@@ -184,13 +184,18 @@ fn from_number(number: f64) -> Result<Option<OffsetDateTime>, ()> {
 
 /// Parses JSON; the reason names a position only, since the parser's messages repeat values.
 pub(super) fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| {
+    serde_json::from_slice(without_byte_order_mark(body)).map_err(|error| {
         format!(
             "it is not the JSON that was expected (line {}, column {})",
             error.line(),
             error.column()
         )
     })
+}
+
+/// The text without the mark that editors and programs on Windows put in front.
+pub(super) fn without_byte_order_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -212,6 +217,7 @@ mod tests {
     fn codes_and_names_differ_between_services() {
         for body in [
             WHOLE.to_owned(),
+            format!("\u{feff}{WHOLE}"),
             WHOLE.replace("\"Code\":\"Success\",", ""),
             WHOLE.replace("Success", "200"),
             WHOLE.replace("\"Success\"", "200"),

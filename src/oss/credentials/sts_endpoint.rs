@@ -12,10 +12,11 @@ use crate::oss::{Endpoint, Region};
 const GLOBAL: &str = "sts.aliyuncs.com";
 
 /// Regions of customers that have no `sts.{region}.aliyuncs.com`, and the hosts that serve them.
-const EXCEPTIONS: [(&str, &str); 15] = [
+const EXCEPTIONS: [(&str, &str); 16] = [
     ("ap-northeast-2-pop", GLOBAL),
     ("cn-beijing-finance-1", GLOBAL),
     ("cn-beijing-finance-pop", GLOBAL),
+    ("cn-beijing-gov-1", GLOBAL),
     ("cn-edge-1", GLOBAL),
     ("cn-fujian", GLOBAL),
     ("cn-hangzhou-finance", GLOBAL),
@@ -113,6 +114,7 @@ mod tests {
             (StsConfig { endpoint, ..vpc("cn-hangzhou") }, "https://sts.example.com"),
             (config("cn-hangzhou-finance"), "https://sts.aliyuncs.com"),
             (config("cn-beijing-finance-1"), "https://sts.aliyuncs.com"),
+            (config("cn-beijing-gov-1"), "https://sts.aliyuncs.com"),
             (config("cn-shenzhen-finance-1"), "https://sts-vpc.cn-shenzhen-finance-1.aliyuncs.com"),
             (config("cn-north-2-gov-1"), "https://sts-vpc.cn-north-2-gov-1.aliyuncs.com"),
             (vpc("cn-hangzhou-finance"), "https://sts-vpc.cn-hangzhou-finance.aliyuncs.com"),

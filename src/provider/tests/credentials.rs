@@ -74,6 +74,11 @@ fn id_and_token_belong_together() {
     let in_block = region.with("secret_key", "secret");
     let temporary = in_block.clone().with("access_key", "STS.id");
     assert_eq!(errors(&temporary, &[]), ["access_key: Missing security token"]);
+    // A pipeline that sets the token only: it is not used, and not dropped in silence.
+    let token = ("ALIBABA_CLOUD_SECURITY_TOKEN", "token");
+    let (_, diagnostics) = resolve(&temporary, &environment(&[token]));
+    let detail = diagnostics.into_iter().next().unwrap().detail;
+    assert!(detail.contains("ALIBABA_CLOUD_SECURITY_TOKEN is not used"), "{detail}");
     let unknown = temporary.with("security_token", Value::Unknown);
     assert_eq!(errors(&unknown, &[]), Vec::<String>::new());
     let permanent = in_block.with("access_key", "LTAI5t").with("security_token", "token");

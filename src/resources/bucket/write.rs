@@ -9,7 +9,8 @@
 //! | another setting is there | planned | warning with the old and the new one |
 //! | another setting is there, created by another resource in this run | none; nothing is written | error |
 //! | this run has deleted the setting before | as below; it is written without reading it first | as below |
-//! | what is there cannot be read, because OSS rejects the request | planned | warning; it is written anyway |
+//! | what is there cannot be read, because OSS rejects the read | planned | warning; it is written anyway |
+//! | OSS rejects the credentials, the signature, the account or the address | none; nothing is written | error |
 //! | written and visible | planned | none |
 //! | written, but reading it back fails | planned | warning |
 //! | written, but a third setting is read | none | error, at once |
@@ -174,11 +175,12 @@ pub async fn update<S: BucketSetting>(
     }
 }
 
-/// Whether a read failed for a reason that does not concern a write: OSS rejected it, or the response is not a setting.
+/// Whether a read failed for a reason that does not concern a write: OSS rejected this operation, or the response is not
+/// a setting.
 fn is_about_reading(error: &Error) -> bool {
     match &error.kind {
         ErrorKind::Service(service) => {
-            (400..500).contains(&service.status) && !error.affects_all_buckets()
+            (400..500).contains(&service.status) && !service.rejects_every_request()
         }
         ErrorKind::UnexpectedResponse(_) => true,
         _ => false,

@@ -101,13 +101,25 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
              this machine."
                 .to_owned()
         }
-        CredentialsErrorKind::Login { profile, mode, .. } => {
+        CredentialsErrorKind::Login { profile, mode, error } => {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             let quote = if profile.chars().all(is_plain) { "" } else { "'" };
+            let profile = format!("{quote}{profile}{quote}");
+            // Terraform starts the provider several times, and the CLI's file keeps the token that was used.
+            let is_used_up = error.as_ref().is_some_and(|error| error.code.as_str() == "invalid_grant");
+            let renewal = if is_used_up {
+                format!(
+                    " A refresh token may be valid only once, and the provider does not write the CLI's file: \
+                     from then on, let the CLI renew the login with `aliyun sts GetCallerIdentity --profile \
+                     {profile}` before you run Terraform."
+                )
+            } else {
+                String::new()
+            };
             format!(
-                "Log in again with `aliyun configure --mode {mode} --profile {quote}{profile}{quote}`, then \
+                "Log in again with `aliyun configure --mode {mode} --profile {profile}`, then \
                  run Terraform again. Where no one can log in, such as in a pipeline, use \
-                 `assume_role_with_oidc`."
+                 `assume_role_with_oidc`.{renewal}"
             )
         }
         CredentialsErrorKind::Token(TokenMismatch::Missing) => {
@@ -134,8 +146,9 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
             "Check that the file exists and that the user running Terraform can read it.".to_owned()
         }
         CredentialsErrorKind::Profile(ProfileError::Ini(_)) => {
-            "The environment variable ALIBABA_CLOUD_CREDENTIALS_FILE names the CLI's file for this provider \
-             and the INI file for the SDKs; `shared_credentials_file` in the provider block takes precedence."
+            "If the environment variable ALIBABA_CLOUD_CREDENTIALS_FILE must name the INI file, because the SDKs \
+             read it there, set `shared_credentials_file` in the provider block to the CLI's file: it takes \
+             precedence."
                 .to_owned()
         }
         CredentialsErrorKind::Profile(ProfileError::Disabled { .. }) => {

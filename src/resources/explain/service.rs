@@ -114,13 +114,25 @@ fn explain_code(error: &Error, service: &ServiceError, caller: Caller) -> Explan
              whitelist, ask Alibaba Cloud to enable the feature for your account.",
         )
         .with_attribute("kms_master_key_id"),
-        ErrorCode::UserDisable => Explanation::new(
-            "OSS has disabled the account, usually because of an overdue payment. Pay the bill in the \
-             Expenses and Costs console, or contact Alibaba Cloud support with the request ID, then run \
-             again. The configuration does not need a change.",
+        ErrorCode::UserDisable => suspended("OSS has disabled the account, usually because of an overdue payment."),
+        ErrorCode::InDebt | ErrorCode::InDebtOverdue => {
+            suspended("OSS has suspended its service for the account because of an overdue payment.")
+        }
+        ErrorCode::KmsInDebt | ErrorCode::KmsInDebtOverdue => suspended(
+            "Key Management Service (KMS) is suspended for the account because of an overdue payment, and OSS \
+             encrypts nothing with KMS meanwhile.",
         ),
+        ErrorCode::AbnormalBucketOwnerStatus => Explanation::new(
+            "OSS is not available to the account that owns the bucket: it has an overdue payment, is restricted \
+             for security reasons, or was deleted. Ask the owner of the bucket to resolve that, then run again. \
+             The configuration does not need a change.",
+        ),
+        ErrorCode::BucketDisable => Explanation::new(format!(
+            "Alibaba Cloud has disabled the bucket for security reasons, and rejects all requests for it. Contact \
+             Alibaba Cloud support with the request ID to have {bucket} enabled, then run again."
+        )),
         ErrorCode::KmsServiceNotEnabled => kms_not_activated().with_attribute("sse_algorithm"),
-        ErrorCode::KmsUbsmsInvalidBid => kms_not_activated(),
+        ErrorCode::KmsUbsmsInvalidBid | ErrorCode::UbsmsInvalidBid => kms_not_activated(),
         ErrorCode::InvalidEncryptionAlgorithmError => {
             unsupported_algorithm().with_attribute("sse_algorithm")
         }
@@ -152,6 +164,14 @@ fn unknown_code(service: &ServiceError) -> Explanation {
         Some(_) => "",
         None => "Contact Alibaba Cloud support with the request ID.",
     })
+}
+
+/// A service that is suspended for the account.
+fn suspended(what: &str) -> Explanation {
+    Explanation::new(format!(
+        "{what} Pay the bill in the Expenses and Costs console, or contact Alibaba Cloud support with the request \
+         ID, then run again. The configuration does not need a change."
+    ))
 }
 
 fn conflict() -> Explanation {

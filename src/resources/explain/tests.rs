@@ -182,6 +182,15 @@ fn service_errors() {
                 ..service(403, "NonStandardHostForbidden", "Your host is invalid.")
             }),
             returned(403, "UserDisable", "UserDisable"),
+            returned(403, "InDebt", "Current user is indebted."),
+            returned(403, "KmsInDebt", "Current user is indebted."),
+            returned(
+                403,
+                "AbnormalBucketOwnerStatus",
+                "The status of the bucket owner is abnormal."
+            ),
+            returned(403, "BucketDisable", "BucketDisable"),
+            returned(403, "UbsmsInvalidBid", "Your account partner does not have KMS Service."),
             with_ec(403, "AccessDenied", "V1 signature is not supported.", "0002-00000080"),
             with_ec(
                 400,

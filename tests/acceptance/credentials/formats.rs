@@ -72,6 +72,14 @@ fn the_files_of_other_tools_are_recognized() {
             ["INI file of the Alibaba Cloud SDKs", "set `ecs_role_name` in the provider block"],
         ),
         (
+            "[ci]\ntype = sts\naccess_key_id = id\naccess_key_secret = s\nsecurity_token = TOPSECRET\n",
+            ["INI file of the Alibaba Cloud SDKs", "\"StsToken\""],
+        ),
+        (
+            "[Credentials]\naccessKeyID=id\naccessKeySecret=TOPSECRET\nstsToken=t\n",
+            ["INI file of ossutil", "\"StsToken\""],
+        ),
+        (
             "[Credentials]\nlanguage=EN\naccessKeyID=id\naccessKeySecret=TOPSECRET\n",
             ["INI file of ossutil", "Run `aliyun configure`"],
         ),

@@ -139,6 +139,12 @@ fn a_session_of_oauth_that_has_ended_is_renewed() {
                 && asked.iter().all(|r| r.starts_with("CONNECT oauth.aliyun.com:443 ")),
             "{asked:?}"
         );
+        if !login {
+            // The refresh token in the file was used up, and the file is the CLI's own.
+            let run = workspace.terraform_in(&environment, &["plan", "-no-color"]).fails();
+            let advice = "`aliyun sts GetCallerIdentity --profile sso` before";
+            assert!(run.stderr.replace('\n', " ").contains(advice), "{run}");
+        }
     }
 }
 

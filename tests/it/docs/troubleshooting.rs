@@ -49,6 +49,7 @@ enum Action {
 /// The message of the section with this heading; none if the heading is unknown.
 pub(super) async fn message(heading: &str) -> Option<String> {
     let scenario = scenario(heading)
+        .or_else(|| account_scenario(heading))
         .or_else(|| address_scenario(heading))
         .or_else(|| credentials_scenario(heading))
         .or_else(|| sts_scenario(heading))?;
@@ -60,7 +61,12 @@ fn fault(status: u16, code: &str, message: &str) -> Scenario {
     Scenario::new().with(Fault::error_response(status, code).message(message).method("PUT"))
 }
 
-/// The same with an EC.
+/// OSS returns this error for each request, because it cannot accept any.
+fn rejected(status: u16, code: &str, message: &str) -> Scenario {
+    Scenario::new().with(Fault::error_response(status, code).message(message))
+}
+
+/// An error for the write with an EC.
 fn with_ec(status: u16, code: &str, message: &str, ec: &str) -> Scenario {
     let fault = Fault::error_response(status, code).message(message).ec(ec);
     Scenario::new().with(fault.method("PUT"))
@@ -80,12 +86,12 @@ fn scenario(heading: &str) -> Option<Scenario> {
             Scenario::new().with_access_key(KEY_ID, "AnotherSecretAnotherSecret")
         }
         "`InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`" => {
-            fault(403, "InvalidSecurityToken", "The security token you provided is invalid.")
+            rejected(403, "InvalidSecurityToken", "The security token you provided is invalid.")
         }
         "`SecurityTokenExpired`" => {
-            fault(403, "SecurityTokenExpired", "The security token you provided has expired.")
+            rejected(403, "SecurityTokenExpired", "The security token you provided has expired.")
         }
-        "`RequestTimeTooSkewed`" => fault(
+        "`RequestTimeTooSkewed`" => rejected(
             403,
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
@@ -93,7 +99,7 @@ fn scenario(heading: &str) -> Option<Scenario> {
         "`NoSuchBucket`" => Scenario::new().on_bucket("my-company-log"),
         "`NoSuchServerSideEncryptionRule`" => Scenario::new().doing(Action::Import),
         "`InvalidBucketName`" => {
-            fault(400, "InvalidBucketName", "The specified bucket is not valid.")
+            rejected(400, "InvalidBucketName", "The specified bucket is not valid.")
         }
         "`InvalidArgument`: the KMS key (`KMSMasterKeyID`)" => fault(
             400,
@@ -105,16 +111,16 @@ fn scenario(heading: &str) -> Option<Scenario> {
             "InvalidEncryptionAlgorithmError",
             "The Encryption request you specified is not valid. Supported value: AES256/SM4/KMS.",
         ),
-        "`KmsServiceNotEnabled`, `KmsUbsmsInvalidBid`" => with_ec(
+        "`KmsServiceNotEnabled`, `KmsUbsmsInvalidBid`, `UbsmsInvalidBid`" => with_ec(
             403,
             "KmsServiceNotEnabled",
             "This user does not turn on KMS service.",
             "0005-00000218",
         ),
-        "`UserDisable`" => fault(403, "UserDisable", "UserDisable"),
         "EC `0002-00000080`: signature V1" => {
-            let message = "Requests signed with V1 are not supported.";
-            with_ec(403, "AccessDenied", message, "0002-00000080").set("signature_version", "v1")
+            let fault = Fault::error_response(403, "AccessDenied").ec("0002-00000080");
+            let fault = fault.message("Requests signed with V1 are not supported.");
+            Scenario::new().with(fault).set("signature_version", "v1")
         }
         "`MetaOperationQpsLimitExceeded`, `TotalQpsLimitExceeded`, `ServiceUnavailable`" => fault(
             503,
@@ -166,6 +172,20 @@ fn scenario(heading: &str) -> Option<Scenario> {
     })
 }
 
+/// The sections about suspended accounts and buckets.
+fn account_scenario(heading: &str) -> Option<Scenario> {
+    Some(match heading {
+        "`KmsInDebt`, `KmsInDebtOverdue`" => fault(403, "KmsInDebt", "Current user is indebted."),
+        "`UserDisable`, `InDebt`, `InDebtOverdue`" => rejected(403, "UserDisable", "UserDisable"),
+        "`AbnormalBucketOwnerStatus`" => {
+            let message = "The status of the bucket owner is abnormal";
+            rejected(403, "AbnormalBucketOwnerStatus", message)
+        }
+        "`BucketDisable`" => rejected(403, "BucketDisable", "BucketDisable"),
+        _ => return None,
+    })
+}
+
 /// The sections about regions, endpoints and hosts.
 fn address_scenario(heading: &str) -> Option<Scenario> {
     Some(match heading {
@@ -178,20 +198,21 @@ fn address_scenario(heading: &str) -> Option<Scenario> {
             Scenario::new().with(fault)
         }
         "`SignatureDoesNotMatch`: a custom domain" => Scenario::new().set("address_style", "cname"),
-        "EC `0002-00000227`: CloudBox" => with_ec(
-            400,
-            "InvalidArgument",
-            "Invalid signing product in Authorization header.",
-            "0002-00000227",
-        ),
-        "`NonStandardHostForbidden`" => fault(
+        "EC `0002-00000227`: CloudBox" => {
+            let fault = Fault::error_response(400, "InvalidArgument").ec("0002-00000227");
+            let fault = fault.message("Invalid signing product in Authorization header.");
+            Scenario::new().with(fault)
+        }
+        "`NonStandardHostForbidden`" => rejected(
             403,
             "NonStandardHostForbidden",
             "Your host is invalid. Please use Open Storage Service standard host.",
         ),
-        "`SecondLevelDomainForbidden`" => {
-            fault(403, "SecondLevelDomainForbidden", "Please use virtual hosted style to access.")
-        }
+        "`SecondLevelDomainForbidden`" => rejected(
+            403,
+            "SecondLevelDomainForbidden",
+            "Please use virtual hosted style to access.",
+        ),
         "`InvalidArgument`: the signing region" => Scenario::new().on_bucket("my-company-invoices"),
         "A region as endpoint" => Scenario::new().set("endpoint", "cn-hangzhou"),
         "An endpoint that contains the bucket" => {

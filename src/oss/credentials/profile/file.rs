@@ -30,8 +30,6 @@ impl ProfileFile {
         text: &[u8],
         name: Option<&str>,
     ) -> Result<Self, ProfileError> {
-        // Editors on Windows put a byte order mark in front.
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let file: Result<Map<String, Value>, String> = parse_json(text);
         let mut file = file.map_err(|reason| {
             IniFile::recognize(text, name).map_or(ProfileError::Syntax(reason), ProfileError::Ini)

@@ -11,5 +11,5 @@ mod mode;
 pub(in crate::oss) use current::CurrentProfiles;
 pub use error::ProfileError;
 pub(super) use file::ProfileFile;
-pub use ini::IniFile;
+pub use ini::{IniFile, IniKind, IniTool};
 pub use mode::Mode;

@@ -1,6 +1,6 @@
 //! Diagnostics about profiles of the Alibaba Cloud CLI, and about what is half configured.
 
-use crate::oss::credentials::{IniFile, Mode, TokenMismatch};
+use crate::oss::credentials::{IniFile, IniKind, IniTool, Mode, TokenMismatch};
 
 use super::*;
 
@@ -8,27 +8,21 @@ use super::*;
 fn profile_errors() {
     let text = |text: &str| text.to_owned();
     let profile = "profile \"ci\" of /home/ci/.aliyun/config.json";
+    let ini = |tool, kind| {
+        let file = IniFile { tool, kind };
+        credentials(profile, CredentialsErrorKind::Profile(ProfileError::Ini(file)))
+    };
     let process = "profile \"ci\" of /home/ci/.aliyun/config.json (its external process)";
     check!(
         [
-            credentials(
-                profile,
-                CredentialsErrorKind::Profile(ProfileError::Ini(IniFile::AccessKey))
-            ),
-            credentials(
-                profile,
-                CredentialsErrorKind::Profile(ProfileError::Ini(IniFile::EcsRole))
-            ),
-            credentials(profile, CredentialsErrorKind::Profile(ProfileError::Ini(IniFile::Role))),
-            credentials(
-                profile,
-                CredentialsErrorKind::Profile(ProfileError::Ini(IniFile::OidcRole))
-            ),
-            credentials(
-                profile,
-                CredentialsErrorKind::Profile(ProfileError::Ini(IniFile::Ossutil))
-            ),
-            credentials(profile, CredentialsErrorKind::Profile(ProfileError::Ini(IniFile::Other))),
+            ini(Some(IniTool::Sdks), IniKind::AccessKey),
+            ini(Some(IniTool::Sdks), IniKind::Session),
+            ini(Some(IniTool::Sdks), IniKind::EcsRole),
+            ini(Some(IniTool::Sdks), IniKind::Role),
+            ini(Some(IniTool::Sdks), IniKind::OidcRole),
+            ini(Some(IniTool::Sdks), IniKind::Other),
+            ini(Some(IniTool::Ossutil), IniKind::AccessKey),
+            ini(None, IniKind::AccessKey),
             credentials(
                 profile,
                 CredentialsErrorKind::Profile(ProfileError::NoCredentials(text("ci")))
