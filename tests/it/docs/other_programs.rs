@@ -52,7 +52,7 @@ fn names_in_the_guide_are_those_of_the_schemas() {
     let resource = arguments(&resources[0].schema().block);
 
     let pulumi = keys(&page.text, "    properties:\n", "\nvariables:");
-    let cdktf = keys(&page.text, "new BucketEncryption(", "});");
+    let cdktf = keys(&page.text, "BucketEncryption(", "});");
     for used in [&pulumi, &cdktf] {
         assert!(used.contains("sseAlgorithm") && used.is_subset(&resource), "{used:?}");
     }
