@@ -352,7 +352,9 @@ fn a_synthesized_configuration_in_json() {
                     "for_each": "${toset([\"app-b\"])}", "sse_algorithm": "AES256" } } },
             "terraform": { "required_providers": { "oss": { "source": "oss-tools/oss", "version": "0.1.0" } } },
         });
-        workspace.write("cdk.tf.json", &stack.to_string());
+        let text = serde_json::to_string_pretty(&stack).unwrap();
+        workspace.write("cdk.tf.json", &text);
+        text
     };
     workspace.emulator.set_rule("app-a", EncryptionRule::new("AES256"));
     configure("KMS");
@@ -360,9 +362,10 @@ fn a_synthesized_configuration_in_json() {
     assert!(apply.contains("1 imported, 2 added, 0 changed, 0 destroyed"), "{apply}");
     assert!(apply.contains("algorithm = \"KMS\""), "{apply}");
     workspace.expect_no_changes();
-    configure("aes256");
+    let text = configure("aes256");
+    let line = text.lines().position(|line| line.contains("aes256")).unwrap() + 1;
     let plan = workspace.terraform(&["plan", "-no-color"]).fails();
-    assert!(plan.stderr.contains("on cdk.tf.json line 1"), "{plan}");
+    assert!(plan.stderr.contains(&format!("on cdk.tf.json line {line}, in")), "{plan}");
     configure("SM4");
     let apply = workspace.apply().stdout;
     assert!(apply.contains("0 added, 1 changed, 0 destroyed"), "{apply}");
