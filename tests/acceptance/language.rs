@@ -2,7 +2,7 @@
 //! replacements.
 
 use oss_emulator::{EncryptionRule, Fault};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::workspace::{KEYS, Workspace};
 
@@ -325,4 +325,54 @@ fn a_timeout_that_is_known_after_apply() {
         assert_eq!(values["timeouts"]["create"], expected, "{timeouts}");
         workspace.terraform(&["destroy", "-auto-approve"]).succeeds();
     }
+}
+
+/// The form that CDK for Terraform writes: metadata in `//` keys, a list of provider blocks, expressions in strings. The guide
+/// "Pulumi and CDK for Terraform" says which versions wrote it.
+#[test]
+fn a_synthesized_configuration_in_json() {
+    let Some(workspace) = Workspace::new(&["logs", "app-a", "app-b"]) else { return };
+    let about = |name: &str| json!({ "metadata": { "path": name, "uniqueId": name } });
+    let url = workspace.emulator.url();
+    let configure = |algorithm: &str| {
+        let stack = json!({
+            "//": { "metadata": { "backend": "local", "stackName": "rules", "version": "0.21.0" },
+                "outputs": { "rules": { "algorithm": "algorithm" } } },
+            "data": { "oss_bucket_encryption": { "read": { "//": about("read"),
+                "bucket": "${oss_bucket_encryption.logs.bucket}",
+                "depends_on": ["oss_bucket_encryption.logs"] } } },
+            "import": [{ "id": "app-a", "to": "oss_bucket_encryption.imported" }],
+            "output": { "algorithm": { "value": "${data.oss_bucket_encryption.read.sse_algorithm}" } },
+            "provider": { "oss": [{ "endpoint": url, "max_retries": 5, "region": "cn-hangzhou" }] },
+            "resource": { "oss_bucket_encryption": {
+                "logs": { "//": about("logs"), "bucket": "logs", "sse_algorithm": algorithm,
+                    "lifecycle": { "prevent_destroy": false }, "timeouts": { "create": "2m" } },
+                "imported": { "//": about("imported"), "bucket": "app-a", "sse_algorithm": "AES256" },
+                "more": { "//": about("more"), "bucket": "${each.key}",
+                    "for_each": "${toset([\"app-b\"])}", "sse_algorithm": "AES256" } } },
+            "terraform": { "required_providers": { "oss": { "source": "oss-tools/oss", "version": "0.1.0" } } },
+        });
+        let text = serde_json::to_string_pretty(&stack).unwrap();
+        workspace.write("cdk.tf.json", &text);
+        text
+    };
+    workspace.emulator.set_rule("app-a", EncryptionRule::new("AES256"));
+    configure("KMS");
+    let apply = workspace.apply().stdout;
+    assert!(apply.contains("1 imported, 2 added, 0 changed, 0 destroyed"), "{apply}");
+    assert!(apply.contains("algorithm = \"KMS\""), "{apply}");
+    workspace.expect_no_changes();
+    let text = configure("aes256");
+    let line = text.lines().position(|line| line.contains("aes256")).unwrap() + 1;
+    let plan = workspace.terraform(&["plan", "-no-color"]).fails();
+    assert!(plan.stderr.contains(&format!("on cdk.tf.json line {line}, in")), "{plan}");
+    configure("SM4");
+    let apply = workspace.apply().stdout;
+    assert!(apply.contains("0 added, 1 changed, 0 destroyed"), "{apply}");
+    assert!(apply.contains("algorithm = \"SM4\""), "{apply}");
+    workspace.terraform(&["destroy", "-auto-approve"]).succeeds();
+    assert_eq!(
+        ["logs", "app-a", "app-b"].map(|bucket| algorithm(&workspace, bucket)),
+        [None, None, None]
+    );
 }

@@ -15,6 +15,7 @@ use terraform_provider_oss::tfplugin::pb;
 use super::markdown::{Block, Page, contains, page_at, pages, root};
 use super::support::{KEY_ID, KEY_SECRET, TYPE, configured, diagnostics, dynamic};
 
+mod other_programs;
 mod reference;
 mod troubleshooting;
 

@@ -39,6 +39,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     (GETTING_STARTED, "cargo run -p oss-emulator", "emulator/tests runs it"),
     (PIPELINES, "cargo run --example package", "tests/acceptance/packages.rs runs it"),
     (PIPELINES, "tar -czf", "tests/acceptance/pipelines.rs runs it"),
+    (OTHER_PROGRAMS, "", "no part of the tests; the guide says which versions ran it"),
     (POLICIES, "terraform plan -out=plan", "tests/acceptance/policies.rs makes such plans"),
     (POLICIES, "terraform show -json", "tests/acceptance/policies.rs makes such plans"),
     (POLICIES, "conftest", "tests/acceptance/policies.rs evaluates the policy"),
@@ -60,6 +61,7 @@ const AUTHENTICATION: &str = "docs/guides/authentication.md";
 const MOVING: &str = "docs/guides/moving-from-alicloud.md";
 const DISCOVERING: &str = "docs/guides/discovering-unencrypted-buckets.md";
 const PIPELINES: &str = "docs/guides/pipelines.md";
+const OTHER_PROGRAMS: &str = "docs/guides/pulumi-and-cdktf.md";
 const POLICIES: &str = "docs/guides/policies.md";
 const CHOOSING: &str = "docs/guides/choosing-an-algorithm.md";
 const RELEASE: &str = "docs/guides/release.md";

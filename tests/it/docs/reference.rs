@@ -76,7 +76,7 @@ fn provider_page(schema: &Schema) -> String {
 }
 
 /// The guides: the task, the file, and its name.
-pub(super) const GUIDES: [(&str, &str, &str); 12] = [
+pub(super) const GUIDES: [(&str, &str, &str); 13] = [
     ("Encrypt the first bucket", "getting-started", "Getting started"),
     ("Configure credentials", "authentication", "Authentication"),
     ("Grant permissions", "permissions", "Permissions"),
@@ -90,6 +90,7 @@ pub(super) const GUIDES: [(&str, &str, &str); 12] = [
     ),
     ("Warn about or reject weak rules", "policies", "Checks and policies"),
     ("Plan and apply in CI", "pipelines", "Pipelines"),
+    ("Use Pulumi or CDK for Terraform", "pulumi-and-cdktf", "Pulumi and CDK for Terraform"),
     ("Fix an error", "troubleshooting", "Troubleshooting"),
     ("Install without a registry; publish a release", "release", "Packages and releases"),
     ("Upgrade to a new version", "upgrading", "Upgrading"),
