@@ -4,7 +4,7 @@ use oss_emulator::{EncryptionRule, Fault};
 use serde_json::{Value as Json, json};
 
 use super::files::read;
-use super::workspace::Workspace;
+use super::workspace::{Run, Workspace};
 
 const CHECK: &str = "examples/data-sources/oss_bucket_encryptions/data-source-check.tf";
 const UNENCRYPTED: &str = "examples/data-sources/oss_bucket_encryptions/data-source.tf";
@@ -85,6 +85,32 @@ fn a_check_block_warns_of_unencrypted_buckets() {
     for part in ["could not be read: my-company-logs.", "oss:GetBucketEncryption on"] {
         assert!(plan.stdout.contains(part), "{part:?} is missing:\n{plan}");
     }
+}
+
+#[test]
+fn a_check_is_not_drift() {
+    let Some(workspace) = account() else { return };
+    let resource = "resource \"oss_bucket_encryption\" \"media\" {\n  bucket = \"my-company-media\"\n  \
+                    sse_algorithm = \"AES256\"\n}\n";
+    workspace.configure(&(read(CHECK) + resource));
+    let warns = |run: &Run| run.stdout.contains("Check block assertion failed");
+    // The buckets are read before the changes.
+    let run = workspace.apply();
+    assert!(warns(&run), "{run}");
+    let plan = || workspace.terraform(&["plan", "-detailed-exitcode", "-no-color"]);
+    for algorithm in [Some("SM4"), None, Some("KMS")] {
+        match algorithm {
+            Some(name) => workspace.emulator.set_rule("my-company-logs", EncryptionRule::new(name)),
+            None => workspace.emulator.remove_rule("my-company-logs"),
+        }
+        for _ in 0..2 {
+            let plan = plan();
+            assert!(plan.code == Some(0) && warns(&plan) == algorithm.is_none(), "{plan}");
+            workspace.apply();
+        }
+    }
+    workspace.emulator.remove_rule("my-company-media");
+    assert_eq!(plan().code, Some(2), "drift is still drift");
 }
 
 #[test]
