@@ -78,13 +78,39 @@ fn a_check_block_warns_of_unencrypted_buckets() {
     let plan = workspace.apply();
     assert!(!plan.stdout.contains("Check block assertion failed"), "{plan}");
     // A bucket that cannot be read does not pass.
-    workspace
-        .emulator
-        .inject(Fault::error_response(403, "AccessDenied").bucket("my-company-logs").forever());
-    let plan = workspace.apply();
-    for part in ["could not be read: my-company-logs.", "oss:GetBucketEncryption on"] {
-        assert!(plan.stdout.contains(part), "{part:?} is missing:\n{plan}");
+    for (status, code, reason) in [
+        (403, "AccessDenied", "oss:GetBucketEncryption on"),
+        (404, "NoSuchBucket", "OSS listed the bucket, but then returned"),
+    ] {
+        let fault = Fault::error_response(status, code).operation("GetBucketEncryption");
+        workspace.emulator.inject(fault.bucket("my-company-logs").forever());
+        let plan = workspace.apply();
+        for part in ["could not be read: my-company-logs.", reason] {
+            assert!(plan.stdout.contains(part), "{part:?} is missing:\n{plan}");
+        }
+        workspace.emulator.clear_faults();
     }
+}
+
+#[test]
+fn a_listed_bucket_that_is_not_found_is_not_planned_for_destruction() {
+    let Some(workspace) = account() else { return };
+    workspace.configure(
+        "data \"oss_bucket_encryptions\" \"all\" {}\n\
+         resource \"oss_bucket_encryption\" \"all\" {\n  for_each = {\n    \
+         for bucket in data.oss_bucket_encryptions.all.buckets : bucket.bucket => bucket\n  }\n  \
+         bucket = each.key\n  region = each.value.region\n  \
+         sse_algorithm = coalesce(each.value.sse_algorithm, \"AES256\")\n  \
+         kms_master_key_id = each.value.kms_master_key_id\n}\n",
+    );
+    workspace.apply();
+    // The data source is read first.
+    let fault = Fault::error_response(404, "NoSuchBucket").operation("GetBucketEncryption");
+    workspace.emulator.inject(fault.bucket("my-company-logs"));
+    let plan = workspace.terraform(&["plan", "-detailed-exitcode", "-no-color"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    let warning = "The encryption of 1 of 3 buckets could not be read";
+    assert!(plan.stdout.contains(warning), "{plan}");
 }
 
 #[test]

@@ -80,6 +80,11 @@ fn problems_of_a_query_are_shown_where_they_are() {
     for part in ["Warning: Bucket app-b was skipped", "oss:GetBucketEncryption", "bucket=app-far"] {
         assert!(run.stdout.contains(part), "{part:?} is missing: {run}");
     }
+    workspace.emulator.inject(Fault::error_response(404, "NoSuchBucket").bucket("app-b"));
+    let run = query(&workspace, "", &[]).succeeds();
+    for part in ["Warning: Bucket app-b was skipped", "OSS listed the bucket", "bucket=app-far"] {
+        assert!(run.stdout.contains(part), "{part:?} is missing: {run}");
+    }
     workspace.emulator.inject(Fault::error_response(403, "AccessDenied").operation("ListBuckets"));
     let run = query(&workspace, "", &[]).fails();
     assert!(run.stderr.contains("Cannot list buckets"), "{run}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 
-use crate::oss::{Region, ScanError, ScannedBucket};
+use crate::oss::{Region, ScannedBucket};
 use crate::resources::{Context, ProviderData, bucket, explain};
 use crate::tfplugin::{
     Attribute, AttributeType, Block, DataSource, Diagnostic, Diagnostics, Object, ReadData, Schema,
@@ -84,13 +84,6 @@ impl DataSource<ProviderData> for AccountEncryptionDataSource {
         while let Some(ScannedBucket { bucket, rule }) =
             scanned.try_next().await.map_err(|error| explain::scan_failed(&error, buckets.len()))?
         {
-            if let Err(ScanError::Call(error)) = &rule
-                && error.is_not_found()
-            {
-                // It was deleted in the meantime.
-                tracing::info!(bucket = bucket.name, "skipped: {error}");
-                continue;
-            }
             let reason = rule.as_ref().err().map(|error| {
                 unread.add(&bucket.name, || explain::scan_error(error));
                 explain::scan_error_without_ids(error)

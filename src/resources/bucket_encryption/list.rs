@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 
-use crate::oss::{Client, Error, Region, ScanError, ScanRequest, ScannedBucket};
+use crate::oss::{Client, Error, Region, ScanRequest, ScannedBucket};
 use crate::resources::{ProviderData, explain};
 use crate::tfplugin::{
     BoxStream, Context, Diagnostic, Diagnostics, ListEvent, ListResource, Object, Schema,
@@ -45,8 +45,8 @@ fn prepare(
     Ok((Arc::clone(context.provider_data.client()?), request))
 }
 
-/// A bucket that has no rule, or that was deleted in the meantime, is not listed. A problem of one bucket is a
-/// warning; one that affects all buckets is an error, which ends the query.
+/// A bucket that has no rule is not listed. A problem of one bucket is a warning, also if OSS no longer finds the
+/// bucket; one that affects all buckets is an error, which ends the query.
 fn to_event(client: &Client, scanned: Result<ScannedBucket, Error>) -> ListEvent {
     let ScannedBucket { bucket, rule } = match scanned {
         Ok(scanned) => scanned,
@@ -60,7 +60,6 @@ fn to_event(client: &Client, scanned: Result<ScannedBucket, Error>) -> ListEvent
             let state = state_with_rule(state, &rule);
             ListEvent::Result { display_name: bucket.name, state }
         }
-        Err(ScanError::Call(error)) if error.is_not_found() => ListEvent::Unlisted,
         Err(error) => {
             let summary = format!("Bucket {} was skipped", bucket.name);
             let detail = explain::scan_error(&error);

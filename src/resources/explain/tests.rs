@@ -415,6 +415,7 @@ fn data_sources() {
     let name = BucketName::parse("My").unwrap_err();
     let errors = [
         ScanError::Call(Box::new(denied())),
+        ScanError::Call(Box::new(get(returned(404, "NoSuchBucket", "The bucket does not exist.")))),
         ScanError::Call(Box::new(get(returned(409, "SomethingNew", "This code is not known.")))),
         ScanError::Call(Box::new(timed_out())),
         ScanError::RegionUnresponsive,

@@ -121,11 +121,13 @@ async fn a_list_query_includes_the_object_on_request() {
 async fn one_bucket_that_cannot_be_read_is_a_warning() {
     let emulator = account();
     let mut client = configured(&emulator).await;
-    emulator.inject(Fault::error_response(403, "AccessDenied").bucket("app-b"));
-    assert_eq!(
-        query(&mut client, json!({ "prefix": "app-" }), 100).await,
-        ["app-a = app-a@-", "warning: Bucket app-b was skipped", "app-far = app-far@cn-beijing"]
-    );
+    for (status, code) in [(403, "AccessDenied"), (404, "NoSuchBucket"), (404, "NoSuchKey")] {
+        emulator.inject(Fault::error_response(status, code).bucket("app-b"));
+        assert_eq!(
+            query(&mut client, json!({ "prefix": "app-" }), 100).await,
+            ["app-a = app-a@-", "warning: Bucket app-b was skipped", "app-far = app-far@cn-beijing"]
+        );
+    }
 }
 
 #[tokio::test]

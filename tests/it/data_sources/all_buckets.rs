@@ -71,13 +71,20 @@ async fn a_bucket_that_cannot_be_read_is_a_warning_and_never_looks_unencrypted()
 }
 
 #[tokio::test]
-async fn a_bucket_that_was_deleted_in_the_meantime_is_left_out() {
+async fn a_listed_bucket_that_is_not_found_is_a_warning_and_stays_in_the_result() {
     let emulator = account();
     let mut client = configured(&emulator).await;
-    emulator.inject(Fault::error_response(404, "NoSuchBucket").bucket("app-plain").forever());
+    let not_found = Fault::error_response(404, "NoSuchBucket").operation("GetBucketEncryption");
+    emulator.inject(not_found.bucket("app-plain").forever());
     let (state, found) = read(&mut client, json!({})).await;
-    assert_eq!(diagnostics(&found), NO_DIAGNOSTICS);
-    assert_eq!(shown_all(&state), [A, FAR, WEB]);
+    assert_eq!(
+        diagnostics(&found),
+        ["warning: The encryption of 1 of 4 buckets could not be read"]
+    );
+    let buckets = shown_all(&state);
+    assert_eq!([&buckets[0], &buckets[1], &buckets[3]], [A, FAR, WEB]);
+    let error = "app-plain@cn-hangzhou: error: OSS returned 404 NoSuchBucket. OSS listed the bucket";
+    assert!(buckets[2].starts_with(error), "{}", buckets[2]);
 }
 
 #[tokio::test]
