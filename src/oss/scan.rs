@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, future, stream};
 use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -156,7 +156,14 @@ impl Scan {
                 }
             }
         });
-        pages.flat_map(stream::iter)
+        // A page that begins with its marker repeats the last bucket of the page before it.
+        let mut last = None;
+        pages.flat_map(stream::iter).filter(move |bucket| {
+            let name = bucket.as_ref().ok().map(|bucket| bucket.name.clone());
+            let is_repeated = name.is_some() && name == last;
+            last = name;
+            future::ready(!is_repeated)
+        })
     }
 
     async fn page(&self, marker: Option<String>) -> Result<(Vec<Bucket>, NextPage), Error> {

@@ -125,7 +125,11 @@ async fn one_bucket_that_cannot_be_read_is_a_warning() {
         emulator.inject(Fault::error_response(status, code).bucket("app-b"));
         assert_eq!(
             query(&mut client, json!({ "prefix": "app-" }), 100).await,
-            ["app-a = app-a@-", "warning: Bucket app-b was skipped", "app-far = app-far@cn-beijing"]
+            [
+                "app-a = app-a@-",
+                "warning: Bucket app-b was skipped",
+                "app-far = app-far@cn-beijing"
+            ]
         );
     }
 }
@@ -224,7 +228,7 @@ async fn a_failed_page_ends_a_list_query_after_the_results_before_it() {
 
 /// A client for a fake service whose buckets all have a rule. It returns these pages, the last one repeatedly;
 /// each is the XML of buckets and the next marker.
-async fn client_for_pages(pages: &[(&str, Option<&str>)]) -> TestClient<OssProvider> {
+pub(crate) async fn client_for_pages(pages: &[(&str, Option<&str>)]) -> TestClient<OssProvider> {
     let page = |(buckets, next): &(&str, Option<&str>)| {
         let next = next.map_or_else(String::new, |marker| {
             format!("<IsTruncated>true</IsTruncated><NextMarker>{marker}</NextMarker>")

@@ -8,6 +8,7 @@ use terraform_provider_oss::provider::OssProvider;
 use terraform_provider_oss::tfplugin::pb;
 
 use super::{ALL, NO_DIAGNOSTICS, account, config, large_account, shown_all, timeouts};
+use crate::adopt::list::client_for_pages;
 use crate::support::{TestClient, UNKNOWN, configured, configured_without_retries, diagnostics};
 
 fn filter(given: Json) -> pb::DynamicValue {
@@ -83,8 +84,43 @@ async fn a_listed_bucket_that_is_not_found_is_a_warning_and_stays_in_the_result(
     );
     let buckets = shown_all(&state);
     assert_eq!([&buckets[0], &buckets[1], &buckets[3]], [A, FAR, WEB]);
-    let error = "app-plain@cn-hangzhou: error: OSS returned 404 NoSuchBucket. OSS listed the bucket";
+    let error =
+        "app-plain@cn-hangzhou: error: OSS returned 404 NoSuchBucket. OSS listed the bucket";
     assert!(buckets[2].starts_with(error), "{}", buckets[2]);
+}
+
+#[tokio::test]
+async fn no_page_and_no_spelling_hides_a_bucket() {
+    let bucket = |name: &str, place: &str| format!("<Bucket><Name>{name}</Name>{place}</Bucket>");
+    let region = |name: &str| bucket(name, "<Region>cn-hangzhou</Region>");
+    let first = region("app-a") + &region("app-b");
+    // Repeats a bucket of the page before it.
+    let second = region("app-b") + &bucket("app-c", "<Location>cn-hangzhou</Location>");
+    let third = bucket("app-d", "<Region>CN-HANGZHOU</Region>")
+        + &bucket("app-e", "<Location>oss-cn-hangzhou-internal</Location>")
+        + &bucket("app-f", "")
+        + &bucket("app-g", "<Location>oss-cn-hangzhou</Location>")
+        + &bucket("other", "<Location>oss-cn-beijing</Location>");
+    let pages = [
+        (first.as_str(), Some("app-b")),
+        ("", Some("app-bb")),
+        (&second, Some("app-c")),
+        (&third, None),
+    ];
+    let mut client = client_for_pages(&pages).await;
+    let (state, found) = read(&mut client, json!({ "region": "cn-hangzhou" })).await;
+    assert_eq!(diagnostics(&found), NO_DIAGNOSTICS);
+    let rule = |bucket: &str| format!("{bucket}: AES256 - -");
+    let expected = [
+        "app-a@cn-hangzhou",
+        "app-b@cn-hangzhou",
+        "app-c@-",
+        "app-d@-",
+        "app-e@-",
+        "app-f@-",
+        "app-g@cn-hangzhou",
+    ];
+    assert_eq!(shown_all(&state), expected.map(rule));
 }
 
 #[tokio::test]
