@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 
-use oss_emulator::{EncryptionRule, Role};
+use oss_emulator::{EncryptionRule, Fault, Role};
 
 use super::configurations::required_providers;
 use super::player::{Guide, aes256, all, blocks, endpoint, link};
@@ -260,6 +260,34 @@ fn discovering() {
     for name in names {
         assert!(workspace.emulator.rule(name).is_some(), "{name}");
     }
+}
+
+#[test]
+fn discovering_shows_every_bucket_that_was_not_imported() {
+    let Some(workspace) = endpoint(|config| {
+        let config = config.with_bucket("my-company-logs").with_bucket("my-company-drafts");
+        config.with_bucket_in("my-company-invoices", "cn-shanghai")
+    }) else {
+        return;
+    };
+    workspace.emulator.set_rule("my-company-logs", aes256());
+    let denied = Fault::error_response(403, "AccessDenied").bucket("my-company-logs");
+    workspace.emulator.inject(denied.forever());
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
+    let blocks = blocks(DISCOVERING, Some("Before Terraform 1.14"));
+    guide.play(&all(&blocks[..2]));
+    // Again, for its output.
+    let shown = guide.run(&blocks[1].place, &blocks[1].text);
+    let shown: Vec<&str> = shown.lines().filter(|line| line.starts_with("Error: ")).collect();
+    assert_eq!(
+        shown,
+        [
+            "Error: Bucket my-company-drafts has no encryption to import",
+            "Error: Bucket my-company-media does not exist",
+            "Error: Cannot read the encryption of bucket my-company-invoices",
+            "Error: Cannot read the encryption of bucket my-company-logs",
+        ]
+    );
 }
 
 #[test]
