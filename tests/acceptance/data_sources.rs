@@ -207,6 +207,7 @@ fn impossible_values_fail_the_validation_at_their_line() {
         ),
         ("data \"oss_bucket_encryptions\" \"this\" {\n  region = \"c/n\"\n}", "region = \"c/n\""),
         ("data \"oss_bucket_encryptions\" \"this\" {\n  prefix = \"My\"\n}", "prefix = \"My\""),
+        ("data \"oss_bucket_encryptions\" \"this\" {\n  prefix = \"-x\"\n}", "prefix = \"-x\""),
     ] {
         workspace.configure(source);
         let run = workspace.terraform(&["validate", "-no-color"]).fails();
@@ -222,6 +223,26 @@ fn impossible_values_fail_the_validation_at_their_line() {
     let run = workspace.terraform(&["apply", "-auto-approve", "-no-color"]).fails();
     assert!(run.stderr.contains("Invalid bucket name"), "{run}");
     assert_eq!(workspace.calls(), Vec::<String>::new());
+}
+
+#[test]
+fn a_filter_that_selects_nothing_is_reported_at_its_line() {
+    let Some(workspace) = account() else { return };
+    for (filter, summary) in [
+        ("prefix = \"my-compnay-\"", "No bucket with prefix my-compnay-"),
+        ("region = \"cn-hangzou\"", "No bucket in region cn-hangzou"),
+    ] {
+        workspace
+            .configure(&format!("data \"oss_bucket_encryptions\" \"all\" {{\n  {filter}\n}}\n"));
+        let plan = workspace.terraform(&["plan", "-no-color"]).succeeds();
+        for part in [&format!("Warning: {summary}"), "on main.tf line", filter] {
+            assert!(plan.stdout.contains(part), "{part:?} is missing:\n{plan}");
+        }
+    }
+    // The check warns as well.
+    workspace.configure(&read(CHECK).replace("my-company-", "my-compnay-"));
+    let plan = workspace.terraform(&["plan", "-no-color"]).succeeds();
+    assert!(plan.stdout.contains("There is no bucket to check."), "{plan}");
 }
 
 #[test]

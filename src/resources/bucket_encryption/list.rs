@@ -32,8 +32,40 @@ impl ListResource<ProviderData> for BucketEncryptionList {
                 return Box::pin(stream::iter(diagnostics).map(ListEvent::Diagnostic));
             }
         };
-        let scanned = client.scan_bucket_encryption(request);
-        Box::pin(scanned.map(move |scanned| to_event(&client, scanned)))
+        let query = Query {
+            scanned: Box::pin(client.scan_bucket_encryption(request.clone())),
+            client,
+            request,
+            found: 0,
+        };
+        Box::pin(stream::unfold(Some(query), async |query| query?.next().await))
+    }
+}
+
+/// A query in progress.
+struct Query {
+    scanned: BoxStream<Result<ScannedBucket, Error>>,
+    client: Arc<Client>,
+    request: ScanRequest,
+    /// Number of buckets so far, with and without a rule.
+    found: usize,
+}
+
+impl Query {
+    /// The next event, and the query unless it has ended.
+    async fn next(mut self) -> Option<(ListEvent, Option<Self>)> {
+        match self.scanned.next().await {
+            Some(Ok(scanned)) => {
+                self.found += 1;
+                Some((to_event(&self.client, scanned), Some(self)))
+            }
+            Some(Err(error)) => Some((ListEvent::Diagnostic(explain::list_error(&error)), None)),
+            None if self.found == 0 => {
+                let warning = filter::nothing_selected(&self.request)?;
+                Some((ListEvent::Diagnostic(warning), None))
+            }
+            None => None,
+        }
     }
 }
 
@@ -46,12 +78,9 @@ fn prepare(
 }
 
 /// A bucket that has no rule is not listed. A problem of one bucket is a warning, also if OSS no longer finds the
-/// bucket; one that affects all buckets is an error, which ends the query.
-fn to_event(client: &Client, scanned: Result<ScannedBucket, Error>) -> ListEvent {
-    let ScannedBucket { bucket, rule } = match scanned {
-        Ok(scanned) => scanned,
-        Err(error) => return ListEvent::Diagnostic(explain::list_error(&error)),
-    };
+/// bucket.
+fn to_event(client: &Client, scanned: ScannedBucket) -> ListEvent {
+    let ScannedBucket { bucket, rule } = scanned;
     match rule {
         Ok(None) => ListEvent::Unlisted,
         Ok(Some(rule)) => {

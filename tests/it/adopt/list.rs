@@ -76,7 +76,15 @@ async fn a_list_query_reads_each_bucket_in_its_region() {
         query(&mut client, json!({ "region": "cn-beijing" }), 100).await,
         ["app-far = app-far@cn-beijing"]
     );
-    assert_eq!(query(&mut client, json!({ "prefix": "none" }), 100).await, NO_DIAGNOSTICS);
+    assert_eq!(query(&mut client, json!({ "prefix": "app-p" }), 100).await, NO_DIAGNOSTICS);
+    assert_eq!(
+        query(&mut client, json!({ "prefix": "none" }), 100).await,
+        ["warning at config.prefix: No bucket with prefix none"]
+    );
+    assert_eq!(
+        query(&mut client, json!({ "region": "cn-shanghai" }), 1).await,
+        ["warning at config.region: No bucket in region cn-shanghai"]
+    );
 }
 
 #[tokio::test]
@@ -410,6 +418,8 @@ async fn the_configuration_of_a_list_query_is_validated() {
         (json!({ "prefix": "app-", "region": "cn-hangzhou" }), vec![]),
         (json!({ "prefix": UNKNOWN }), vec![]),
         (json!({ "prefix": "App_" }), vec!["error at config.prefix: Invalid prefix"]),
+        (json!({ "prefix": "-x" }), vec!["error at config.prefix: Invalid prefix"]),
+        (json!({ "prefix": "x".repeat(70) }), vec!["error at config.prefix: Invalid prefix"]),
         (json!({ "region": "c/n" }), vec!["error at config.region: Invalid region"]),
     ] {
         let request = pb::validate_list_resource_config::Request {

@@ -32,8 +32,6 @@ async fn every_bucket_is_returned_with_or_without_a_rule() {
         (json!({}), vec![A, FAR, PLAIN, WEB]),
         (json!({ "prefix": "app-" }), vec![A, FAR, PLAIN]),
         (json!({ "region": "cn-beijing" }), vec![FAR]),
-        (json!({ "prefix": "other" }), vec![]),
-        (json!({ "prefix": "other", "region": "cn-beijing" }), vec![]),
         (json!({ "prefix": "", "region": "" }), vec![A, FAR, PLAIN, WEB]),
     ] {
         let (state, found) = read(&mut client, given.clone()).await;
@@ -132,6 +130,32 @@ async fn a_region_without_buckets_is_a_warning_if_other_regions_have_some() {
     assert_eq!(diagnostics(&found), ["warning at region: No bucket in region cn-hangzou"]);
     let others = "there are buckets in cn-beijing and cn-hangzhou.";
     assert!(found[0].detail.contains(others), "{}", found[0].detail);
+}
+
+#[tokio::test]
+async fn a_prefix_without_buckets_is_a_warning() {
+    let emulator = account();
+    let mut client = configured(&emulator).await;
+    let (prefix, region) = (
+        "warning at prefix: No bucket with prefix other",
+        "warning at region: No bucket in region cn-shanghai",
+    );
+    for (given, expected) in [
+        (json!({ "prefix": "other" }), prefix),
+        (json!({ "prefix": "other", "region": "cn-beijing" }), prefix),
+        (json!({ "prefix": "app-", "region": "cn-shanghai" }), region),
+    ] {
+        let (state, found) = read(&mut client, given).await;
+        assert_eq!(state["buckets"], json!([]));
+        assert_eq!(diagnostics(&found), [expected]);
+    }
+    let emulator = large_account(0);
+    let mut client = configured(&emulator).await;
+    for given in [json!({}), json!({ "region": "cn-beijing" })] {
+        let (state, found) = read(&mut client, given).await;
+        assert_eq!(state["buckets"], json!([]));
+        assert_eq!(diagnostics(&found), NO_DIAGNOSTICS, "the account has no buckets");
+    }
 }
 
 #[tokio::test]
@@ -259,6 +283,8 @@ async fn impossible_filters_are_reported_at_their_attribute() {
         (json!({ "prefix": "old_", "region": "cn-hangzhou" }), vec![]),
         (json!({ "prefix": UNKNOWN, "region": UNKNOWN }), vec![]),
         (json!({ "prefix": "App" }), vec!["error at prefix: Invalid prefix"]),
+        (json!({ "prefix": "-x" }), vec!["error at prefix: Invalid prefix"]),
+        (json!({ "prefix": "x".repeat(70) }), vec!["error at prefix: Invalid prefix"]),
         (json!({ "region": "c/n" }), vec!["error at region: Invalid region"]),
         (timeouts("0s"), vec!["error at timeouts.read: Invalid timeout"]),
     ] {
