@@ -26,7 +26,7 @@ const PAGE_SIZE: u16 = 1000;
 /// Timeout of each request, including retries.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Buckets between two log lines about the progress.
-const LOG_INTERVAL: usize = 1000;
+const LOG_INTERVAL: usize = 100;
 
 /// Which buckets to read, and for how long.
 #[derive(Debug, Clone, Default)]
@@ -113,12 +113,18 @@ impl Client {
                 tracing::info!(buckets = count, "read the encryption of all buckets");
                 return None;
             };
+            if let Err(error) = result {
+                tracing::info!(
+                    buckets = count,
+                    "stopped reading the encryption of buckets: {error}"
+                );
+                return Some((Err(error), None));
+            }
             let count = count + 1;
             if count % LOG_INTERVAL == 0 {
                 tracing::info!(buckets = count, "reading the encryption of buckets");
             }
-            let next = result.is_ok().then_some((scanned, count));
-            Some((result, next))
+            Some((result, Some((scanned, count))))
         })
     }
 }

@@ -262,9 +262,14 @@ fn a_thousand_buckets_take_a_request_each() {
     // Two pages, and the buckets.
     assert_eq!(calls.iter().filter(|call| call.starts_with("GET - ")).count(), 2);
     assert_eq!(calls.len(), 2 + 1001);
-    for line in ["listed a page of buckets", "reading the encryption of buckets:"] {
-        assert!(run.log.contains(line), "{line:?} is not in the log");
-    }
+    let logged = |message: &str, field: &str| {
+        let is_wanted = |line: &&str| line.contains(message) && line.contains(field);
+        run.log.lines().filter(is_wanted).count()
+    };
+    assert_eq!(logged("listed a page of buckets: ", ""), 2);
+    assert_eq!(logged("reading the encryption of buckets: ", ""), 10);
+    assert_eq!(logged("reading the encryption of buckets: ", "buckets=100 "), 1);
+    assert_eq!(logged("read the encryption of all buckets: ", "buckets=1001 "), 1);
 }
 
 #[cfg(unix)]
@@ -279,13 +284,12 @@ fn ctrl_c_ends_a_read_at_once() {
     }) else {
         return;
     };
-    let slow = Fault::delay(Duration::from_mins(10)).operation("GetBucketEncryption");
-    workspace.emulator.inject(slow.forever());
+    workspace.emulator.inject(Fault::delay(Duration::from_mins(10)).bucket("b-0020").forever());
     workspace.configure("data \"oss_bucket_encryptions\" \"all\" {}\n");
     let mut command = workspace.command(&super::workspace::KEYS, &["plan", "-no-color"]);
     command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut terraform = command.spawn().unwrap();
-    while workspace.emulator.requests().len() < 1 + 8 {
+    while workspace.emulator.requests().len() < 1 + 20 + 8 {
         assert!(terraform.try_wait().unwrap().is_none(), "terraform exited early");
         std::thread::yield_now();
     }
@@ -295,6 +299,7 @@ fn ctrl_c_ends_a_read_at_once() {
     let output = terraform.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("was cancelled before OSS responded"), "{stderr}");
-    assert_eq!(workspace.emulator.requests().len(), 1 + 8, "no further request was sent");
+    assert!(stderr.contains("was cancelled after 20 buckets"), "{stderr}");
+    assert!(!stderr.contains("b-00"), "no bucket is to blame: {stderr}");
+    assert_eq!(workspace.emulator.requests().len(), 1 + 20 + 8, "no further request was sent");
 }

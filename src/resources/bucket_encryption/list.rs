@@ -59,7 +59,10 @@ impl Query {
                 self.found += 1;
                 Some((to_event(&self.client, scanned), Some(self)))
             }
-            Some(Err(error)) => Some((ListEvent::Diagnostic(explain::list_error(&error)), None)),
+            Some(Err(error)) => {
+                let failed = explain::list_failed(&error, self.found);
+                Some((ListEvent::Diagnostic(failed), None))
+            }
             None if self.found == 0 => {
                 let warning = filter::nothing_selected(&self.request)?;
                 Some((ListEvent::Diagnostic(warning), None))

@@ -431,6 +431,8 @@ fn data_sources() {
         data_source_error(&denied()),
         data_source_error(&timed_out()),
         scan_failed(&timed_out(), 368),
+        scan_failed(&get(error(ErrorKind::Cancelled)), 368),
+        list_failed(&get(error(ErrorKind::Cancelled)), 1),
     ];
     check!(errors.into_iter().chain(values).chain(paragraphs));
 }
