@@ -337,6 +337,14 @@ fn discovering_with_data_sources() {
     guide.run(DISCOVERING, "terraform apply -auto-approve");
     assert_eq!(workspace.emulator.rule("my-company-invoices"), Some(aes256()), "not KMS");
     assert_eq!(workspace.emulator.rule("my-company-media"), Some(EncryptionRule::new("SM4")));
+    let fault = Fault::error_response(404, "NoSuchBucket").operation("GetBucketEncryption");
+    workspace.emulator.inject(fault.bucket("my-company-logs"));
+    let plan = guide.run(DISCOVERING, "terraform plan || true");
+    assert!(plan.contains("A bucket could not be read."), "{plan}");
+    let main = fs::read_to_string(workspace.path("work/main.tf")).unwrap();
+    workspace.write("work/main.tf", &main.replace("my-company-", "my-compnay-"));
+    let plan = guide.run(DISCOVERING, "terraform plan || true");
+    assert!(plan.contains("All rules would be deleted."), "{plan}");
     let page = fs::read_to_string(DISCOVERING).unwrap();
     let warnings = page.split("\n\n").filter(|paragraph| paragraph.starts_with("!> **Warning:**"));
     let says = |text: &str| text.contains("deleted elsewhere is planned as `AES256`, even if");
