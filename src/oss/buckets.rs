@@ -96,16 +96,21 @@ impl BucketPage {
                 root.name
             ));
         }
-        // Absent when the whole list fits.
-        let is_truncated = root.child_text("IsTruncated").is_some_and(|text| text == "true");
-        let next_marker = root.child_text("NextMarker").filter(|_| is_truncated);
+        let next_marker = root.child_text("NextMarker");
+        // Absent when the whole list fits. A page that is taken for the last one by mistake hides buckets.
+        let is_truncated = match root.child_text("IsTruncated").map(|text| text.to_lowercase()) {
+            None => next_marker.is_some(),
+            Some(text) if text == "true" => true,
+            Some(text) if text == "false" => false,
+            Some(_) => return Err("<IsTruncated> is neither true nor false".to_owned()),
+        };
+        let next_marker = next_marker.filter(|_| is_truncated);
         if is_truncated && next_marker.is_none() {
             return Err("the list goes on, but the body has no <NextMarker>".to_owned());
         }
-        let buckets = root.child("Buckets").map(|buckets| buckets.children_named("Bucket"));
-        let buckets = buckets
-            .into_iter()
-            .flatten()
+        let buckets = root
+            .children_named("Buckets")
+            .flat_map(|buckets| buckets.children_named("Bucket"))
             .map(|bucket| {
                 let name = bucket.child_text("Name").ok_or("a <Bucket> has no <Name>")?;
                 // `Region` is the plain ID; `Location` has the `oss-` of host names.
@@ -181,6 +186,33 @@ mod tests {
         assert_eq!((last.buckets, last.next_marker), (vec![bucket("z", "")], None));
         let empty = BucketPage::from_xml(b"<ListAllMyBucketsResult/>").unwrap();
         assert_eq!((empty.buckets, empty.next_marker), (vec![], None));
+    }
+
+    #[test]
+    fn no_page_is_taken_for_the_last_one_by_mistake() {
+        let page = |elements: &str| {
+            let body = format!("<ListAllMyBucketsResult>{elements}</ListAllMyBucketsResult>");
+            BucketPage::from_xml(body.as_bytes())
+        };
+        let next = "<NextMarker>ab</NextMarker>";
+        for (is_truncated, expected) in [
+            ("", Ok(Some("ab"))),
+            ("<IsTruncated/>", Ok(Some("ab"))),
+            ("<IsTruncated>true</IsTruncated>", Ok(Some("ab"))),
+            ("<IsTruncated> True\n</IsTruncated>", Ok(Some("ab"))),
+            ("<IsTruncated>false</IsTruncated>", Ok(None)),
+            ("<IsTruncated>FALSE</IsTruncated>", Ok(None)),
+            ("<IsTruncated>1</IsTruncated>", Err("<IsTruncated> is neither true nor false")),
+        ] {
+            let found = page(&format!("{is_truncated}{next}")).map(|page| page.next_marker);
+            let expected = expected.map(|next| next.map(str::to_owned)).map_err(str::to_owned);
+            assert_eq!(found, expected, "{is_truncated}");
+        }
+        let two = "<Buckets><Bucket><Name>aa</Name></Bucket></Buckets><Buckets><Bucket><Name>ab</Name>\
+                   </Bucket><Bucket><Name>ac</Name></Bucket></Buckets>";
+        let names: Vec<String> =
+            page(two).unwrap().buckets.into_iter().map(|bucket| bucket.name).collect();
+        assert_eq!(names, ["aa", "ab", "ac"]);
     }
 
     #[test]

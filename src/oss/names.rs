@@ -55,6 +55,17 @@ impl BucketName {
         Ok(Self(name.to_owned()))
     }
 
+    /// Checks whether the name of a bucket can begin with `prefix`. The error is that of the name.
+    pub fn check_prefix(prefix: &str) -> Result<(), NameError> {
+        // The shortest longer name shows whether anything but the length and the end is wrong.
+        let missing = 3_usize.saturating_sub(prefix.len()).max(1);
+        let longer = format!("{prefix}{}", "a".repeat(missing));
+        match Self::parse(&longer) {
+            Err(NameError::BucketLength) => Self::parse(prefix).map(drop),
+            result => result.map(drop),
+        }
+    }
+
     /// Whether no new bucket can have this name, only one from before the current naming conventions.
     #[must_use]
     pub fn is_old(&self) -> bool {
@@ -155,6 +166,26 @@ mod tests {
         check("ab-", Err(NameError::BucketStartOrEnd));
         check("Abc", Err(NameError::BucketCharacters));
         check("äbc", Err(NameError::BucketCharacters));
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_name_is_a_prefix() {
+        let long = |length: usize| "a".repeat(length);
+        for prefix in ["", "a", "a-", "_", "a_", "0", &long(62), &long(63), &(long(61) + "-")] {
+            assert_eq!(BucketName::check_prefix(prefix), Ok(()), "{prefix}");
+        }
+        for (prefix, expected) in [
+            ("-".to_owned(), NameError::BucketStartOrEnd),
+            ("-x".to_owned(), NameError::BucketStartOrEnd),
+            ("A".to_owned(), NameError::BucketCharacters),
+            ("a.".to_owned(), NameError::BucketCharacters),
+            ("ä".to_owned(), NameError::BucketCharacters),
+            (long(64), NameError::BucketLength),
+            // Complete, and names do not end like this.
+            (long(62) + "-", NameError::BucketStartOrEnd),
+        ] {
+            assert_eq!(BucketName::check_prefix(&prefix), Err(expected), "{prefix}");
+        }
     }
 
     #[test]

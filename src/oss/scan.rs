@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, future, stream};
 use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ const PAGE_SIZE: u16 = 1000;
 /// Timeout of each request, including retries.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Buckets between two log lines about the progress.
-const LOG_INTERVAL: usize = 1000;
+const LOG_INTERVAL: usize = 100;
 
 /// Which buckets to read, and for how long.
 #[derive(Debug, Clone, Default)]
@@ -113,12 +113,18 @@ impl Client {
                 tracing::info!(buckets = count, "read the encryption of all buckets");
                 return None;
             };
+            if let Err(error) = result {
+                tracing::info!(
+                    buckets = count,
+                    "stopped reading the encryption of buckets: {error}"
+                );
+                return Some((Err(error), None));
+            }
             let count = count + 1;
             if count % LOG_INTERVAL == 0 {
                 tracing::info!(buckets = count, "reading the encryption of buckets");
             }
-            let next = result.is_ok().then_some((scanned, count));
-            Some((result, next))
+            Some((result, Some((scanned, count))))
         })
     }
 }
@@ -156,7 +162,14 @@ impl Scan {
                 }
             }
         });
-        pages.flat_map(stream::iter)
+        // A page that begins with its marker repeats the last bucket of the page before it.
+        let mut last = None;
+        pages.flat_map(stream::iter).filter(move |bucket| {
+            let name = bucket.as_ref().ok().map(|bucket| bucket.name.clone());
+            let is_repeated = name.is_some() && name == last;
+            last = name;
+            future::ready(!is_repeated)
+        })
     }
 
     async fn page(&self, marker: Option<String>) -> Result<(Vec<Bucket>, NextPage), Error> {

@@ -4,7 +4,7 @@ use oss_emulator::{EncryptionRule, Fault};
 use serde_json::{Value as Json, json};
 
 use super::files::read;
-use super::workspace::Workspace;
+use super::workspace::{Run, Workspace};
 
 const CHECK: &str = "examples/data-sources/oss_bucket_encryptions/data-source-check.tf";
 const UNENCRYPTED: &str = "examples/data-sources/oss_bucket_encryptions/data-source.tf";
@@ -78,13 +78,65 @@ fn a_check_block_warns_of_unencrypted_buckets() {
     let plan = workspace.apply();
     assert!(!plan.stdout.contains("Check block assertion failed"), "{plan}");
     // A bucket that cannot be read does not pass.
-    workspace
-        .emulator
-        .inject(Fault::error_response(403, "AccessDenied").bucket("my-company-logs").forever());
-    let plan = workspace.apply();
-    for part in ["could not be read: my-company-logs.", "oss:GetBucketEncryption on"] {
-        assert!(plan.stdout.contains(part), "{part:?} is missing:\n{plan}");
+    for (status, code, reason) in [
+        (403, "AccessDenied", "oss:GetBucketEncryption on"),
+        (404, "NoSuchBucket", "OSS listed the bucket, but then returned"),
+    ] {
+        let fault = Fault::error_response(status, code).operation("GetBucketEncryption");
+        workspace.emulator.inject(fault.bucket("my-company-logs").forever());
+        let plan = workspace.apply();
+        for part in ["could not be read: my-company-logs.", reason] {
+            assert!(plan.stdout.contains(part), "{part:?} is missing:\n{plan}");
+        }
+        workspace.emulator.clear_faults();
     }
+}
+
+#[test]
+fn a_listed_bucket_that_is_not_found_is_not_planned_for_destruction() {
+    let Some(workspace) = account() else { return };
+    workspace.configure(
+        "data \"oss_bucket_encryptions\" \"all\" {}\n\
+         resource \"oss_bucket_encryption\" \"all\" {\n  for_each = {\n    \
+         for bucket in data.oss_bucket_encryptions.all.buckets : bucket.bucket => bucket\n  }\n  \
+         bucket = each.key\n  region = each.value.region\n  \
+         sse_algorithm = coalesce(each.value.sse_algorithm, \"AES256\")\n  \
+         kms_master_key_id = each.value.kms_master_key_id\n}\n",
+    );
+    workspace.apply();
+    // The data source is read first.
+    let fault = Fault::error_response(404, "NoSuchBucket").operation("GetBucketEncryption");
+    workspace.emulator.inject(fault.bucket("my-company-logs"));
+    let plan = workspace.terraform(&["plan", "-detailed-exitcode", "-no-color"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    let warning = "The encryption of 1 of 3 buckets could not be read";
+    assert!(plan.stdout.contains(warning), "{plan}");
+}
+
+#[test]
+fn a_check_is_not_drift() {
+    let Some(workspace) = account() else { return };
+    let resource = "resource \"oss_bucket_encryption\" \"media\" {\n  bucket = \"my-company-media\"\n  \
+                    sse_algorithm = \"AES256\"\n}\n";
+    workspace.configure(&(read(CHECK) + resource));
+    let warns = |run: &Run| run.stdout.contains("Check block assertion failed");
+    // The buckets are read before the changes.
+    let run = workspace.apply();
+    assert!(warns(&run), "{run}");
+    let plan = || workspace.terraform(&["plan", "-detailed-exitcode", "-no-color"]);
+    for algorithm in [Some("SM4"), None, Some("KMS")] {
+        match algorithm {
+            Some(name) => workspace.emulator.set_rule("my-company-logs", EncryptionRule::new(name)),
+            None => workspace.emulator.remove_rule("my-company-logs"),
+        }
+        for _ in 0..2 {
+            let plan = plan();
+            assert!(plan.code == Some(0) && warns(&plan) == algorithm.is_none(), "{plan}");
+            workspace.apply();
+        }
+    }
+    workspace.emulator.remove_rule("my-company-media");
+    assert_eq!(plan().code, Some(2), "drift is still drift");
 }
 
 #[test]
@@ -155,6 +207,7 @@ fn impossible_values_fail_the_validation_at_their_line() {
         ),
         ("data \"oss_bucket_encryptions\" \"this\" {\n  region = \"c/n\"\n}", "region = \"c/n\""),
         ("data \"oss_bucket_encryptions\" \"this\" {\n  prefix = \"My\"\n}", "prefix = \"My\""),
+        ("data \"oss_bucket_encryptions\" \"this\" {\n  prefix = \"-x\"\n}", "prefix = \"-x\""),
     ] {
         workspace.configure(source);
         let run = workspace.terraform(&["validate", "-no-color"]).fails();
@@ -170,6 +223,26 @@ fn impossible_values_fail_the_validation_at_their_line() {
     let run = workspace.terraform(&["apply", "-auto-approve", "-no-color"]).fails();
     assert!(run.stderr.contains("Invalid bucket name"), "{run}");
     assert_eq!(workspace.calls(), Vec::<String>::new());
+}
+
+#[test]
+fn a_filter_that_selects_nothing_is_reported_at_its_line() {
+    let Some(workspace) = account() else { return };
+    for (filter, summary) in [
+        ("prefix = \"my-compnay-\"", "No bucket with prefix my-compnay-"),
+        ("region = \"cn-hangzou\"", "No bucket in region cn-hangzou"),
+    ] {
+        workspace
+            .configure(&format!("data \"oss_bucket_encryptions\" \"all\" {{\n  {filter}\n}}\n"));
+        let plan = workspace.terraform(&["plan", "-no-color"]).succeeds();
+        for part in [&format!("Warning: {summary}"), "on main.tf line", filter] {
+            assert!(plan.stdout.contains(part), "{part:?} is missing:\n{plan}");
+        }
+    }
+    // The check warns as well.
+    workspace.configure(&read(CHECK).replace("my-company-", "my-compnay-"));
+    let plan = workspace.terraform(&["plan", "-no-color"]).succeeds();
+    assert!(plan.stdout.contains("There is no bucket to check."), "{plan}");
 }
 
 #[test]
@@ -189,9 +262,14 @@ fn a_thousand_buckets_take_a_request_each() {
     // Two pages, and the buckets.
     assert_eq!(calls.iter().filter(|call| call.starts_with("GET - ")).count(), 2);
     assert_eq!(calls.len(), 2 + 1001);
-    for line in ["listed a page of buckets", "reading the encryption of buckets:"] {
-        assert!(run.log.contains(line), "{line:?} is not in the log");
-    }
+    let logged = |message: &str, field: &str| {
+        let is_wanted = |line: &&str| line.contains(message) && line.contains(field);
+        run.log.lines().filter(is_wanted).count()
+    };
+    assert_eq!(logged("listed a page of buckets: ", ""), 2);
+    assert_eq!(logged("reading the encryption of buckets: ", ""), 10);
+    assert_eq!(logged("reading the encryption of buckets: ", "buckets=100 "), 1);
+    assert_eq!(logged("read the encryption of all buckets: ", "buckets=1001 "), 1);
 }
 
 #[cfg(unix)]
@@ -206,13 +284,12 @@ fn ctrl_c_ends_a_read_at_once() {
     }) else {
         return;
     };
-    let slow = Fault::delay(Duration::from_mins(10)).operation("GetBucketEncryption");
-    workspace.emulator.inject(slow.forever());
+    workspace.emulator.inject(Fault::delay(Duration::from_mins(10)).bucket("b-0020").forever());
     workspace.configure("data \"oss_bucket_encryptions\" \"all\" {}\n");
     let mut command = workspace.command(&super::workspace::KEYS, &["plan", "-no-color"]);
     command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut terraform = command.spawn().unwrap();
-    while workspace.emulator.requests().len() < 1 + 8 {
+    while workspace.emulator.requests().len() < 1 + 20 + 8 {
         assert!(terraform.try_wait().unwrap().is_none(), "terraform exited early");
         std::thread::yield_now();
     }
@@ -222,6 +299,7 @@ fn ctrl_c_ends_a_read_at_once() {
     let output = terraform.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("was cancelled before OSS responded"), "{stderr}");
-    assert_eq!(workspace.emulator.requests().len(), 1 + 8, "no further request was sent");
+    assert!(stderr.contains("was cancelled after 20 buckets"), "{stderr}");
+    assert!(!stderr.contains("b-00"), "no bucket is to blame: {stderr}");
+    assert_eq!(workspace.emulator.requests().len(), 1 + 20 + 8, "no further request was sent");
 }

@@ -75,9 +75,27 @@ fn problems_of_a_query_are_shown_where_they_are() {
     for part in ["Invalid region", "all.tfquery.hcl line 4", "region = \"c/n\""] {
         assert!(run.stderr.contains(part), "{part:?} is missing: {run}");
     }
+    for (filter, summary) in [
+        ("prefix = \"apps-\"", "No bucket with prefix apps-"),
+        ("region = \"cn-hangzou\"", "No bucket in region cn-hangzou"),
+    ] {
+        let run = query(&workspace, &format!("  config {{\n    {filter}\n  }}\n"), &[]).succeeds();
+        for part in [&format!("Warning: {summary}"), "all.tfquery.hcl line 4", filter] {
+            assert!(run.stdout.contains(part), "{part:?} is missing: {run}");
+        }
+    }
+    let run = query(&workspace, "  config {\n    prefix = \"-x\"\n  }\n", &[]).fails();
+    for part in ["Invalid prefix", "all.tfquery.hcl line 4"] {
+        assert!(run.stderr.contains(part), "{part:?} is missing: {run}");
+    }
     workspace.emulator.inject(Fault::error_response(403, "AccessDenied").bucket("app-b"));
     let run = query(&workspace, "", &[]).succeeds();
     for part in ["Warning: Bucket app-b was skipped", "oss:GetBucketEncryption", "bucket=app-far"] {
+        assert!(run.stdout.contains(part), "{part:?} is missing: {run}");
+    }
+    workspace.emulator.inject(Fault::error_response(404, "NoSuchBucket").bucket("app-b"));
+    let run = query(&workspace, "", &[]).succeeds();
+    for part in ["Warning: Bucket app-b was skipped", "OSS listed the bucket", "bucket=app-far"] {
         assert!(run.stdout.contains(part), "{part:?} is missing: {run}");
     }
     workspace.emulator.inject(Fault::error_response(403, "AccessDenied").operation("ListBuckets"));

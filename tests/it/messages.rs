@@ -118,6 +118,8 @@ async fn about_data_sources() {
         (TYPE, &rule, "bucket", json!("Ab")),
         (TYPE, &rule, "sse_algorithm", json!("KMS")),
         ("oss_bucket_encryptions", &filter, "prefix", json!("Ab")),
+        ("oss_bucket_encryptions", &filter, "prefix", json!("-x")),
+        ("oss_bucket_encryptions", &filter, "prefix", json!("x".repeat(64))),
         ("oss_bucket_encryptions", &filter, "region", json!("oss-cn-hangzhou")),
         ("oss_bucket_encryptions", &filter, "timeouts", json!({ "read": "soon" })),
     ] {
@@ -152,9 +154,15 @@ async fn about_queries() {
         limit: 1,
         ..Default::default()
     };
-    let mut events = client.list_resource(request).await.unwrap().into_inner();
+    let mut events = client.list_resource(request.clone()).await.unwrap().into_inner();
     messages.extend(rendered(&events.message().await.unwrap().unwrap().diagnostic));
     assert!(events.message().await.unwrap().is_none());
+    for (prefix, region) in [("three", Json::Null), ("one", json!("cn-hangzou"))] {
+        let config = dynamic(&json!({ "prefix": prefix, "region": region }));
+        let request = pb::list_resource::Request { config: Some(config), ..request.clone() };
+        let mut events = client.list_resource(request).await.unwrap().into_inner();
+        messages.extend(rendered(&events.message().await.unwrap().unwrap().diagnostic));
+    }
     check!(messages);
 }
 

@@ -1,7 +1,13 @@
+# Outside the check block: inside, every plan would report a change.
+data "oss_bucket_encryptions" "audited" {
+  prefix = "my-company-"
+}
+
 # Warns in each plan and apply.
 check "all_buckets_are_encrypted" {
-  data "oss_bucket_encryptions" "audited" {
-    prefix = "my-company-"
+  assert {
+    condition     = length(data.oss_bucket_encryptions.audited.buckets) > 0
+    error_message = "There is no bucket to check."
   }
 
   assert {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 
-use crate::oss::{Region, ScanError, ScannedBucket};
+use crate::oss::{Region, ScannedBucket};
 use crate::resources::{Context, ProviderData, bucket, explain};
 use crate::tfplugin::{
     Attribute, AttributeType, Block, DataSource, Diagnostic, Diagnostics, Object, ReadData, Schema,
-    Value, async_trait, join_names,
+    Value, async_trait,
 };
 
 use super::data_source::{rule_attributes, with_rule};
@@ -77,20 +77,12 @@ impl DataSource<ProviderData> for AccountEncryptionDataSource {
         }
         let deadline = bucket::deadline(&config, bucket::Operation::Read, DEFAULT_TIMEOUT);
         let request = filter::scan_request(&config, Some(deadline), context.cancellation.clone())?;
-        let (region, other_regions) = (request.region.clone(), request.other_regions.clone());
-        let scanned = context.provider_data.client()?.scan_bucket_encryption(request);
+        let scanned = context.provider_data.client()?.scan_bucket_encryption(request.clone());
         let (mut buckets, mut unread) = (Vec::new(), Unread::default());
         let mut scanned = std::pin::pin!(scanned);
         while let Some(ScannedBucket { bucket, rule }) =
             scanned.try_next().await.map_err(|error| explain::scan_failed(&error, buckets.len()))?
         {
-            if let Err(ScanError::Call(error)) = &rule
-                && error.is_not_found()
-            {
-                // It was deleted in the meantime.
-                tracing::info!(bucket = bucket.name, "skipped: {error}");
-                continue;
-            }
             let reason = rule.as_ref().err().map(|error| {
                 unread.add(&bucket.name, || explain::scan_error(error));
                 explain::scan_error_without_ids(error)
@@ -102,8 +94,8 @@ impl DataSource<ProviderData> for AccountEncryptionDataSource {
             buckets.push(with_rule(object, rule.as_ref().ok().and_then(Option::as_ref)));
         }
         let mut warnings = unread.warning(buckets.len()).map(Diagnostics::from).unwrap_or_default();
-        if let Some(region) = region.filter(|_| buckets.is_empty())
-            && let Some(warning) = nothing_in_region(&region, &other_regions.to_vec())
+        if buckets.is_empty()
+            && let Some(warning) = filter::nothing_selected(&request)
         {
             warnings.push(warning);
         }
@@ -113,22 +105,6 @@ impl DataSource<ProviderData> for AccountEncryptionDataSource {
         let buckets = Value::List(buckets.into_iter().map(Value::Object).collect());
         Ok(ReadData { state: config.with("buckets", buckets), warnings })
     }
-}
-
-/// A warning about a filter that selects nothing, because a misspelt region would look like a clean account.
-fn nothing_in_region(region: &Region, others: &[Region]) -> Option<Diagnostic> {
-    let names: Vec<&str> = others.iter().map(Region::as_str).collect();
-    if names.is_empty() {
-        return None;
-    }
-    let detail = format!(
-        "`buckets` is empty. If that is not intended, check the spelling of `region`: there are buckets in {}.",
-        join_names(&names, "and"),
-    );
-    Some(
-        Diagnostic::warning(format!("No bucket in region {region}"), detail)
-            .with_attribute("region"),
-    )
 }
 
 /// The buckets that could not be read.

@@ -3,9 +3,9 @@
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::oss::{Region, ScanRequest};
+use crate::oss::{BucketName, NameError, Region, ScanRequest};
 use crate::resources::bucket::{check_known, non_empty_string, validate_region};
-use crate::tfplugin::{Attribute, Diagnostic, Diagnostics, Object};
+use crate::tfplugin::{Attribute, Diagnostic, Diagnostics, Object, join_names};
 
 pub(super) fn attributes() -> Vec<Attribute> {
     vec![
@@ -19,14 +19,18 @@ pub(super) fn attributes() -> Vec<Attribute> {
 
 pub(super) fn validate(config: &Object) -> Diagnostics {
     let mut diagnostics = validate_region(config);
-    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
     if let Some(prefix) = non_empty_string(config, "prefix")
-        && !prefix.chars().all(is_allowed)
+        && let Err(error) = BucketName::check_prefix(prefix)
     {
-        let detail = format!(
-            "No bucket name begins with {prefix:?}: names consist of lowercase letters, digits, hyphens \
-             and, in names from before the current naming rules, underscores."
-        );
+        let rule = match error {
+            NameError::BucketCharacters => {
+                "names consist of lowercase letters, digits, hyphens and, in names from before the current \
+                 naming rules, underscores"
+                    .to_owned()
+            }
+            error => format!("a bucket name {error}"),
+        };
+        let detail = format!("No bucket name begins with {prefix:?}: {rule}.");
         diagnostics.push(Diagnostic::error("Invalid prefix", detail).with_attribute("prefix"));
     }
     diagnostics
@@ -50,4 +54,27 @@ pub(super) fn scan_request(
         cancellation,
         ..ScanRequest::default()
     })
+}
+
+/// A warning about a scan that found no bucket, because a misspelt filter would look like a clean account.
+pub(super) fn nothing_selected(request: &ScanRequest) -> Option<Diagnostic> {
+    let warning = |what: String, name: &str, hint: &str| {
+        let detail = format!(
+            "The result is empty. If that is not intended, check the spelling of `{name}`{hint}."
+        );
+        Diagnostic::warning(format!("No bucket {what}"), detail).with_attribute(name)
+    };
+    let others = request.other_regions.to_vec();
+    let others: Vec<&str> = others.iter().map(Region::as_str).collect();
+    match &request.region {
+        Some(region) if !others.is_empty() => {
+            let hint = format!(": there are buckets in {}", join_names(&others, "and"));
+            Some(warning(format!("in region {region}"), "region", &hint))
+        }
+        _ if !request.prefix.is_empty() => {
+            Some(warning(format!("with prefix {}", request.prefix), "prefix", ""))
+        }
+        // The account has no buckets.
+        _ => None,
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 
-use crate::oss::{Client, Error, Region, ScanError, ScanRequest, ScannedBucket};
+use crate::oss::{Client, Error, Region, ScanRequest, ScannedBucket};
 use crate::resources::{ProviderData, explain};
 use crate::tfplugin::{
     BoxStream, Context, Diagnostic, Diagnostics, ListEvent, ListResource, Object, Schema,
@@ -32,8 +32,43 @@ impl ListResource<ProviderData> for BucketEncryptionList {
                 return Box::pin(stream::iter(diagnostics).map(ListEvent::Diagnostic));
             }
         };
-        let scanned = client.scan_bucket_encryption(request);
-        Box::pin(scanned.map(move |scanned| to_event(&client, scanned)))
+        let query = Query {
+            scanned: Box::pin(client.scan_bucket_encryption(request.clone())),
+            client,
+            request,
+            found: 0,
+        };
+        Box::pin(stream::unfold(Some(query), async |query| query?.next().await))
+    }
+}
+
+/// A query in progress.
+struct Query {
+    scanned: BoxStream<Result<ScannedBucket, Error>>,
+    client: Arc<Client>,
+    request: ScanRequest,
+    /// Number of buckets so far, with and without a rule.
+    found: usize,
+}
+
+impl Query {
+    /// The next event, and the query unless it has ended.
+    async fn next(mut self) -> Option<(ListEvent, Option<Self>)> {
+        match self.scanned.next().await {
+            Some(Ok(scanned)) => {
+                self.found += 1;
+                Some((to_event(&self.client, scanned), Some(self)))
+            }
+            Some(Err(error)) => {
+                let failed = explain::list_failed(&error, self.found);
+                Some((ListEvent::Diagnostic(failed), None))
+            }
+            None if self.found == 0 => {
+                let warning = filter::nothing_selected(&self.request)?;
+                Some((ListEvent::Diagnostic(warning), None))
+            }
+            None => None,
+        }
     }
 }
 
@@ -45,13 +80,10 @@ fn prepare(
     Ok((Arc::clone(context.provider_data.client()?), request))
 }
 
-/// A bucket that has no rule, or that was deleted in the meantime, is not listed. A problem of one bucket is a
-/// warning; one that affects all buckets is an error, which ends the query.
-fn to_event(client: &Client, scanned: Result<ScannedBucket, Error>) -> ListEvent {
-    let ScannedBucket { bucket, rule } = match scanned {
-        Ok(scanned) => scanned,
-        Err(error) => return ListEvent::Diagnostic(explain::list_error(&error)),
-    };
+/// A bucket that has no rule is not listed. A problem of one bucket is a warning, also if OSS no longer finds the
+/// bucket.
+fn to_event(client: &Client, scanned: ScannedBucket) -> ListEvent {
+    let ScannedBucket { bucket, rule } = scanned;
     match rule {
         Ok(None) => ListEvent::Unlisted,
         Ok(Some(rule)) => {
@@ -60,7 +92,6 @@ fn to_event(client: &Client, scanned: Result<ScannedBucket, Error>) -> ListEvent
             let state = state_with_rule(state, &rule);
             ListEvent::Result { display_name: bucket.name, state }
         }
-        Err(ScanError::Call(error)) if error.is_not_found() => ListEvent::Unlisted,
         Err(error) => {
             let summary = format!("Bucket {} was skipped", bucket.name);
             let detail = explain::scan_error(&error);

@@ -38,7 +38,7 @@ pub(super) fn call_error(error: &Error) -> Diagnostic {
 }
 
 /// Explains a failed call of a list query.
-pub(super) fn list_error(error: &Error) -> Diagnostic {
+fn list_error(error: &Error) -> Diagnostic {
     explain(error, Caller::Query)
 }
 
@@ -51,12 +51,33 @@ pub(super) fn data_source_error(error: &Error) -> Diagnostic {
 pub(super) fn scan_failed(error: &Error, buckets: usize) -> Diagnostic {
     // The failed bucket is not one that the configuration names.
     let diagnostic = Diagnostic { attribute: None, ..explain(error, Caller::Scan) };
-    if !matches!(error.kind, ErrorKind::DeadlineExceeded { .. }) {
-        return diagnostic;
+    match error.kind {
+        ErrorKind::Cancelled => scan_cancelled(buckets),
+        ErrorKind::DeadlineExceeded { .. } => {
+            Diagnostic { summary: SCAN_FAILED.to_owned(), ..diagnostic }
+                .with_paragraph(&format!("At least {buckets} buckets were read before that."))
+        }
+        _ => diagnostic,
     }
-    let summary = "Cannot read the encryption of all buckets".to_owned();
-    Diagnostic { summary, ..diagnostic }
-        .with_paragraph(&format!("At least {buckets} buckets were read before that."))
+}
+
+/// Explains why a list query ended, after this number of buckets.
+pub(super) fn list_failed(error: &Error, buckets: usize) -> Diagnostic {
+    match error.kind {
+        ErrorKind::Cancelled => scan_cancelled(buckets),
+        _ => list_error(error),
+    }
+}
+
+const SCAN_FAILED: &str = "Cannot read the encryption of all buckets";
+
+/// The user cancelled it: the bucket of the request that was cancelled does not matter.
+fn scan_cancelled(buckets: usize) -> Diagnostic {
+    let plural = if buckets == 1 { "" } else { "s" };
+    let detail = format!(
+        "Reading was cancelled after {buckets} bucket{plural}. Run Terraform again to read all of them."
+    );
+    Diagnostic::error(SCAN_FAILED, detail)
 }
 
 /// Why one bucket of a scan could not be read, in paragraphs.

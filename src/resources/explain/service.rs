@@ -75,6 +75,11 @@ fn explain_code(error: &Error, service: &ServiceError, caller: Caller) -> Explan
              and that no bucket policy denies the request.",
             operation.ram_action(),
         )),
+        ErrorCode::NoSuchBucket if matches!(caller, Caller::Query | Caller::Scan) => Explanation::new(format!(
+            "OSS listed the bucket, but then returned that it does not exist: it was deleted in the meantime, or \
+             {endpoint} does not serve it. Run again. If the bucket is listed again, check its region in the OSS \
+             console."
+        )),
         ErrorCode::NoSuchBucket | ErrorCode::InvalidBucketName
             if error.bucket.as_ref().is_some_and(BucketName::is_old) =>
         {

@@ -415,6 +415,7 @@ fn data_sources() {
     let name = BucketName::parse("My").unwrap_err();
     let errors = [
         ScanError::Call(Box::new(denied())),
+        ScanError::Call(Box::new(get(returned(404, "NoSuchBucket", "The bucket does not exist.")))),
         ScanError::Call(Box::new(get(returned(409, "SomethingNew", "This code is not known.")))),
         ScanError::Call(Box::new(timed_out())),
         ScanError::RegionUnresponsive,
@@ -430,6 +431,8 @@ fn data_sources() {
         data_source_error(&denied()),
         data_source_error(&timed_out()),
         scan_failed(&timed_out(), 368),
+        scan_failed(&get(error(ErrorKind::Cancelled)), 368),
+        list_failed(&get(error(ErrorKind::Cancelled)), 1),
     ];
     check!(errors.into_iter().chain(values).chain(paragraphs));
 }

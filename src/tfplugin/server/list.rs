@@ -23,11 +23,9 @@ pub(super) fn validate<P: Provider>(
 ) -> Result<pb::validate_list_resource_config::Response, Diagnostics> {
     let (_, list_resource) = server.list_resource(&request.type_name)?;
     let config = list_config(&*list_resource, request.config.as_ref())?;
-    // A `list` block has the arguments in a nested block.
     let mut diagnostics = Diagnostics::new();
-    for mut diagnostic in list_resource.validate(&config) {
-        diagnostic.attribute = diagnostic.attribute.map(|path| path.within("config"));
-        diagnostics.push(diagnostic);
+    for diagnostic in list_resource.validate(&config) {
+        diagnostics.push(within_config(diagnostic));
     }
     Ok(pb::validate_list_resource_config::Response {
         diagnostics: wire::to_diagnostics(diagnostics),
@@ -119,7 +117,7 @@ impl<P: Provider> Query<P> {
                         self.is_complete = true;
                         diagnostics = P::late_warnings(&self.provider_data);
                     }
-                    diagnostics.push(diagnostic);
+                    diagnostics.push(within_config(diagnostic));
                     return Some(diagnostic_event(diagnostics));
                 }
                 None => {
@@ -131,6 +129,12 @@ impl<P: Provider> Query<P> {
         }
         None
     }
+}
+
+/// A `list` block has the arguments in a nested block.
+fn within_config(diagnostic: Diagnostic) -> Diagnostic {
+    let attribute = diagnostic.attribute.map(|path| path.within("config"));
+    Diagnostic { attribute, ..diagnostic }
 }
 
 /// The warning of a query that ended at its limit. Terraform shows none, even if the limit is its default.

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 
-use oss_emulator::{EncryptionRule, Role};
+use oss_emulator::{EncryptionRule, Fault, Role};
 
 use super::configurations::required_providers;
 use super::player::{Guide, aes256, all, blocks, endpoint, link};
@@ -263,6 +263,34 @@ fn discovering() {
 }
 
 #[test]
+fn discovering_shows_every_bucket_that_was_not_imported() {
+    let Some(workspace) = endpoint(|config| {
+        let config = config.with_bucket("my-company-logs").with_bucket("my-company-drafts");
+        config.with_bucket_in("my-company-invoices", "cn-shanghai")
+    }) else {
+        return;
+    };
+    workspace.emulator.set_rule("my-company-logs", aes256());
+    let denied = Fault::error_response(403, "AccessDenied").bucket("my-company-logs");
+    workspace.emulator.inject(denied.forever());
+    let mut guide = Guide::new(&workspace).with_credentials().with_providers();
+    let blocks = blocks(DISCOVERING, Some("Before Terraform 1.14"));
+    guide.play(&all(&blocks[..2]));
+    // Again, for its output.
+    let shown = guide.run(&blocks[1].place, &blocks[1].text);
+    let shown: Vec<&str> = shown.lines().filter(|line| line.starts_with("Error: ")).collect();
+    assert_eq!(
+        shown,
+        [
+            "Error: Bucket my-company-drafts has no encryption to import",
+            "Error: Bucket my-company-media does not exist",
+            "Error: Cannot read the encryption of bucket my-company-invoices",
+            "Error: Cannot read the encryption of bucket my-company-logs",
+        ]
+    );
+}
+
+#[test]
 fn discovering_with_a_query() {
     let names = ["my-company-logs", "my-company-invoices", "my-company-drafts"];
     let Some(workspace) =
@@ -309,9 +337,18 @@ fn discovering_with_data_sources() {
     guide.run(DISCOVERING, "terraform apply -auto-approve");
     assert_eq!(workspace.emulator.rule("my-company-invoices"), Some(aes256()), "not KMS");
     assert_eq!(workspace.emulator.rule("my-company-media"), Some(EncryptionRule::new("SM4")));
+    let fault = Fault::error_response(404, "NoSuchBucket").operation("GetBucketEncryption");
+    workspace.emulator.inject(fault.bucket("my-company-logs"));
+    let plan = guide.run(DISCOVERING, "terraform plan || true");
+    assert!(plan.contains("A bucket could not be read."), "{plan}");
+    let main = fs::read_to_string(workspace.path("work/main.tf")).unwrap();
+    workspace.write("work/main.tf", &main.replace("my-company-", "my-compnay-"));
+    let plan = guide.run(DISCOVERING, "terraform plan || true");
+    assert!(plan.contains("All rules would be deleted."), "{plan}");
     let page = fs::read_to_string(DISCOVERING).unwrap();
     let warnings = page.split("\n\n").filter(|paragraph| paragraph.starts_with("!> **Warning:**"));
-    let says = |text: &str| text.contains("deleted elsewhere is planned as `AES256`, even if");
+    let says =
+        |text: &str| text.contains("deleted outside Terraform, the next apply sets `AES256`");
     assert_eq!(warnings.filter(|text| says(text)).count(), 1);
     assert!(!page.contains("is set again"));
 }

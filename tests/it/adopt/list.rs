@@ -76,7 +76,15 @@ async fn a_list_query_reads_each_bucket_in_its_region() {
         query(&mut client, json!({ "region": "cn-beijing" }), 100).await,
         ["app-far = app-far@cn-beijing"]
     );
-    assert_eq!(query(&mut client, json!({ "prefix": "none" }), 100).await, NO_DIAGNOSTICS);
+    assert_eq!(query(&mut client, json!({ "prefix": "app-p" }), 100).await, NO_DIAGNOSTICS);
+    assert_eq!(
+        query(&mut client, json!({ "prefix": "none" }), 100).await,
+        ["warning at config.prefix: No bucket with prefix none"]
+    );
+    assert_eq!(
+        query(&mut client, json!({ "region": "cn-shanghai" }), 1).await,
+        ["warning at config.region: No bucket in region cn-shanghai"]
+    );
 }
 
 #[tokio::test]
@@ -121,11 +129,17 @@ async fn a_list_query_includes_the_object_on_request() {
 async fn one_bucket_that_cannot_be_read_is_a_warning() {
     let emulator = account();
     let mut client = configured(&emulator).await;
-    emulator.inject(Fault::error_response(403, "AccessDenied").bucket("app-b"));
-    assert_eq!(
-        query(&mut client, json!({ "prefix": "app-" }), 100).await,
-        ["app-a = app-a@-", "warning: Bucket app-b was skipped", "app-far = app-far@cn-beijing"]
-    );
+    for (status, code) in [(403, "AccessDenied"), (404, "NoSuchBucket"), (404, "NoSuchKey")] {
+        emulator.inject(Fault::error_response(status, code).bucket("app-b"));
+        assert_eq!(
+            query(&mut client, json!({ "prefix": "app-" }), 100).await,
+            [
+                "app-a = app-a@-",
+                "warning: Bucket app-b was skipped",
+                "app-far = app-far@cn-beijing"
+            ]
+        );
+    }
 }
 
 #[tokio::test]
@@ -222,7 +236,7 @@ async fn a_failed_page_ends_a_list_query_after_the_results_before_it() {
 
 /// A client for a fake service whose buckets all have a rule. It returns these pages, the last one repeatedly;
 /// each is the XML of buckets and the next marker.
-async fn client_for_pages(pages: &[(&str, Option<&str>)]) -> TestClient<OssProvider> {
+pub(crate) async fn client_for_pages(pages: &[(&str, Option<&str>)]) -> TestClient<OssProvider> {
     let page = |(buckets, next): &(&str, Option<&str>)| {
         let next = next.map_or_else(String::new, |marker| {
             format!("<IsTruncated>true</IsTruncated><NextMarker>{marker}</NextMarker>")
@@ -356,7 +370,7 @@ async fn a_cancelled_list_query_reports_it_once() {
     client.stop_provider(pb::stop_provider::Request {}).await.unwrap();
     assert_eq!(
         found.await.unwrap(),
-        ["a-near = a-near@-", "error: Cannot read the encryption of bucket far-03"]
+        ["a-near = a-near@-", "error: Cannot read the encryption of all buckets"]
     );
 }
 
@@ -404,6 +418,8 @@ async fn the_configuration_of_a_list_query_is_validated() {
         (json!({ "prefix": "app-", "region": "cn-hangzhou" }), vec![]),
         (json!({ "prefix": UNKNOWN }), vec![]),
         (json!({ "prefix": "App_" }), vec!["error at config.prefix: Invalid prefix"]),
+        (json!({ "prefix": "-x" }), vec!["error at config.prefix: Invalid prefix"]),
+        (json!({ "prefix": "x".repeat(70) }), vec!["error at config.prefix: Invalid prefix"]),
         (json!({ "region": "c/n" }), vec!["error at config.region: Invalid region"]),
     ] {
         let request = pb::validate_list_resource_config::Request {

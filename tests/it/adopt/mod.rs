@@ -4,7 +4,7 @@
 mod deferral;
 mod generated_config;
 mod identity;
-mod list;
+pub(crate) mod list;
 mod moves;
 
 use serde_json::{Value as Json, json};

@@ -8,6 +8,7 @@ use terraform_provider_oss::provider::OssProvider;
 use terraform_provider_oss::tfplugin::pb;
 
 use super::{ALL, NO_DIAGNOSTICS, account, config, large_account, shown_all, timeouts};
+use crate::adopt::list::client_for_pages;
 use crate::support::{TestClient, UNKNOWN, configured, configured_without_retries, diagnostics};
 
 fn filter(given: Json) -> pb::DynamicValue {
@@ -31,8 +32,6 @@ async fn every_bucket_is_returned_with_or_without_a_rule() {
         (json!({}), vec![A, FAR, PLAIN, WEB]),
         (json!({ "prefix": "app-" }), vec![A, FAR, PLAIN]),
         (json!({ "region": "cn-beijing" }), vec![FAR]),
-        (json!({ "prefix": "other" }), vec![]),
-        (json!({ "prefix": "other", "region": "cn-beijing" }), vec![]),
         (json!({ "prefix": "", "region": "" }), vec![A, FAR, PLAIN, WEB]),
     ] {
         let (state, found) = read(&mut client, given.clone()).await;
@@ -71,13 +70,55 @@ async fn a_bucket_that_cannot_be_read_is_a_warning_and_never_looks_unencrypted()
 }
 
 #[tokio::test]
-async fn a_bucket_that_was_deleted_in_the_meantime_is_left_out() {
+async fn a_listed_bucket_that_is_not_found_is_a_warning_and_stays_in_the_result() {
     let emulator = account();
     let mut client = configured(&emulator).await;
-    emulator.inject(Fault::error_response(404, "NoSuchBucket").bucket("app-plain").forever());
+    let not_found = Fault::error_response(404, "NoSuchBucket").operation("GetBucketEncryption");
+    emulator.inject(not_found.bucket("app-plain").forever());
     let (state, found) = read(&mut client, json!({})).await;
+    assert_eq!(
+        diagnostics(&found),
+        ["warning: The encryption of 1 of 4 buckets could not be read"]
+    );
+    let buckets = shown_all(&state);
+    assert_eq!([&buckets[0], &buckets[1], &buckets[3]], [A, FAR, WEB]);
+    let error =
+        "app-plain@cn-hangzhou: error: OSS returned 404 NoSuchBucket. OSS listed the bucket";
+    assert!(buckets[2].starts_with(error), "{}", buckets[2]);
+}
+
+#[tokio::test]
+async fn no_page_and_no_spelling_hides_a_bucket() {
+    let bucket = |name: &str, place: &str| format!("<Bucket><Name>{name}</Name>{place}</Bucket>");
+    let region = |name: &str| bucket(name, "<Region>cn-hangzhou</Region>");
+    let first = region("app-a") + &region("app-b");
+    // Repeats a bucket of the page before it.
+    let second = region("app-b") + &bucket("app-c", "<Location>cn-hangzhou</Location>");
+    let third = bucket("app-d", "<Region>CN-HANGZHOU</Region>")
+        + &bucket("app-e", "<Location>oss-cn-hangzhou-internal</Location>")
+        + &bucket("app-f", "")
+        + &bucket("app-g", "<Location>oss-cn-hangzhou</Location>")
+        + &bucket("other", "<Location>oss-cn-beijing</Location>");
+    let pages = [
+        (first.as_str(), Some("app-b")),
+        ("", Some("app-bb")),
+        (&second, Some("app-c")),
+        (&third, None),
+    ];
+    let mut client = client_for_pages(&pages).await;
+    let (state, found) = read(&mut client, json!({ "region": "cn-hangzhou" })).await;
     assert_eq!(diagnostics(&found), NO_DIAGNOSTICS);
-    assert_eq!(shown_all(&state), [A, FAR, WEB]);
+    let rule = |bucket: &str| format!("{bucket}: AES256 - -");
+    let expected = [
+        "app-a@cn-hangzhou",
+        "app-b@cn-hangzhou",
+        "app-c@-",
+        "app-d@-",
+        "app-e@-",
+        "app-f@-",
+        "app-g@cn-hangzhou",
+    ];
+    assert_eq!(shown_all(&state), expected.map(rule));
 }
 
 #[tokio::test]
@@ -89,6 +130,32 @@ async fn a_region_without_buckets_is_a_warning_if_other_regions_have_some() {
     assert_eq!(diagnostics(&found), ["warning at region: No bucket in region cn-hangzou"]);
     let others = "there are buckets in cn-beijing and cn-hangzhou.";
     assert!(found[0].detail.contains(others), "{}", found[0].detail);
+}
+
+#[tokio::test]
+async fn a_prefix_without_buckets_is_a_warning() {
+    let emulator = account();
+    let mut client = configured(&emulator).await;
+    let (prefix, region) = (
+        "warning at prefix: No bucket with prefix other",
+        "warning at region: No bucket in region cn-shanghai",
+    );
+    for (given, expected) in [
+        (json!({ "prefix": "other" }), prefix),
+        (json!({ "prefix": "other", "region": "cn-beijing" }), prefix),
+        (json!({ "prefix": "app-", "region": "cn-shanghai" }), region),
+    ] {
+        let (state, found) = read(&mut client, given).await;
+        assert_eq!(state["buckets"], json!([]));
+        assert_eq!(diagnostics(&found), [expected]);
+    }
+    let emulator = large_account(0);
+    let mut client = configured(&emulator).await;
+    for given in [json!({}), json!({ "region": "cn-beijing" })] {
+        let (state, found) = read(&mut client, given).await;
+        assert_eq!(state["buckets"], json!([]));
+        assert_eq!(diagnostics(&found), NO_DIAGNOSTICS, "the account has no buckets");
+    }
 }
 
 #[tokio::test]
@@ -203,8 +270,8 @@ async fn a_read_is_cancelled_at_once() {
     }
     client.stop_provider(pb::stop_provider::Request {}).await.unwrap();
     let (state, found) = read.await.unwrap();
-    assert_eq!(diagnostics(&found), ["error: Cannot read the encryption of bucket many-00000"]);
-    assert!(found[0].detail.contains("cancelled"), "{}", found[0].detail);
+    assert_eq!(diagnostics(&found), ["error: Cannot read the encryption of all buckets"]);
+    assert!(found[0].detail.contains("cancelled after 0 buckets"), "{}", found[0].detail);
     assert_eq!(state, Json::Null);
     assert_eq!(emulator.requests().len(), 1 + 8);
 }
@@ -216,6 +283,8 @@ async fn impossible_filters_are_reported_at_their_attribute() {
         (json!({ "prefix": "old_", "region": "cn-hangzhou" }), vec![]),
         (json!({ "prefix": UNKNOWN, "region": UNKNOWN }), vec![]),
         (json!({ "prefix": "App" }), vec!["error at prefix: Invalid prefix"]),
+        (json!({ "prefix": "-x" }), vec!["error at prefix: Invalid prefix"]),
+        (json!({ "prefix": "x".repeat(70) }), vec!["error at prefix: Invalid prefix"]),
         (json!({ "region": "c/n" }), vec!["error at region: Invalid region"]),
         (timeouts("0s"), vec!["error at timeouts.read: Invalid timeout"]),
     ] {

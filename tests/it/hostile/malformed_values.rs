@@ -282,7 +282,8 @@ async fn unknown_values_in_list_queries_and_identities_are_errors_and_nothing_is
         };
         let mut events = client.list_resource(request).await.unwrap().into_inner();
         let event = events.message().await.unwrap().unwrap();
-        assert_eq!(diagnostics(&event.diagnostic), [format!("error at {name}: Unknown value")]);
+        let expected = format!("error at config.{name}: Unknown value");
+        assert_eq!(diagnostics(&event.diagnostic), [expected]);
         assert!(events.message().await.unwrap().is_none());
     }
     for name in ["bucket", "region"] {
