@@ -201,7 +201,7 @@ fn the_module_reports_sensitive_values_by_their_key() {
 }
 
 /// Replaces `aliyun/alicloud` with its stub.
-fn install_alicloud(workspace: &Workspace) {
+pub(super) fn install_alicloud(workspace: &Workspace) {
     let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss")).parent().unwrap();
     let stub = ours.join("examples/alicloud_stand_in");
     assert!(stub.exists(), "{} is missing: run `cargo build --examples`", stub.display());
@@ -209,6 +209,14 @@ fn install_alicloud(workspace: &Workspace) {
     fs::create_dir(&directory).unwrap();
     fs::copy(stub, directory.join("terraform-provider-alicloud")).unwrap();
     workspace.install(&[("oss-tools/oss", ours), ("aliyun/alicloud", &directory)]);
+}
+
+/// Adds `aliyun/alicloud` to the required providers of the configuration.
+pub(super) fn require_alicloud(workspace: &Workspace) {
+    let main = fs::read_to_string(workspace.path("main.tf")).unwrap();
+    let oss = "oss = { source = \"oss-tools/oss\" }";
+    let both = format!("{oss}\n    alicloud = {{ source = \"aliyun/alicloud\" }}");
+    workspace.write("main.tf", &main.replace(oss, &both));
 }
 
 #[test]
@@ -257,10 +265,7 @@ fn the_examples_in_the_readme_work() {
     for block in blocks("examples/modules/encrypted-buckets/README.md", "hcl") {
         workspace.configure(&block);
         if block.contains("alicloud") {
-            let main = fs::read_to_string(workspace.path("main.tf")).unwrap();
-            let oss = "oss = { source = \"oss-tools/oss\" }";
-            let both = format!("{oss}\n    alicloud = {{ source = \"aliyun/alicloud\" }}");
-            workspace.write("main.tf", &main.replace(oss, &both));
+            require_alicloud(&workspace);
         }
         workspace.terraform(&["get"]).succeeds();
         workspace.apply();
