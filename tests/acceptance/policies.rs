@@ -152,6 +152,19 @@ fn an_unknown_key_must_come_from_a_resource_for_keys() {
             assert!(found.iter().all(says), "{resource}: {found:#?}");
         }
     }
+    // Only the one that is denied, although both are known only after apply.
+    let two = [("this", "alicloud_kms_key.one.id"), ("other", "terraform_data.new.id")]
+        .map(|(name, key)| resource(name, &format!("\"prod-{name}\""), &with(key)));
+    let found = denied(&workspace, &format!("{keys}{}", two.concat()));
+    let is_other = |message: &String| message.starts_with("oss_bucket_encryption.other: ");
+    assert!(found.len() == 1 && found.iter().all(is_other), "{found:#?}");
+    // The reference must be in the argument.
+    let elsewhere = format!(
+        "{}\n  depends_on = [alicloud_kms_key.one]\n  region = alicloud_kms_key.one.description",
+        with("terraform_data.new.id")
+    );
+    let elsewhere = resource("this", "\"prod-media\"", &elsewhere);
+    assert_eq!(denied(&workspace, &format!("{keys}{elsewhere}")).len(), 1);
     // The configuration of a module does not show what its variables are, so they need the option.
     let name = "module/main.tf";
     std::fs::create_dir(workspace.path("module")).unwrap();
@@ -173,10 +186,14 @@ fn an_unknown_key_must_come_from_a_resource_for_keys() {
 #[test]
 fn the_rule_of_such_a_bucket_must_not_be_deleted_or_weakened() {
     let Some(workspace) = account() else { return };
-    workspace.configure(&resource("this", "\"prod-logs\"", KMS));
+    let kept = resource("this", "\"prod-logs\"", KMS);
+    // Without the prefix it may be deleted.
+    workspace.configure(&format!("{kept}{}", resource("test", "\"test-logs\"", KMS)));
     workspace.apply();
     let none = Vec::<String>::new();
-    assert_eq!(denied(&workspace, &resource("this", "\"prod-logs\"", KMS)), none);
+    assert_eq!(denied(&workspace, &kept), none);
+    let replaced = planned(&workspace, &kept, &["-replace=oss_bucket_encryption.this"]);
+    assert_eq!(evaluate(read(POLICY), &replaced), none);
     let deleted = "oss_bucket_encryption.this: the rule of bucket prod-logs must not be deleted";
     assert_eq!(denied(&workspace, ""), [deleted]);
     // A replacement for another bucket deletes the rule of the first.
@@ -214,6 +231,11 @@ fn a_bucket_of_alicloud_must_be_created_with_a_rule() {
         (with(of("alicloud_oss_bucket.new.bucket")), None),
         (with(of("alicloud_oss_bucket.new.id")), None),
         (with(rule_of_alicloud), None),
+        // The separate rule may be set first.
+        (
+            bucket(&inline(AES256)) + &of("alicloud_oss_bucket.new.bucket"),
+            Some(format!("bucket prod-new {MUST} AES256")),
+        ),
         // It may be another bucket.
         (with(of("terraform_data.new.id")), Some(without)),
         (nameless(""), Some(nameless_without.to_owned())),
@@ -236,9 +258,11 @@ fn resources_of_alicloud_must_not_change_the_rule_either() {
     // What was read back before another rule was set.
     let old = |more: &str| alicloud_bucket("old", "\"prod-old\"", more);
     let stale = old(&format!("{}\n  {IGNORE}", inline(AES256)));
-    configure(&workspace, &format!("{logs}{media}{stale}"));
-    workspace.apply();
+    let bare = alicloud_bucket("bare", "\"prod-bare\"", "");
     // A bucket without the prefix may have any rule, or none.
+    let fine = alicloud_bucket("fine", "\"test-logs\"", &inline(AES256));
+    configure(&workspace, &format!("{logs}{media}{stale}{bare}{fine}"));
+    workspace.apply();
     let fine = alicloud_bucket("fine", "\"test-logs\"", "");
     let others = format!("{}{fine}{}", old(IGNORE), resource("old", "\"prod-old\"", KMS));
     let [our_logs, our_media] =
@@ -262,6 +286,18 @@ fn resources_of_alicloud_must_not_change_the_rule_either() {
         (
             format!("{media}{}", bucket(&inline(AES256))),
             aes256("alicloud_oss_bucket.logs:", "prod-logs"),
+        ),
+        (
+            format!("{media}{our_logs}{}", bucket(&inline(AES256))),
+            aes256("alicloud_oss_bucket.logs:", "prod-logs"),
+        ),
+        (
+            format!("{logs}{media}{bare}"),
+            Some(
+                "alicloud_oss_bucket.bare: bucket prod-bare has no rule after this plan: set one with an \
+                 oss_bucket_encryption in the same plan"
+                    .to_owned(),
+            ),
         ),
         (format!("{logs}{}", rule(AES256)), aes256(rule_of_media, "prod-media")),
         (
