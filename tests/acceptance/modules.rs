@@ -89,19 +89,19 @@ fn the_module_reports_the_offending_bucket() {
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", bucket = [\"a\"] }",
-            "Every attribute of a rule is a string. Another type is in: my-logs.",
+            "Every attribute of a rule is a string. A list or an object is in: my-logs.",
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", region = [\"a\"] }",
-            "Every attribute of a rule is a string. Another type is in: my-logs.",
+            "Every attribute of a rule is a string. A list or an object is in: my-logs.",
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", kms_master_key_id = [\"a\"] }\n    his-logs = { sse_algorithm = [] }",
-            "Another type is in: his-logs, my-logs.",
+            "A list or an object is in: his-logs, my-logs.",
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", kms_data_encryption = {} }",
-            "Another type is in: my-logs.",
+            "A list or an object is in: my-logs.",
         ),
         ("my-logs = {}", "sse_algorithm is required and must be"),
         (
@@ -158,7 +158,7 @@ fn the_module_reports_sensitive_values_by_their_key() {
         ("bucket = sensitive(\"My_Secret\")", "Invalid bucket names: my-logs."),
         ("bucket = sensitive(\"fine-logs\")", "name the same bucket: fine-logs, my-logs."),
         ("region = sensitive(\"oss-my-secret\")", "Invalid regions: my-logs."),
-        ("kms_master_key_id = sensitive([\"my-secret\"])", "Another type is in: my-logs."),
+        ("kms_master_key_id = sensitive([\"my-secret\"])", "A list or an object is in: my-logs."),
         ("kms_data_encryption = sensitive(\"my-secret\")", "It is something else for: my-logs."),
         ("sse_algorithm = sensitive(\"my-secret\")", "missing or invalid for: my-logs."),
         (
@@ -254,6 +254,43 @@ fn the_module_for_new_buckets_reports_a_region() {
         assert_eq!(run.code, Some(i32::from(is_refused)), "{region}: {run}");
         let said = run.stderr.contains("remove the attribute region from: my-logs.");
         assert_eq!(said, is_refused, "{region}: {run}");
+    }
+}
+
+/// The name of the bucket is overwritten before the inner module sees it.
+#[test]
+fn the_module_for_new_buckets_reports_attributes_of_another_type() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    copy_to(&workspace, "modules/encrypted-buckets");
+    install_alicloud(&workspace);
+    let names = ["bucket", "sse_algorithm", "kms_master_key_id", "kms_data_encryption"];
+    for name in names {
+        for value in ["[\"KMS\"]", "{ id = \"KMS\" }", "sensitive([\"KMS\"])"] {
+            let algorithm = if name == "sse_algorithm" { "" } else { "sse_algorithm = \"KMS\", " };
+            workspace.configure(&format!(
+                "module \"new_buckets\" {{\n  source = \"./modules/encrypted-buckets/{NEW_BUCKETS}\"\n  buckets = {{\n    \
+                 fine-logs = {{ sse_algorithm = \"KMS\" }}\n    my-logs = {{ {algorithm}{name} = {value} }}\n  }}\n}}\n",
+            ));
+            workspace.terraform(&["get"]).succeeds();
+            let run = workspace.terraform(&["validate", "-no-color"]).fails();
+            let part = "Every attribute of a rule is a string. A list or an object is in: my-logs.";
+            assert!(run.stderr.contains(part), "{name} = {value}: {run}");
+        }
+    }
+    // A name that no bucket can have, and one bucket under two keys.
+    for (rule, part) in [
+        ("logs = { sse_algorithm = \"KMS\", bucket = \"My_Logs\" }", "Invalid bucket names: logs."),
+        (
+            "logs = { sse_algorithm = \"KMS\", bucket = \"fine-logs\" }",
+            "these keys name the same bucket: fine-logs, logs.",
+        ),
+    ] {
+        workspace.configure(&format!(
+            "module \"new_buckets\" {{\n  source = \"./modules/encrypted-buckets/{NEW_BUCKETS}\"\n  buckets = {{\n    \
+             fine-logs = {{ sse_algorithm = \"KMS\" }}\n    {rule}\n  }}\n}}\n",
+        ));
+        let run = workspace.terraform(&["plan", "-no-color"]).fails();
+        assert!(run.stderr.contains(part), "{rule}: {run}");
     }
 }
 
