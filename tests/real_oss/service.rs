@@ -88,6 +88,15 @@ impl Service {
         let [is_real, may_overwrite] = ["OSS_ACC", "OSS_ACC_OVERWRITE"].map(|name| {
             is_one(name, std::env::var_os(name)).unwrap_or_else(|error| panic!("{error}"))
         });
+        Self::start_with(is_real, may_overwrite)
+    }
+
+    /// The emulator, whatever the environment names.
+    pub(crate) fn start_emulator() -> Option<Self> {
+        Self::start_with(false, false)
+    }
+
+    fn start_with(is_real: bool, may_overwrite: bool) -> Option<Self> {
         let terraform = variable("TERRAFORM").unwrap_or_else(|| "terraform".to_owned());
         let version = Command::new(&terraform).arg("version").output();
         if !version.is_ok_and(|output| output.status.success()) {
@@ -154,6 +163,16 @@ impl Service {
         })
     }
 
+    /// The environment of commands that use the emulator.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// A file for what another process prints.
+    pub(crate) fn printed(&self) -> PathBuf {
+        self.directory.path().join("printed")
+    }
+
     /// A directory with a state of its own.
     pub(crate) fn directory(&self, name: &str) -> Directory<'_> {
         let path = self.directory.path().join(name);
@@ -190,7 +209,7 @@ impl Directory<'_> {
             command.env_clear();
         }
         command.args(arguments).current_dir(&self.path);
-        command.envs(self.service.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.service.environment());
         command.env("TF_LOG_PROVIDER", "debug").env("TF_LOG_PATH", &log);
         let output = command.output().unwrap();
         let log = fs::read_to_string(&log).unwrap_or_default();
