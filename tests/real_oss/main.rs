@@ -11,8 +11,9 @@
 //!
 //! `OSS_ACC` and `OSS_ACC_OVERWRITE` are `1` or unset; another value is an error.
 //!
-//! What OSS returns where the emulator returns something else is printed.
+//! What OSS returns where the emulator returns something else is printed. Ctrl-C restores the rule, too.
 
+#![cfg(unix)]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -20,6 +21,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod interrupts;
 mod processes;
 mod service;
 #[path = "../acceptance/tunnel.rs"]
@@ -31,7 +33,7 @@ use std::process::Command;
 use oss_emulator::EncryptionRule;
 use serde_json::{Value as Json, json};
 
-use service::{Run, Service, report, reported};
+use service::{RESTORE, Run, Service, report, reported};
 
 const GONE: &str = "GET 404 NoSuchServerSideEncryptionRule";
 const CREATE: &[&str] = &[GONE, "PUT 200", "GET 200"];
@@ -94,7 +96,7 @@ impl<'a> Restore<'a> {
             ));
         }
         if let Some(rule) = &rule {
-            let work = service.directory("restore");
+            let work = service.directory(RESTORE);
             work.configure(&resource(&service.bucket, rule));
             let run = work.run(&["validate", "-no-color"]);
             if run.code != Some(0) {
@@ -113,7 +115,7 @@ impl<'a> Restore<'a> {
 
 impl Drop for Restore<'_> {
     fn drop(&mut self) {
-        let work = self.service.directory("restore");
+        let work = self.service.directory(RESTORE);
         // A rule can be deleted after it is created: creating it is idempotent.
         let rule = self.rule.as_deref().unwrap_or("sse_algorithm = \"AES256\"");
         work.configure(&resource(&self.service.bucket, rule));

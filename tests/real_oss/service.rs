@@ -11,12 +11,15 @@ use std::process::Command;
 use oss_emulator::{Config, Emulator};
 use tempfile::TempDir;
 
+use crate::interrupts;
 use crate::tunnel::tunnels_to;
 
 const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
 const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
 const BUCKET: &str = "real-oss-test";
 const REGION: &str = "cn-hangzhou";
+/// The directory in which a rule is restored, also after an interrupt.
+pub(crate) const RESTORE: &str = "restore";
 
 /// OSS, or the emulator in its place.
 pub(crate) struct Service {
@@ -35,6 +38,7 @@ pub(crate) struct Service {
 pub(crate) struct Directory<'a> {
     service: &'a Service,
     path: PathBuf,
+    is_interruptible: bool,
 }
 
 /// The result of a command.
@@ -97,6 +101,7 @@ impl Service {
     }
 
     fn start_with(is_real: bool, may_overwrite: bool) -> Option<Self> {
+        interrupts::handle();
         let terraform = variable("TERRAFORM").unwrap_or_else(|| "terraform".to_owned());
         let version = Command::new(&terraform).arg("version").output();
         if !version.is_ok_and(|output| output.status.success()) {
@@ -177,7 +182,7 @@ impl Service {
     pub(crate) fn directory(&self, name: &str) -> Directory<'_> {
         let path = self.directory.path().join(name);
         fs::create_dir_all(&path).unwrap();
-        Directory { service: self, path }
+        Directory { service: self, path, is_interruptible: name != RESTORE }
     }
 }
 
@@ -211,7 +216,11 @@ impl Directory<'_> {
         command.args(arguments).current_dir(&self.path);
         command.envs(self.service.environment());
         command.env("TF_LOG_PROVIDER", "debug").env("TF_LOG_PATH", &log);
-        let output = command.output().unwrap();
+        let output = if self.is_interruptible {
+            interrupts::run(&mut command)
+        } else {
+            interrupts::run_to_the_end(&mut command)
+        };
         let log = fs::read_to_string(&log).unwrap_or_default();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Run {
