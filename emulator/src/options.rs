@@ -41,8 +41,8 @@ While it runs, control it with requests to /-/, for example to inject faults:
                         actions: error_response, raw_response, reset_before, reset_after,
                         truncate_body, delay (milliseconds), stale_reads (reads), throttle
                         (per_second), conflicts (milliseconds), random (percent, seed),
-                        expired_token; each can set method, bucket, operation, and times (a number
-                        or \"forever\")
+                        expired_token; each can set method, bucket, operation, algorithm (of the
+                        rule in a PUT), and times (a number or \"forever\")
   curl -X DELETE ENDPOINT/-/faults
   curl -X POST ENDPOINT/-/sessions/expire
   curl -X POST ENDPOINT/-/master-keys/rotate

@@ -65,7 +65,7 @@ impl Provider for Alicloud {
         let inline = NestedBlock {
             name: "server_side_encryption_rule",
             block: block(rule(), Vec::new()).block,
-            is_repeatable: false,
+            is_repeatable: true,
         };
         let key = vec![
             Attribute::optional("description", ""),
@@ -112,18 +112,17 @@ impl Resource<()> for StateOnly {
     }
 
     fn plan(&self, request: &PlanRequest<'_>) -> Plan {
-        let id = match (request.prior_state, request.config.get("bucket")) {
-            // The ID of a key is known after it is created.
-            (None, Value::Null) => Value::Unknown,
-            (Some(state), Value::Null) => state.get("id").clone(),
-            (_, bucket) => bucket.clone(),
-        };
+        // Known after the resource is created, even if it is the name of a bucket.
+        let id = request.prior_state.map_or(Value::Unknown, |state| state.get("id").clone());
         Plan { planned_state: request.config.clone().with("id", id), requires_replace: Vec::new() }
     }
 
     async fn create(&self, _: &Context<()>, planned: Object) -> Result<Applied, Failure> {
-        let is_unknown = *planned.get("id") == Value::Unknown;
-        Ok(if is_unknown { planned.with("id", KEY_ID) } else { planned }.into())
+        let id = match planned.get("bucket") {
+            Value::Null => KEY_ID.into(),
+            bucket => bucket.clone(),
+        };
+        Ok(planned.with("id", id).into())
     }
 
     async fn read(&self, _: &Context<()>, state: Object) -> Result<Option<Object>, Failure> {

@@ -7,7 +7,7 @@ use super::host::{Feature, has};
 use super::workspace::{Run, Workspace};
 
 /// A provider block whose arguments are known only after an apply.
-fn unknown_provider(workspace: &Workspace) -> String {
+pub(super) fn unknown_provider(workspace: &Workspace) -> String {
     format!(
         "resource \"terraform_data\" \"account\" {{\n  input = {{\n    region = \"cn-hangzhou\"\n    \
          endpoint = {:?}\n  }}\n}}\nprovider \"oss\" {{\n  \

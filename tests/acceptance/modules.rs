@@ -89,19 +89,19 @@ fn the_module_reports_the_offending_bucket() {
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", bucket = [\"a\"] }",
-            "Every attribute of a rule is a string. Another type is in: my-logs.",
+            "Every attribute of a rule is a string. A list or an object is in: my-logs.",
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", region = [\"a\"] }",
-            "Every attribute of a rule is a string. Another type is in: my-logs.",
+            "Every attribute of a rule is a string. A list or an object is in: my-logs.",
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", kms_master_key_id = [\"a\"] }\n    his-logs = { sse_algorithm = [] }",
-            "Another type is in: his-logs, my-logs.",
+            "A list or an object is in: his-logs, my-logs.",
         ),
         (
             "my-logs = { sse_algorithm = \"KMS\", kms_data_encryption = {} }",
-            "Another type is in: my-logs.",
+            "A list or an object is in: my-logs.",
         ),
         ("my-logs = {}", "sse_algorithm is required and must be"),
         (
@@ -158,7 +158,7 @@ fn the_module_reports_sensitive_values_by_their_key() {
         ("bucket = sensitive(\"My_Secret\")", "Invalid bucket names: my-logs."),
         ("bucket = sensitive(\"fine-logs\")", "name the same bucket: fine-logs, my-logs."),
         ("region = sensitive(\"oss-my-secret\")", "Invalid regions: my-logs."),
-        ("kms_master_key_id = sensitive([\"my-secret\"])", "Another type is in: my-logs."),
+        ("kms_master_key_id = sensitive([\"my-secret\"])", "A list or an object is in: my-logs."),
         ("kms_data_encryption = sensitive(\"my-secret\")", "It is something else for: my-logs."),
         ("sse_algorithm = sensitive(\"my-secret\")", "missing or invalid for: my-logs."),
         (
@@ -201,7 +201,7 @@ fn the_module_reports_sensitive_values_by_their_key() {
 }
 
 /// Replaces `aliyun/alicloud` with its stub.
-fn install_alicloud(workspace: &Workspace) {
+pub(super) fn install_alicloud(workspace: &Workspace) {
     let ours = Path::new(env!("CARGO_BIN_EXE_terraform-provider-oss")).parent().unwrap();
     let stub = ours.join("examples/alicloud_stand_in");
     assert!(stub.exists(), "{} is missing: run `cargo build --examples`", stub.display());
@@ -209,6 +209,14 @@ fn install_alicloud(workspace: &Workspace) {
     fs::create_dir(&directory).unwrap();
     fs::copy(stub, directory.join("terraform-provider-alicloud")).unwrap();
     workspace.install(&[("oss-tools/oss", ours), ("aliyun/alicloud", &directory)]);
+}
+
+/// Adds `aliyun/alicloud` to the required providers of the configuration.
+pub(super) fn require_alicloud(workspace: &Workspace) {
+    let main = fs::read_to_string(workspace.path("main.tf")).unwrap();
+    let oss = "oss = { source = \"oss-tools/oss\" }";
+    let both = format!("{oss}\n    alicloud = {{ source = \"aliyun/alicloud\" }}");
+    workspace.write("main.tf", &main.replace(oss, &both));
 }
 
 #[test]
@@ -249,6 +257,43 @@ fn the_module_for_new_buckets_reports_a_region() {
     }
 }
 
+/// The name of the bucket is overwritten before the inner module sees it.
+#[test]
+fn the_module_for_new_buckets_reports_attributes_of_another_type() {
+    let Some(workspace) = Workspace::new(&[]) else { return };
+    copy_to(&workspace, "modules/encrypted-buckets");
+    install_alicloud(&workspace);
+    let names = ["bucket", "sse_algorithm", "kms_master_key_id", "kms_data_encryption"];
+    for name in names {
+        for value in ["[\"KMS\"]", "{ id = \"KMS\" }", "sensitive([\"KMS\"])"] {
+            let algorithm = if name == "sse_algorithm" { "" } else { "sse_algorithm = \"KMS\", " };
+            workspace.configure(&format!(
+                "module \"new_buckets\" {{\n  source = \"./modules/encrypted-buckets/{NEW_BUCKETS}\"\n  buckets = {{\n    \
+                 fine-logs = {{ sse_algorithm = \"KMS\" }}\n    my-logs = {{ {algorithm}{name} = {value} }}\n  }}\n}}\n",
+            ));
+            workspace.terraform(&["get"]).succeeds();
+            let run = workspace.terraform(&["validate", "-no-color"]).fails();
+            let part = "Every attribute of a rule is a string. A list or an object is in: my-logs.";
+            assert!(run.stderr.contains(part), "{name} = {value}: {run}");
+        }
+    }
+    // A name that no bucket can have, and one bucket under two keys.
+    for (rule, part) in [
+        ("logs = { sse_algorithm = \"KMS\", bucket = \"My_Logs\" }", "Invalid bucket names: logs."),
+        (
+            "logs = { sse_algorithm = \"KMS\", bucket = \"fine-logs\" }",
+            "these keys name the same bucket: fine-logs, logs.",
+        ),
+    ] {
+        workspace.configure(&format!(
+            "module \"new_buckets\" {{\n  source = \"./modules/encrypted-buckets/{NEW_BUCKETS}\"\n  buckets = {{\n    \
+             fine-logs = {{ sse_algorithm = \"KMS\" }}\n    {rule}\n  }}\n}}\n",
+        ));
+        let run = workspace.terraform(&["plan", "-no-color"]).fails();
+        assert!(run.stderr.contains(part), "{rule}: {run}");
+    }
+}
+
 #[test]
 fn the_examples_in_the_readme_work() {
     let Some(workspace) = Workspace::new(&["my-logs", "my-invoices", "my-backups"]) else { return };
@@ -257,10 +302,7 @@ fn the_examples_in_the_readme_work() {
     for block in blocks("examples/modules/encrypted-buckets/README.md", "hcl") {
         workspace.configure(&block);
         if block.contains("alicloud") {
-            let main = fs::read_to_string(workspace.path("main.tf")).unwrap();
-            let oss = "oss = { source = \"oss-tools/oss\" }";
-            let both = format!("{oss}\n    alicloud = {{ source = \"aliyun/alicloud\" }}");
-            workspace.write("main.tf", &main.replace(oss, &both));
+            require_alicloud(&workspace);
         }
         workspace.terraform(&["get"]).succeeds();
         workspace.apply();

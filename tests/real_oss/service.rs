@@ -11,12 +11,15 @@ use std::process::Command;
 use oss_emulator::{Config, Emulator};
 use tempfile::TempDir;
 
+use crate::interrupts;
 use crate::tunnel::tunnels_to;
 
 const KEY_ID: &str = "LTAI5tTESTTESTTESTTEST01";
 const KEY_SECRET: &str = "TestSecretTestSecretTestSecret";
 const BUCKET: &str = "real-oss-test";
 const REGION: &str = "cn-hangzhou";
+/// The directory in which a rule is restored, also after an interrupt.
+pub(crate) const RESTORE: &str = "restore";
 
 /// OSS, or the emulator in its place.
 pub(crate) struct Service {
@@ -35,6 +38,7 @@ pub(crate) struct Service {
 pub(crate) struct Directory<'a> {
     service: &'a Service,
     path: PathBuf,
+    is_interruptible: bool,
 }
 
 /// The result of a command.
@@ -88,6 +92,16 @@ impl Service {
         let [is_real, may_overwrite] = ["OSS_ACC", "OSS_ACC_OVERWRITE"].map(|name| {
             is_one(name, std::env::var_os(name)).unwrap_or_else(|error| panic!("{error}"))
         });
+        Self::start_with(is_real, may_overwrite)
+    }
+
+    /// The emulator, whatever the environment names.
+    pub(crate) fn start_emulator() -> Option<Self> {
+        Self::start_with(false, false)
+    }
+
+    fn start_with(is_real: bool, may_overwrite: bool) -> Option<Self> {
+        interrupts::handle();
         let terraform = variable("TERRAFORM").unwrap_or_else(|| "terraform".to_owned());
         let version = Command::new(&terraform).arg("version").output();
         if !version.is_ok_and(|output| output.status.success()) {
@@ -154,11 +168,21 @@ impl Service {
         })
     }
 
+    /// The environment of commands that use the emulator.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// A file for what another process prints.
+    pub(crate) fn printed(&self) -> PathBuf {
+        self.directory.path().join("printed")
+    }
+
     /// A directory with a state of its own.
     pub(crate) fn directory(&self, name: &str) -> Directory<'_> {
         let path = self.directory.path().join(name);
         fs::create_dir_all(&path).unwrap();
-        Directory { service: self, path }
+        Directory { service: self, path, is_interruptible: name != RESTORE }
     }
 }
 
@@ -190,9 +214,13 @@ impl Directory<'_> {
             command.env_clear();
         }
         command.args(arguments).current_dir(&self.path);
-        command.envs(self.service.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.service.environment());
         command.env("TF_LOG_PROVIDER", "debug").env("TF_LOG_PATH", &log);
-        let output = command.output().unwrap();
+        let output = if self.is_interruptible {
+            interrupts::run(&mut command)
+        } else {
+            interrupts::run_to_the_end(&mut command)
+        };
         let log = fs::read_to_string(&log).unwrap_or_default();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Run {

@@ -27,6 +27,7 @@ pub(super) struct FaultSpec {
     method: Option<String>,
     bucket: Option<String>,
     operation: Option<String>,
+    algorithm: Option<String>,
     times: Option<Times>,
 }
 
@@ -115,6 +116,7 @@ impl TryFrom<FaultSpec> for Fault {
         let mut fault = spec.without_conditions()?;
         let upper = |method: String| method.to_ascii_uppercase();
         (fault.method, fault.bucket) = (spec.method.map(upper), spec.bucket);
+        fault.algorithm = spec.algorithm;
         fault.operation = match spec.operation {
             Some(operation) if !is_operation(&operation) => {
                 return Err(format!("unknown operation {operation:?}"));
@@ -183,6 +185,10 @@ mod tests {
             (
                 r#"{"action":"reset_before","operation":"PutObject"}"#,
                 Fault::reset_before().operation("PutObject"),
+            ),
+            (
+                r#"{"action":"reset_before","algorithm":"KMS"}"#,
+                Fault::reset_before().algorithm("KMS"),
             ),
             (r#"{"action":"reset_after","times":3}"#, Fault::reset_after().times(3)),
             (r#"{"action":"truncate_body"}"#, Fault::truncate_body()),

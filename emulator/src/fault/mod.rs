@@ -31,7 +31,8 @@ pub(super) use queue::{Faults, Target};
 /// ```
 ///
 /// In JSON, as `POST /-/faults` takes it, a fault is an object with an `action`, the fields of that
-/// action, and optionally `method`, `bucket`, `operation` and `times` (a number or `"forever"`):
+/// action, and optionally `method`, `bucket`, `operation`, `algorithm` and `times` (a number or
+/// `"forever"`):
 ///
 /// | `action` | fields |
 /// |---|---|
@@ -62,6 +63,7 @@ pub struct Fault {
     method: Option<String>,
     bucket: Option<String>,
     operation: Option<String>,
+    algorithm: Option<String>,
     /// How often it still applies; `None` means forever.
     remaining: Option<u32>,
 }
@@ -162,6 +164,12 @@ impl Fault {
         self
     }
 
+    /// Applies only to requests that set a rule with this `SSEAlgorithm`.
+    pub fn algorithm(mut self, algorithm: &str) -> Self {
+        self.algorithm = Some(algorithm.to_owned());
+        self
+    }
+
     /// Applies to this many requests; 0 means none.
     pub fn times(mut self, times: u32) -> Self {
         self.remaining = Some(times);
@@ -220,7 +228,14 @@ impl Fault {
     }
 
     fn new(action: Action) -> Self {
-        Self { action, method: None, bucket: None, operation: None, remaining: Some(1) }
+        Self {
+            action,
+            method: None,
+            bucket: None,
+            operation: None,
+            algorithm: None,
+            remaining: Some(1),
+        }
     }
 
     fn applies(&self, target: &Target<'_>) -> bool {
@@ -230,6 +245,7 @@ impl Fault {
         matches(&self.method, Some(target.method))
             && matches(&self.bucket, target.bucket)
             && matches(&self.operation, Some(target.operation))
+            && matches(&self.algorithm, target.algorithm)
             && (self.operation.is_some() || target.is_oss)
             && (!is_write_only || target.writes_encryption)
             && self.remaining != Some(0)

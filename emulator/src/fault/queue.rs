@@ -11,6 +11,8 @@ pub(crate) struct Target<'r> {
     pub(super) method: &'r str,
     pub(super) bucket: Option<&'r str>,
     pub(super) operation: &'r str,
+    /// The algorithm of the rule that the request sets.
+    pub(super) algorithm: Option<&'r str>,
     pub(super) is_oss: bool,
     pub(super) writes_encryption: bool,
 }
@@ -19,12 +21,25 @@ impl<'r> Target<'r> {
     /// An operation of OSS.
     pub(crate) fn oss(method: &'r str, bucket: Option<&'r str>, operation: Operation) -> Self {
         let writes_encryption = operation.writes_encryption();
-        Self { method, bucket, operation: operation.name(), is_oss: true, writes_encryption }
+        let operation = operation.name();
+        Self { method, bucket, operation, algorithm: None, is_oss: true, writes_encryption }
+    }
+
+    /// The same request, which sets a rule with this algorithm.
+    pub(crate) fn sets(self, algorithm: Option<&'r str>) -> Self {
+        Self { algorithm, ..self }
     }
 
     /// An operation of another service.
     pub(crate) fn other_service(method: &'r str, operation: &'r str) -> Self {
-        Self { method, bucket: None, operation, is_oss: false, writes_encryption: false }
+        Self {
+            method,
+            bucket: None,
+            operation,
+            algorithm: None,
+            is_oss: false,
+            writes_encryption: false,
+        }
     }
 }
 

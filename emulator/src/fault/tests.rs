@@ -35,6 +35,17 @@ fn other_services_are_affected_only_by_faults_that_name_their_operation() {
 }
 
 #[test]
+fn an_algorithm_limits_a_fault_to_rules_that_have_it() {
+    let mut faults = Faults::default();
+    faults.push(Fault::reset_before().algorithm("KMS"));
+    let target = Target::oss("PUT", Some("demo"), Operation::PutBucketEncryption);
+    assert!(faults.take(&target.sets(Some("AES256")), NOW).is_none());
+    assert!(faults.take(&target.sets(None), NOW).is_none());
+    assert_eq!(take(&mut faults, "GET", "demo"), None);
+    assert!(faults.take(&target.sets(Some("KMS")), NOW).is_some());
+}
+
+#[test]
 fn a_bucket_accepts_one_change_in_a_window() {
     let mut faults = Faults::default();
     faults.push(Fault::conflicts(Duration::from_millis(500)));

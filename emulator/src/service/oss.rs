@@ -81,7 +81,12 @@ impl Service {
             object::check_key(key)?;
         }
         object::check_headers(request)?;
-        let target = Target::oss(&request.method, address.bucket.as_deref(), operation);
+        let rule = match operation {
+            Operation::PutBucketEncryption => EncryptionRule::from_xml(&request.body).ok(),
+            _ => None,
+        };
+        let target = Target::oss(&request.method, address.bucket.as_deref(), operation)
+            .sets(rule.as_ref().map(|rule| rule.sse_algorithm.as_str()));
         let fault = self.take_fault(&target, now, record);
         match fault.as_ref().and_then(Action::error) {
             Some(error) => Err(error),

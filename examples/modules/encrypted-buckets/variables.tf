@@ -20,14 +20,15 @@ variable "buckets" {
     error_message = "buckets must be a map of objects, for example { my-logs = { sse_algorithm = \"AES256\" } }."
   }
 
-  # Without this check, a list or an object would fail inside the module, or be ignored.
+  # Without this check, a list or an object would fail inside the module, or be ignored. Terraform converts numbers
+  # and booleans.
   validation {
     condition = try(length([
       for key, rule in var.buckets : key
       if !alltrue([for value in values(rule) : can(tostring(value))])
     ]) == 0, true)
     error_message = format(
-      "Every attribute of a rule is a string. Another type is in: %s.",
+      "Every attribute of a rule is a string. A list or an object is in: %s.",
       try(nonsensitive(sensitive(join(", ", [
         for key, rule in var.buckets : key
         if !alltrue([for value in values(rule) : can(tostring(value))])

@@ -269,3 +269,26 @@ run "regions_that_are_objects" {
 
   expect_failures = [var.buckets]
 }
+
+run "numbers_and_booleans_become_strings" {
+  command = plan
+
+  variables {
+    buckets = { archive = { sse_algorithm = "KMS", bucket = 2025, kms_master_key_id = true } }
+  }
+
+  assert {
+    condition     = [for rule in oss_bucket_encryption.this : [rule.bucket, rule.kms_master_key_id]] == [["2025", "true"]]
+    error_message = "They were not converted."
+  }
+}
+
+run "rules_that_are_null" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = null }
+  }
+
+  expect_failures = [var.buckets]
+}

@@ -19,4 +19,19 @@ variable "buckets" {
       ]))), ""),
     )
   }
+
+  # A name that is a list or an object would be ignored, and be overwritten before the module encrypted-buckets sees it.
+  validation {
+    condition = try(length([
+      for key, rule in var.buckets : key
+      if !alltrue([for value in values(rule) : can(tostring(value))])
+    ]) == 0, true)
+    error_message = format(
+      "Every attribute of a rule is a string. A list or an object is in: %s.",
+      try(nonsensitive(sensitive(join(", ", [
+        for key, rule in var.buckets : key
+        if !alltrue([for value in values(rule) : can(tostring(value))])
+      ]))), ""),
+    )
+  }
 }

@@ -52,3 +52,76 @@ run "rules_that_are_not_objects" {
 
   expect_failures = [var.buckets]
 }
+
+run "names_that_are_lists" {
+  command = plan
+
+  variables {
+    buckets = { invoices = { sse_algorithm = "KMS", bucket = ["my-invoices"] } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "names_that_are_objects" {
+  command = plan
+
+  variables {
+    buckets = { invoices = { sse_algorithm = "KMS", bucket = { name = "my-invoices" } } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "algorithms_that_are_lists" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = ["KMS"] } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "keys_that_are_objects" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "KMS", kms_master_key_id = { id = "9468da86" } } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "ciphers_that_are_lists" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "KMS", kms_data_encryption = ["SM4"] } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "names_that_are_null_or_numbers" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = { sse_algorithm = "AES256", bucket = null }, archive = { sse_algorithm = "AES256", bucket = 2025 } }
+  }
+
+  assert {
+    condition     = toset([for bucket in alicloud_oss_bucket.this : bucket.bucket]) == toset(["2025", "my-logs"])
+    error_message = "The names are others."
+  }
+}
+
+run "rules_that_are_null" {
+  command = plan
+
+  variables {
+    buckets = { my-logs = null }
+  }
+
+  expect_failures = [var.buckets]
+}
