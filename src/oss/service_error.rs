@@ -86,7 +86,7 @@ const AUTHENTICATION: &str = "0002-";
 
 impl ServiceError {
     /// Whether any other request for the bucket would be rejected in the same way: the credentials, the signature, the
-    /// account or the address are wrong. A missing permission concerns one operation only.
+    /// account or the address are wrong, or the response is not from OSS. A missing permission concerns one operation only.
     #[must_use]
     pub fn rejects_every_request(&self) -> bool {
         let Self { code, .. } = self;
@@ -94,6 +94,7 @@ impl ServiceError {
             || code.is_about_account()
             || code.is_about_place()
             || self.endpoint.is_some()
+            || (*code == ErrorCode::BadErrorResponse && self.request_id.is_none())
             || self.ec.as_ref().is_some_and(|ec| ec.starts_with(AUTHENTICATION))
     }
 }
@@ -162,6 +163,8 @@ mod tests {
             ("SignatureDoesNotMatch", "", true),
             ("UserDisable", "", true),
             ("BucketDisable", "", true),
+            ("BadErrorResponse", "", true),
+            ("BadErrorResponse", "<RequestId>5C3D9175B6FC201293AD</RequestId>", false),
         ] {
             let body = format!("<Error><Code>{code}</Code>{element}</Error>");
             let error = ServiceError::parse(403, NO_HEADERS, body.as_bytes());

@@ -190,6 +190,8 @@ fn a_read_that_no_request_can_pass_ends_a_create() {
         (refused(301, "PermanentRedirect").endpoint(elsewhere), "must be accessed at"),
         (refused(403, "NonStandardHostForbidden"), "OSS does not serve"),
         (refused(403, "SecondLevelDomainForbidden"), "virtual-hosted-style"),
+        // Not OSS at all.
+        (Fault::raw_response("text/html", "<html>Blocked").status(403), "captive portal"),
     ] {
         workspace.emulator.clear_faults();
         workspace.emulator.inject(fault.method("GET"));

@@ -93,15 +93,22 @@ impl Fetcher<'_> {
             200..=299 => {
                 parse(&response.body).map_err(|reason| self.invalid_response(&host, &reason))
             }
-            // The token is no longer accepted: only a new login helps.
-            400 | 401 | 403 => Err(CredentialsErrorKind::Login {
-                profile: login.profile.clone(),
-                mode: login.mode,
-                error: Some(Box::new(self.service_error(host, operation, &response))),
-            }),
-            _ => {
-                let error = self.service_error(host, operation, &response);
-                Err(CredentialsErrorKind::Service(Box::new(error)))
+            status => {
+                let error = Box::new(self.service_error(host, operation, &response));
+                let is_rejected = (400..500).contains(&status)
+                    && !matches!(status, 408 | 429)
+                    && !error.code.starts_with("Throttling");
+                Err(if is_rejected {
+                    // The token, the account or the access configuration is no longer accepted: only a new
+                    // login helps.
+                    CredentialsErrorKind::Login {
+                        profile: login.profile.clone(),
+                        mode: login.mode,
+                        error: Some(error),
+                    }
+                } else {
+                    CredentialsErrorKind::Service(error)
+                })
             }
         }
     }

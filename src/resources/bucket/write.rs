@@ -10,7 +10,7 @@
 //! | another setting is there, created by another resource in this run | none; nothing is written | error |
 //! | this run has deleted the setting before | as below; it is written without reading it first | as below |
 //! | what is there cannot be read, because OSS rejects the read | planned | warning; it is written anyway |
-//! | OSS rejects the credentials, the signature, the account or the address | none; nothing is written | error |
+//! | OSS rejects the credentials, the signature, the account or the address, or the response is not from OSS | none; nothing is written | error |
 //! | written and visible | planned | none |
 //! | written, but reading it back fails | planned | warning |
 //! | written, but a third setting is read | none | error, at once |

@@ -175,14 +175,20 @@ fn the_error_for_a_login_that_is_not_accepted_has_the_reason() {
     let change = |config: Config| config;
     let Some(workspace) = logged_in("CloudSSO", lasts, "sso", change) else { return };
     let file = fs::read_to_string(workspace.path("config.json")).unwrap();
-    workspace.write("config.json", &file.replace("access-token-1", "access-token-revoked"));
-    let run = workspace.terraform_in(&[], &APPLY).fails();
-    for part in [
-        "The CloudSSO login of profile \"sso\" is no longer accepted",
-        "returned 401 InvalidAccessToken for CreateCloudCredential",
-        "Log in again with `aliyun configure --mode CloudSSO --profile sso`",
+    for (from, to, response) in [
+        ("access-token-1", "access-token-revoked", "returned 401 InvalidAccessToken"),
+        // A new login also selects the account and the access configuration.
+        ("\"ac-1\"", "\"ac-removed\"", "returned 404 EntityNotExists.AccessConfiguration"),
     ] {
-        assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
+        workspace.write("config.json", &file.replace(from, to));
+        let run = workspace.terraform_in(&[], &APPLY).fails();
+        for part in [
+            "The CloudSSO login of profile \"sso\" is no longer accepted",
+            response,
+            "Log in again with `aliyun configure --mode CloudSSO --profile sso`",
+        ] {
+            assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
+        }
+        assert_eq!(workspace.secrets_in(&run, &["access-token-revoked"]), Vec::<String>::new());
     }
-    assert_eq!(workspace.secrets_in(&run, &["access-token-revoked"]), Vec::<String>::new());
 }

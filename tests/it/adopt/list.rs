@@ -336,6 +336,7 @@ async fn an_error_that_affects_all_buckets_ends_a_list_query() {
     for (fault, expected) in [
         ("SecurityTokenExpired", "The temporary credentials have expired"),
         ("InvalidAccessKeyId", "The AccessKey ID does not exist"),
+        ("UserDisable", "OSS has disabled the account"),
     ] {
         let emulator = wide_account();
         let mut client = configured(&emulator).await;
