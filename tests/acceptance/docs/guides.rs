@@ -311,7 +311,9 @@ fn discovering_with_data_sources() {
     assert_eq!(workspace.emulator.rule("my-company-media"), Some(EncryptionRule::new("SM4")));
     let page = fs::read_to_string(DISCOVERING).unwrap();
     let warnings = page.split("\n\n").filter(|paragraph| paragraph.starts_with("!> **Warning:**"));
-    let says = |text: &str| text.contains("deleted elsewhere is planned as `AES256`, even if");
+    let says = |text: &str| {
+        text.contains("deleted outside Terraform, the next apply sets `AES256`,\neven if")
+    };
     assert_eq!(warnings.filter(|text| says(text)).count(), 1);
     assert!(!page.contains("is set again"));
 }
