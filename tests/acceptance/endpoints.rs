@@ -191,7 +191,10 @@ fn an_endpoint_that_cannot_be_right_is_refused_by_validate() {
 fn regions_and_hosts_that_are_mistaken_for_each_other_are_refused_by_validate() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     for (arguments, expected) in [
-        ("region = \"cn-hangzhou-internal\"", "must not end with `-internal`"),
+        (
+            "region = \"cn-hangzhou-internal\"",
+            "`region` must not end with `-internal` (use for example cn-hangzhou)",
+        ),
         (
             "region = \"cn-hangzhou\"\n  sts_endpoint = \"cn-hangzhou\"",
             "`sts_endpoint` must be a host name, not a region: write `sts.cn-hangzhou.aliyuncs.com`",

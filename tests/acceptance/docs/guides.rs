@@ -347,8 +347,9 @@ fn discovering_with_data_sources() {
     assert!(plan.contains("All rules would be deleted."), "{plan}");
     let page = fs::read_to_string(DISCOVERING).unwrap();
     let warnings = page.split("\n\n").filter(|paragraph| paragraph.starts_with("!> **Warning:**"));
-    let says =
-        |text: &str| text.contains("deleted outside Terraform, the next apply sets `AES256`");
+    let says = |text: &str| {
+        text.contains("deleted outside Terraform, the next apply sets `AES256`,\neven if")
+    };
     assert_eq!(warnings.filter(|text| says(text)).count(), 1);
     assert!(!page.contains("is set again"));
 }
