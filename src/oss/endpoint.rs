@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_fine_on_loopback_only() {
+    fn plain_http_is_secure_on_loopback_only() {
         for (endpoint, insecure) in [
             ("http://127.0.0.1:1", false),
             ("http://[::1]", false),

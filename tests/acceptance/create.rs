@@ -96,7 +96,7 @@ fn replacing_a_rule_warns_with_both() {
 }
 
 #[test]
-fn a_connection_that_is_never_made_claims_nothing() {
+fn a_connection_that_is_never_made_leaves_nothing_in_the_state() {
     // The operating system accepts connections, but there is no response to the TLS hello.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("https://{}", listener.local_addr().unwrap());
@@ -113,7 +113,7 @@ fn a_connection_that_is_never_made_claims_nothing() {
 }
 
 #[test]
-fn a_write_that_is_refused_or_throttled_claims_nothing() {
+fn a_write_that_is_rejected_or_throttled_is_not_in_the_state() {
     for (status, code) in [
         (403, "AccessDenied"),
         (503, "MetaOperationQpsLimitExceeded"),
@@ -167,29 +167,29 @@ fn a_write_without_permission_to_read_is_kept_and_not_tainted() {
 fn a_read_that_no_request_can_pass_ends_a_create() {
     let Some(workspace) = workspace(Some("KMS")) else { return };
     configure(&workspace, "5m");
-    let refused = |status, code| Fault::error_response(status, code);
-    let denied = || refused(403, "AccessDenied");
+    let rejected = |status, code| Fault::error_response(status, code);
+    let denied = || rejected(403, "AccessDenied");
     let elsewhere = "oss-cn-shanghai.aliyuncs.com";
     for (fault, advice) in [
         // The signature and the credentials.
         (denied().ec("0002-00000080"), "so that requests are signed with V4"),
-        (refused(400, "InvalidArgument").ec("0002-00000227"), "belongs to a CloudBox"),
-        (refused(403, "InvalidAccessKeyId"), "does not exist or is disabled"),
-        (refused(403, "InvalidAccessKeyId").ec("0002-00000904"), "does not exist or is disabled"),
-        (refused(403, "SignatureDoesNotMatch"), "does not match the AccessKey ID"),
-        (refused(403, "SecurityTokenExpired").forever(), "have expired"),
-        (refused(403, "SomethingNew").ec("0002-00000999"), "OSS recommends: https://"),
+        (rejected(400, "InvalidArgument").ec("0002-00000227"), "belongs to a CloudBox"),
+        (rejected(403, "InvalidAccessKeyId"), "does not exist or is disabled"),
+        (rejected(403, "InvalidAccessKeyId").ec("0002-00000904"), "does not exist or is disabled"),
+        (rejected(403, "SignatureDoesNotMatch"), "does not match the AccessKey ID"),
+        (rejected(403, "SecurityTokenExpired").forever(), "have expired"),
+        (rejected(403, "SomethingNew").ec("0002-00000999"), "OSS recommends: https://"),
         // The accounts of caller and bucket.
-        (refused(403, "UserDisable"), "usually because of an overdue payment"),
-        (refused(403, "InDebt"), "overdue payment"),
-        (refused(403, "InDebtOverdue"), "overdue payment"),
-        (refused(403, "AbnormalBucketOwnerStatus"), "owns the bucket"),
-        (refused(403, "BucketDisable"), "has disabled the bucket"),
+        (rejected(403, "UserDisable"), "usually because of an overdue payment"),
+        (rejected(403, "InDebt"), "overdue payment"),
+        (rejected(403, "InDebtOverdue"), "overdue payment"),
+        (rejected(403, "AbnormalBucketOwnerStatus"), "owns the bucket"),
+        (rejected(403, "BucketDisable"), "has disabled the bucket"),
         // The address.
         (denied().endpoint(elsewhere), "must be accessed at oss-cn-shanghai"),
-        (refused(301, "PermanentRedirect").endpoint(elsewhere), "must be accessed at"),
-        (refused(403, "NonStandardHostForbidden"), "OSS does not serve"),
-        (refused(403, "SecondLevelDomainForbidden"), "virtual-hosted-style"),
+        (rejected(301, "PermanentRedirect").endpoint(elsewhere), "must be accessed at"),
+        (rejected(403, "NonStandardHostForbidden"), "OSS does not serve"),
+        (rejected(403, "SecondLevelDomainForbidden"), "virtual-hosted-style"),
     ] {
         workspace.emulator.clear_faults();
         workspace.emulator.inject(fault.method("GET"));
@@ -207,7 +207,7 @@ fn a_read_that_no_request_can_pass_ends_a_create() {
 }
 
 #[test]
-fn a_write_that_stays_invisible_claims_nothing() {
+fn a_write_that_stays_invisible_is_not_in_the_state() {
     for by_hand in [None, Some("KMS")] {
         let Some(workspace) = workspace(by_hand) else { return };
         configure(&workspace, "1s");
@@ -220,7 +220,7 @@ fn a_write_that_stays_invisible_claims_nothing() {
 }
 
 #[test]
-fn a_second_owner_ends_a_create_at_once() {
+fn a_setting_that_something_else_changes_ends_a_create_at_once() {
     let Some(workspace) = workspace(Some("KMS")) else { return };
     configure(&workspace, "5m");
     // The read before the write finds no rule, and those after it another one than the written.
@@ -285,7 +285,7 @@ fn interrupted_during(workspace: &Workspace, method: &str) {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_claims_only_what_was_written() {
+fn an_interrupt_leaves_only_what_was_written_in_the_state() {
     for (method, is_set) in [("GET", false), ("PUT", true)] {
         let Some(workspace) = workspace(Some("KMS")) else { return };
         configure(&workspace, "5m");

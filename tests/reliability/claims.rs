@@ -1,5 +1,5 @@
-//! Creates that fail in every way at once: nothing is claimed that was not written, and nothing is deleted
-//! that no configuration asked to delete.
+//! Creates that fail in every way at once: nothing is in the state that was not written, and nothing is deleted that
+//! a configuration contains.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ fn configure(workspace: &Workspace, buckets: &[&String]) {
 }
 
 #[test]
-fn failed_creates_claim_and_delete_nothing() {
+fn failed_creates_are_not_in_the_state_and_delete_nothing() {
     let (seeds, count) = (short_or_long(1, 20), short_or_long(60, 200));
     let started = Instant::now();
     let (mut kept, mut failed) = (0, 0);

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_does_not_end_is_not_waited_for() {
+    async fn a_program_that_does_not_end_is_an_error_after_its_timeout() {
         let error = run_within(Duration::from_millis(20), "sleep 3600", &Sanitizer::default())
             .await
             .unwrap_err();

@@ -355,7 +355,7 @@ fn third_setting<S: BucketSetting>(
             "The bucket had {previous}. OSS accepted {written}, but then returned {}, so something else has \
              changed it in between. {}",
             found.describe(written),
-            S::SECOND_OWNER,
+            S::CONFLICT_ADVICE,
         ),
     )
 }

@@ -317,7 +317,7 @@ fn discovering_with_data_sources() {
 }
 
 #[test]
-fn refusing_a_weaker_rule() {
+fn preventing_a_weaker_rule() {
     let Some(workspace) = endpoint(|config| config.with_bucket("my-company-invoices")) else {
         return;
     };
@@ -328,7 +328,7 @@ fn refusing_a_weaker_rule() {
     // What the text before the configuration says. `""` is no argument to the provider.
     let main = fs::read_to_string(workspace.path("work/main.tf")).unwrap();
     let (kms, key, sm4) = ("KMS", "your own", "SM4.");
-    for (now, planned, refused) in [
+    for (now, planned, rejected) in [
         (["KMS", "", ""], ["KMS", "", ""], ""),
         (["KMS", "", ""], ["SM4", "", ""], kms),
         (["KMS", "key-1", ""], ["KMS", "", ""], key),
@@ -362,8 +362,8 @@ fn refusing_a_weaker_rule() {
         workspace.write("work/main.tf", &lines.collect::<String>());
         let plan = guide.run(POLICIES, "terraform plan -no-color || true");
         let is_planned = plan.contains("Plan: ") || plan.contains("No changes.");
-        assert_eq!(is_planned, refused.is_empty(), "{now:?} -> {planned:?}\n{plan}");
-        assert!(plan.contains(refused), "{now:?} -> {planned:?}\n{plan}");
+        assert_eq!(is_planned, rejected.is_empty(), "{now:?} -> {planned:?}\n{plan}");
+        assert!(plan.contains(rejected), "{now:?} -> {planned:?}\n{plan}");
     }
 }
 
