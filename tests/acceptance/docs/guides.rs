@@ -303,7 +303,7 @@ fn discovering_with_data_sources() {
     assert_eq!(workspace.emulator.rule("my-company-media"), Some(aes256()));
     assert_eq!(workspace.emulator.rule("my-company-invoices"), Some(kms));
 
-    // What the warning says.
+    // As in the warning.
     workspace.emulator.remove_rule("my-company-invoices");
     workspace.emulator.set_rule("my-company-media", EncryptionRule::new("SM4"));
     guide.run(DISCOVERING, "terraform apply -auto-approve");
@@ -311,8 +311,11 @@ fn discovering_with_data_sources() {
     assert_eq!(workspace.emulator.rule("my-company-media"), Some(EncryptionRule::new("SM4")));
     let page = fs::read_to_string(DISCOVERING).unwrap();
     let warnings = page.split("\n\n").filter(|paragraph| paragraph.starts_with("!> **Warning:**"));
-    let says = |text: &str| text.contains("deleted elsewhere is planned as `AES256`, even if");
-    assert_eq!(warnings.filter(|text| says(text)).count(), 1);
+    let has_sentence = |text: &&str| {
+        let text = text.replace('\n', " ");
+        text.contains("If a rule is deleted outside Terraform, the next apply sets `AES256`, even if it was `KMS`")
+    };
+    assert_eq!(warnings.filter(has_sentence).count(), 1);
     assert!(!page.contains("is set again"));
 }
 
