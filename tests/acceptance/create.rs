@@ -1,5 +1,5 @@
-//! What a create leaves in the state, whatever happens: nothing is claimed that was not written, and nothing
-//! is deleted that was not claimed. `docs/reliability.md` has the table.
+//! What a create leaves in the state, whatever happens: only a rule that was written or found in place, so that no
+//! other one is deleted. `docs/reliability.md` has the table.
 
 use std::net::TcpListener;
 use std::thread;
@@ -46,7 +46,7 @@ fn resource(timeout: &str) -> String {
 /// After a failed create: removing the resource from the configuration deletes nothing, and the next apply
 /// with it succeeds.
 #[track_caller]
-fn nothing_is_claimed(workspace: &Workspace) {
+fn assert_nothing_in_state(workspace: &Workspace) {
     assert_eq!(workspace.state(), []);
     workspace.emulator.clear_faults();
     let before = algorithm(workspace);
@@ -108,7 +108,7 @@ fn a_connection_that_is_never_made_leaves_nothing_in_the_state() {
         let run = workspace.terraform(&APPLY).fails();
         assert!(run.stderr.contains("Cannot set the encryption of bucket demo"), "{run}");
         assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
-        nothing_is_claimed(&workspace);
+        assert_nothing_in_state(&workspace);
     }
 }
 
@@ -128,7 +128,7 @@ fn a_write_that_is_rejected_or_throttled_is_not_in_the_state() {
         assert_eq!(calls[0], "GET demo 200");
         assert!(calls[1..].iter().all(|call| *call == format!("PUT demo {status}")), "{calls:?}");
         assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
-        nothing_is_claimed(&workspace);
+        assert_nothing_in_state(&workspace);
     }
 }
 
@@ -203,7 +203,7 @@ fn a_read_that_no_request_can_pass_ends_a_create() {
         assert!(calls.iter().all(|call| call.starts_with("GET demo")), "{calls:?}\n{run}");
     }
     assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
-    nothing_is_claimed(&workspace);
+    assert_nothing_in_state(&workspace);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_write_that_stays_invisible_is_not_in_the_state() {
         let run = workspace.terraform(&APPLY).fails();
         assert!(run.stderr.contains("does not return the rule that was written"), "{run}");
         assert!(run.stderr.contains("Running apply again is safe"), "{run}");
-        nothing_is_claimed(&workspace);
+        assert_nothing_in_state(&workspace);
     }
 }
 
@@ -236,7 +236,7 @@ fn a_setting_that_something_else_changes_ends_a_create_at_once() {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }
     assert_eq!(workspace.calls(), ["GET demo 404", "PUT demo 200", "GET demo 200"]);
-    nothing_is_claimed(&workspace);
+    assert_nothing_in_state(&workspace);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn a_write_with_unknown_outcome_is_read_once() {
             let run = run.fails();
             assert!(run.stderr.contains("Running apply again is safe"), "{run}");
             assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
-            nothing_is_claimed(&workspace);
+            assert_nothing_in_state(&workspace);
         }
     }
 }
@@ -296,7 +296,7 @@ fn an_interrupt_leaves_only_what_was_written_in_the_state() {
             is_kept(&workspace);
         } else {
             assert_eq!(workspace.calls(), ["GET demo 200"]);
-            nothing_is_claimed(&workspace);
+            assert_nothing_in_state(&workspace);
         }
     }
 }
