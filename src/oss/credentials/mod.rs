@@ -20,6 +20,7 @@ mod process;
 mod profile;
 mod renew;
 mod response;
+mod role;
 mod source;
 mod sts;
 mod sts_endpoint;
@@ -32,8 +33,6 @@ pub use insecure::InsecureProfile;
 pub use login::{Login, LoginMemory};
 pub(super) use profile::CurrentProfiles;
 pub use profile::{IniFile, IniKind, IniTool, Mode, ProfileError};
-pub use source::{
-    CredentialSource, CredentialsUri, EcsRole, LastResort, OidcRole, OidcToken, Profile, Role,
-    RoleArn, RoleError, RoleSession, SourceDefaults,
-};
+pub use role::{OidcRole, OidcToken, Role, RoleArn, RoleError, RoleSession};
+pub use source::{CredentialSource, CredentialsUri, EcsRole, LastResort, Profile, SourceDefaults};
 pub use sts_endpoint::{StsConfig, StsEndpointError};
