@@ -1,7 +1,7 @@
 //! `terraform-provider-oss`: a Terraform and OpenTofu provider for the default server-side
 //! encryption of Alibaba Cloud OSS buckets.
 //!
-//! The library exists for the binary, the tests and the examples; it promises no stability.
+//! The library exists for the binary, the tests and the examples; its interface may change at any time.
 //! Data flows one way: bytes → values → decision → request → signature → response → values → bytes.
 //! `ARCHITECTURE.md` is the map.
 //!

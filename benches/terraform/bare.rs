@@ -88,7 +88,7 @@ async fn serve(files: &Path) {
             if request.uri().path().ends_with("/Shutdown") {
                 shutdown.notify_one();
             }
-            Ok::<_, Infallible>(respond(request, schema).await)
+            Ok::<_, Infallible>(serve_rpc(request, schema).await)
         }
     });
     let connection =
@@ -106,7 +106,7 @@ async fn serve(files: &Path) {
 }
 
 /// A gRPC response: the message, and the status in the trailers.
-async fn respond(
+async fn serve_rpc(
     request: Request<Incoming>,
     schema: Bytes,
 ) -> Response<impl Body<Data = Bytes, Error = Infallible>> {
@@ -116,7 +116,7 @@ async fn respond(
         None
     } else {
         let body = request.into_body().collect().await.unwrap().to_bytes();
-        answer(path.rsplit('/').next().unwrap(), body.get(5..).unwrap_or_default(), schema)
+        respond(path.rsplit('/').next().unwrap(), body.get(5..).unwrap_or_default(), schema)
     };
     let mut trailers = HeaderMap::new();
     // 12: unimplemented.
@@ -133,7 +133,7 @@ async fn respond(
 }
 
 /// The message, or `None` for an RPC that this plugin does not have.
-fn answer(method: &str, request: &[u8], schema: Bytes) -> Option<Bytes> {
+fn respond(method: &str, request: &[u8], schema: Bytes) -> Option<Bytes> {
     let bytes = match method {
         "GetProviderSchema" => return Some(schema),
         "ValidateProviderConfig"

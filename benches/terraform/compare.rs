@@ -1,4 +1,4 @@
-//! Earlier results beside new ones.
+//! Compares new results with earlier ones.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! A list query of many buckets and the data source of an account, beside a loop that sends requests for as many
+//! A list query of many buckets and the data source of an account, compared with a loop that sends requests for as many
 //! buckets.
 
 use std::io::{Read as _, Write as _};

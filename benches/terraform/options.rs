@@ -7,7 +7,7 @@ use lexopt::prelude::*;
 
 pub(crate) const HELP: &str = "\
 Measures the real terraform with this provider, with a bare plugin and with the builtin terraform_data,
-against the local OSS emulator. Prints the results beside those of docs/performance.json, and writes
+against the local OSS emulator. Prints the results next to those of docs/performance.json, and writes
 performance.json and performance.svg.
 
 Usage: cargo bench --bench terraform -- [OPTIONS]

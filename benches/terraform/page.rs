@@ -43,7 +43,7 @@ pub(crate) fn figures(results: &Results) -> String {
     text
 }
 
-/// Each target beside what was measured.
+/// Each target next to what was measured.
 fn targets(results: &Results, text: &mut String) {
     let names = tables::names(results);
     let [_, this, others @ ..] = names.as_slice() else { return };

@@ -109,7 +109,7 @@ fn is_comparable(one: &Row, other: &Row) -> bool {
         && one.installation == other.installation
 }
 
-/// Each figure beside its limit.
+/// Each figure next to its limit.
 pub(crate) fn limits(results: &Results) -> String {
     let mut text = String::from("\n| result | measured | limit |\n|---|---|---|\n");
     let mut line = |what: &str, measured: String, limit: String| {

@@ -32,7 +32,7 @@ impl Logins {
         config
     }
 
-    /// The configuration file of somebody who logged in with the CLI, before the first session.
+    /// The configuration file of a user who logged in with the CLI, before the first session.
     pub(crate) fn file(self, url: &str, region: &str) -> Option<Value> {
         let cloud_sso = json!({
             "name": "cloud-sso",

@@ -50,8 +50,11 @@ struct Shared {
 }
 
 impl Emulator {
-    /// Starts an emulator on 127.0.0.1, never on another address. Fails if the port is taken, or if
-    /// a region, bucket name or role ARN is invalid.
+    /// Starts an emulator on 127.0.0.1, never on another address.
+    ///
+    /// # Errors
+    ///
+    /// The port is taken, or a region, bucket name or role ARN is invalid.
     pub fn start(config: Config) -> io::Result<Self> {
         config.validate().map_err(|reason| io::Error::new(io::ErrorKind::InvalidInput, reason))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;

@@ -1,5 +1,5 @@
-//! The proxy at the emulator's own port. Clients send OAuth requests to fixed hosts with TLS; with a proxy that
-//! knows only these hosts, they reach the emulator without a change to the client.
+//! The proxy at the emulator's own port. Clients send OAuth requests to fixed hosts with TLS; through this proxy, which
+//! accepts only these hosts, they reach the emulator without a change to the client.
 
 use std::io;
 
@@ -30,10 +30,10 @@ where
         // The client sends nothing else before the response, so buffering would be of no use.
         head.push(stream.read_u8().await?);
     }
-    let is_known = is_for_oauth(&head);
-    let response = if is_known { ESTABLISHED } else { FORBIDDEN };
+    let is_allowed = is_for_oauth(&head);
+    let response = if is_allowed { ESTABLISHED } else { FORBIDDEN };
     stream.write_all(response.as_bytes()).await?;
-    if is_known { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    if is_allowed { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
 fn is_for_oauth(head: &[u8]) -> bool {

@@ -92,7 +92,11 @@ impl EncryptionRule {
         std::iter::once(("SSEAlgorithm", self.sse_algorithm.as_str())).chain(optional).collect()
     }
 
-    /// Reads the body of `GetBucketEncryption`. The error describes what is missing or malformed.
+    /// Reads the body of `GetBucketEncryption`.
+    ///
+    /// # Errors
+    ///
+    /// Describes what is missing or malformed.
     pub fn from_xml(body: &[u8]) -> Result<Self, String> {
         let root = Element::parse(body).map_err(|error: XmlError| error.to_string())?;
         let rule = match root.name.as_str() {

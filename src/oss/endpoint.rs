@@ -75,6 +75,10 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Parses a host, `host:port` or URL; without a scheme it is `https`.
+    ///
+    /// # Errors
+    ///
+    /// It is none of these, or has another part, such as a path.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         if text.starts_with('/') {
             let endpoint = Self::parse(text.trim_start_matches('/'))?;
@@ -106,6 +110,10 @@ impl Endpoint {
 
     /// Parses an endpoint of OSS like [`parse`](Self::parse), but not a region or a part of a host, which
     /// could be a host only on a local network.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), or it is a region or a part of a host.
     pub fn parse_oss(text: &str) -> Result<Self, EndpointError> {
         let endpoint = Self::parse(text)?;
         let Some(label) = endpoint.single_label() else { return Ok(endpoint) };
@@ -422,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_fine_on_loopback_only() {
+    fn plain_http_is_secure_on_loopback_only() {
         for (endpoint, insecure) in [
             ("http://127.0.0.1:1", false),
             ("http://[::1]", false),

@@ -133,7 +133,7 @@ impl ErrorCode {
         matches!(self, Self::UserDisable | Self::InDebt | Self::InDebtOverdue)
     }
 
-    /// Whether OSS does not serve the bucket to anybody, or not at this address.
+    /// Whether OSS serves the bucket to no user, or not at this address.
     pub(super) fn is_about_place(&self) -> bool {
         matches!(
             self,

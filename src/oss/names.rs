@@ -41,6 +41,10 @@ pub struct BucketName(String);
 
 impl BucketName {
     /// Checks `name` against the naming rules.
+    ///
+    /// # Errors
+    ///
+    /// The rule that `name` breaks.
     pub fn parse(name: &str) -> Result<Self, NameError> {
         let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if !name.chars().all(|c| is_letter(c) || c == '-') {
@@ -55,7 +59,11 @@ impl BucketName {
         Ok(Self(name.to_owned()))
     }
 
-    /// Checks whether the name of a bucket can begin with `prefix`. The error is that of the name.
+    /// Checks whether the name of a bucket can begin with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// The rule that every name with this prefix breaks.
     pub fn check_prefix(prefix: &str) -> Result<(), NameError> {
         // The shortest longer name shows whether anything but the length and the end is wrong.
         let missing = 3_usize.saturating_sub(prefix.len()).max(1);
@@ -93,6 +101,10 @@ pub struct Region(String);
 
 impl Region {
     /// Checks that `region` can be part of a host name.
+    ///
+    /// # Errors
+    ///
+    /// It cannot, or it is a part of a host name instead of a region ID, such as `oss-cn-hangzhou`.
     pub fn parse(region: &str) -> Result<Self, NameError> {
         let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let valid = region.len() <= 63

@@ -156,7 +156,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_variable_that_is_no_text_is_not_ignored() {
+    fn a_variable_that_is_not_utf8_is_an_error() {
         use std::os::unix::ffi::OsStringExt as _;
         for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "NO_PROXY", "no_proxy"] {
             let lookup = |name: &str| (name == variable).then(|| OsString::from_vec(vec![0xff]));

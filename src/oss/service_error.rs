@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_bounded_and_printable() {
+    fn texts_that_are_shown_are_bounded_and_printable() {
         let body = format!(
             "<Error><Code>\u{1b}[31mX</Code><Message>{}</Message></Error>",
             "y".repeat(9999)

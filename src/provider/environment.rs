@@ -258,7 +258,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_home_directory_need_not_be_text() {
+    fn a_home_directory_that_is_not_utf8_is_accepted() {
         use std::os::unix::ffi::OsStringExt as _;
         let home = OsString::from_vec(b"/home/\xff".to_vec());
         let environment = Environment::new([("HOME".into(), home.clone())]);

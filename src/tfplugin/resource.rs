@@ -77,6 +77,10 @@ pub trait Resource<Data>: Send + Sync {
 
     /// Converts the state of another resource type, possibly of another provider. Called without a
     /// configuration. Must not do IO.
+    ///
+    /// # Errors
+    ///
+    /// States of that type cannot be converted, which is the default, or this one is not valid.
     fn move_state(&self, source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
         Err(unsupported_move(self.type_name(), source))
     }

@@ -153,6 +153,10 @@ pub(super) enum Strictness {
 
 impl Block {
     /// Checks that `value` is an object with exactly the attributes and nested blocks of this block.
+    ///
+    /// # Errors
+    ///
+    /// Names the first attribute or block that does not conform.
     pub fn conform(&self, value: Value) -> Result<Object, SchemaMismatch> {
         self.conform_with(value, Strictness::Exact)
     }

@@ -1,5 +1,5 @@
-//! What a create leaves in the state, whatever happens: nothing is claimed that was not written, and nothing
-//! is deleted that was not claimed. `docs/reliability.md` has the table.
+//! What a create leaves in the state, whatever happens: only a rule that was written or found in place, so that no
+//! other one is deleted. `docs/reliability.md` has the table.
 
 use std::net::TcpListener;
 use std::thread;
@@ -46,7 +46,7 @@ fn resource(timeout: &str) -> String {
 /// After a failed create: removing the resource from the configuration deletes nothing, and the next apply
 /// with it succeeds.
 #[track_caller]
-fn nothing_is_claimed(workspace: &Workspace) {
+fn assert_nothing_in_state(workspace: &Workspace) {
     assert_eq!(workspace.state(), []);
     workspace.emulator.clear_faults();
     let before = algorithm(workspace);
@@ -96,7 +96,7 @@ fn replacing_a_rule_warns_with_both() {
 }
 
 #[test]
-fn a_connection_that_is_never_made_claims_nothing() {
+fn a_connection_that_is_never_made_leaves_nothing_in_the_state() {
     // The operating system accepts connections, but there is no response to the TLS hello.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("https://{}", listener.local_addr().unwrap());
@@ -108,12 +108,12 @@ fn a_connection_that_is_never_made_claims_nothing() {
         let run = workspace.terraform(&APPLY).fails();
         assert!(run.stderr.contains("Cannot set the encryption of bucket demo"), "{run}");
         assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
-        nothing_is_claimed(&workspace);
+        assert_nothing_in_state(&workspace);
     }
 }
 
 #[test]
-fn a_write_that_is_refused_or_throttled_claims_nothing() {
+fn a_write_that_is_rejected_or_throttled_is_not_in_the_state() {
     for (status, code) in [
         (403, "AccessDenied"),
         (503, "MetaOperationQpsLimitExceeded"),
@@ -128,7 +128,7 @@ fn a_write_that_is_refused_or_throttled_claims_nothing() {
         assert_eq!(calls[0], "GET demo 200");
         assert!(calls[1..].iter().all(|call| *call == format!("PUT demo {status}")), "{calls:?}");
         assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
-        nothing_is_claimed(&workspace);
+        assert_nothing_in_state(&workspace);
     }
 }
 
@@ -167,29 +167,29 @@ fn a_write_without_permission_to_read_is_kept_and_not_tainted() {
 fn a_read_that_no_request_can_pass_ends_a_create() {
     let Some(workspace) = workspace(Some("KMS")) else { return };
     configure(&workspace, "5m");
-    let refused = |status, code| Fault::error_response(status, code);
-    let denied = || refused(403, "AccessDenied");
+    let rejected = |status, code| Fault::error_response(status, code);
+    let denied = || rejected(403, "AccessDenied");
     let elsewhere = "oss-cn-shanghai.aliyuncs.com";
     for (fault, advice) in [
         // The signature and the credentials.
         (denied().ec("0002-00000080"), "so that requests are signed with V4"),
-        (refused(400, "InvalidArgument").ec("0002-00000227"), "belongs to a CloudBox"),
-        (refused(403, "InvalidAccessKeyId"), "does not exist or is disabled"),
-        (refused(403, "InvalidAccessKeyId").ec("0002-00000904"), "does not exist or is disabled"),
-        (refused(403, "SignatureDoesNotMatch"), "does not match the AccessKey ID"),
-        (refused(403, "SecurityTokenExpired").forever(), "have expired"),
-        (refused(403, "SomethingNew").ec("0002-00000999"), "OSS recommends: https://"),
+        (rejected(400, "InvalidArgument").ec("0002-00000227"), "belongs to a CloudBox"),
+        (rejected(403, "InvalidAccessKeyId"), "does not exist or is disabled"),
+        (rejected(403, "InvalidAccessKeyId").ec("0002-00000904"), "does not exist or is disabled"),
+        (rejected(403, "SignatureDoesNotMatch"), "does not match the AccessKey ID"),
+        (rejected(403, "SecurityTokenExpired").forever(), "have expired"),
+        (rejected(403, "SomethingNew").ec("0002-00000999"), "OSS recommends: https://"),
         // The accounts of caller and bucket.
-        (refused(403, "UserDisable"), "usually because of an overdue payment"),
-        (refused(403, "InDebt"), "overdue payment"),
-        (refused(403, "InDebtOverdue"), "overdue payment"),
-        (refused(403, "AbnormalBucketOwnerStatus"), "owns the bucket"),
-        (refused(403, "BucketDisable"), "has disabled the bucket"),
+        (rejected(403, "UserDisable"), "usually because of an overdue payment"),
+        (rejected(403, "InDebt"), "overdue payment"),
+        (rejected(403, "InDebtOverdue"), "overdue payment"),
+        (rejected(403, "AbnormalBucketOwnerStatus"), "owns the bucket"),
+        (rejected(403, "BucketDisable"), "has disabled the bucket"),
         // The address.
         (denied().endpoint(elsewhere), "must be accessed at oss-cn-shanghai"),
-        (refused(301, "PermanentRedirect").endpoint(elsewhere), "must be accessed at"),
-        (refused(403, "NonStandardHostForbidden"), "OSS does not serve"),
-        (refused(403, "SecondLevelDomainForbidden"), "virtual-hosted-style"),
+        (rejected(301, "PermanentRedirect").endpoint(elsewhere), "must be accessed at"),
+        (rejected(403, "NonStandardHostForbidden"), "OSS does not serve"),
+        (rejected(403, "SecondLevelDomainForbidden"), "virtual-hosted-style"),
         // Not OSS at all.
         (Fault::raw_response("text/html", "<html>Blocked").status(403), "captive portal"),
     ] {
@@ -205,11 +205,11 @@ fn a_read_that_no_request_can_pass_ends_a_create() {
         assert!(calls.iter().all(|call| call.starts_with("GET demo")), "{calls:?}\n{run}");
     }
     assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
-    nothing_is_claimed(&workspace);
+    assert_nothing_in_state(&workspace);
 }
 
 #[test]
-fn a_write_that_stays_invisible_claims_nothing() {
+fn a_write_that_stays_invisible_is_not_in_the_state() {
     for by_hand in [None, Some("KMS")] {
         let Some(workspace) = workspace(by_hand) else { return };
         configure(&workspace, "1s");
@@ -217,12 +217,12 @@ fn a_write_that_stays_invisible_claims_nothing() {
         let run = workspace.terraform(&APPLY).fails();
         assert!(run.stderr.contains("does not return the rule that was written"), "{run}");
         assert!(run.stderr.contains("Running apply again is safe"), "{run}");
-        nothing_is_claimed(&workspace);
+        assert_nothing_in_state(&workspace);
     }
 }
 
 #[test]
-fn a_second_owner_ends_a_create_at_once() {
+fn a_setting_that_something_else_changes_ends_a_create_at_once() {
     let Some(workspace) = workspace(Some("KMS")) else { return };
     configure(&workspace, "5m");
     // The read before the write finds no rule, and those after it another one than the written.
@@ -238,7 +238,7 @@ fn a_second_owner_ends_a_create_at_once() {
         assert!(run.stderr.contains(part), "{part:?} is missing:\n{run}");
     }
     assert_eq!(workspace.calls(), ["GET demo 404", "PUT demo 200", "GET demo 200"]);
-    nothing_is_claimed(&workspace);
+    assert_nothing_in_state(&workspace);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_write_with_unknown_outcome_is_read_once() {
             let run = run.fails();
             assert!(run.stderr.contains("Running apply again is safe"), "{run}");
             assert_eq!(algorithm(&workspace).as_deref(), Some("KMS"));
-            nothing_is_claimed(&workspace);
+            assert_nothing_in_state(&workspace);
         }
     }
 }
@@ -287,7 +287,7 @@ fn interrupted_during(workspace: &Workspace, method: &str) {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_claims_only_what_was_written() {
+fn an_interrupt_leaves_only_what_was_written_in_the_state() {
     for (method, is_set) in [("GET", false), ("PUT", true)] {
         let Some(workspace) = workspace(Some("KMS")) else { return };
         configure(&workspace, "5m");
@@ -298,7 +298,7 @@ fn an_interrupt_claims_only_what_was_written() {
             is_kept(&workspace);
         } else {
             assert_eq!(workspace.calls(), ["GET demo 200"]);
-            nothing_is_claimed(&workspace);
+            assert_nothing_in_state(&workspace);
         }
     }
 }

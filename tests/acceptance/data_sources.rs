@@ -140,7 +140,7 @@ fn a_check_is_not_drift() {
 }
 
 #[test]
-fn a_precondition_refuses_to_weaken_a_rule() {
+fn a_precondition_prevents_a_weaker_rule() {
     let Some(workspace) = account() else { return };
     let configure = |algorithm: &str| {
         workspace.configure(&format!(

@@ -150,7 +150,7 @@ fn a_bucket_of_another_location_of_the_region_names_the_endpoint() {
 }
 
 #[test]
-fn an_endpoint_that_cannot_be_right_is_refused_by_validate() {
+fn an_endpoint_that_cannot_be_right_is_rejected_by_validate() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     for (endpoint, expected) in [
         ("cn-hangzhou", "write `region = \"cn-hangzhou\"` instead"),
@@ -178,7 +178,7 @@ fn an_endpoint_that_cannot_be_right_is_refused_by_validate() {
         workspace.configure_with(&provider(&format!("endpoint = {endpoint:?}")), &rules(&["demo"]));
         let run = workspace.terraform(&["validate", "-no-color"]).fails();
         assert_explains(&run, &["Invalid endpoint", expected]);
-        // From the environment, it is refused before anything is sent.
+        // From the environment, it is rejected before anything is sent.
         workspace.configure_with(&provider("region = \"cn-hangzhou\""), &rules(&["demo"]));
         let environment = [KEYS[0], KEYS[1], ("OSS_ENDPOINT", endpoint)];
         let run = workspace.terraform_in(&environment, &["plan", "-no-color"]).fails();
@@ -188,7 +188,7 @@ fn an_endpoint_that_cannot_be_right_is_refused_by_validate() {
 }
 
 #[test]
-fn regions_and_hosts_that_are_mistaken_for_each_other_are_refused_by_validate() {
+fn regions_and_hosts_that_are_mistaken_for_each_other_are_rejected_by_validate() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
     for (arguments, expected) in [
         (
@@ -207,9 +207,9 @@ fn regions_and_hosts_that_are_mistaken_for_each_other_are_refused_by_validate() 
 }
 
 #[test]
-fn an_endpoint_that_contains_the_bucket_is_refused_before_anything_is_sent() {
+fn an_endpoint_that_contains_the_bucket_is_rejected_before_anything_is_sent() {
     let Some(workspace) = Workspace::new(&["demo", "logs"]) else { return };
-    // A private endpoint: only the bucket tells.
+    // A private endpoint: only the bucket shows it.
     let arguments = "region = \"cn-hangzhou\"\n  endpoint = \"http://demo.oss.example.com\"";
     workspace.configure_with(&provider(arguments), &rules(&["demo"]));
     let run = through_a_proxy(&workspace, &APPLY).fails();

@@ -55,7 +55,7 @@ impl Feature {
     }
 
     /// What a host without the feature prints.
-    const fn refusals(self) -> &'static [&'static str] {
+    const fn rejections(self) -> &'static [&'static str] {
         match self {
             Self::IdentityImports => &["argument named \"identity\" is not expected"],
             Self::InferredProviders => {
@@ -73,8 +73,8 @@ impl Feature {
 pub(crate) fn has(feature: Feature, what: &str) -> bool {
     let Some(workspace) = Workspace::new(&[]) else { return false };
     let run = feature.try_with(&workspace);
-    let is_refused = |refusal: &&str| run.stderr.contains(refusal) || run.stdout.contains(refusal);
-    if !feature.refusals().iter().any(is_refused) {
+    let is_rejected = |text: &&str| run.stderr.contains(*text) || run.stdout.contains(*text);
+    if !feature.rejections().iter().any(is_rejected) {
         return true;
     }
     let version = workspace.terraform_in(&[], &["version"]).succeeds().stdout;

@@ -11,7 +11,7 @@ const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
 const RESOURCE: &str = "resource \"oss_bucket_encryption\" \"this\" {\n  bucket = \"demo\"\n  sse_algorithm = \"KMS\"\n}\n";
 
 /// A server with the same response for any request. Returns its port and the beginnings of the requests.
-fn answering(response: Vec<u8>) -> (u16, Receiver<String>) {
+fn respond_with(response: Vec<u8>) -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (requests, received) = channel();
@@ -57,7 +57,7 @@ fn texts_of_a_service_neither_show_credentials_nor_reach_the_terminal_raw() {
             "HTTP/1.1 {status}\r\nx-oss-request-id: {SESSION_ID}\r\nx-oss-ec: {TOKEN}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        let (port, received) = answering([head.as_bytes(), body.as_bytes()].concat());
+        let (port, received) = respond_with([head.as_bytes(), body.as_bytes()].concat());
         let provider = format!(
             "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = \"http://127.0.0.1:{port}\"\n  max_retries = 0\n}}\n"
         );
@@ -103,8 +103,8 @@ fn a_proxy_variable_that_cannot_be_used_does_not_mean_a_direct_connection() {
 #[test]
 fn this_machine_is_reached_without_a_proxy_in_every_spelling() {
     let Some(workspace) = Workspace::new(&["demo"]) else { return };
-    let (proxy, asked) =
-        answering(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let (proxy, requests) =
+        respond_with(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n".to_vec());
     let proxy = format!("http://127.0.0.1:{proxy}");
     for (host, style) in [
         ("[::ffff:127.0.0.1]", "auto"),
@@ -125,11 +125,11 @@ fn this_machine_is_reached_without_a_proxy_in_every_spelling() {
         assert!(!run.stdout.contains("Unencrypted"), "{run}");
         assert!(workspace.emulator.rule("demo").is_some(), "{host} {style}");
     }
-    assert_eq!(asked.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(requests.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[test]
-fn an_endpoint_that_begins_with_slashes_is_refused_at_validate() {
+fn an_endpoint_that_begins_with_slashes_is_rejected_by_validate() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     workspace
         .configure_with("provider \"oss\" {\n  endpoint = \"//oss.example.com\"\n}\n", RESOURCE);
@@ -180,7 +180,7 @@ fn forwards_to(port: u16) -> String {
 
 /// Credentials that the emulator returns behind a proxy, as another machine would.
 #[test]
-fn keys_without_tls_are_warned_about_wherever_they_are_named() {
+fn credentials_without_tls_are_a_warning_wherever_they_are_configured() {
     let Some(workspace) = Workspace::with(|config| {
         config.with_bucket("demo").with_credentials_uri().with_ecs_role("instance-role")
     }) else {
@@ -239,7 +239,7 @@ fn keys_without_tls_are_warned_about_wherever_they_are_named() {
         let words: Vec<&str> = run.stdout.split_whitespace().collect();
         assert!(words.join(" ").contains("are sent without TLS"), "{run}");
     }
-    // The metadata service is never asked through a proxy, so that this address leads nowhere.
+    // Requests to the metadata service never go through a proxy, so there is nothing at this address.
     let provider = format!(
         "provider \"oss\" {{\n  region = \"cn-hangzhou\"\n  endpoint = {emulator:?}\n  max_retries = 0\n  ecs_role_name = \"instance-role\"\n}}\n"
     );

@@ -116,8 +116,8 @@ fn ignore_changes_prevent_destroy_and_conditions() {
     workspace.apply();
     let run = workspace.terraform(&["destroy", "-auto-approve", "-no-color"]).fails();
     // As Terraform, and as OpenTofu puts it.
-    let refused = ["lifecycle.prevent_destroy set", "has prevent_destroy set"];
-    assert!(refused.iter().any(|text| run.stderr.contains(text)), "{run}");
+    let messages = ["lifecycle.prevent_destroy set", "has prevent_destroy set"];
+    assert!(messages.iter().any(|text| run.stderr.contains(text)), "{run}");
 
     let condition = |expression: &str, when: &str| {
         format!("{when} {{\n  condition = {expression}\n  error_message = \"not as agreed\"\n}}\n")

@@ -191,7 +191,7 @@ fn the_module_reports_sensitive_values_by_their_key() {
             }
         }
     }
-    // A sensitive key ID does no harm.
+    // A sensitive key ID is no problem.
     workspace.configure(&format!(
         "module \"encrypted_buckets\" {{\n  source = {:?}\n  buckets = {{ my-logs = {{ sse_algorithm = \"KMS\", \
          kms_master_key_id = sensitive(\"my-secret\") }} }}\n}}\n",
@@ -238,7 +238,7 @@ fn the_module_for_new_buckets_reports_a_region() {
     let Some(workspace) = Workspace::new(&[]) else { return };
     copy_to(&workspace, "modules/encrypted-buckets");
     install_alicloud(&workspace);
-    for (region, is_refused) in [
+    for (region, is_rejected) in [
         ("\"cn-shanghai\"", true),
         ("sensitive(\"cn-shanghai\")", true),
         ("[\"cn-shanghai\"]", true),
@@ -251,9 +251,9 @@ fn the_module_for_new_buckets_reports_a_region() {
         ));
         workspace.terraform(&["get"]).succeeds();
         let run = workspace.terraform(&["validate", "-no-color"]);
-        assert_eq!(run.code, Some(i32::from(is_refused)), "{region}: {run}");
-        let said = run.stderr.contains("remove the attribute region from: my-logs.");
-        assert_eq!(said, is_refused, "{region}: {run}");
+        assert_eq!(run.code, Some(i32::from(is_rejected)), "{region}: {run}");
+        let is_reported = run.stderr.contains("remove the attribute region from: my-logs.");
+        assert_eq!(is_reported, is_rejected, "{region}: {run}");
     }
 }
 

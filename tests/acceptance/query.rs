@@ -50,7 +50,7 @@ fn a_query_lists_the_rules_of_all_regions() {
 }
 
 #[test]
-fn a_query_that_its_limit_cuts_off_says_so() {
+fn a_query_that_ends_at_its_limit_shows_a_warning() {
     let Some(workspace) = workspace() else { return };
     if !has(Feature::Queries, "a query with a limit") {
         return;

@@ -52,7 +52,7 @@ fn count(workspace: &Workspace, operation: &str) -> (usize, usize) {
 }
 
 #[test]
-fn a_failing_source_is_asked_as_often_as_for_one_resource() {
+fn a_failing_source_gets_the_requests_of_one_resource_only() {
     for (resources, uses_sts, status) in [(20, true, 500), (60, false, 503)] {
         let Some((workspace, operation)) = workspace(resources, uses_sts) else { return };
         let fault = || Fault::error_response(status, "InternalError").operation(operation);
@@ -75,7 +75,7 @@ fn a_failing_source_is_asked_as_often_as_for_one_resource() {
 }
 
 #[test]
-fn a_refusal_by_sts_is_final_for_all_resources() {
+fn a_rejection_by_sts_is_final_for_all_resources() {
     let Some((workspace, operation)) = workspace(20, true) else { return };
     workspace
         .emulator

@@ -76,7 +76,7 @@ fn the_error_for_a_bucket_in_another_region_contains_the_region() {
 }
 
 #[test]
-fn a_proxy_only_sees_where_https_goes() {
+fn a_proxy_gets_only_the_host_of_https_requests() {
     let Some(workspace) = Workspace::with(|config| config.with_bucket("demo").with_tls()) else {
         return;
     };
@@ -84,15 +84,15 @@ fn a_proxy_only_sees_where_https_goes() {
     // Without `endpoint`: the default endpoint of the region.
     workspace.configure_with("provider \"oss\" {\n  region = \"cn-hangzhou\"\n}\n", RESOURCE);
     for variable in ["HTTPS_PROXY", "https_proxy"] {
-        let (proxy, asked) = tunnels_to(workspace.emulator.port());
+        let (proxy, requests) = tunnels_to(workspace.emulator.port());
         let environment =
             [&KEYS[..], &[(variable, proxy.as_str()), ("SSL_CERT_FILE", certificate.as_str())]]
                 .concat();
         workspace.terraform_in(&environment, &APPLY).succeeds();
         workspace.terraform_in(&environment, &["destroy", "-auto-approve"]).succeeds();
-        let asked = asked.lock().unwrap().clone();
-        assert!(!asked.is_empty());
-        for request in &asked {
+        let requests = requests.lock().unwrap().clone();
+        assert!(!requests.is_empty());
+        for request in &requests {
             assert!(
                 request.starts_with("CONNECT demo.oss-cn-hangzhou.aliyuncs.com:443 HTTP/1.1"),
                 "{request}"

@@ -58,21 +58,21 @@ async fn get(client: &Client) -> Result<EncryptionRule, Error> {
 }
 
 /// The error response, as `403 AccessDenied`.
-fn answer(error: &Error) -> String {
-    let service = error.service_error().unwrap_or_else(|| panic!("no answer: {error}"));
+fn status_and_code(error: &Error) -> String {
+    let service = error.service_error().unwrap_or_else(|| panic!("no error response: {error}"));
     format!("{} {}", service.status, service.code)
 }
 
 /// A server with the same response for any request.
-async fn answering(status: &str, headers: &str, body: &str) -> Endpoint {
+async fn respond_with(status: &str, headers: &str, body: &str) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let length = body.len();
-    let answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+    let response = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.write_all(response.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
     });
     endpoint
@@ -114,7 +114,7 @@ async fn signs_temporary_credentials_with_their_token() {
         };
         put(&with(temporary.clone().with_security_token("the-token"))).await.unwrap();
         let error = put(&with(temporary.clone().with_security_token("another"))).await.unwrap_err();
-        assert_eq!(answer(&error), "403 InvalidSecurityToken");
+        assert_eq!(status_and_code(&error), "403 InvalidSecurityToken");
         // OSS would only say that the ID is unknown.
         let sent = emulator.requests().len();
         let error = put(&with(temporary)).await.unwrap_err();
@@ -153,11 +153,11 @@ async fn a_wrong_key_or_region_is_reported_with_its_code() {
     };
     let unknown =
         with(|config| config.credentials = Some(Credentials::new("nobody", KEY_SECRET).into()));
-    assert_eq!(answer(&get(&unknown).await.unwrap_err()), "403 InvalidAccessKeyId");
+    assert_eq!(status_and_code(&get(&unknown).await.unwrap_err()), "403 InvalidAccessKeyId");
     let wrong = with(|config| config.credentials = Some(Credentials::new(KEY_ID, "wrong").into()));
-    assert_eq!(answer(&get(&wrong).await.unwrap_err()), "403 SignatureDoesNotMatch");
+    assert_eq!(status_and_code(&get(&wrong).await.unwrap_err()), "403 SignatureDoesNotMatch");
     let elsewhere = with(|config| config.region = Some(Region::parse("cn-shanghai").unwrap()));
-    assert_eq!(answer(&get(&elsewhere).await.unwrap_err()), "400 InvalidArgument");
+    assert_eq!(status_and_code(&get(&elsewhere).await.unwrap_err()), "400 InvalidArgument");
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_clock_that_cannot_be_corrected_reports_by_how_much_it_is_off() {
     emulator.set_clock_offset(7200);
     emulator.inject(Fault::error_response(403, "RequestTimeTooSkewed").forever());
     let error = get(&client(&emulator)).await.unwrap_err();
-    assert_eq!(answer(&error), "403 RequestTimeTooSkewed");
+    assert_eq!(status_and_code(&error), "403 RequestTimeTooSkewed");
     assert_eq!(emulator.requests().len(), 2);
     let skew = error.clock_skew_seconds.unwrap();
     assert!((7190..=7210).contains(&skew), "{skew}");
@@ -264,7 +264,7 @@ async fn client_errors_are_not_retried() {
         let emulator = start(&["demo"]);
         emulator.inject(Fault::error_response(status, code));
         let error = get(&client(&emulator)).await.unwrap_err();
-        assert_eq!(answer(&error), format!("{status} {code}"));
+        assert_eq!(status_and_code(&error), format!("{status} {code}"));
         assert_eq!((error.attempts, emulator.requests().len()), (1, 1));
         assert!(!error.may_have_taken_effect);
     }
@@ -274,10 +274,10 @@ async fn client_errors_are_not_retried() {
 async fn a_redirect_is_not_followed() {
     let elsewhere = start(&["demo"]);
     let location = format!("Location: {}/demo/?encryption\r\n", elsewhere.url());
-    let endpoint = answering("307 Temporary Redirect", &location, "").await;
+    let endpoint = respond_with("307 Temporary Redirect", &location, "").await;
     let config = ClientConfig { endpoint: Some(endpoint), ..config(&elsewhere) };
     let error = get(&Client::new(config)).await.unwrap_err();
-    assert_eq!(answer(&error), "307 BadErrorResponse");
+    assert_eq!(status_and_code(&error), "307 BadErrorResponse");
     assert!(elsewhere.requests().is_empty());
 }
 
@@ -286,22 +286,22 @@ async fn an_error_without_a_body_is_read_from_its_header() {
     let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
     let encoded = BASE64_STANDARD.encode(body);
     let headers = format!("x-oss-err: {encoded}\r\nx-oss-request-id: R1\r\nx-oss-ec: 0003-1\r\n");
-    let error = get_from(answering("403 Forbidden", &headers, "").await).await;
-    assert_eq!(answer(&error), "403 AccessDenied");
+    let error = get_from(respond_with("403 Forbidden", &headers, "").await).await;
+    assert_eq!(status_and_code(&error), "403 AccessDenied");
     let service = error.service_error().unwrap();
     assert_eq!((service.message.as_str(), service.request_id.as_deref()), ("no", Some("R1")));
     assert_eq!(service.ec.as_deref(), Some("0003-1"));
 
-    let error = get_from(answering("403 Forbidden", "x-oss-request-id: R2\r\n", "").await).await;
-    assert_eq!(answer(&error), "403 BadErrorResponse");
+    let error = get_from(respond_with("403 Forbidden", "x-oss-request-id: R2\r\n", "").await).await;
+    assert_eq!(status_and_code(&error), "403 BadErrorResponse");
     assert_eq!(error.service_error().unwrap().request_id.as_deref(), Some("R2"));
 }
 
 #[tokio::test]
-async fn a_bucket_elsewhere_is_reported_with_its_endpoint() {
+async fn a_bucket_in_another_region_is_reported_with_its_endpoint() {
     let body = "<Error><Code>AccessDenied</Code><Message>wrong endpoint</Message>
         <Bucket>demo</Bucket><Endpoint>oss-cn-shanghai.aliyuncs.com</Endpoint></Error>";
-    let error = get_from(answering("403 Forbidden", "", body).await).await;
+    let error = get_from(respond_with("403 Forbidden", "", body).await).await;
     let endpoint = error.service_error().unwrap().endpoint.as_deref();
     assert_eq!(endpoint, Some("oss-cn-shanghai.aliyuncs.com"));
 }
@@ -310,24 +310,24 @@ async fn a_bucket_elsewhere_is_reported_with_its_endpoint() {
 async fn document_types_are_rejected() {
     let laughs = "<!DOCTYPE Error [<!ENTITY l \"ha\">]>";
     let body = format!("{laughs}<Error><Code>&l;</Code></Error>");
-    let error = get_from(answering("403 Forbidden", "", &body).await).await;
-    assert_eq!(answer(&error), "403 BadErrorResponse");
+    let error = get_from(respond_with("403 Forbidden", "", &body).await).await;
+    assert_eq!(status_and_code(&error), "403 BadErrorResponse");
     let body = format!("{laughs}<ServerSideEncryptionRule/>");
-    let error = get_from(answering("200 OK", "x-oss-request-id: R\r\n", &body).await).await;
+    let error = get_from(respond_with("200 OK", "x-oss-request-id: R\r\n", &body).await).await;
     let ErrorKind::UnexpectedResponse(reason) = &error.kind else { panic!("{error}") };
     assert!(reason.contains("document type definition"), "{reason}");
 }
 
 #[tokio::test]
 async fn a_wait_ends_at_once_when_the_call_is_cancelled() {
-    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
+    let (sent, mut is_sent) = tokio::sync::mpsc::unbounded_channel();
     let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_bucket("demo");
-    let emulator = Emulator::start(config.with_observer(move |_| asked.send(()).unwrap())).unwrap();
+    let emulator = Emulator::start(config.with_observer(move |_| sent.send(()).unwrap())).unwrap();
     // Longer than any test would wait, and within the limits of the policy and of the call.
     emulator.inject(Fault::error_response(503, "ServiceUnavailable").retry_after(59).forever());
     let call = call();
     let cancel = async {
-        is_asked.recv().await.unwrap();
+        is_sent.recv().await.unwrap();
         call.cancellation.cancel();
     };
     let client = client(&emulator);
@@ -342,7 +342,7 @@ async fn attempts_are_counted_and_end() {
     let emulator = start(&["demo"]);
     emulator.inject(Fault::error_response(500, "InternalError").forever());
     let error = put(&client(&emulator)).await.unwrap_err();
-    assert_eq!(answer(&error), "500 InternalError");
+    assert_eq!(status_and_code(&error), "500 InternalError");
     assert_eq!((error.attempts, emulator.requests().len()), (12, 12));
     assert!(error.may_have_taken_effect, "a 500 says nothing about the change");
 }
@@ -458,8 +458,8 @@ async fn the_deadline_ends_everything_and_reports_the_last_failure() {
         emulator.inject(fault);
         let error = get(&client(&emulator)).await.unwrap_err();
         let ErrorKind::DeadlineExceeded { last: Some(_) } = &error.kind else { panic!("{error}") };
-        assert_eq!(answer(&error), "503 ServiceUnavailable");
-        assert_eq!(error.attempts, 1, "the wait that was asked for is beyond the deadline");
+        assert_eq!(status_and_code(&error), "503 ServiceUnavailable");
+        assert_eq!(error.attempts, 1, "the wait that was sent for is beyond the deadline");
     }
 }
 
@@ -476,7 +476,7 @@ async fn a_cancelled_call_is_not_sent() {
 }
 
 #[tokio::test]
-async fn what_is_not_from_oss_is_reported() {
+async fn a_response_that_is_not_from_oss_is_reported() {
     let emulator = start(&["demo"]);
     let client = client(&emulator);
     emulator.inject(Fault::raw_response("text/html", "<html>Please log in</html>"));
@@ -523,7 +523,7 @@ async fn an_unknown_outcome_stays_unknown() {
     emulator.inject(Fault::error_response(500, "InternalError"));
     emulator.inject(Fault::error_response(403, "AccessDenied"));
     let error = put(&client(&emulator)).await.unwrap_err();
-    assert_eq!(answer(&error), "403 AccessDenied");
+    assert_eq!(status_and_code(&error), "403 AccessDenied");
     assert!(error.may_have_taken_effect, "the first attempt may have been carried out");
     emulator.inject(Fault::error_response(403, "AccessDenied"));
     assert!(!put(&client(&emulator)).await.unwrap_err().may_have_taken_effect);

@@ -1,7 +1,7 @@
 //! Shared by the tests: an emulator, and a client of the plugin protocol.
 
 use oss_emulator::{Config, Emulator};
-use rmpv::Value as Wire;
+use rmpv::Value as Msgpack;
 use serde_json::{Value as Json, json};
 use terraform_provider_oss::provider::{Environment, OssProvider};
 use terraform_provider_oss::tfplugin::pb;
@@ -148,7 +148,7 @@ fn complete(names: &[&str], given: Json) -> Json {
 /// A value as Terraform sends it.
 pub(crate) fn dynamic(json: &Json) -> pb::DynamicValue {
     let mut msgpack = Vec::new();
-    rmpv::encode::write_value(&mut msgpack, &to_wire(json)).unwrap();
+    rmpv::encode::write_value(&mut msgpack, &to_msgpack(json)).unwrap();
     pb::DynamicValue { msgpack, json: Vec::new() }
 }
 
@@ -156,37 +156,37 @@ pub(crate) fn dynamic(json: &Json) -> pb::DynamicValue {
 pub(crate) fn from_dynamic(value: Option<&pb::DynamicValue>) -> Json {
     // An absent value and a null one mean the same to Terraform.
     let Some(value) = value else { return Json::Null };
-    from_wire(rmpv::decode::read_value(&mut value.msgpack.as_slice()).unwrap())
+    from_msgpack(rmpv::decode::read_value(&mut value.msgpack.as_slice()).unwrap())
 }
 
-fn to_wire(json: &Json) -> Wire {
+fn to_msgpack(json: &Json) -> Msgpack {
     match json {
-        Json::Null => Wire::Nil,
-        Json::Bool(value) => Wire::from(*value),
-        Json::Number(number) => Wire::from(number.as_i64().unwrap()),
-        Json::String(text) if text == UNKNOWN => Wire::Ext(0, vec![0]),
-        Json::String(text) => Wire::from(text.as_str()),
-        Json::Array(elements) => Wire::Array(elements.iter().map(to_wire).collect()),
-        Json::Object(members) => Wire::Map(
+        Json::Null => Msgpack::Nil,
+        Json::Bool(value) => Msgpack::from(*value),
+        Json::Number(number) => Msgpack::from(number.as_i64().unwrap()),
+        Json::String(text) if text == UNKNOWN => Msgpack::Ext(0, vec![0]),
+        Json::String(text) => Msgpack::from(text.as_str()),
+        Json::Array(elements) => Msgpack::Array(elements.iter().map(to_msgpack).collect()),
+        Json::Object(members) => Msgpack::Map(
             members
                 .iter()
-                .map(|(name, value)| (Wire::from(name.as_str()), to_wire(value)))
+                .map(|(name, value)| (Msgpack::from(name.as_str()), to_msgpack(value)))
                 .collect(),
         ),
     }
 }
 
-fn from_wire(wire: Wire) -> Json {
-    match wire {
-        Wire::Nil => Json::Null,
-        Wire::Boolean(value) => Json::from(value),
-        Wire::Integer(value) => Json::from(value.as_i64().unwrap()),
-        Wire::String(text) => Json::from(text.into_str().unwrap()),
-        Wire::Ext(..) => Json::from(UNKNOWN),
-        Wire::Array(elements) => elements.into_iter().map(from_wire).collect(),
-        Wire::Map(members) => members
+fn from_msgpack(value: Msgpack) -> Json {
+    match value {
+        Msgpack::Nil => Json::Null,
+        Msgpack::Boolean(value) => Json::from(value),
+        Msgpack::Integer(value) => Json::from(value.as_i64().unwrap()),
+        Msgpack::String(text) => Json::from(text.into_str().unwrap()),
+        Msgpack::Ext(..) => Json::from(UNKNOWN),
+        Msgpack::Array(elements) => elements.into_iter().map(from_msgpack).collect(),
+        Msgpack::Map(members) => members
             .into_iter()
-            .map(|(name, value)| (name.as_str().unwrap().to_owned(), from_wire(value)))
+            .map(|(name, value)| (name.as_str().unwrap().to_owned(), from_msgpack(value)))
             .collect(),
         other => panic!("{other} is not a Terraform value"),
     }

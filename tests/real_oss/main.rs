@@ -166,8 +166,8 @@ fn a_rule_that_was_there_is_only_changed_if_allowed_and_is_restored() {
     let mut kms = EncryptionRule::new("KMS");
     kms.kms_data_encryption = Some("SM4".to_owned());
     emulator.set_rule(&service.bucket, kms.clone());
-    let refused = Restore::after_look(&service).map(drop).unwrap_err();
-    assert!(refused.contains("OSS_ACC_OVERWRITE"), "{refused}");
+    let error = Restore::after_look(&service).map(drop).unwrap_err();
+    assert!(error.contains("OSS_ACC_OVERWRITE"), "{error}");
     service.may_overwrite = true;
     let restore = Restore::after_look(&service).unwrap();
     let found = "sse_algorithm = \"KMS\"\n  kms_data_encryption = \"SM4\"";
@@ -193,8 +193,8 @@ fn a_rule_that_cannot_be_restored_is_not_touched() {
     key.kms_master_key_id = Some("key-1".to_owned());
     for rule in [EncryptionRule::new("AES512"), cipher, key] {
         emulator.set_rule(&service.bucket, rule.clone());
-        let refused = Restore::after_look(&service).map(std::mem::forget).unwrap_err();
-        assert!(refused.contains("this version cannot set"), "{refused}");
+        let error = Restore::after_look(&service).map(std::mem::forget).unwrap_err();
+        assert!(error.contains("this version cannot set"), "{error}");
         assert_eq!(emulator.rule(&service.bucket), Some(rule));
     }
 }
@@ -233,7 +233,7 @@ fn a_failed_restore_fails_the_test() {
 }
 
 #[test]
-fn a_switch_that_is_not_one_is_an_error() {
+fn a_switch_that_is_not_1_is_an_error() {
     for name in ["OSS_ACC", "OSS_ACC_OVERWRITE"] {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "the_lifecycle_of_a_rule", "--nocapture"]);

@@ -273,7 +273,7 @@ impl fmt::Display for Run {
 }
 
 #[test]
-fn only_one_means_yes() {
+fn only_1_sets_a_switch() {
     let is_one = |value: Option<&str>| is_one("OSS_ACC", value.map(OsString::from));
     assert_eq!((is_one(None), is_one(Some("1"))), (Ok(false), Ok(true)));
     for value in ["", "0", "no", "true", " 1"] {

@@ -1,5 +1,5 @@
-//! Creates that fail in every way at once: nothing is claimed that was not written, and nothing is deleted
-//! that no configuration asked to delete.
+//! Creates that fail in every way at once: nothing is in the state that was not written, and nothing is deleted that
+//! a configuration contains.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ fn configure(workspace: &Workspace, buckets: &[&String]) {
 }
 
 #[test]
-fn failed_creates_claim_and_delete_nothing() {
+fn failed_creates_are_not_in_the_state_and_delete_nothing() {
     let (seeds, count) = (short_or_long(1, 20), short_or_long(60, 200));
     let started = Instant::now();
     let (mut kept, mut failed) = (0, 0);
@@ -76,18 +76,18 @@ fn failed_creates_claim_and_delete_nothing() {
         run(&workspace, &APPLY);
         workspace.emulator.clear_faults();
 
-        // What is claimed was written.
-        let claimed = state(&workspace);
+        // What is in the state was written.
+        let in_state = state(&workspace);
         let written = rules(&workspace, count);
-        assert!(claimed.iter().all(|(bucket, rule)| written.get(bucket) == Some(rule)));
-        kept += claimed.len();
-        failed += count - claimed.len();
+        assert!(in_state.iter().all(|(bucket, rule)| written.get(bucket) == Some(rule)));
+        kept += in_state.len();
+        failed += count - in_state.len();
 
         // Everything that failed is taken out of the configuration, which changes nothing.
-        configure(&workspace, &claimed.keys().collect::<Vec<_>>());
+        configure(&workspace, &in_state.keys().collect::<Vec<_>>());
         let (code, text) = run(&workspace, &APPLY);
         assert_eq!(code, Some(0), "seed {seed}: {text}");
-        assert_eq!((rules(&workspace, count), state(&workspace)), (written, claimed));
+        assert_eq!((rules(&workspace, count), state(&workspace)), (written, in_state));
 
         // A healthy apply of the whole configuration.
         configure(&workspace, &all.iter().collect::<Vec<_>>());

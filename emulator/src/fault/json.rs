@@ -234,7 +234,7 @@ mod tests {
             (r#"{"action":"error_response","status":204,"code":"x"}"#, "between 300 and 599"),
             (r#"{"action":"raw_response","status":103}"#, "between 200 and 599"),
             (r#"{"action":"truncate_body","times":0}"#, "`times` must be at least 1"),
-            (r#"{"action":"sulk"}"#, "unknown action \"sulk\""),
+            (r#"{"action":"explode"}"#, "unknown action \"explode\""),
             (
                 r#"{"action":"truncate_body","operation":"PutObjct"}"#,
                 "unknown operation \"PutObjct\"",

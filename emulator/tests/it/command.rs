@@ -207,7 +207,7 @@ async fn prints_a_profile_with_a_login_with_oauth_and_is_a_proxy_for_its_hosts()
     let read = "GetBucketEncryption";
     assert_eq!(operations, ["CreateCloudCredential", read, "OAuthExchange", read]);
 
-    // Requests to any other host would end at the emulator without anybody noticing.
+    // Requests to any other host would silently end at the emulator.
     let other = http.get("https://oss-cn-hangzhou.aliyuncs.com/").send().await.unwrap_err();
     assert!(other.is_connect(), "{other:?}");
 }

@@ -217,7 +217,7 @@ async fn the_emulator_is_controlled_over_http() {
 
     for (method, path, body, status, expected) in [
         (Method::POST, "faults", "{", 400, "EOF while parsing"),
-        (Method::POST, "faults", r#"{"action": "sulk"}"#, 400, "unknown action"),
+        (Method::POST, "faults", r#"{"action": "explode"}"#, 400, "unknown action"),
         (Method::PUT, "clock", "{}", 400, "missing field `offset_seconds`"),
         (Method::GET, "clock", "", 404, "unknown control request"),
         (Method::GET, "objects/demo/none", "", 404, "The specified key does not exist."),

@@ -6,8 +6,9 @@
 //! A program that takes too long, or whose call is cancelled, is killed together with everything that it
 //! started: on Unix it runs in a process group of its own. On Windows only the program itself is killed.
 
+use std::io;
 use std::pin::pin;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -49,14 +50,29 @@ async fn run_within(
         words.split_first().ok_or_else(|| no_program("it names no program"))?;
     // An assignment before the program is mistaken for it, and its value may be a secret.
     let shown = program.split('=').next().unwrap_or_default();
-    let problem = |reason: String| CredentialsErrorKind::Process {
+    let error = |reason: String| CredentialsErrorKind::Process {
         program: shown.to_owned(),
         reason: sanitizer.text(reason),
     };
+    let mut group =
+        spawn(program, arguments).map_err(|cause| error(format!("cannot be run: {cause}")))?;
+    let (status, output) = timeout(limit, group.output())
+        .await
+        .map_err(|_| error(format!("did not end within {} seconds", limit.as_secs())))?
+        .map_err(|cause| error(format!("failed: {cause}")))?
+        .ok_or_else(|| error(format!("printed more than {MAX_OUTPUT} bytes: no profile")))?;
+    if !status.success() {
+        return Err(error(format!("failed ({status}); run it manually to see why")));
+    }
+    parse_process_output(&output)
+        .map_err(|reason| error(format!("printed no usable credentials: {reason}")))
+}
+
+fn spawn(program: &str, arguments: &[String]) -> io::Result<Group> {
     let mut command = Command::new(program);
     #[cfg(unix)]
     command.process_group(0);
-    let child = command
+    command
         .args(arguments)
         // Standard input is Terraform's own, and its standard error would be logged.
         .stdin(Stdio::null())
@@ -64,17 +80,23 @@ async fn run_within(
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| problem(format!("cannot be run: {error}")))?;
-    let mut group = Group(child);
-    let child = &mut group.0;
-    let mut stdout = child.stdout.take();
-    let mut output = Vec::new();
-    // `None` if it prints more than a profile; it may then wait for a reader.
-    let run = async {
+        .map(Group)
+}
+
+/// A program with its process group, which is killed on drop unless the program has ended.
+struct Group(Child);
+
+impl Group {
+    /// Waits for the end of the program, and returns its output. `None` if it prints more than a profile; it may
+    /// then wait for a reader.
+    async fn output(&mut self) -> io::Result<Option<(ExitStatus, Vec<u8>)>> {
+        let child = &mut self.0;
+        let mut stdout = child.stdout.take();
+        let mut output = Vec::new();
         let mut reading = pin!(async {
             let Some(stdout) = &mut stdout else { return Ok(true) };
             while output.len() <= MAX_OUTPUT && stdout.read_buf(&mut output).await? > 0 {}
-            Ok::<bool, std::io::Error>(output.len() <= MAX_OUTPUT)
+            Ok::<bool, io::Error>(output.len() <= MAX_OUTPUT)
         });
         let (is_bounded, status) = tokio::select! {
             is_bounded = &mut reading => {
@@ -83,24 +105,13 @@ async fn run_within(
                 }
                 (true, child.wait().await?)
             }
-            status = child.wait() => (timeout(GRACE, reading).await.unwrap_or(Ok(true))?, status?),
+            status = child.wait() => {
+                (timeout(GRACE, &mut reading).await.unwrap_or(Ok(true))?, status?)
+            }
         };
-        Ok::<_, std::io::Error>(is_bounded.then_some(status))
-    };
-    let status = timeout(limit, run)
-        .await
-        .map_err(|_| problem(format!("did not end within {} seconds", limit.as_secs())))?
-        .map_err(|error| problem(format!("failed: {error}")))?
-        .ok_or_else(|| problem(format!("printed more than {MAX_OUTPUT} bytes: no profile")))?;
-    if !status.success() {
-        return Err(problem(format!("failed ({status}); run it manually to see why")));
+        Ok(is_bounded.then_some((status, output)))
     }
-    parse_process_output(&output)
-        .map_err(|reason| problem(format!("printed no usable credentials: {reason}")))
 }
-
-/// A program with its process group, which is killed on drop unless the program has ended.
-struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
@@ -150,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_does_not_end_is_not_waited_for() {
+    async fn a_program_that_does_not_end_is_an_error_after_its_timeout() {
         let error = run_within(Duration::from_millis(20), "sleep 3600", &Sanitizer::default())
             .await
             .unwrap_err();

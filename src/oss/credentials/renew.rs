@@ -20,9 +20,9 @@ impl Fetcher<'_> {
             return Ok(session);
         }
         match self.renew(login).await {
-            Err(problem) => {
+            Err(error) => {
                 let session = stored.filter(|session| lasts(session, self.sts_time()));
-                session.cloned().ok_or(problem)
+                session.cloned().ok_or(error)
             }
             renewed => renewed,
         }

@@ -54,7 +54,11 @@ pub struct StsConfig {
 }
 
 impl StsConfig {
-    /// Parses an explicit endpoint. A region could be a host only on a local network.
+    /// Parses an explicit endpoint.
+    ///
+    /// # Errors
+    ///
+    /// It is not an endpoint, or it is a region, which could be a host only on a local network.
     pub fn parse_endpoint(text: &str) -> Result<Endpoint, StsEndpointError> {
         let endpoint = Endpoint::parse(text)?;
         match endpoint.single_label().map(Region::parse) {

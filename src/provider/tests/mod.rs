@@ -93,7 +93,7 @@ fn the_user_agent_has_only_printable_ascii() {
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_not_text_is_an_error_that_names_it() {
+fn a_variable_that_is_not_utf8_is_an_error_with_its_name() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt as _;
 

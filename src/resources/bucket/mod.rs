@@ -5,6 +5,7 @@
 //! read and deleted.
 
 mod history;
+mod messages;
 mod resource;
 mod setting;
 mod state;

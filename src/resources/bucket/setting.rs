@@ -16,7 +16,7 @@ pub trait BucketSetting: PartialEq + Display + Send + Sync + Sized {
     /// What a value of it is, for example `rule`.
     const VALUE: &'static str;
     /// What else usually sets it and what to do, in sentences.
-    const SECOND_OWNER: &'static str;
+    const CONFLICT_ADVICE: &'static str;
     /// The arguments that are optional and computed: an unset one keeps its prior value.
     const OPTIONAL: &'static [&'static str] = &[];
 

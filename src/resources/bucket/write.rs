@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::target::OUTCOME_UNKNOWN_NOTE;
-use super::{BucketSetting, BucketTarget, LastChange};
+use super::{BucketSetting, BucketTarget, LastChange, messages};
 use crate::oss::{CallOptions, Error, ErrorKind};
 use crate::resources::explain;
 use crate::tfplugin::{Applied, Diagnostic, Diagnostics, Failure, Object, Severity};
@@ -89,11 +89,7 @@ async fn set<S: BucketSetting>(
         };
         previous
     };
-    let put = planned.put(target.client, &target.bucket, &target.call).await;
-    if put.as_ref().map_or_else(|error| error.may_have_taken_effect, |()| true) {
-        *last_change = LastChange::Set(target.object_id.clone());
-    }
-    if let Err(error) = put {
+    if let Err(error) = put(target, planned, last_change).await {
         if !error.may_have_taken_effect {
             return Err(explain::call_error(&error));
         }
@@ -119,17 +115,19 @@ async fn read_previous<S: BucketSetting>(
     let is_set = matches!(last_change, LastChange::Set(_));
     Ok(Some(match target.get::<S>().await {
         Ok(Some(previous)) if previous == *planned => return Ok(None),
-        Ok(Some(previous)) if is_set => return Err(second_resource(target, &previous, planned)),
+        Ok(Some(previous)) if is_set => {
+            return Err(messages::second_resource(target, &previous, planned));
+        }
         Ok(Some(previous)) => {
-            let warning = replaced(target, &previous, planned);
+            let warning = messages::replaced(target, &previous, planned);
             (Previous::Setting(previous), warning.into())
         }
         Ok(None) => (Previous::None, Diagnostics::new()),
         // Reading is not a condition of writing: a caller who may only write gets a warning.
         Err(error) if is_about_reading(&error) => {
-            (Previous::Unknown, previous_unknown(target, planned, &error).into())
+            (Previous::Unknown, messages::previous_unknown(target, planned, &error).into())
         }
-        Err(error) => return Err(not_read::<S>(target, &error)),
+        Err(error) => return Err(messages::not_read::<S>(target, &error)),
     }))
 }
 
@@ -151,11 +149,7 @@ pub async fn update<S: BucketSetting>(
         *last_change = LastChange::Set(target.object_id.clone());
         return Ok(planned_state.into());
     }
-    let put = planned.put(target.client, &target.bucket, &target.call).await;
-    if put.as_ref().map_or_else(|error| error.may_have_taken_effect, |()| true) {
-        *last_change = LastChange::Set(target.object_id.clone());
-    }
-    if let Err(error) = put {
+    if let Err(error) = put(target, planned, &mut last_change).await {
         let diagnostic = explain::call_error(&error);
         return Err(if error.may_have_taken_effect {
             diagnostic.with_paragraph(OUTCOME_UNKNOWN_NOTE).into()
@@ -169,10 +163,23 @@ pub async fn update<S: BucketSetting>(
             Ok(Applied { state: planned_state, warnings: warning.into() })
         }
         Verification::Different(error) => {
-            Err(Failure::from(error.with_paragraph(&in_state_note::<S>()))
+            Err(Failure::from(error.with_paragraph(&messages::in_state_note::<S>()))
                 .with_state(planned_state))
         }
     }
+}
+
+/// Writes the setting, and records that OSS has it or may have it.
+async fn put<S: BucketSetting>(
+    target: &BucketTarget<'_>,
+    planned: &S,
+    last_change: &mut LastChange,
+) -> Result<(), Error> {
+    let result = planned.put(target.client, &target.bucket, &target.call).await;
+    if result.as_ref().map_or_else(|error| error.may_have_taken_effect, |()| true) {
+        *last_change = LastChange::Set(target.object_id.clone());
+    }
+    result
 }
 
 /// Whether a read failed for a reason that does not concern a write: OSS rejected this operation, or the response is not
@@ -234,7 +241,7 @@ async fn verify<S: BucketSetting>(
         let found = match S::get(target.client, &target.bucket, &target.call).await {
             Ok(found) if found == *written => return Verification::Visible,
             Ok(found) if previous.excludes(&found) => {
-                let error = third_setting(target, previous, written, &found);
+                let error = messages::third_setting(target, &previous.describe(), written, &found);
                 return Verification::Different(error);
             }
             Ok(found) => found.to_string(),
@@ -243,23 +250,23 @@ async fn verify<S: BucketSetting>(
             Err(error) => {
                 return match (&error.kind, last) {
                     (ErrorKind::DeadlineExceeded { last: None }, Some(found)) => {
-                        Verification::Different(timed_out(target, written, &found))
+                        Verification::Different(messages::timed_out(target, written, &found))
                     }
                     (ErrorKind::Cancelled, Some(found)) => {
-                        Verification::Unverified(cancelled(target, written, &found))
+                        Verification::Unverified(messages::cancelled(target, written, &found))
                     }
-                    _ => Verification::Unverified(unreadable(target, written, &error)),
+                    _ => Verification::Unverified(messages::unreadable(target, written, &error)),
                 };
             }
         };
         let resume = Instant::now() + backoff;
         if resume >= target.call.deadline {
-            return Verification::Different(timed_out(target, written, &found));
+            return Verification::Different(messages::timed_out(target, written, &found));
         }
         tokio::select! {
             biased;
             () = target.call.cancellation.cancelled() => {
-                return Verification::Unverified(cancelled(target, written, &found));
+                return Verification::Unverified(messages::cancelled(target, written, &found));
             }
             () = sleep_until(resume) => {}
         }
@@ -269,6 +276,14 @@ async fn verify<S: BucketSetting>(
 }
 
 impl<S: BucketSetting> Previous<S> {
+    /// The setting as a noun phrase, for messages.
+    fn describe(&self) -> String {
+        match self {
+            Self::Setting(previous) => previous.to_string(),
+            Self::None | Self::Unknown => format!("no {}", S::VALUE),
+        }
+    }
+
     /// Whether a setting that is read after the write cannot be this one.
     fn excludes(&self, found: &S) -> bool {
         match self {
@@ -277,128 +292,4 @@ impl<S: BucketSetting> Previous<S> {
             Self::Unknown => false,
         }
     }
-}
-
-/// A warning for a write that replaces a setting.
-fn replaced<S: BucketSetting>(target: &BucketTarget<'_>, previous: &S, planned: &S) -> Diagnostic {
-    Diagnostic::warning(
-        format!("The existing {} of bucket {} was replaced", S::NAME, target.bucket),
-        format!(
-            "The bucket already had {}, which this resource did not manage. It was replaced with {planned}. To \
-             keep an existing {} and manage it, import it and configure the resource to match.",
-            previous.describe(planned),
-            S::VALUE,
-        ),
-    )
-}
-
-/// An error for a resource whose bucket has another resource with another setting.
-fn second_resource<S: BucketSetting>(
-    target: &BucketTarget<'_>,
-    found: &S,
-    planned: &S,
-) -> Diagnostic {
-    Diagnostic::error(
-        format!("Another resource sets the {} of bucket {}", S::NAME, target.bucket),
-        format!(
-            "In this run another resource has set {found} for the same bucket; this one would replace it with \
-             {planned}. A bucket has only one {}: remove one of the two resources.",
-            S::VALUE,
-        ),
-    )
-}
-
-/// A warning for a write before which the setting could not be read.
-fn previous_unknown<S: BucketSetting>(
-    target: &BucketTarget<'_>,
-    planned: &S,
-    error: &Error,
-) -> Diagnostic {
-    Diagnostic::warning(
-        format!("The previous {} of bucket {} is unknown", S::NAME, target.bucket),
-        format!(
-            "Whether {planned} replaced another {} is unknown, because the bucket could not be read before: \
-             {}",
-            S::VALUE,
-            explain::call_error(error).detail,
-        ),
-    )
-}
-
-/// An error for a create that ended before the write.
-fn not_read<S: BucketSetting>(target: &BucketTarget<'_>, error: &Error) -> Diagnostic {
-    let mut diagnostic = explain::call_error(error);
-    diagnostic.summary = format!("Cannot set the {} of bucket {}", S::NAME, target.bucket);
-    if error.attempts == 0 {
-        return diagnostic;
-    }
-    let note = format!(
-        "Nothing was written: the {} that the bucket has is read before a new one is set.",
-        S::VALUE,
-    );
-    diagnostic.with_paragraph(&note)
-}
-
-fn third_setting<S: BucketSetting>(
-    target: &BucketTarget<'_>,
-    previous: &Previous<S>,
-    written: &S,
-    found: &S,
-) -> Diagnostic {
-    let previous = match previous {
-        Previous::Setting(previous) => previous.to_string(),
-        Previous::None | Previous::Unknown => format!("no {}", S::VALUE),
-    };
-    Diagnostic::error(
-        format!("Something else sets the {} of bucket {}", S::NAME, target.bucket),
-        format!(
-            "The bucket had {previous}. OSS accepted {written}, but then returned {}, so something else has \
-             changed it in between. {}",
-            found.describe(written),
-            S::SECOND_OWNER,
-        ),
-    )
-}
-
-fn timed_out<S: BucketSetting>(target: &BucketTarget<'_>, written: &S, found: &str) -> Diagnostic {
-    Diagnostic::error(
-        format!("Bucket {} does not return the {} that was written", target.bucket, S::VALUE),
-        format!(
-            "OSS accepted {written}, but still returned {found} at the timeout. Either the change has not \
-             propagated yet, or something else is changing the {}. If OSS needs more time, set a longer timeout in \
-             the resource's `timeouts` block.",
-            S::VALUE
-        ),
-    )
-}
-
-fn cancelled<S: BucketSetting>(target: &BucketTarget<'_>, written: &S, found: &str) -> Diagnostic {
-    unverified(target, written)
-        .with_paragraph(&format!("The operation was cancelled while OSS still returned {found}."))
-        .with_paragraph(&in_state_note::<S>())
-}
-
-fn unreadable<S: BucketSetting>(
-    target: &BucketTarget<'_>,
-    written: &S,
-    error: &Error,
-) -> Diagnostic {
-    unverified(target, written)
-        .with_paragraph(&format!("Reading it back failed: {}", explain::call_error(error).detail))
-        .with_paragraph(&in_state_note::<S>())
-}
-
-/// What else to report if OSS accepted a setting that the state now contains.
-fn in_state_note<S: BucketSetting>() -> String {
-    format!(
-        "The state contains the {} that was written. Run `terraform plan` to compare it with the bucket.",
-        S::VALUE,
-    )
-}
-
-fn unverified<S: BucketSetting>(target: &BucketTarget<'_>, written: &S) -> Diagnostic {
-    Diagnostic::warning(
-        format!("The {} of bucket {} was set, but not verified", S::NAME, target.bucket),
-        format!("OSS accepted {written}."),
-    )
 }

@@ -11,7 +11,7 @@ impl BucketSetting for EncryptionRule {
     const TYPE_NAME: &'static str = "oss_bucket_encryption";
     const NAME: &'static str = "encryption";
     const VALUE: &'static str = "rule";
-    const SECOND_OWNER: &'static str = "Usually this is `server_side_encryption_rule` of an `alicloud_oss_bucket` \
+    const CONFLICT_ADVICE: &'static str = "Usually this is `server_side_encryption_rule` of an `alicloud_oss_bucket` \
          resource: remove it there and add `lifecycle { ignore_changes = [server_side_encryption_rule] }`, or \
          remove this resource.";
     const OPTIONAL: &'static [&'static str] = &["kms_master_key_id", "kms_data_encryption"];

@@ -4,7 +4,7 @@
 
 use crate::oss::TransportError;
 use crate::oss::credentials::{
-    CredentialServiceError, CredentialsErrorKind, ProfileError, TokenMismatch,
+    CredentialServiceError, CredentialsErrorKind, Mode, ProfileError, TokenMismatch,
 };
 
 use super::{clock_skew, transport};
@@ -73,25 +73,7 @@ fn sentence(text: &str) -> String {
 pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> String {
     match kind {
         CredentialsErrorKind::Service(service) => service_advice(service, skew_seconds),
-        CredentialsErrorKind::Transport { host, .. } if host.contains(METADATA_ADDRESS) => {
-            "The metadata service is only available on ECS instances. Elsewhere, use another credential \
-             source: remove `ecs_role_name`, and unset the environment variables ALICLOUD_ECS_ROLE_NAME \
-             and ALIBABA_CLOUD_ECS_METADATA."
-                .to_owned()
-        }
-        CredentialsErrorKind::Transport { host, error: error @ TransportError::Proxy(_) } => {
-            transport::advice(error, host)
-        }
-        CredentialsErrorKind::Transport { host, error } if error.is_transient() => format!(
-            "Check that {host} is reachable from this machine, and check the proxy variables (HTTPS_PROXY, \
-             NO_PROXY).{}",
-            if host.contains("://sts.") {
-                " Inside a VPC, you may need to set `sts_endpoint` to the VPC endpoint of STS."
-            } else {
-                ""
-            },
-        ),
-        CredentialsErrorKind::Transport { host, error } => transport::advice(error, host),
+        CredentialsErrorKind::Transport { host, error } => transport_advice(host, error),
         CredentialsErrorKind::InvalidResponse { host, .. } => format!(
             "Check that {host} is the intended service. If a proxy or captive portal responded instead, add \
              the host to NO_PROXY."
@@ -102,25 +84,7 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
                 .to_owned()
         }
         CredentialsErrorKind::Login { profile, mode, error } => {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-            let quote = if profile.chars().all(is_plain) { "" } else { "'" };
-            let profile = format!("{quote}{profile}{quote}");
-            // Terraform starts the provider several times, and the CLI's file keeps the token that was used.
-            let is_used_up = error.as_ref().is_some_and(|error| error.code.as_str() == "invalid_grant");
-            let renewal = if is_used_up {
-                format!(
-                    " A refresh token may be valid only once, and the provider does not write the CLI's file: \
-                     from then on, let the CLI renew the login with `aliyun sts GetCallerIdentity --profile \
-                     {profile}` before you run Terraform."
-                )
-            } else {
-                String::new()
-            };
-            format!(
-                "Log in again with `aliyun configure --mode {mode} --profile {profile}`, then \
-                 run Terraform again. Where no one can log in, such as in a pipeline, use \
-                 `assume_role_with_oidc`.{renewal}"
-            )
+            login_advice(profile, *mode, error.as_deref())
         }
         CredentialsErrorKind::Token(TokenMismatch::Missing) => {
             "Set the security token that was issued with the AccessKey pair at the same place, or get new \
@@ -164,6 +128,51 @@ pub(super) fn advice(kind: &CredentialsErrorKind, skew_seconds: Option<i64>) -> 
                 .to_owned()
         }
     }
+}
+
+/// What to do if a service that issues credentials did not respond.
+fn transport_advice(host: &str, error: &TransportError) -> String {
+    if host.contains(METADATA_ADDRESS) {
+        return "The metadata service is only available on ECS instances. Elsewhere, use another credential \
+             source: remove `ecs_role_name`, and unset the environment variables ALICLOUD_ECS_ROLE_NAME \
+             and ALIBABA_CLOUD_ECS_METADATA."
+            .to_owned();
+    }
+    if matches!(error, TransportError::Proxy(_)) || !error.is_transient() {
+        return transport::advice(error, host);
+    }
+    let vpc = if host.contains("://sts.") {
+        " Inside a VPC, you may need to set `sts_endpoint` to the VPC endpoint of STS."
+    } else {
+        ""
+    };
+    format!(
+        "Check that {host} is reachable from this machine, and check the proxy variables (HTTPS_PROXY, \
+         NO_PROXY).{vpc}"
+    )
+}
+
+/// What to do if a login of the CLI has ended, or was rejected with `error`.
+fn login_advice(profile: &str, mode: Mode, error: Option<&CredentialServiceError>) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let quote = if profile.chars().all(is_plain) { "" } else { "'" };
+    let profile = format!("{quote}{profile}{quote}");
+    // Terraform starts the provider several times, and the CLI's file keeps the token that was used.
+    let is_used_up = error.is_some_and(|error| error.code.as_str() == "invalid_grant");
+    let renewal = if is_used_up {
+        format!(
+            " A refresh token may be valid only once, and the provider does not write the CLI's file: \
+             from then on, let the CLI renew the login with `aliyun sts GetCallerIdentity --profile \
+             {profile}` before you run Terraform."
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "Log in again with `aliyun configure --mode {mode} --profile {profile}`, then \
+         run Terraform again. Where no one can log in, such as in a pipeline, use \
+         `assume_role_with_oidc`.{renewal}"
+    )
 }
 
 /// What an error code of STS, or of another service that issues credentials, means and what to do next.

@@ -60,7 +60,7 @@ fn sts_is_reached_at_the_global_host_where_a_region_has_none() {
         let certificate = workspace.emulator.certificate_pem().unwrap().to_owned();
         let certificate = workspace.write("ca.pem", &certificate);
         let port = workspace.emulator.port();
-        let (proxy, asked) = if is_resolved {
+        let (proxy, requests) = if is_resolved {
             tunnels_to(port)
         } else {
             tunnels_except("sts.cn-hangzhou.aliyuncs.com", port)
@@ -76,9 +76,9 @@ fn sts_is_reached_at_the_global_host_where_a_region_has_none() {
             apply(&workspace, &environment),
             ["AssumeRole", CREATE[0], CREATE[1], CREATE[2]]
         );
-        let asked = asked.lock().unwrap().clone();
+        let requests = requests.lock().unwrap().clone();
         let hosts: Vec<&str> =
-            asked.iter().map(|request| request.split([' ', ':']).nth(1).unwrap()).collect();
+            requests.iter().map(|request| request.split([' ', ':']).nth(1).unwrap()).collect();
         assert_eq!(hosts, expected, "{region}");
     }
 }

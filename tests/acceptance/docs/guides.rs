@@ -331,7 +331,7 @@ fn discovering_with_data_sources() {
     assert_eq!(workspace.emulator.rule("my-company-media"), Some(aes256()));
     assert_eq!(workspace.emulator.rule("my-company-invoices"), Some(kms));
 
-    // What the warning says.
+    // As in the warning.
     workspace.emulator.remove_rule("my-company-invoices");
     workspace.emulator.set_rule("my-company-media", EncryptionRule::new("SM4"));
     guide.run(DISCOVERING, "terraform apply -auto-approve");
@@ -347,15 +347,16 @@ fn discovering_with_data_sources() {
     assert!(plan.contains("All rules would be deleted."), "{plan}");
     let page = fs::read_to_string(DISCOVERING).unwrap();
     let warnings = page.split("\n\n").filter(|paragraph| paragraph.starts_with("!> **Warning:**"));
-    let says = |text: &str| {
-        text.contains("deleted outside Terraform, the next apply sets `AES256`,\neven if")
+    let has_sentence = |text: &&str| {
+        let text = text.replace('\n', " ");
+        text.contains("If a rule is deleted outside Terraform, the next apply sets `AES256`, even if it was `KMS`")
     };
-    assert_eq!(warnings.filter(|text| says(text)).count(), 1);
+    assert_eq!(warnings.filter(has_sentence).count(), 1);
     assert!(!page.contains("is set again"));
 }
 
 #[test]
-fn refusing_a_weaker_rule() {
+fn preventing_a_weaker_rule() {
     let Some(workspace) = endpoint(|config| config.with_bucket("my-company-invoices")) else {
         return;
     };
@@ -366,7 +367,7 @@ fn refusing_a_weaker_rule() {
     // What the text before the configuration says. `""` is no argument to the provider.
     let main = fs::read_to_string(workspace.path("work/main.tf")).unwrap();
     let (kms, key, sm4) = ("KMS", "your own", "SM4.");
-    for (now, planned, refused) in [
+    for (now, planned, rejected) in [
         (["KMS", "", ""], ["KMS", "", ""], ""),
         (["KMS", "", ""], ["SM4", "", ""], kms),
         (["KMS", "key-1", ""], ["KMS", "", ""], key),
@@ -400,8 +401,8 @@ fn refusing_a_weaker_rule() {
         workspace.write("work/main.tf", &lines.collect::<String>());
         let plan = guide.run(POLICIES, "terraform plan -no-color || true");
         let is_planned = plan.contains("Plan: ") || plan.contains("No changes.");
-        assert_eq!(is_planned, refused.is_empty(), "{now:?} -> {planned:?}\n{plan}");
-        assert!(plan.contains(refused), "{now:?} -> {planned:?}\n{plan}");
+        assert_eq!(is_planned, rejected.is_empty(), "{now:?} -> {planned:?}\n{plan}");
+        assert!(plan.contains(rejected), "{now:?} -> {planned:?}\n{plan}");
     }
 }
 

@@ -66,8 +66,8 @@ async fn read_plan_and_apply_return_the_identity() {
     // After an error, the identity is kept.
     emulator.inject(Fault::error_response(403, "AccessDenied"));
     let current_identity = Some(identity("demo", Some("cn-hangzhou")));
-    let refused = pb::read_resource::Request { current_identity, ..read };
-    let response = client.read_resource(refused).await.unwrap().into_inner();
+    let invalid = pb::read_resource::Request { current_identity, ..read };
+    let response = client.read_resource(invalid).await.unwrap().into_inner();
     assert_eq!(shown(response.new_identity.as_ref()), "demo@cn-hangzhou");
 
     // An unknown bucket has no identity yet.

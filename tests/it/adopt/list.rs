@@ -101,10 +101,10 @@ async fn a_list_query_sends_no_requests_beyond_its_limit() {
     }
     emulator.clear_requests();
     assert_eq!(query(&mut client, json!({ "prefix": "many-" }), 3).await.len(), 3 + 1);
-    let asked = emulator.requests().len();
+    let requests = emulator.requests().len();
     assert!(
-        asked <= 1 + 4 + 8,
-        "{asked} calls: a list, the results, the next, and those under way"
+        requests <= 1 + 4 + 8,
+        "{requests} calls: a list, the results, the next, and those under way"
     );
 }
 
@@ -171,12 +171,12 @@ async fn a_list_query_sends_eight_requests_at_once_and_ends_with_its_caller() {
     let mut events = Box::pin(events);
     // Polled until all concurrent requests are sent; none gets a response.
     let first = events.next();
-    let asked = async {
+    let requests = async {
         while emulator.requests().len() < 1 + 8 {
             tokio::task::yield_now().await;
         }
     };
-    futures_util::future::select(Box::pin(first), Box::pin(asked)).await;
+    futures_util::future::select(Box::pin(first), Box::pin(requests)).await;
     drop(events);
     assert_eq!(emulator.requests().len(), 1 + 8);
 }
@@ -352,7 +352,7 @@ async fn an_error_that_affects_all_buckets_ends_a_list_query() {
         );
         assert!(event.diagnostic[0].detail.contains(expected), "{}", event.diagnostic[0].detail);
         assert!(events.message().await.unwrap().is_none(), "nothing comes after an error");
-        assert!(emulator.requests().len() < 20, "the others are not asked");
+        assert!(emulator.requests().len() < 20, "the others are not requests");
     }
 }
 
@@ -386,10 +386,10 @@ async fn an_unresponsive_region_is_skipped_after_the_first_timeouts() {
     assert_eq!(found.len(), 42);
     assert_eq!((found[0].as_str(), found[41].as_str()), ("a-near = a-near@-", "z-near = z-near@-"));
     assert_eq!(found[40], "warning: Bucket far-39 was skipped");
-    let asked = emulator.requests().len();
+    let requests = emulator.requests().len();
     assert!(
-        asked <= 1 + 2 + 8,
-        "a list, two buckets that response, and those asked at once: {asked}"
+        requests <= 1 + 2 + 8,
+        "a list, two buckets that response, and those requests at once: {requests}"
     );
 }
 

@@ -116,7 +116,7 @@ async fn the_metadata_service_returns_the_credentials_of_the_role() {
 }
 
 #[tokio::test]
-async fn an_instance_without_version_2_is_refused_where_version_1_is_disabled() {
+async fn an_instance_without_version_2_is_rejected_if_version_1_is_disabled() {
     let emulator = start_with(|config| config.with_metadata_mode(MetadataMode::V1Only));
     let defaults = SourceDefaults { is_metadata_v1_disabled: true, ..defaults(&emulator) };
     let source = CredentialSource::EcsRole(EcsRole { name: None, defaults });
@@ -135,7 +135,7 @@ async fn a_name_that_is_no_role_is_not_put_into_a_url() {
 }
 
 #[tokio::test]
-async fn version_1_serves_after_any_failure_of_version_2() {
+async fn version_1_is_used_after_any_failure_of_version_2() {
     let token = "EcsMetadataToken";
     for fault in [
         Fault::error_response(500, "InternalError").operation(token),
@@ -169,7 +169,7 @@ async fn a_credentials_uri_returns_credentials() {
 }
 
 #[tokio::test]
-async fn version_1_serves_where_the_request_for_a_token_breaks() {
+async fn version_1_is_used_if_the_request_for_a_token_is_interrupted() {
     let emulator = start();
     emulator.inject(Fault::reset_before().operation("EcsMetadataToken").forever());
     put(&client(&emulator, instance(&emulator, Some("instance-role")))).await.unwrap();
@@ -184,7 +184,7 @@ async fn version_1_serves_where_the_request_for_a_token_breaks() {
 }
 
 #[tokio::test]
-async fn version_1_serves_where_the_request_for_a_token_is_not_answered() {
+async fn version_1_is_used_if_the_request_for_a_token_gets_no_response() {
     let emulator = start();
     emulator.inject(Fault::delay(Duration::from_mins(5)).operation("EcsMetadataToken").forever());
     let source = instance(&emulator, Some("instance-role"));

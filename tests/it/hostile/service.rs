@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{KEY_ID, KEY_SECRET};
 
-/// What every answer of OSS has, up to the length of its body.
+/// What every response of OSS has, up to the length of its body.
 const HEAD: &str = "HTTP/1.1 200 OK\r\nx-oss-request-id: ID\r\nContent-Type: application/xml\r\n";
 
 /// A server that does this with each connection, after it has read the request; and its address.
@@ -40,11 +40,11 @@ where
 }
 
 /// A server whose only response is this.
-async fn answering(answer: String) -> String {
+async fn respond_with(response: String) -> String {
     server(move |_, mut stream| {
-        let answer = answer.clone();
+        let response = response.clone();
         async move {
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.write_all(response.as_bytes()).await;
             let _ = stream.shutdown().await;
         }
     })
@@ -91,7 +91,7 @@ async fn get(address: &str, limit: Duration) -> Error {
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// An answer of OSS with this body.
+/// A response of OSS with this body.
 pub(crate) fn with_body(body: &str) -> String {
     format!("{HEAD}Content-Length: {}\r\n\r\n{body}", body.len())
 }
@@ -112,7 +112,7 @@ async fn entities_are_never_expanded() {
         "<ServerSideEncryptionRule>&l9;</ServerSideEncryptionRule>".to_owned(),
         "<a>".repeat(100_000),
     ] {
-        let error = get(&answering(with_body(&body)).await, LONG).await;
+        let error = get(&respond_with(with_body(&body)).await, LONG).await;
         assert!(matches!(error.kind, ErrorKind::UnexpectedResponse(_)), "{error}");
     }
 }
@@ -151,7 +151,7 @@ async fn a_length_that_is_wrong_is_an_error() {
                 </SSEAlgorithm></ApplyServerSideEncryptionByDefault></ServerSideEncryptionRule>";
     for length in ["99999".to_owned(), "10".to_owned(), "-1".to_owned(), "1, 2".to_owned()] {
         let error =
-            get(&answering(format!("{HEAD}Content-Length: {length}\r\n\r\n{rule}")).await, LONG)
+            get(&respond_with(format!("{HEAD}Content-Length: {length}\r\n\r\n{rule}")).await, LONG)
                 .await;
         assert!(
             matches!(error.kind, ErrorKind::Transport(_) | ErrorKind::UnexpectedResponse(_)),
@@ -161,7 +161,7 @@ async fn a_length_that_is_wrong_is_an_error() {
 }
 
 #[tokio::test]
-async fn redirects_lead_nowhere() {
+async fn redirects_are_not_followed() {
     let visits = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&visits);
     let elsewhere = server(move |_, _| {
@@ -175,9 +175,9 @@ async fn redirects_lead_nowhere() {
         for target in
             [format!("http://{elsewhere}/"), "http://100.100.100.200/latest/meta-data/".to_owned()]
         {
-            let answer =
+            let response =
                 format!("HTTP/1.1 {status}\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
-            let error = get(&answering(answer).await, LONG).await;
+            let error = get(&respond_with(response).await, LONG).await;
             let service = error.service_error().unwrap_or_else(|| panic!("{error}"));
             assert_eq!(service.status.to_string(), status[..3]);
         }

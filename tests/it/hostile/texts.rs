@@ -1,5 +1,5 @@
-//! Services that answer with texts to do harm: control characters, text without end, and the credentials that they
-//! were sent or gave themselves, in every place of a response and in every form.
+//! Services that return malicious texts: control characters, text without end, and the credentials that they
+//! received or returned, in every place of a response and in every form.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,13 +74,13 @@ fn assert_harmless_error(error: &Error) {
 }
 
 /// A server with a response for each path.
-async fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> String {
-    let answer = std::sync::Arc::new(answer);
+async fn respond_with(response: impl Fn(&str) -> String + Send + Sync + 'static) -> String {
+    let response = std::sync::Arc::new(response);
     let address = server(move |request, mut stream| {
-        let answer = std::sync::Arc::clone(&answer);
+        let response = std::sync::Arc::clone(&response);
         async move {
             let path = request.split(' ').nth(1).unwrap_or_default();
-            let _ = stream.write_all(answer(path).as_bytes()).await;
+            let _ = stream.write_all(response(path).as_bytes()).await;
             let _ = stream.shutdown().await;
         }
     })
@@ -141,7 +141,7 @@ async fn texts_of_oss_are_harmless() {
     let id = "x-oss-request-id: 1\r\n";
     for secret in used {
         for form in forms(secret) {
-            // Not every form is a name in XML; then the parser says so.
+            // Not every form is a name in XML; then the parser rejects it.
             let name = form.replace(['%', '+', '/', '=', '\\'], "-");
             responses.push(response("200 OK", id, &format!("<a{name}>")));
             responses.push(response("200 OK", id, &format!("<{form}/>")));
@@ -168,7 +168,7 @@ async fn texts_of_oss_are_harmless() {
     assert!(responses.len() > 100);
     for sent in responses {
         let shown: String = sent.chars().take(300).collect();
-        let endpoint = answering(move |_| sent.clone()).await;
+        let endpoint = respond_with(move |_| sent.clone()).await;
         let error = get(&client(&endpoint, static_source())).await.expect_err(&shown);
         assert_harmless_error(&error);
     }
@@ -185,7 +185,7 @@ async fn names_of_buckets_are_harmless() {
     };
     for name in [xml(&harmful(&[KEY_ID])), TOKEN.to_owned(), "a&#x1b;".to_owned()] {
         let sent = list(&name);
-        let client = client(&answering(move |_| sent.clone()).await, static_source());
+        let client = client(&respond_with(move |_| sent.clone()).await, static_source());
         let error = client.list_buckets(&ListBucketsRequest::default(), &call()).await.unwrap_err();
         assert_harmless_error(&error);
         assert!(error.to_string().contains("the <Name> in the body"), "{error}");
@@ -226,7 +226,7 @@ async fn texts_of_sts_are_harmless() {
             ("200 OK", text.clone()),
         ] {
             let sent = response(status, "", &body);
-            let endpoint = answering(move |_| sent.clone()).await;
+            let endpoint = respond_with(move |_| sent.clone()).await;
             let error =
                 get(&client(&endpoint, assume_role(&endpoint, static_source()))).await.unwrap_err();
             assert_harmless_error(&error);
@@ -236,8 +236,8 @@ async fn texts_of_sts_are_harmless() {
 
 /// OSS does not know the caller's own credentials, but who is on the way of both may.
 #[tokio::test]
-async fn oss_cannot_repeat_what_sts_was_sent_or_gave() {
-    let endpoint = answering(|path| {
+async fn oss_cannot_repeat_credentials_that_sts_received_or_returned() {
+    let endpoint = respond_with(|path| {
         if path.contains("Action=") {
             return response("200 OK", "", &format!(r#"{{"Credentials":{}}}"#, session()));
         }
@@ -265,14 +265,14 @@ async fn texts_of_the_metadata_service_and_of_a_credentials_uri_are_harmless() {
             response("200 OK", "", &session().replace("2099-01-31T12:00:00Z", SESSION_TOKEN)),
         ]
     };
-    let answering_last = |sent: String| {
-        answering(move |path| match path {
+    let respond_last_with = |sent: String| {
+        respond_with(move |path| match path {
             "/latest/api/token" => response("200 OK", "", METADATA_TOKEN),
             _ => sent.clone(),
         })
     };
     for sent in last(METADATA_TOKEN) {
-        let endpoint = answering_last(sent).await;
+        let endpoint = respond_last_with(sent).await;
         let metadata = CredentialsUri::parse(&endpoint);
         let defaults = SourceDefaults { metadata, ..SourceDefaults::default() };
         let name = Some("role".to_owned());
@@ -280,7 +280,7 @@ async fn texts_of_the_metadata_service_and_of_a_credentials_uri_are_harmless() {
         assert_harmless_error(&get(&client(&endpoint, instance)).await.unwrap_err());
     }
     for sent in last(URI_KEY) {
-        let endpoint = answering_last(sent).await;
+        let endpoint = respond_last_with(sent).await;
         let uri = CredentialsUri::parse(&format!("{endpoint}/keys?key={URI_KEY}")).unwrap();
         let source = CredentialSource::CredentialsUri(uri);
         assert_harmless_error(&get(&client(&endpoint, source)).await.unwrap_err());
@@ -291,7 +291,7 @@ async fn texts_of_the_metadata_service_and_of_a_credentials_uri_are_harmless() {
 async fn redirects_of_credential_services_are_not_followed() {
     let visits = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&visits);
-    let elsewhere = answering(move |_| {
+    let elsewhere = respond_with(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         response("200 OK", "", &session())
     })
@@ -300,7 +300,7 @@ async fn redirects_of_credential_services_are_not_followed() {
         ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"]
     {
         let sent = response(status, &format!("Location: {elsewhere}/\r\n"), "");
-        let endpoint = answering(move |_| sent.clone()).await;
+        let endpoint = respond_with(move |_| sent.clone()).await;
         let metadata = CredentialsUri::parse(&endpoint);
         let defaults = SourceDefaults { metadata, ..SourceDefaults::default() };
         for source in [

@@ -49,8 +49,8 @@ async fn tunnels_to(port: u16) -> (String, Arc<Mutex<Vec<String>>>) {
     (url, hosts)
 }
 
-/// The provider and an account; every host is the emulator.
-struct World {
+/// An account with buckets, and the provider; every host is the emulator.
+struct Account {
     emulator: Emulator,
     provider: ProviderClient<Channel>,
     hosts: Arc<Mutex<Vec<String>>>,
@@ -59,7 +59,7 @@ struct World {
     _certificate: tempfile::TempDir,
 }
 
-impl World {
+impl Account {
     /// Every bucket has a rule.
     async fn with(arguments: Json, buckets: &[(&str, &str)]) -> Self {
         let config = Config::default().with_credentials(KEY_ID, KEY_SECRET).with_tls();
@@ -126,8 +126,8 @@ async fn a_listed_bucket_is_reached_at_the_endpoint_that_the_list_names() {
         ("szf", "cn-szfinance"),
         ("two_names", "cn-szfinance"),
     ];
-    let mut world = World::with(json!({ "region": "cn-hangzhou-finance" }), &buckets).await;
-    assert_eq!(world.query().await, ["far", "jbp", "pub", "szf", "two_names"]);
+    let mut account = Account::with(json!({ "region": "cn-hangzhou-finance" }), &buckets).await;
+    assert_eq!(account.query().await, ["far", "jbp", "pub", "szf", "two_names"]);
     let expected = [
         "far.oss-ap-southeast-1.aliyuncs.com",
         "jbp.oss-cn-hzjbp-a-internal.aliyuncs.com",
@@ -136,18 +136,18 @@ async fn a_listed_bucket_is_reached_at_the_endpoint_that_the_list_names() {
         "szf.oss-cn-szfinance.aliyuncs.com",
         "two_names.oss-cn-szfinance.aliyuncs.com",
     ];
-    assert_eq!(world.hosts(), expected);
+    assert_eq!(account.hosts(), expected);
 
     let internal = json!({ "region": "cn-shenzhen-finance-1", "endpoint_type": "internal" });
-    let mut world =
-        World::with(internal, &[("own", "cn-shenzhen-finance-1"), ("szf", "cn-szfinance")]).await;
-    assert_eq!(world.query().await, ["own", "szf"]);
+    let mut account =
+        Account::with(internal, &[("own", "cn-shenzhen-finance-1"), ("szf", "cn-szfinance")]).await;
+    assert_eq!(account.query().await, ["own", "szf"]);
     let expected = [
         "oss-cn-shenzhen-finance-1-internal.aliyuncs.com",
         "own.oss-cn-shenzhen-finance-1-internal.aliyuncs.com",
         "szf.oss-cn-szfinance-internal.aliyuncs.com",
     ];
-    assert_eq!(world.hosts(), expected);
+    assert_eq!(account.hosts(), expected);
 }
 
 #[tokio::test]
@@ -159,12 +159,12 @@ async fn buckets_are_not_listed_at_an_acceleration_endpoint() {
     ] {
         let mut arguments = arguments;
         arguments["region"] = "cn-hangzhou".into();
-        let mut world = World::with(arguments, &[("demo", "cn-hangzhou")]).await;
-        assert_eq!(world.query().await, ["demo"]);
+        let mut account = Account::with(arguments, &[("demo", "cn-hangzhou")]).await;
+        assert_eq!(account.query().await, ["demo"]);
         let bucket = format!("demo.{host}.aliyuncs.com");
-        assert_eq!(world.hosts(), [bucket.as_str(), "oss-cn-hangzhou.aliyuncs.com"]);
+        assert_eq!(account.hosts(), [bucket.as_str(), "oss-cn-hangzhou.aliyuncs.com"]);
         let signed_for_another_region =
-            world.emulator.requests().iter().filter(|request| request.status != 200).count();
+            account.emulator.requests().iter().filter(|request| request.status != 200).count();
         assert_eq!(signed_for_another_region, 0);
     }
 }
@@ -180,8 +180,8 @@ async fn an_unreachable_endpoint_does_not_hide_the_others_of_its_region() {
         .chain(inner)
         .collect();
     let arguments = json!({ "region": "cn-shanghai-finance-1", "max_retries": 0 });
-    let mut world = World::with(arguments, &buckets).await;
-    let found = world.query().await;
+    let mut account = Account::with(arguments, &buckets).await;
+    let found = account.query().await;
     let (first, rest) = found.split_first().unwrap();
     assert!(first.starts_with("Bucket a-1 was skipped: GetBucketEncryption to"), "{first}");
     let (last, rest) = rest.split_last().unwrap();

@@ -88,7 +88,7 @@ async fn a_missing_rule_or_bucket_is_removed_from_the_state_but_not_after_an_err
 
     emulator.inject(Fault::error_response(403, "AccessDenied").message("404 NoSuchBucket, or so"));
     let (state, found) = read(&mut client, &aes256("demo")).await;
-    assert_eq!(state, aes256("demo"), "a refusal leaves the state alone");
+    assert_eq!(state, aes256("demo"), "a rejection does not change the state");
     assert_eq!(diagnostics(&found), ["error: Cannot read the encryption of bucket demo"]);
     assert!(found[0].detail.contains("oss:GetBucketEncryption"), "{}", found[0].detail);
 }
@@ -109,14 +109,14 @@ async fn deleting_a_missing_rule_succeeds_and_an_error_keeps_the_state() {
 
 #[tokio::test]
 async fn an_update_or_delete_with_unknown_outcome_keeps_the_prior_state() {
-    let doubt = "OSS may have applied the change anyway";
+    let outcome_unknown_note = "OSS may have applied the change anyway";
     for (planned, method, rule) in
         [(kms("demo"), "PUT", Some(EncryptionRule::new("KMS"))), (Json::Null, "DELETE", None)]
     {
         let emulator = emulator(&["demo"]);
         emulator.set_rule("demo", EncryptionRule::new("AES256"));
         let mut client = configured_without_retries(&emulator).await;
-        for (fault, is_doubtful) in [
+        for (fault, is_outcome_unknown) in [
             (Fault::error_response(403, "AccessDenied"), false),
             (Fault::error_response(500, "InternalError"), true),
             (Fault::reset_after(), true),
@@ -125,7 +125,11 @@ async fn an_update_or_delete_with_unknown_outcome_keeps_the_prior_state() {
             let (state, found) = apply(&mut client, &aes256("demo"), &planned).await;
             assert_eq!(state, aes256("demo"));
             let detail = &found[0].detail;
-            assert_eq!(detail.contains(doubt), is_doubtful, "{method}: {detail}");
+            assert_eq!(
+                detail.contains(outcome_unknown_note),
+                is_outcome_unknown,
+                "{method}: {detail}"
+            );
         }
         assert_eq!(emulator.rule("demo"), rule, "it has been done");
     }

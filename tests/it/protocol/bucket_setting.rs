@@ -19,7 +19,7 @@ impl BucketSetting for Cipher {
     const TYPE_NAME: &'static str = "oss_bucket_cipher";
     const NAME: &'static str = "default";
     const VALUE: &'static str = "cipher";
-    const SECOND_OWNER: &'static str = "Usually this is `oss_bucket_encryption`.";
+    const CONFLICT_ADVICE: &'static str = "Usually this is `oss_bucket_encryption`.";
 
     fn schema() -> Schema {
         let attributes = vec![

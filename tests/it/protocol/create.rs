@@ -160,7 +160,7 @@ async fn a_write_that_is_not_visible_before_the_timeout_is_not_in_the_state() {
 }
 
 #[tokio::test]
-async fn a_write_that_was_refused_throttled_or_never_sent_is_not_in_the_state() {
+async fn a_write_that_was_rejected_throttled_or_never_sent_is_not_in_the_state() {
     let put = |status, code: &str| Fault::error_response(status, code).method("PUT").forever();
     for (fault, last) in [
         (put(403, "AccessDenied"), "PUT 403"),

@@ -109,7 +109,7 @@ async fn plain_http_to_another_machine_is_a_warning() {
 }
 
 #[tokio::test]
-async fn virtual_hosted_addressing_of_an_ip_address_is_refused() {
+async fn virtual_hosted_addressing_of_an_ip_address_is_rejected() {
     let arguments = json!({ "region": "cn-hangzhou", "endpoint": "http://127.0.0.1:1",
                             "address_style": "virtual" });
     let found = configure(&[], arguments).await;

@@ -31,16 +31,16 @@ pub(super) struct FailedRefresh {
     retries: RetryState,
     /// Why the last attempt failed.
     pub(super) error: CredentialsError,
-    pause: Pause,
+    delay: Delay,
 }
 
 /// When the next attempt may be made.
 #[derive(Debug, Clone, Copy)]
-enum Pause {
+enum Delay {
     /// The next attempt of the refresh is due at this time.
     Backoff(Instant),
-    /// The refresh has failed for good: until the second time, counted from the first, every call fails.
-    Final(OffsetDateTime, OffsetDateTime),
+    /// The refresh has failed for good: every call fails in this time.
+    Final { from: OffsetDateTime, until: OffsetDateTime },
 }
 
 /// The next step of a caller without credentials.
@@ -67,23 +67,23 @@ impl FailedRefresh {
         retries.record_failure(&error.kind);
         // The clock was corrected within the attempt.
         retries.is_clock_corrected = true;
-        let pause = match policy.decide(retries, &error.kind, jitter) {
-            RetryDecision::Retry(delay) => Pause::Backoff(now + delay),
-            _ => Pause::Final(time, time.saturating_add(REFRESH_RETRY_DELAY)),
+        let delay = match policy.decide(retries, &error.kind, jitter) {
+            RetryDecision::Retry(delay) => Delay::Backoff(now + delay),
+            _ => Delay::Final { from: time, until: time.saturating_add(REFRESH_RETRY_DELAY) },
         };
-        Self { retries, error, pause }
+        Self { retries, error, delay }
     }
 
     /// Whether there will be no next attempt.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self.pause, Pause::Final(..))
+        matches!(self.delay, Delay::Final { .. })
     }
 
     /// When the next attempt is due, if there is one.
     pub(super) fn resume(&self) -> Option<Instant> {
-        match self.pause {
-            Pause::Backoff(resume) => Some(resume),
-            Pause::Final(..) => None,
+        match self.delay {
+            Delay::Backoff(resume) => Some(resume),
+            Delay::Final { .. } => None,
         }
     }
 
@@ -108,7 +108,7 @@ impl FailedRefresh {
                 CredentialsError { origin: origin.to_owned(), kind: CredentialsErrorKind::Timeout }
             }
         };
-        *failed = Some(Self { retries: abandoned, error, pause: Pause::Backoff(now) });
+        *failed = Some(Self { retries: abandoned, error, delay: Delay::Backoff(now) });
         retries
     }
 
@@ -120,22 +120,22 @@ impl FailedRefresh {
         deadline: Instant,
     ) -> Next {
         let Some(state) = failed else { return Next::Attempt };
-        match state.pause {
+        match state.delay {
             // A clock that was set back does not make it last longer.
-            Pause::Final(from, until) if from <= time && time < until => {
+            Delay::Final { from, until } if from <= time && time < until => {
                 Next::Fail(GetError::Failed(state.error.clone()))
             }
-            Pause::Backoff(resume) if now < resume && resume >= deadline => {
+            Delay::Backoff(resume) if now < resume && resume >= deadline => {
                 Next::Fail(GetError::TooLate { last: state.error.clone(), resume })
             }
-            Pause::Backoff(resume) if now < resume => Next::Wait(resume),
+            Delay::Backoff(resume) if now < resume => Next::Wait(resume),
             // No caller continued it.
-            Pause::Backoff(resume) if now - resume > REFRESH_RETRY_DELAY.unsigned_abs() => {
+            Delay::Backoff(resume) if now - resume > REFRESH_RETRY_DELAY.unsigned_abs() => {
                 *failed = None;
                 Next::Attempt
             }
-            Pause::Backoff(_) => Next::Attempt,
-            Pause::Final(..) => {
+            Delay::Backoff(_) => Next::Attempt,
+            Delay::Final { .. } => {
                 *failed = None;
                 Next::Attempt
             }

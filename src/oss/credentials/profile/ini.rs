@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::oss::credentials::response::without_byte_order_mark;
 
-/// An INI file. The text says what to write instead.
+/// An INI file. Its text is what to write instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IniFile {
     /// The tool that reads it; `None` if its keys are of another one.

@@ -1,5 +1,5 @@
-//! Profiles of the Alibaba Cloud CLI: `file` reads the configuration file and turns a profile into a
-//! credential source, `current` keeps which one is current, `mode` has the modes, `error` why a profile cannot
+//! Profiles of the Alibaba Cloud CLI: `file` parses the configuration file and turns a profile into a
+//! credential source, `reader` reads the values of a profile, `current` keeps which one is current, `mode` has the modes, `error` why a profile cannot
 //! be used. `ini` recognizes the configuration files of other tools.
 
 mod current;
@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod ini;
 mod mode;
+mod reader;
 
 pub(in crate::oss) use current::CurrentProfiles;
 pub use error::ProfileError;

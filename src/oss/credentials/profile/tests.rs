@@ -6,6 +6,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::*;
+use crate::oss::Endpoint;
+use crate::oss::credentials::{CredentialsUri, EcsRole, OidcToken};
 
 fn file(profiles: &Value) -> ProfileFile {
     let text = json!({ "current": "default", "profiles": profiles, "meta_path": "" });
