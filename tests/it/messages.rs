@@ -272,6 +272,7 @@ async fn about_imports_moves_and_stored_states() {
     let raw = |json: &str| Some(pb::RawState { json: json.into(), ..Default::default() });
     for (provider, source_type, state) in [
         ("registry.terraform.io/hashicorp/aws", "aws_s3_bucket", "{}"),
+        ("registry.terraform.io/aliyun/alicloud", "alicloud_oss_bucket", "{}"),
         (
             "registry.terraform.io/aliyun/alicloud",
             "alicloud_oss_bucket_server_side_encryption",

@@ -10,7 +10,7 @@ use super::{
 use crate::resources::{Context, ProviderData, explain};
 use crate::tfplugin::{
     Applied, Diagnostics, Failure, ImportTarget, ListResource, MoveSource, Object, Plan,
-    PlanRequest, Resource, Schema, async_trait, unsupported_move,
+    PlanRequest, Resource, Schema, Value, async_trait, unsupported_move,
 };
 
 /// Manages the setting `S` of buckets.
@@ -88,12 +88,13 @@ impl<S: BucketSetting + 'static> Resource<ProviderData> for SettingResource<S> {
         target: ImportTarget<'_>,
     ) -> Result<Object, Diagnostics> {
         let state = S::without_setting(state_from_import(target)?);
-        let target = BucketTarget::from_state(context, &state, Operation::Read)?;
+        let has_region = *state.get("region") != Value::Null;
+        let bucket = BucketTarget::from_state(context, &state, Operation::Read)?;
         // Terraform reads the object after an import, but would report a missing setting as an object that
         // does not exist.
-        let setting = S::get(target.client, &target.bucket, &target.call).await;
-        let setting = setting.map_err(|error| explain::import_error(&error))?;
-        Ok(with_setting(state, &target, &setting))
+        let setting = S::get(bucket.client, &bucket.bucket, &bucket.call).await;
+        let setting = setting.map_err(|error| explain::import_error(&error, target, has_region))?;
+        Ok(with_setting(state, &bucket, &setting))
     }
 
     fn identity_schema(&self) -> Option<Schema> {

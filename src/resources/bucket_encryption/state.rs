@@ -55,10 +55,19 @@ const MOVABLE_TYPE: &str = "alicloud_oss_bucket_server_side_encryption";
 /// in every version of that provider.
 pub(super) fn state_from_move(source: &MoveSource<'_>) -> Result<Object, Diagnostics> {
     let unsupported = |reason: String| {
+        let advice = match source.type_name {
+            "alicloud_oss_bucket" => {
+                "Keep the resource of the bucket, add `ignore_changes = [server_side_encryption_rule]` to its \
+                 `lifecycle` block, and import the rule by the name of the bucket."
+            }
+            _ => {
+                "For another resource that manages the encryption of a bucket, remove it from the state with a \
+                 `removed` block or `terraform state rm`, then import the rule by the name of the bucket."
+            }
+        };
         let detail = format!(
-            "{reason}\n\nOnly {MOVABLE_TYPE} from {} can be moved to oss_bucket_encryption. For other \
-             resources, remove them from the state with a `removed` block or `terraform state rm`, then \
-             import the bucket by name.",
+            "{reason}\n\nOnly {MOVABLE_TYPE} from {}, and oss_bucket_encryption of this provider at another \
+             address, can be moved to oss_bucket_encryption. {advice}",
             MOVABLE_PROVIDERS.join(" or "),
         );
         Diagnostics::from(Diagnostic::error("Unsupported resource move", detail))

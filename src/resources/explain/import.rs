@@ -2,10 +2,15 @@
 
 use super::{Caller, address, bucket_name, explain, service};
 use crate::oss::{Error, ErrorCode};
-use crate::tfplugin::Diagnostic;
+use crate::tfplugin::{Diagnostic, ImportTarget};
 
-/// Explains a failed import: the bucket could not be read, or has no rule.
-pub(in crate::resources) fn import_error(error: &Error) -> Diagnostic {
+/// Explains a failed import: the bucket could not be read, or has no rule. `has_region` tells whether the import
+/// names a region.
+pub(in crate::resources) fn import_error(
+    error: &Error,
+    target: ImportTarget<'_>,
+    has_region: bool,
+) -> Diagnostic {
     let bucket = bucket_name(error);
     let Some(service) = error.service_error() else { return other_import_error(error) };
     let line = service::response_line(error, service);
@@ -36,10 +41,22 @@ pub(in crate::resources) fn import_error(error: &Error) -> Diagnostic {
         _ => {
             let mut diagnostic = other_import_error(error);
             if address::is_signing_region_error(service) {
-                let hint = format!(
-                    "\n\nTo import a bucket of another region, add the region to the import ID, for \
-                     example `{bucket}@cn-shanghai`."
-                );
+                let hint = match target {
+                    _ if has_region => format!(
+                        "The import names region {}, which is not the region of the bucket: correct it.",
+                        error.region
+                    ),
+                    ImportTarget::Id(_) => format!(
+                        "To import a bucket of another region, add the region to the import ID, for \
+                         example `{bucket}@cn-shanghai`."
+                    ),
+                    ImportTarget::Identity(_) => {
+                        "To import a bucket of another region, add the region to \
+                         the identity, for example `region = \"cn-shanghai\"`."
+                            .to_owned()
+                    }
+                };
+                diagnostic.detail.push_str("\n\n");
                 diagnostic.detail.push_str(&hint);
             }
             diagnostic

@@ -103,7 +103,8 @@ macro_rules! check {
     };
 }
 
-// After the macro, which it uses.
+// After the macro, which they use.
+mod imports;
 mod profiles;
 
 #[test]
@@ -465,38 +466,4 @@ fn delays_that_a_server_asks_for() {
     for (needed, expected) in [(0, 1), (45, 1), (46, 2), (105, 2), (3600, 61)] {
         assert_eq!(minutes(std::time::Duration::from_secs(needed)), expected, "{needed}");
     }
-}
-
-#[test]
-fn imports_and_unknown_configurations() {
-    let get = |error| Error { operation: Operation::GetBucketEncryption, ..error };
-    let no_rule = "The server side encryption configuration was not found.";
-    check!([
-        import_error(&get(returned(404, "NoSuchServerSideEncryptionRule", no_rule))),
-        import_error(&get(returned(404, "NoSuchBucket", "The bucket does not exist."))),
-        import_error(&get(error(ErrorKind::Service(Box::new(ServiceError {
-            endpoint: Some("oss-cn-shanghai.aliyuncs.com".into()),
-            ..service(
-                403,
-                "AccessDenied",
-                "The bucket must be addressed using the specified endpoint."
-            )
-        }))))),
-        import_error(&get(returned(
-            400,
-            "InvalidArgument",
-            "Invalid signing region in Authorization header."
-        ))),
-        import_error(&get(error(ErrorKind::DeadlineExceeded { last: None }))),
-        list_error(&get(error(ErrorKind::DeadlineExceeded {
-            last: Some(Box::new(ErrorKind::Service(Box::new(service(
-                503,
-                "ServiceUnavailable",
-                "Please retry later."
-            )))))
-        }))),
-        unknown_configuration(&["region".to_owned()]),
-        unknown_configuration(&["endpoint".to_owned(), "assume_role.role_arn".to_owned()]),
-        unknown_configuration(&["region", "endpoint", "profile"].map(str::to_owned)),
-    ]);
 }

@@ -3,9 +3,11 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, Peekable};
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::timeout;
 use tonic::codegen::BoxStream;
 
 use super::Server;
@@ -16,6 +18,9 @@ use crate::tfplugin::list_resource::{ListEvent, ListResource};
 use crate::tfplugin::provider::Provider;
 use crate::tfplugin::value::Object;
 use crate::tfplugin::{pb, wire};
+
+/// How long the last result waits for the next event, which shows whether there is more than the limit.
+const NEXT_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn validate<P: Provider>(
     server: &Server<P>,
@@ -96,7 +101,9 @@ impl<P: Provider> Query<P> {
                     // Terraform reads no event after this one.
                     if self.limit == Some(self.found) {
                         self.is_complete = true;
-                        if Pin::new(&mut self.events).peek().await.is_some() {
+                        let next = Pin::new(&mut self.events).peek();
+                        // It may not respond for minutes: then there may be more.
+                        if !matches!(timeout(NEXT_TIMEOUT, next).await, Ok(None)) {
                             warnings.push(limit_reached(self.found));
                         }
                         warnings.extend(P::late_warnings(&self.provider_data));

@@ -243,6 +243,10 @@ fn move_own_state<Data>(
         wire::from_raw_object(request.source_state.as_ref(), &schema.block, "source state")?;
     let identity = match (&registered.identity_schema, &request.source_identity) {
         (Some(schema), Some(identity)) if !identity.json.is_empty() => {
+            let version = request.source_identity_schema_version;
+            if version > schema.version {
+                return Err(newer_version_error("identity", version, schema.version));
+            }
             wire::from_raw_object(Some(identity), &schema.block, "source identity")?
         }
         _ => None,

@@ -78,13 +78,19 @@ async fn the_own_resource_is_moved_from_another_registry_unchanged() {
         assert_eq!(from_dynamic(response.target_state.as_ref()), state);
         assert_eq!(shown(response.target_identity.as_ref()), "demo@cn-hangzhou", "it is kept");
         assert_eq!(response.target_private, request.source_private);
+        let newer_identity = pb::move_resource_state::Request {
+            source_identity_schema_version: 99,
+            ..request.clone()
+        };
         let request = pb::move_resource_state::Request { source_identity: None, ..request };
         let response = client.move_resource_state(request.clone()).await.unwrap().into_inner();
         assert_eq!(shown(response.target_identity.as_ref()), "demo@cn-beijing");
         let newer = pb::move_resource_state::Request { source_schema_version: 99, ..request };
-        let response = client.move_resource_state(newer).await.unwrap().into_inner();
-        let expected = ["error: Resource instance managed by newer provider version"];
-        assert_eq!(diagnostics(&response.diagnostics), expected);
+        for newer in [newer, newer_identity] {
+            let response = client.move_resource_state(newer).await.unwrap().into_inner();
+            let expected = ["error: Resource instance managed by newer provider version"];
+            assert_eq!(diagnostics(&response.diagnostics), expected);
+        }
     }
     for provider in ["registry.example.com/storage/not-oss", "storage/oss"] {
         let request = move_request(provider, TYPE, &state.to_string());
