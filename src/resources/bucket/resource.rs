@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 
 use super::{
     BucketSetting, BucketTarget, Operation, create, identity, identity_schema, is_same_bucket,
-    plan, state_from_import, update,
+    non_empty_string, plan, state_from_import, update,
 };
 use crate::resources::{Context, ProviderData, explain};
 use crate::tfplugin::{
     Applied, Diagnostics, Failure, ImportTarget, ListResource, MoveSource, Object, Plan,
-    PlanRequest, Resource, Schema, Value, async_trait, unsupported_move,
+    PlanRequest, Resource, Schema, async_trait, unsupported_move,
 };
 
 /// Manages the setting `S` of buckets.
@@ -88,7 +88,7 @@ impl<S: BucketSetting + 'static> Resource<ProviderData> for SettingResource<S> {
         target: ImportTarget<'_>,
     ) -> Result<Object, Diagnostics> {
         let state = S::without_setting(state_from_import(target)?);
-        let has_region = *state.get("region") != Value::Null;
+        let has_region = non_empty_string(&state, "region").is_some();
         let bucket = BucketTarget::from_state(context, &state, Operation::Read)?;
         // Terraform reads the object after an import, but would report a missing setting as an object that
         // does not exist.
