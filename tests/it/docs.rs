@@ -444,9 +444,12 @@ const TROUBLESHOOTING: &str = "docs/guides/troubleshooting.md";
 
 /// Every error code, or EC, that a message explains.
 fn explained_codes() -> BTreeSet<String> {
-    let sources = reference::files(&root().join("src/resources/explain"));
+    let directory = root().join("src/resources/explain");
+    let sources = reference::files(&directory);
     let sources = sources.iter().filter(|path| {
-        path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs")
+        path.extension().is_some_and(|extension| extension == "rs")
+            && !path.ends_with("tests.rs")
+            && !path.starts_with(directory.join("tests"))
     });
     let source: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
     let is_code = |text: &&str| {

@@ -327,7 +327,7 @@ fn normal_mode_of_the_metadata_service_can_be_disabled() {
 #[test]
 fn variables_of_unused_sources_are_ignored() {
     let region = block(&[("region", "cn-hangzhou")]);
-    for (name, value, problem) in [
+    for (name, value, expected) in [
         ("STS_ENDPOINT", "no endpoint", None),
         ("STS_ENDPOINT", "http://sts.example.com", None),
         ("ALIBABA_CLOUD_STS_REGION", "NO REGION", None),
@@ -338,8 +338,8 @@ fn variables_of_unused_sources_are_ignored() {
         let [id, secret] = PAIR;
         assert_eq!(errors(&region, &[id, secret, (name, value)]), Vec::<String>::new(), "{name}");
         // It is checked if the credentials come from it.
-        if let Some(problem) = problem {
-            assert_eq!(errors(&region, &[(name, value)]), [problem]);
+        if let Some(expected) = expected {
+            assert_eq!(errors(&region, &[(name, value)]), [expected]);
         }
     }
     let oidc = [
@@ -359,11 +359,11 @@ fn variables_of_unused_sources_are_ignored() {
     // Assuming a role needs STS, whatever the base source is.
     let role =
         region.clone().with("assume_role", repeated(block(&[("role_arn", "acs:ram::1:role/r")])));
-    for (name, problem) in [
+    for (name, expected) in [
         ("STS_ENDPOINT", "sts_endpoint: Invalid endpoint"),
         ("ALIBABA_CLOUD_STS_REGION", "region: Invalid region"),
     ] {
-        assert_eq!(errors(&role, &[PAIR[0], PAIR[1], (name, "NO x")]), [problem]);
+        assert_eq!(errors(&role, &[PAIR[0], PAIR[1], (name, "NO x")]), [expected]);
     }
     // Nothing is checked without a source, or if unknown credentials are selected.
     let metadata = ("ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", "nothing");

@@ -114,7 +114,7 @@ async fn put(client: &Client) -> Result<(), Error> {
 }
 
 /// The reason why there are no credentials.
-fn problem(error: Error) -> CredentialsErrorKind {
+fn credentials_error(error: Error) -> CredentialsErrorKind {
     let ErrorKind::Credentials(error) = error.kind else { panic!("{error}") };
     error.kind
 }

@@ -7,7 +7,9 @@ use oss_emulator::Fault;
 use terraform_provider_oss::oss::credentials::CredentialsErrorKind;
 use terraform_provider_oss::oss::{BucketName, CallOptions, Client, ClientConfig, ErrorKind};
 
-use super::{PUT, Time, assume, client, config, problem, put, requests, start, static_credentials};
+use super::{
+    PUT, Time, assume, client, config, credentials_error, put, requests, start, static_credentials,
+};
 
 #[tokio::test]
 async fn concurrent_calls_share_one_session() {
@@ -27,7 +29,9 @@ async fn concurrent_calls_share_a_failure() {
     emulator.inject(Fault::error_response(403, "NoPermission").operation("AssumeRole").forever());
     let client = client(&emulator, assume(&emulator, static_credentials()));
     for outcome in join_all((0..50).map(|_| put(&client))).await {
-        let CredentialsErrorKind::Service(error) = problem(outcome.unwrap_err()) else { panic!() };
+        let CredentialsErrorKind::Service(error) = credentials_error(outcome.unwrap_err()) else {
+            panic!()
+        };
         assert_eq!(error.code, "NoPermission");
         assert!(error.request_id.is_some());
     }
@@ -131,7 +135,10 @@ async fn a_session_is_used_until_it_expires_if_the_refresh_fails() {
     put(&client).await.unwrap();
     assert_eq!(requests(&emulator), ["AssumeRole 403", PUT]);
     time.pass(&emulator, 200);
-    assert!(matches!(problem(put(&client).await.unwrap_err()), CredentialsErrorKind::Service(_)));
+    assert!(matches!(
+        credentials_error(put(&client).await.unwrap_err()),
+        CredentialsErrorKind::Service(_)
+    ));
     emulator.clear_faults();
     time.pass(&emulator, 31);
     put(&client).await.unwrap();
@@ -182,7 +189,10 @@ async fn many_calls_with_a_rejected_session_share_a_failure() {
     emulator
         .inject(Fault::delay(Duration::from_millis(20)).operation("PutBucketEncryption").times(20));
     for outcome in join_all((0..20).map(|_| put(&client))).await {
-        assert!(matches!(problem(outcome.unwrap_err()), CredentialsErrorKind::Service(_)));
+        assert!(matches!(
+            credentials_error(outcome.unwrap_err()),
+            CredentialsErrorKind::Service(_)
+        ));
     }
     let requests = requests(&emulator);
     let sessions = requests.iter().filter(|call| *call == "AssumeRole 403").count();

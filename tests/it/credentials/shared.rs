@@ -11,7 +11,9 @@ use terraform_provider_oss::oss::{
     BucketName, CallOptions, Client, ClientConfig, ErrorKind, RetryPolicy,
 };
 
-use super::{PUT, Time, assume, client, config, problem, put, requests, start, static_credentials};
+use super::{
+    PUT, Time, assume, client, config, credentials_error, put, requests, start, static_credentials,
+};
 
 /// Two sources, with the operation and a transient error of each.
 fn sources(emulator: &Emulator) -> [(CredentialSource, &'static str, Fault); 2] {
@@ -35,7 +37,7 @@ async fn a_source_that_never_recovers_costs_the_attempts_of_one_call() {
             for outcome in join_all((0..10).map(|_| put(&client))).await {
                 let error = outcome.unwrap_err();
                 assert!(!error.may_have_taken_effect);
-                let kind = problem(error);
+                let kind = credentials_error(error);
                 assert!(matches!(kind, CredentialsErrorKind::Service(_)), "{kind}");
             }
         }

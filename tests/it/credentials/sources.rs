@@ -12,8 +12,8 @@ use terraform_provider_oss::oss::{Client, ClientConfig, TransportError};
 
 use super::profiles::profile_client;
 use super::{
-    OIDC_TOKEN, PROVIDER, PUT, ROLE, SECOND_ROLE, assume, client, config, defaults, instance, oidc,
-    problem, put, requests, role, start, start_with, static_credentials,
+    OIDC_TOKEN, PROVIDER, PUT, ROLE, SECOND_ROLE, assume, client, config, credentials_error,
+    defaults, instance, oidc, put, requests, role, start, start_with, static_credentials,
 };
 use crate::support::{KEY_ID, KEY_SECRET};
 
@@ -96,7 +96,7 @@ async fn a_role_is_assumed_with_a_token_or_a_file_that_is_read_each_time() {
     let error = put(&client).await.unwrap_err();
     assert!(!error.may_have_taken_effect);
     assert!(
-        matches!(problem(error), CredentialsErrorKind::File { path: missing, .. } if missing == path)
+        matches!(credentials_error(error), CredentialsErrorKind::File { path: missing, .. } if missing == path)
     );
 }
 
@@ -121,7 +121,9 @@ async fn an_instance_without_version_2_is_rejected_if_version_1_is_disabled() {
     let defaults = SourceDefaults { is_metadata_v1_disabled: true, ..defaults(&emulator) };
     let source = CredentialSource::EcsRole(EcsRole { name: None, defaults });
     let error = put(&client(&emulator, source)).await.unwrap_err();
-    assert!(matches!(problem(error), CredentialsErrorKind::Service(error) if error.status == 404));
+    assert!(
+        matches!(credentials_error(error), CredentialsErrorKind::Service(error) if error.status == 404)
+    );
     assert_eq!(requests(&emulator), ["EcsMetadataToken 404"]);
 }
 
@@ -129,7 +131,7 @@ async fn an_instance_without_version_2_is_rejected_if_version_1_is_disabled() {
 async fn a_name_that_is_no_role_is_not_put_into_a_url() {
     let emulator = start_with(|config| config.with_ecs_role("../../x?y"));
     let error = put(&client(&emulator, instance(&emulator, None))).await.unwrap_err();
-    assert!(matches!(problem(error), CredentialsErrorKind::InvalidResponse { .. }));
+    assert!(matches!(credentials_error(error), CredentialsErrorKind::InvalidResponse { .. }));
     let role = "EcsMetadataRole 200";
     assert_eq!(requests(&emulator), ["EcsMetadataToken 200", role, role]);
 }
@@ -179,7 +181,7 @@ async fn version_1_is_used_if_the_request_for_a_token_is_interrupted() {
     let source =
         CredentialSource::EcsRole(EcsRole { name: Some("instance-role".to_owned()), defaults });
     let error = put(&client(&emulator, source)).await.unwrap_err();
-    assert!(matches!(problem(error), CredentialsErrorKind::Transport { .. }));
+    assert!(matches!(credentials_error(error), CredentialsErrorKind::Transport { .. }));
     assert!(requests(&emulator).iter().all(|call| call.starts_with("EcsMetadataToken")));
 }
 
@@ -208,7 +210,7 @@ async fn metadata_lookup_fails_fast_off_ecs() {
     let config = config(&emulator, source);
     let retry = config.retry.with_max_retries(0);
     let error = put(&Client::new(ClientConfig { retry, ..config })).await.unwrap_err();
-    let CredentialsErrorKind::Transport { error, .. } = problem(error) else { panic!() };
+    let CredentialsErrorKind::Transport { error, .. } = credentials_error(error) else { panic!() };
     assert!(matches!(error, TransportError::Connect(_)), "{error}");
 }
 
@@ -294,7 +296,9 @@ async fn an_error_response_of_a_credentials_uri_is_reported() {
     emulator.inject(Fault::error_response(403, "Forbidden").operation("CredentialsUri"));
     let uri = CredentialsUri::parse(&emulator.credentials_uri()).unwrap();
     let error = put(&client(&emulator, CredentialSource::CredentialsUri(uri))).await.unwrap_err();
-    assert!(matches!(problem(error), CredentialsErrorKind::Service(error) if error.status == 403));
+    assert!(
+        matches!(credentials_error(error), CredentialsErrorKind::Service(error) if error.status == 403)
+    );
 }
 
 /// A process that a program leaves behind may keep its output open.
