@@ -123,11 +123,16 @@ fn no_log_level_shows_a_secret() {
     ];
     // A truncated response that repeats the string to sign.
     let echo = format!("<Error><StringToSign>PUT\nx-oss-security-token:{token}\n{KEY_SECRET}");
-    workspace.emulator.inject(Fault::raw_response("application/xml", echo).status(403).times(2));
-    let failed = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).fails();
-    let applied = workspace.terraform_in(&environment, &["apply", "-auto-approve"]).succeeds();
+    let apply = ["apply", "-auto-approve"];
+    let mut runs = Vec::new();
+    for method in ["GET", "PUT"] {
+        let fault = Fault::raw_response("application/xml", echo.clone()).status(403);
+        workspace.emulator.inject(fault.method(method));
+        runs.push(workspace.terraform_in(&environment, &apply).fails());
+    }
+    runs.push(workspace.terraform_in(&environment, &apply).succeeds());
     // The logs of every run are searched for secrets; this proves that the search reads the log.
-    for run in [failed, applied] {
+    for run in runs {
         assert!(run.log.contains("called OSS"), "the provider's log is there:\n{run}");
         assert_eq!(workspace.secrets_in(&run, &[token, "called OSS"]), ["called OSS"]);
     }
