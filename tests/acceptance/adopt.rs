@@ -145,6 +145,9 @@ fn a_bucket_in_another_region_is_managed_and_imported_with_its_region() {
     let run = workspace.terraform(&import).fails();
     assert!(run.stderr.contains("signed for region \"cn-hangzhou\""), "{run}");
     assert!(run.stderr.contains("for example `far@cn-shanghai`"), "{run}");
+    let import = ["import", "-no-color", "oss_bucket_encryption.far", "far@cn-shanghai"];
+    let run = workspace.terraform(&import).fails();
+    assert!(run.stderr.contains("The import names region cn-shanghai, which is not"), "{run}");
 }
 
 #[test]
