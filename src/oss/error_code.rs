@@ -134,7 +134,7 @@ impl ErrorCode {
     }
 
     /// Whether OSS serves the bucket to no user, or not at this address.
-    pub(super) fn is_about_place(&self) -> bool {
+    pub(super) fn is_about_bucket_or_address(&self) -> bool {
         matches!(
             self,
             Self::AbnormalBucketOwnerStatus

@@ -92,7 +92,7 @@ impl ServiceError {
         let Self { code, .. } = self;
         code.is_about_credentials()
             || code.is_about_account()
-            || code.is_about_place()
+            || code.is_about_bucket_or_address()
             || self.endpoint.is_some()
             || (*code == ErrorCode::BadErrorResponse && self.request_id.is_none())
             || self.ec.as_ref().is_some_and(|ec| ec.starts_with(AUTHENTICATION))
