@@ -110,8 +110,8 @@ fn explain_code(error: &Error, service: &ServiceError, caller: Caller) -> Explan
         )),
         ErrorCode::SecurityTokenExpired => Explanation::new(format!(
             "The temporary credentials have expired, and {origin} provides no newer ones. Get new \
-             credentials and run again; completed changes are in the state. Credentials from a credentials \
-             URI or an assumed role are refreshed automatically."
+             credentials and run again; completed changes are in the state. Other sources, such as OIDC, the role \
+             of an ECS instance, a credentials URI or an assumed role, are refreshed automatically."
         )),
         ErrorCode::RequestTimeTooSkewed => Explanation::new(clock_skew(error.clock_skew_seconds, "OSS")),
         ErrorCode::InvalidArgument if service.message.contains("KMSMasterKeyID") => Explanation::new(

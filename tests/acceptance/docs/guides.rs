@@ -323,7 +323,7 @@ fn discovering_with_data_sources() {
     workspace.emulator.set_rule("my-company-logs", aes256());
     workspace.emulator.set_rule("my-company-invoices", kms.clone());
     let mut guide = Guide::new(&workspace).with_credentials().with_providers();
-    for section in ["List them", "Warn of them", "Encrypt them all"] {
+    for section in ["List them", "Warn about them", "Encrypt them all"] {
         guide.play(&all(&blocks(DISCOVERING, Some(section))));
     }
     let puts = workspace.calls().into_iter().filter(|call| call.starts_with("PUT"));
@@ -362,7 +362,7 @@ fn preventing_a_weaker_rule() {
     };
     workspace.emulator.set_rule("my-company-invoices", EncryptionRule::new("KMS"));
     let mut guide = Guide::new(&workspace).with_credentials().with_providers();
-    guide.play(&all(&blocks(POLICIES, Some("Refuse a weaker rule"))));
+    guide.play(&all(&blocks(POLICIES, Some("Reject a weaker rule"))));
 
     // What the text before the configuration says. `""` is no argument to the provider.
     let main = fs::read_to_string(workspace.path("work/main.tf")).unwrap();

@@ -79,14 +79,14 @@ const PLAYED: &[(&str, &[&str])] = &[
         DISCOVERING,
         &[
             "List them",
-            "Warn of them",
+            "Warn about them",
             "Encrypt them all",
             // With a host that has queries; `tests/it/docs.rs` always makes their calls to the provider.
             "Terraform 1.14 and later",
             "Before Terraform 1.14",
         ],
     ),
-    (POLICIES, &["Refuse a weaker rule"]),
+    (POLICIES, &["Reject a weaker rule"]),
     (CHOOSING, &[""]),
     (UPGRADING, &[""]),
     (TROUBLESHOOTING, &["Logs and support"]),
