@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use oss_emulator::{Config, Emulator, EncryptionRule, Fault};
@@ -106,6 +107,18 @@ async fn a_list_query_sends_no_requests_beyond_its_limit() {
         requests <= 1 + 4 + 8,
         "{requests} calls: a list, the results, the next, and those under way"
     );
+}
+
+#[tokio::test]
+async fn the_last_result_does_not_wait_for_a_bucket_beyond_the_limit() {
+    let emulator = account();
+    let mut client = configured(&emulator).await;
+    let hour = Duration::from_hours(1);
+    emulator.inject(Fault::delay(hour).bucket("app-far").forever());
+    // Less than the timeout of the request for that bucket.
+    let query = tokio::time::timeout(Duration::from_secs(30), query(&mut client, json!({}), 2));
+    let lines = query.await.expect("the query has not ended");
+    assert_eq!(lines, ["app-a = app-a@-", "app-b = app-b@-", LIMIT_REACHED]);
 }
 
 #[tokio::test]

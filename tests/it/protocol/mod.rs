@@ -6,7 +6,6 @@ mod create;
 mod data_source;
 mod every_rpc;
 mod handover;
-mod list_limit;
 mod panics;
 mod plan;
 mod provider;
